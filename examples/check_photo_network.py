@@ -1,0 +1,180 @@
+"""Measures the shipped photo network on the 400 grocery photos that its training never read.
+
+    python examples/check_photo_network.py --network weights/default/backbone.safetensors \
+        --teacher mobilenet_v2_imagenet.pth --photos grocery/photos
+
+Prints one table and ends with status 1 if a criterion fails. Rows:
+
+- a transform: the 400 photos and their 400 transformed copies are pooled, and each of the 800 asks for its
+  nearest other. Share of the 800 whose nearest is their twin (recall at 1).
+- same product: share of the 400 photos whose nearest other of the 400 shows the same class. A photo whose
+  class no other of the 400 shows counts as wrong.
+
+Nearest is by cosine of the pooled features (networks), by Euclidean distance (8 x 8 RGB thumbnail), by
+Bhattacharyya coefficient (histogram of 32 x 8 x 4 bins in hue, saturation, value). A tie counts as wrong.
+"""
+
+import argparse
+import io
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from make_photo_network import photo_paths, read_photo, split_held_out
+from PIL import Image, ImageEnhance, ImageOps
+from torchvision.models import mobilenet_v3_small
+
+from nrl_dedup.features.backbones import load_backbone, pooled
+from nrl_dedup.features.views import centre_view
+
+HISTOGRAM_BINS = (32, 8, 4)
+SHARE_OF_TEACHER = 0.9
+
+Photos = Sequence[Image.Image]
+Transform = Callable[[Image.Image, np.random.Generator], Image.Image]
+
+
+def crop(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """70 % of each side, anywhere."""
+    width, height = round(0.7 * image.width), round(0.7 * image.height)
+    left = int(rng.integers(image.width - width + 1))
+    top = int(rng.integers(image.height - height + 1))
+    return image.crop((left, top, left + width, top + height))
+
+
+def compress(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=40)
+    return Image.open(buffer).convert("RGB")
+
+
+def brighten(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    return ImageEnhance.Brightness(image).enhance(1.2)
+
+
+def halve(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    return image.resize((image.width // 2, image.height // 2), Image.Resampling.BILINEAR)
+
+
+def mirror(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    return ImageOps.mirror(image)
+
+
+TRANSFORMS: dict[str, Transform] = {
+    "random crop, 70 % of each side": crop,
+    "JPEG quality 40": compress,
+    "brightness +20 %": brighten,
+    "half size": halve,
+    "mirror": mirror,
+}
+SAME_PRODUCT = "same product"
+
+
+def network_similarity(features: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Photos], np.ndarray]:
+    """Cosines of the pooled features that `features` makes of centre views."""
+
+    def similarity(photos: Photos) -> np.ndarray:
+        with torch.inference_mode():
+            parts = [
+                features(torch.stack([centre_view(photo) for photo in photos[start : start + 50]]))
+                for start in range(0, len(photos), 50)
+            ]
+        unit = F.normalize(torch.cat(parts).double())
+        return (unit @ unit.T).numpy()
+
+    return similarity
+
+
+def thumbnail_similarity(photos: Photos) -> np.ndarray:
+    thumbnails = [np.asarray(photo.resize((8, 8), Image.Resampling.BOX), np.float64).ravel() for photo in photos]
+    matrix = np.stack(thumbnails)
+    squares = (matrix**2).sum(1)
+    return 2 * matrix @ matrix.T - squares[:, None] - squares
+
+
+def histogram_similarity(photos: Photos) -> np.ndarray:
+    bins = np.array(HISTOGRAM_BINS)
+    roots = np.empty((len(photos), bins.prod()))
+    for row, photo in enumerate(photos):
+        pixels = np.asarray(photo.convert("HSV")).reshape(-1, 3).astype(np.int64) * bins // 256
+        counts = np.bincount(np.ravel_multi_index(pixels.T, HISTOGRAM_BINS), minlength=bins.prod())
+        roots[row] = np.sqrt(counts / len(pixels))
+    return roots @ roots.T
+
+
+def share_right(similarity: np.ndarray, groups: np.ndarray) -> float:
+    """Share of rows whose nearest other row, strictly, is of their own group."""
+    similarity = similarity.copy()
+    np.fill_diagonal(similarity, -np.inf)
+    own = groups[:, None] == groups
+    nearest_own = np.where(own, similarity, -np.inf).max(1)
+    nearest_other = np.where(own, -np.inf, similarity).max(1)
+    return float((nearest_own > nearest_other).mean())
+
+
+def measure(similarity: Callable[[Photos], np.ndarray], photos: Photos, classes: np.ndarray) -> dict[str, float]:
+    """Row of the table -> the share that is right."""
+    shares = {}
+    twins = np.tile(np.arange(len(photos)), 2)
+    for name, transform in TRANSFORMS.items():
+        rng = np.random.default_rng(0)
+        copies = [transform(photo, rng) for photo in photos]
+        shares[name] = share_right(similarity([*photos, *copies]), twins)
+    shares[SAME_PRODUCT] = share_right(similarity(photos), classes)
+    return shares
+
+
+def failures(table: dict[str, dict[str, float]]) -> list[str]:
+    """The criteria that the network fails, in words."""
+    ours, teacher = table["ours"], table["teacher"]
+    failed = [
+        f"{name}: {ours[name]:.3f} is below {SHARE_OF_TEACHER} x the teacher's {teacher[name]:.3f}"
+        for name in TRANSFORMS
+        if ours[name] < SHARE_OF_TEACHER * teacher[name]
+    ]
+    return failed + [
+        f"{SAME_PRODUCT}: {ours[SAME_PRODUCT]:.3f} does not beat {rival}, {table[rival][SAME_PRODUCT]:.3f}"
+        for rival in ("random weights", "8x8 thumbnail")
+        if ours[SAME_PRODUCT] <= table[rival][SAME_PRODUCT]
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--network", type=Path, required=True, help="the safetensors file to measure")
+    parser.add_argument("--teacher", type=Path, required=True, help="state of torchvision's mobilenet_v2")
+    parser.add_argument("--photos", type=Path, required=True, help="the first folder given to the training")
+    arguments = parser.parse_args()
+
+    _, paths = split_held_out(photo_paths(arguments.photos))
+    photos = [read_photo(path) for path in paths]
+    classes = np.unique([path.parent.name for path in paths], return_inverse=True)[1]
+
+    cpu = torch.device("cpu")
+    ours = load_backbone("mobilenet_v3_small", arguments.network, cpu)
+    teacher = load_backbone("mobilenet_v2", arguments.teacher, cpu)
+    torch.manual_seed(0)
+    untrained = mobilenet_v3_small().features.eval()
+    rivals = {
+        "ours": network_similarity(lambda images: pooled(ours, images)),
+        "teacher": network_similarity(lambda images: pooled(teacher, images)),
+        "random weights": network_similarity(lambda images: untrained(images).mean((2, 3))),
+        "8x8 thumbnail": thumbnail_similarity,
+        "HSV histogram": histogram_similarity,
+    }
+    table = {name: measure(similarity, photos, classes) for name, similarity in rivals.items()}
+
+    print(f"{len(paths)} held-out photos of {classes.max() + 1} classes\n")
+    print(" " * 31 + "".join(f"{name:>16}" for name in rivals))
+    for row in [*TRANSFORMS, SAME_PRODUCT]:
+        print(f"{row:31}" + "".join(f"{shares[row]:16.3f}" for shares in table.values()))
+    failed = failures(table)
+    print("\n" + "\n".join(failed or ["every criterion is met"]))
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Make `weights/default` again: the bundle that `link` and `evaluate` use when none is named.
+
+    python examples/make_photo_network.py ...                    # the photo network, see weights/README.md
+    python examples/make_default.py --photo-network FILE.safetensors
+
+It is trained on made-up ads of another seed than the shipped ones, so `examples/catalogue.csv` and its labelled
+pairs, which become the bundle's remembered test split, are new to it.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import polars as pl
+
+from nrl_dedup.bundle import SPLIT
+from nrl_dedup.catalogue import fingerprint, read_catalogue
+from nrl_dedup.pairs import read_pairs
+
+EXAMPLES = Path(__file__).parent
+TRAINING_SEED = 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photo-network", type=Path, required=True, help="mobilenet_v3_small weights")
+    parser.add_argument("--output", type=Path, default=EXAMPLES.parent / "weights" / "default")
+    parser.add_argument("--ads", type=int, default=4000, help="made-up ads to train on")
+    parser.add_argument("--folder", type=Path, help="where the training ads are made [default: a temporary folder]")
+    parser.add_argument("train_options", nargs="*", help="further options of nrl-dedup train")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
+        if not (folder / "catalogue.csv").exists():
+            make = [EXAMPLES / "make_examples.py", "--seed", TRAINING_SEED, "--ads", arguments.ads, "--out", folder]
+            subprocess.run([sys.executable, *map(str, make)], check=True)
+        train = ["nrl-dedup", "train", folder / "catalogue.csv", folder / "pairs.csv", "--force"]
+        train += ["--images", folder / "images", "--backbone", "mobilenet_v3_small", "--views", 2]
+        train += ["--backbone-weights", arguments.photo_network, "-o", arguments.output, *arguments.train_options]
+        subprocess.run([*map(str, train)], check=True)
+    remember_examples(arguments.output)
+
+
+def remember_examples(bundle: Path) -> None:
+    """Put the shipped catalogue and its labelled pairs in the place of the training data and its split."""
+    catalogue = read_catalogue(EXAMPLES / "catalogue.csv")
+    pairs = read_pairs(EXAMPLES / "pairs.csv", catalogue).frame
+    pairs.select(
+        item_id_l=catalogue.ids.gather(pairs["row_l"]),
+        item_id_r=catalogue.ids.gather(pairs["row_r"]),
+        is_duplicate="is_duplicate",
+        side=pl.lit("test"),
+        weight=pl.lit(1.0),
+    ).cast(SPLIT).write_parquet(bundle / "split.parquet")
+    about = json.loads((bundle / "bundle.json").read_text("utf-8"))
+    about["data"] = {
+        "items": "../../examples/catalogue.csv",
+        "images": "../../examples/images",
+        "columns": {},
+        "fingerprint": fingerprint(catalogue),
+    }
+    (bundle / "bundle.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

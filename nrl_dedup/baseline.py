@@ -1,0 +1,64 @@
+"""The thesis's baseline (section 3.2): Jaccard similarity and Euclidean distance into logistic regression."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+from sklearn.linear_model import LogisticRegression
+
+from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.text import Words, jaccard
+
+CHUNK = 1 << 14
+
+
+def evidence(
+    words: Words,
+    photos: AdPhotos | None,
+    rows_l: Int64[np.ndarray, "pairs"],
+    rows_r: Int64[np.ndarray, "pairs"],
+) -> Float64[np.ndarray, "pairs 2"]:
+    """The two features of each pair: Jaccard similarity of the word sets (3.1), Euclidean distance of the chosen
+    photos' feature vectors (3.2). The distance is NaN where an ad has no readable photo."""
+    distance = np.full(len(rows_l), np.nan)
+    if photos is not None:
+        chosen = photos.chosen()
+        both = np.flatnonzero((chosen[rows_l] >= 0) & (chosen[rows_r] >= 0))
+        for start in range(0, len(both), CHUNK):
+            at = both[start : start + CHUNK]
+            left, right = (photos.centre.gather(chosen[rows[at]]) for rows in (rows_l, rows_r))
+            distance[at] = np.linalg.norm((left - right).reshape(len(at), -1), axis=1)
+    return np.column_stack([jaccard(words, rows_l, rows_r), distance])
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """z-scores with the training pairs' mean and deviation, then logistic regression.
+
+    A missing distance becomes the training mean: it says nothing for or against.
+    """
+
+    mean: tuple[float, float]
+    deviation: tuple[float, float]
+    coefficients: tuple[float, float]
+    intercept: float
+
+    def logits(self, evidence: Float64[np.ndarray, "pairs 2"]) -> Float64[np.ndarray, "pairs"]:
+        """The log-odds of a duplicate."""
+        return _z_scores(evidence, self.mean, self.deviation) @ np.array(self.coefficients) + self.intercept
+
+
+def _z_scores(values: np.ndarray, mean: tuple[float, float], deviation: tuple[float, float]) -> np.ndarray:
+    return np.nan_to_num((values - np.array(mean)) / np.array(deviation), nan=0.0)
+
+
+def fit_baseline(evidence: Float64[np.ndarray, "pairs 2"], labels: Bool[np.ndarray, "pairs"]) -> Baseline:
+    """Fit on the training pairs. A feature that is always missing or always the same gets no say."""
+    known = ~np.isnan(evidence)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, evidence, 0.0).sum(axis=0) / count
+    deviation = np.sqrt(np.where(known, (evidence - mean) ** 2, 0.0).sum(axis=0) / count)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    pair = (float(mean[0]), float(mean[1])), (float(deviation[0]), float(deviation[1]))
+    model = LogisticRegression().fit(_z_scores(evidence, *pair), labels)
+    return Baseline(*pair, (float(model.coef_[0, 0]), float(model.coef_[0, 1])), float(model.intercept_[0]))

@@ -1,0 +1,184 @@
+"""The two ways to the nearest vectors in L1: compare with all, or with those in the likeliest inverted lists."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import faiss
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int64
+
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.progress import Progress
+
+GPU_MOST = 2_048  # FAISS on a GPU keeps, and probes, no more
+GATHERED = 2**24  # coordinates that re-ranking holds at a time: 64 MiB
+
+Found = tuple[Float32[np.ndarray, "queries found"], Int64[np.ndarray, "queries found"]]
+
+
+@runtime_checkable
+class Search(Protocol):
+    """An index over vectors, built once and asked in chunks.
+
+    `name`: in words, for the user. `recall`: the share of the exact nearest neighbours that it finds.
+    """
+
+    name: str
+    neighbours: int
+    recall: float
+
+    def nearest(self, queries: Float32[np.ndarray, "queries size"]) -> Found:
+        """L1 distances, ascending, and rows of the `neighbours` + 1 nearest vectors (a query that is itself one of
+        the vectors is its own nearest); row -1 where fewer were found."""
+
+
+def faiss_device(device: torch.device, progress: Progress) -> torch.device:
+    """`device`, or the CPU where `device` is a GPU and this FAISS has no GPU code."""
+    if device.type == "cuda" and getattr(faiss, "get_num_gpus", lambda: 0)() == 0:
+        progress.say("This FAISS has no GPU code: candidate pairs are searched on the CPU.")
+        return torch.device("cpu")
+    return device
+
+
+def without_self(
+    found: Int64[np.ndarray, "queries found"], rows: Int64[np.ndarray, "queries"]
+) -> Bool[np.ndarray, "queries found"]:
+    """Where `found` names a neighbour of its query in `rows`: another row, one fewer than were asked for.
+
+    Where the query's own row is not among them, because all found are at distance 0, the last goes instead.
+    """
+    others = (found != rows[:, None]) & (found >= 0)
+    others[:, -1] &= ~others.all(axis=1)
+    return others
+
+
+class ExactSearch:
+    """Every vector is compared with every other (FAISS's flat index in L1)."""
+
+    def __init__(self, z: Float32[np.ndarray, "ads size"], neighbours: int, device: torch.device) -> None:
+        _check_most(neighbours, device)
+        self.name = f"exact search among {len(z):,} ads"
+        self.neighbours = neighbours
+        self.recall = 1.0
+        self._index, self._resources = _place(faiss.IndexFlat(z.shape[1], faiss.METRIC_L1), device)
+        self._index.add(z)
+
+    def nearest(self, queries: Float32[np.ndarray, "queries size"]) -> Found:
+        """As in `Search`."""
+        return self._index.search(queries, self.neighbours + 1)
+
+
+class InvertedSearch:
+    """The vectors stand in about 4 sqrt(n) lists, each around a k-means centre; a query sees the nearest lists.
+
+    On the CPU the lists are compared in L1 itself (`metric` = `faiss.METRIC_L1`). On a GPU FAISS compares lists in L2
+    only: it gives a wider net, which is then ranked by L1.
+
+    The number of lists that a query sees (and the net, with its square root) grows until `WANTED_RECALL` of the
+    exact L1 neighbours of `SAMPLE` ads are found, or until a quarter of all lists are seen: exact search would not
+    take much longer then.
+    """
+
+    WANTED_RECALL = 0.97
+    SAMPLE = 500
+    FIRST_PROBES = 8
+    GROWTH = 1.5
+    FIRST_NET = 5
+
+    def __init__(
+        self,
+        z: Float32[np.ndarray, "ads size"],
+        neighbours: int,
+        device: torch.device,
+        seed: int,
+        metric: int | None = None,
+    ) -> None:
+        _check_most(neighbours, device)
+        if metric is None:
+            metric = faiss.METRIC_L1 if device.type == "cpu" else faiss.METRIC_L2
+        random = np.random.default_rng(seed)
+        self.neighbours = neighbours
+        self._net = neighbours + 1
+        self._vectors = None if metric == faiss.METRIC_L1 else torch.from_numpy(z).to(device)
+        self._most = GPU_MOST if device.type == "cuda" else len(z)
+        lists = max(1, min(int(4 * len(z) ** 0.5), len(z) // 4))
+
+        index = faiss.IndexIVFFlat(faiss.IndexFlat(z.shape[1], metric), z.shape[1], lists, metric)
+        self._trainer = faiss.IndexFlatL2(z.shape[1])  # the index does not keep it alive
+        index.clustering_index = self._trainer
+        index.cp.seed = int(random.integers(2**31))
+        index.cp.niter = 10
+        index.cp.min_points_per_centroid = 1
+        index.cp.max_points_per_centroid = 64
+        self._index, self._resources = _place(index, device)
+        self._index.train(z)
+        self._index.add(z)
+
+        sample = np.sort(random.choice(len(z), min(self.SAMPLE, len(z)), replace=False))
+        self.recall = self._tune(z, sample, lists)
+        self.name = f"inverted lists ({self._index.nprobe:,} of {lists:,} seen by each ad)"
+
+    def nearest(self, queries: Float32[np.ndarray, "queries size"]) -> Found:
+        """As in `Search`."""
+        distances, rows = self._index.search(queries, self._net)
+        if self._vectors is None:
+            return distances, rows
+        return _ranked_by_l1(queries, self._vectors, rows, self.neighbours + 1)
+
+    def _tune(self, z: Float32[np.ndarray, "ads size"], sample: Int64[np.ndarray, "sample"], lists: int) -> float:
+        """Widen the search until the recall suffices, and return the recall reached.
+
+        A neighbour counts as found if it is no farther than the last exact one, so a tie is no loss.
+        """
+        exact, _ = faiss.knn(z[sample], z, self.neighbours + 1, metric=faiss.METRIC_L1)
+        last = exact[:, -1:] * (1 + 1e-5)
+        most_probes = max(1, min(lists // 4, self._most))
+        probes = min(self.FIRST_PROBES, most_probes)
+        while True:
+            self._index.nprobe = probes
+            if self._vectors is not None:
+                width = self.FIRST_NET * (probes / self.FIRST_PROBES) ** 0.5
+                self._net = min(int((self.neighbours + 1) * max(1, width)), self._most)
+            distances, rows = self.nearest(z[sample])
+            found = without_self(rows, sample) & (distances <= last)
+            recall = float(found.sum() / (self.neighbours * len(sample)))
+            if recall >= self.WANTED_RECALL or probes == most_probes:
+                return recall
+            probes = min(int(probes * self.GROWTH) + 1, most_probes)
+
+
+def _check_most(neighbours: int, device: torch.device) -> None:
+    if device.type == "cuda" and neighbours >= GPU_MOST:
+        raise NrlDedupError(
+            f"--neighbours {neighbours}: FAISS finds at most {GPU_MOST - 1} on a GPU. Ask for fewer, or use "
+            "--device cpu."
+        )
+
+
+def _place(index: Any, device: torch.device) -> tuple[Any, Any]:
+    """`index` where `device` says, and FAISS's handle of the GPU, which must live as long as the index."""
+    if device.type == "cpu":
+        return index, None
+    resources = faiss.StandardGpuResources()
+    return faiss.index_cpu_to_gpu(resources, device.index or 0, index), resources
+
+
+def _ranked_by_l1(
+    queries: Float32[np.ndarray, "queries size"],
+    vectors: Float32[torch.Tensor, "ads size"],
+    rows: Int64[np.ndarray, "queries net"],
+    wanted: int,
+) -> Found:
+    """The `wanted` nearest in L1 of each query's `rows` (-1: none), ties in the order of `rows`."""
+    distances = np.empty((len(rows), wanted), dtype=np.float32)
+    nearest = np.empty((len(rows), wanted), dtype=np.int64)
+    step = max(1, GATHERED // (rows.shape[1] * vectors.shape[1]))
+    for start in range(0, len(rows), step):
+        chunk = slice(start, start + step)
+        net = torch.from_numpy(rows[chunk]).to(vectors.device)
+        query = torch.from_numpy(queries[chunk]).to(vectors.device)
+        apart = (vectors[net.clamp(min=0)] - query[:, None]).abs_().sum(dim=2)  # queries x net
+        apart, order = apart.masked_fill_(net < 0, torch.inf).sort(dim=1, stable=True)
+        distances[chunk] = apart[:, :wanted].cpu().numpy()
+        nearest[chunk] = net.gather(1, order[:, :wanted]).cpu().numpy()
+    return distances, nearest

@@ -1,0 +1,240 @@
+"""A trained model on disk: a folder of safetensors, JSON, Parquet and a word list; nothing in it is executable.
+
+bundle.json             version, settings, backbone, baseline, metrics per epoch, audit of the split, data
+model.safetensors       the network, word vectors included
+vocabulary.txt          one word a line, in the order of the word vectors
+split.parquet           item_id_l, item_id_r, is_duplicate, side, weight
+backbone.safetensors    the photo network, where it came from a file rather than from torchvision
+"""
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from nrl_dedup.baseline import Baseline
+from nrl_dedup.config import ModelSettings, PhotoSettings, Settings, TextSettings, TrainSettings
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.features.backbones import Backbone, load_backbone, weights_folder
+from nrl_dedup.features.text import Vocabulary
+from nrl_dedup.model import SiameseModel
+from nrl_dedup.tables import check_folder_writable
+
+VERSION = 1
+SPLIT = {
+    "item_id_l": pl.String,
+    "item_id_r": pl.String,
+    "is_duplicate": pl.Boolean,
+    "side": pl.String,
+    "weight": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training pairs. Training figures are the running ones, taken while the weights moved."""
+
+    number: int
+    train_loss: float
+    valid_loss: float
+    train_ap: float | None
+    valid_ap: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where the labelled data was at training; relative paths start at the bundle's own folder."""
+
+    items: str
+    images: str | None
+    columns: dict[str, str]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Everything that `link` and `evaluate` need of a training run."""
+
+    settings: Settings
+    model: SiameseModel
+    vocabulary: Vocabulary
+    baseline: Baseline
+    image_size: int
+    backbone_fingerprint: str | None
+    split: pl.DataFrame
+    audit: dict[str, Any]
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    data: DataSource
+    folder: Path | None = None
+
+    def backbone(self, device: torch.device, weights: Path | None = None) -> Backbone | None:
+        """The photo network that the model was trained on; None if it was trained without photos.
+
+        :raises NrlDedupError: it cannot be had, or what was found is another one.
+        """
+        if self.backbone_fingerprint is None:
+            return None
+        own = self.folder / "backbone.safetensors" if self.folder else None
+        found = own if weights is None and own is not None and own.exists() else weights
+        backbone = load_backbone(self.settings.photos.backbone, found, device)
+        if backbone.fingerprint != self.backbone_fingerprint:
+            raise NrlDedupError(
+                f"{self.folder}: the model was trained on {self.settings.photos.backbone} weights "
+                f"{self.backbone_fingerprint[:12]}, but those found are {backbone.fingerprint[:12]}. Name the "
+                "right ones with --backbone-weights FILE."
+            )
+        return backbone
+
+    def data_path(self, path: str) -> Path:
+        """A path of `data`, seen from here."""
+        return Path(path) if self.folder is None else (self.folder / path).resolve()
+
+
+def save_bundle(bundle: Bundle, backbone: Backbone | None, folder: Path, *, force: bool = False) -> None:
+    """Write the bundle whole or not at all: into a folder beside, renamed into place.
+
+    :raises NrlDedupError: `folder` exists and `force` is not given, or it cannot be written.
+    """
+    check_bundle_target(folder, force=force)
+    try:
+        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+    except OSError as error:
+        raise NrlDedupError(f"-o {folder}: cannot write in {folder.parent} ({error.strerror}).") from error
+    try:
+        _write(bundle, backbone, part)
+        part.chmod(0o755)
+        if folder.exists():
+            old = part.with_suffix(".old")
+            folder.rename(old)
+            part.rename(folder)
+            shutil.rmtree(old)
+        else:
+            part.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise NrlDedupError(f"-o {folder}: could not be written ({error}).") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def check_bundle_target(folder: Path, *, force: bool) -> None:
+    """Find out before the hours of work that a bundle can be written to `folder`.
+
+    :raises NrlDedupError: it exists and `force` is not given, is no bundle, or its parent cannot be written.
+    """
+    if folder.exists():
+        if not force:
+            raise NrlDedupError(f"-o {folder}: there is something already. Name another folder, or add --force.")
+        if not (folder / "bundle.json").exists():
+            raise NrlDedupError(f"-o {folder}: --force replaces a bundle, and this is none. Name another folder.")
+    check_folder_writable(folder.parent, f"-o {folder}")
+
+
+def _write(bundle: Bundle, backbone: Backbone | None, folder: Path) -> None:
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.model.state_dict().items()}
+    save_file(state, folder / "model.safetensors")
+    if backbone is not None and backbone.from_file:
+        save_file(
+            {name: x.detach().cpu().contiguous() for name, x in backbone.state.items()},
+            folder / "backbone.safetensors",
+        )
+    (folder / "vocabulary.txt").write_text("".join(f"{word}\n" for word in bundle.vocabulary.words), "utf-8")
+    bundle.split.select(list(SPLIT)).write_parquet(folder / "split.parquet")
+    about = {
+        "version": VERSION,
+        "settings": asdict(bundle.settings),
+        "image_size": bundle.image_size,
+        "backbone_fingerprint": bundle.backbone_fingerprint,
+        "backbone_file": backbone is not None and backbone.from_file,
+        "baseline": asdict(bundle.baseline),
+        "best_epoch": bundle.best_epoch,
+        "epochs": [asdict(epoch) for epoch in bundle.history],
+        "split": bundle.audit,
+        "data": asdict(bundle.data),
+    }
+    (folder / "bundle.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
+    """Read a bundle; None is the shipped default.
+
+    :raises NrlDedupError: a file is missing or damaged, or the bundle is of another version.
+    """
+    folder = weights_folder() / "default" if folder is None else folder
+    if not folder.is_dir():
+        raise NrlDedupError(f"--model {folder}: no such folder. Train a model first: nrl-dedup train ITEMS PAIRS.")
+    about = _read_about(folder)
+    needed = ["model.safetensors", "vocabulary.txt", "split.parquet"]
+    missing = [n for n in needed + ["backbone.safetensors"] * about["backbone_file"] if not (folder / n).exists()]
+    if missing:
+        raise NrlDedupError(f"--model {folder}: {', '.join(missing)} is missing. Copy the bundle's whole folder.")
+    try:
+        state = load_file(folder / "model.safetensors")
+        words = (folder / "vocabulary.txt").read_text("utf-8").split("\n")[:-1]
+        settings = _settings(about["settings"])
+        model = SiameseModel(settings.model, torch.zeros(len(words), settings.model.word_size), about["image_size"])
+        model.load_state_dict(state)
+        return Bundle(
+            settings=settings,
+            model=model.to(device).eval(),
+            vocabulary=Vocabulary(tuple(words)),
+            baseline=_baseline(about["baseline"]),
+            image_size=about["image_size"],
+            backbone_fingerprint=about["backbone_fingerprint"],
+            split=pl.read_parquet(folder / "split.parquet"),
+            audit=about["split"],
+            history=tuple(Epoch(**epoch) for epoch in about["epochs"]),
+            best_epoch=about["best_epoch"],
+            data=DataSource(**about["data"]),
+            folder=folder.resolve(),
+        )
+    except (
+        KeyError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+        pl.exceptions.PolarsError,
+        UnicodeDecodeError,
+    ) as error:
+        raise NrlDedupError(
+            f"--model {folder}: the bundle is damaged ({str(error).splitlines()[0]}). Copy it again, or train anew."
+        ) from error
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    path = folder / "bundle.json"
+    try:
+        about = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise NrlDedupError(f"--model {folder}: this is no bundle; bundle.json is missing.") from None
+    except (OSError, ValueError) as error:
+        raise NrlDedupError(f"{path}: cannot be read as JSON ({error}). Copy the bundle again.") from error
+    version = about.get("version") if isinstance(about, dict) else None
+    if version != VERSION:
+        raise NrlDedupError(
+            f"{path}: a bundle of version {version}; this program reads version {VERSION}. Train it again."
+        )
+    return about
+
+
+def _settings(saved: dict[str, Any]) -> Settings:
+    first, second = saved["model"]["branch_sizes"]
+    return Settings(
+        text=TextSettings(**saved["text"]),
+        photos=PhotoSettings(**saved["photos"]),
+        model=ModelSettings(**{**saved["model"], "branch_sizes": (first, second)}),
+        train=TrainSettings(**saved["train"]),
+    )
+
+
+def _baseline(saved: dict[str, Any]) -> Baseline:
+    pairs = {name: tuple(saved[name]) for name in ("mean", "deviation", "coefficients")}
+    return Baseline(**pairs, intercept=saved["intercept"])

@@ -1,0 +1,161 @@
+"""The catalogue: one row for each ad, ordered by item id, with its texts and the names of its photos."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int64
+
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.reading import LINE, BadRow, Column, Table, read_table
+from nrl_dedup.tables import CATALOGUE
+
+_ID_NAMES = ("item_id", "id", "sku", "ad_id", "listing_id", "product_id", "offer_id", "posting_id", "uid", "uuid")
+_TITLE_NAMES = ("title", "name", "heading", "headline", "subject", "product_name", "product_title", "item_name")
+_DESCRIPTION_NAMES = ("description", "text", "body", "desc", "product_description", "details")
+_PHOTO_NAMES = (
+    "images_array",
+    *("images", "image", "photos", "photo", "pictures", "picture"),
+    *("image_ids", "image_id", "photo_ids", "photo_id"),
+    *("image_paths", "image_path", "photo_path", "imgs", "img"),
+)
+_TEXTS = ("title", "description")
+_BATCH = 50_000
+
+# A JSON list of strings that polars is sure to decode: lone surrogates, which it refuses, are left out.
+_ESCAPE = r'\\(?:["\\/bfnrt]|u[0-9abcefABCEF][0-9a-fA-F]{3}|u[dD][0-7][0-9a-fA-F]{2})'
+_JSON_STRING = rf'"(?:[^"\\\x00-\x1f]|{_ESCAPE})*"'
+_JSON_LIST = rf"^\s*\[\s*{_JSON_STRING}(?:\s*,\s*{_JSON_STRING})*\s*\]\s*$"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The ads of one file. An ad's *row* is its position in `frame`.
+
+    `frame` has the columns of `tables.CATALOGUE` and no nulls. Its order is that of the item ids: as numbers if
+    every one of them is a whole number (`7` and `007`, equal as numbers, as text), as text (by code point) if not.
+    """
+
+    path: Path
+    frame: pl.DataFrame
+    bad_rows: tuple[BadRow, ...] = ()  # the first ten
+    bad_count: int = 0
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def ids(self) -> pl.Series:
+        """Item ids (String), by row."""
+        return self.frame["item_id"]
+
+    def rows_of(self, ids: pl.Series) -> pl.Series:
+        """The row of each id (Int64), null where the catalogue does not have it."""
+        rows = self.frame.select("item_id", row=pl.int_range(pl.len(), dtype=pl.Int64))
+        asked = pl.DataFrame({"item_id": ids, "position": np.arange(len(ids))})
+        return asked.join(rows, on="item_id", how="left").sort("position")["row"]
+
+    def take(self, rows: Int64[np.ndarray, " rows"]) -> "Catalogue":
+        """The ads of `rows`, each once and in this catalogue's order; their rows are counted anew."""
+        return replace(self, frame=self.frame[np.unique(rows)])
+
+
+def read_catalogue(
+    path: Path,
+    *,
+    id_column: str | None = None,
+    title_column: str | None = None,
+    description_column: str | None = None,
+    photo_column: str | None = None,
+) -> Catalogue:
+    """The catalogue in a CSV or Parquet file, its columns found by their usual names or named by the caller.
+
+    Ids stay the text that they are. A text column that is missing counts as empty, as does a photo column. A
+    photo cell holds one reference or several, separated by `,` `;` or `|`, or a JSON list of them; the same
+    reference twice in an ad counts once. Rows with an empty id are bad rows.
+
+    :raises NrlDedupError: what `read_table` raises; no column of texts or photos; an id that stands twice.
+    """
+    wanted = {
+        "item_id": Column("--id-column", _ID_NAMES, id_column, identifier=True),
+        "title": Column("--title-column", _TITLE_NAMES, title_column, required=False),
+        "description": Column("--description-column", _DESCRIPTION_NAMES, description_column, required=False),
+        "photos": Column("--photo-column", _PHOTO_NAMES, photo_column, required=False),
+    }
+    table = read_table(path, wanted).without(pl.col("item_id") == "", "its id is empty")
+    found = set(table.frame.columns) - {"item_id", LINE}
+    if not found:
+        names = ", ".join((*_TITLE_NAMES, *_DESCRIPTION_NAMES, *_PHOTO_NAMES))
+        raise NrlDedupError(
+            f"{path}: there is an id column but none of texts or photos; wanted one named {names}. "
+            "Name the right ones with --title-column, --description-column or --photo-column."
+        )
+    _refuse_repeated_ids(path, table)
+    photos = _photo_lists(table.frame["photos"]) if "photos" in found else pl.lit([], pl.List(pl.String))
+    frame = table.frame.with_columns(
+        photos.alias("photos"), *(pl.lit("").alias(name) for name in _TEXTS if name not in found)
+    )
+    frame = _by_id(frame).select(list(CATALOGUE))
+    return Catalogue(path, frame, table.bad_rows, table.bad_count)
+
+
+def fingerprint(catalogue: Catalogue) -> str:
+    """SHA-256 (hex) of the ids, the texts and the photo references, in the catalogue's order.
+
+    Each column adds the digest of its values' lengths in bytes and that of their UTF-8 bytes, the photos also that
+    of their numbers per ad; so it depends on neither the file's name, its other columns, its order nor polars.
+    """
+    total = hashlib.sha256()
+    photos = catalogue.frame["photos"]
+    total.update(hashlib.sha256(photos.list.len().to_numpy().astype("<i8").tobytes()).digest())
+    for column in (*(catalogue.frame[name] for name in ("item_id", *_TEXTS)), photos.explode().drop_nulls()):
+        lengths, values = hashlib.sha256(), hashlib.sha256()
+        for start in range(0, len(column), _BATCH):
+            part = column.slice(start, _BATCH)
+            lengths.update(part.str.len_bytes().to_numpy().astype("<i8").tobytes())
+            values.update(part.str.join("").item().encode())
+        total.update(lengths.digest() + values.digest())
+    return total.hexdigest()
+
+
+def _refuse_repeated_ids(path: Path, table: Table) -> None:
+    repeated = table.frame.select("item_id", LINE).filter(pl.col("item_id").is_duplicated())
+    if repeated.is_empty():
+        return
+    first = repeated["item_id"][0]
+    lines = repeated.filter(pl.col("item_id") == first)[LINE]
+    ids = repeated["item_id"].n_unique()
+    raise NrlDedupError(
+        f"{path}: item ids must be unique, but {first!r} stands on lines {lines[0]} and {lines[1]}; in all, "
+        f"{ids} ids stand on {repeated.height} lines. Remove {repeated.height - ids} rows or give them other ids."
+    )
+
+
+def _by_id(frame: pl.DataFrame) -> pl.DataFrame:
+    if frame["item_id"].str.contains("^[0-9]+$").all():
+        # Whole numbers of any length: fewer digits first, then digit by digit.
+        digits = pl.col("item_id").str.strip_chars_start("0")
+        return frame.sort(digits.str.len_bytes(), digits, "item_id")
+    return frame.sort("item_id")
+
+
+def _photo_lists(cells: pl.Series) -> pl.Series:
+    """Photo references as List(String): trimmed, without empty ones, each once and in its order."""
+    lists = cells if isinstance(cells.dtype, pl.List) else _split(cells)
+    part = pl.element()
+    return lists.list.eval(part.str.strip_chars().filter(part.str.strip_chars() != "")).list.unique(maintain_order=True)
+
+
+def _split(cells: pl.Series) -> pl.Series:
+    cell = pl.col("cell")
+    is_json = cell.str.contains(_JSON_LIST)
+    bracketed = cell.str.contains(r"(?s)^\s*\[.*\]\s*$")  # [1, 2] or ['a.jpg', 'b.jpg']
+    bare = pl.when(bracketed).then(cell.str.replace_all(r"""[\[\]"']""", "")).otherwise(cell)
+    frame = cells.alias("cell").to_frame()
+    plain = bare.str.replace_all("[;|]", ",").str.split(",")
+    if not frame.select(is_json.any()).item():
+        return frame.select(plain).to_series()
+    decoded = pl.when(is_json).then(cell).str.json_decode(pl.List(pl.String))
+    return frame.select(pl.when(is_json).then(decoded).otherwise(plain)).to_series()

@@ -1,0 +1,215 @@
+"""What a person sees: progress on standard error, results on standard output."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from nrl_dedup.progress import Task
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from nrl_dedup.bundle import Bundle, Epoch
+    from nrl_dedup.catalogue import Catalogue
+    from nrl_dedup.evaluate import Evaluation
+    from nrl_dedup.pairs import LabelledPairs
+    from nrl_dedup.pipeline import Linked
+    from nrl_dedup.reading import BadRow
+    from nrl_dedup.splits import Split
+
+LISTED = 10
+UNKNOWN_WORDS_WARNING = 0.3
+
+results = Console(highlight=False, soft_wrap=True)
+messages = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class _Bar:
+    def __init__(self, bars: Progress, number: int) -> None:
+        self._bars, self._number = bars, number
+
+    def advance(self, steps: int = 1) -> None:
+        self._bars.advance(self._number, steps)  # type: ignore[arg-type]
+
+
+class ConsoleProgress:
+    """Draws `progress.Progress` with bars and the time left; a bar goes when its task is done."""
+
+    @contextmanager
+    def task(self, what: str, total: int) -> Iterator[Task]:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=messages, transient=True) as bars:
+            yield _Bar(bars, bars.add_task(what, total=total))
+
+    def say(self, message: str) -> None:
+        messages.print(message, markup=False)
+
+    def warn(self, message: str) -> None:
+        warn(message)
+
+
+def show_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on standard output: the first column to the left, figures to the right."""
+    table = Table(title=title, title_justify="left")
+    for place, name in enumerate(header):
+        table.add_column(name, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, str) else figure(cell) for cell in row))
+    results.print(table)
+
+
+def figure(value: object) -> str:
+    """A number as people read it; `-` for what is not defined."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that suits them."""
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def show_bad_rows(path: Path, count: int, rows: Iterable["BadRow"]) -> None:
+    """The rows of a file that were skipped."""
+    if count:
+        warn(f"{path}: {count:,} rows were skipped:")
+        for row in rows:
+            messages.print(f"  line {row.line}: {row.reason}", markup=False)
+
+
+def show_dropped_pairs(path: Path, pairs: "LabelledPairs") -> None:
+    """The labelled pairs that cannot be used."""
+    if pairs.dropped_unknown:
+        ids = ", ".join(pairs.unknown_ids)
+        warn(f"{path}: {pairs.dropped_unknown:,} pairs name an ad that the catalogue lacks ({ids} ...); left out.")
+    if pairs.dropped_self:
+        warn(f"{path}: {pairs.dropped_self:,} pairs of an ad with itself; left out.")
+    if pairs.dropped_contradicting:
+        warn(f"{path}: {pairs.dropped_contradicting:,} pairs are labelled both ways; left out.")
+
+
+def show_unreadable(unreadable: "pl.DataFrame") -> None:
+    """The photos that could not be read: the count, and the first ten."""
+    if len(unreadable):
+        warn(f"{len(unreadable):,} photos could not be read:")
+        for photo, reason in unreadable.head(LISTED).iter_rows():
+            messages.print(f"  {photo}: {reason}", markup=False)
+
+
+def show_split(split: "Split") -> None:
+    """The audit of the split: what stands on each side, and what was dropped between them."""
+    show_table("The split", ("", "value"), split.audit.items())
+
+
+def show_epoch(epoch: "Epoch") -> None:
+    """A row an epoch, under a header that the first one draws."""
+    if epoch.number == 1:
+        messages.print("epoch  train loss  valid loss  train AP  valid AP  seconds")
+    messages.print(
+        f"{epoch.number:5d}  {epoch.train_loss:10.4f}  {epoch.valid_loss:10.4f}"
+        f"  {figure(epoch.train_ap):>8}  {figure(epoch.valid_ap):>8}  {epoch.seconds:7.1f}"
+    )
+
+
+def show_trained(bundle: "Bundle") -> None:
+    """The epoch that was kept, and the highest score that its head can give."""
+    best = bundle.history[bundle.best_epoch - 1]
+    highest = bundle.model.identical_score()
+    rows = [
+        ("kept epoch", best.number),
+        ("validation loss", best.valid_loss),
+        ("validation average precision", best.valid_ap),
+        ("score of two identical ads", highest),
+    ]
+    show_table("Trained", ("", "value"), rows)
+    if highest <= 0.5:
+        warn(f"no pair can score above {highest:.3f}: link with --threshold below that, or train longer.")
+
+
+def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", threshold: float) -> None:
+    """The closing table of `link`, and what its user should know about the result."""
+    prepared, clusters = linked.prepared, linked.clusters
+    sizes = clusters.group_by("cluster_row").len()["len"]
+    recall = linked.candidates.recall
+    show_table(
+        "Linked",
+        ("", "count"),
+        [
+            ("ads", len(catalogue)),
+            ("photos read", prepared.photos_read),
+            ("photos unreadable", len(prepared.unreadable)),
+            ("identical ads", linked.identical),
+            ("candidate pairs", len(linked.candidates.frame)),
+            ("candidate search", linked.candidates.index),
+            ("  its recall against exact search", recall),
+            ("links", len(linked.links)),
+            ("clusters", len(sizes)),
+            ("ads in clusters", len(clusters)),
+            ("largest cluster", sizes.max()),
+        ],
+    )
+    total = sum(cost.seconds for cost in linked.costs)
+    show_table(
+        "Stages",
+        ("", "seconds", "peak memory"),
+        [(cost.name, f"{cost.seconds:.1f}", size(cost.peak_bytes)) for cost in linked.costs]
+        + [("all", f"{total:.1f}", size(max(cost.peak_bytes for cost in linked.costs)))],
+    )
+    highest = bundle.model.identical_score()
+    if highest <= threshold:
+        warn(f"this model scores no pair above {highest:.3f}, so --threshold {threshold} links identical ads only.")
+    if prepared.unknown_share > UNKNOWN_WORDS_WARNING:
+        warn(
+            f"the model does not know {prepared.unknown_share:.0%} of these ads' words, so it judges by photos more "
+            "than it should. Train one on your own pairs: nrl-dedup train ITEMS PAIRS."
+        )
+    if len(linked.chained):
+        row = linked.chained.row(0, named=True)
+        warn(
+            f"{len(linked.chained):,} clusters are chains: most of their pairs score below the threshold. The largest "
+            f"starts at {catalogue.ids[row['cluster_row']]}: {row['size']:,} ads, mean score {row['mean_score']:.2f}."
+            " Raise --threshold."
+        )
+
+
+def show_evaluation(evaluation: "Evaluation", *, by_length: bool) -> None:
+    """The model and the baseline side by side (Table 4.5), and by description length (Figure 4.12)."""
+    names = evaluation.models
+    total = {name: evaluation.quality(name) for name in names}
+    show_table(
+        f"On {total[names[0]].pairs:,} pairs, {total[names[0]].positives:,} of them duplicates",
+        ("model", "average precision", "loss", f"precision at {evaluation.threshold}", "recall"),
+        [(name, q.average_precision, q.loss, q.precision, q.recall) for name, q in total.items()],
+    )
+    if by_length:
+        rows = []
+        for bucket in range(11):
+            parts = [evaluation.quality(name, bucket) for name in names]
+            count, share = parts[0].pairs, parts[0].positives / parts[0].pairs if parts[0].pairs else None
+            label = f"{10 * bucket}-{10 * bucket + 9}" if bucket < 10 else "100"
+            rows.append((label, count, share, *(part.average_precision for part in parts)))
+        header = ("mean words", "pairs", "share of duplicates", *(f"AP {name}" for name in names))
+        show_table("By description length", header, rows)
+    model, baseline = (total[name].average_precision for name in names)
+    if model is None or baseline is None:
+        warn("average precision is not defined: the pairs are all of one class.")
+    elif model < baseline:
+        warn(f"the model is worse than the baseline here ({model:.3f} against {baseline:.3f}).")
+
+
+def warn(message: str) -> None:
+    """A line in yellow on standard error."""
+    messages.print(f"Warning: {message}", style="yellow", markup=False)

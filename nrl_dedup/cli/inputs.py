@@ -1,0 +1,82 @@
+"""What the commands share: options of one name and one meaning, and reading what the user named."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nrl_dedup.errors import NrlDedupError
+
+if TYPE_CHECKING:
+    from nrl_dedup.catalogue import Catalogue
+    from nrl_dedup.pairs import LabelledPairs
+
+FILE = click.Path(path_type=Path)
+Command = Callable[..., None]
+
+work_dir_option = click.option(
+    "--work-dir",
+    type=FILE,
+    help="Where photo features are kept between runs.  [default: the user's cache folder, nrl-dedup]",
+)
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+images_option = click.option(
+    "--images",
+    type=FILE,
+    help="The photo folder; Avito's zips are read in place.  [default: looked for beside the CSV]",
+)
+backbone_weights_option = click.option(
+    "--backbone-weights", type=FILE, help="The photo network's weights (.pth, .safetensors)."
+)
+
+
+def column_options(command: Command) -> Command:
+    """Names for a catalogue whose columns have unusual ones."""
+    for name in ("photo", "description", "title", "id"):
+        help_text = f"The catalogue's {name} column, if its name is unusual."
+        command = click.option(f"--{name}-column", help=help_text)(command)
+    return command
+
+
+def columns(options: dict[str, Any]) -> dict[str, str]:
+    names = ("id_column", "title_column", "description_column", "photo_column")
+    return {name: options[name] for name in names if options[name]}
+
+
+def read_catalogue(path: Path, columns: dict[str, str]) -> "Catalogue":
+    from nrl_dedup.catalogue import read_catalogue
+    from nrl_dedup.cli.console import show_bad_rows
+
+    catalogue = read_catalogue(path, **columns)
+    show_bad_rows(path, catalogue.bad_count, catalogue.bad_rows)
+    return catalogue
+
+
+def read_labelled(path: Path, catalogue: "Catalogue") -> "LabelledPairs":
+    from nrl_dedup.cli.console import show_bad_rows, show_dropped_pairs
+    from nrl_dedup.pairs import read_pairs
+
+    pairs = read_pairs(path, catalogue)
+    show_bad_rows(path, pairs.bad_count, pairs.bad_rows)
+    show_dropped_pairs(path, pairs)
+    return pairs
+
+
+def photo_folder(images: Path | None, catalogue: Path) -> Path | None:
+    from nrl_dedup.features.photos import find_photo_folder
+
+    return images or find_photo_folder(catalogue)
+
+
+def work_dir(options: dict[str, Any]) -> Path:
+    folder: Path | None = options["work_dir"]
+    if folder is None:
+        cache = os.environ.get("XDG_CACHE_HOME")
+        folder = (Path(cache) if cache else Path.home() / ".cache") / "nrl-dedup"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NrlDedupError(f"--work-dir {folder}: cannot be made ({error.strerror}). Name another.") from error
+    return folder

@@ -1,0 +1,79 @@
+"""`nrl-dedup link`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nrl_dedup.cli.inputs import (
+    FILE,
+    backbone_weights_option,
+    column_options,
+    columns,
+    device_option,
+    images_option,
+    photo_folder,
+    read_catalogue,
+    work_dir,
+    work_dir_option,
+)
+
+
+@click.command()
+@click.argument("catalogue", type=FILE)
+@images_option
+@click.option("-o", "--output", type=FILE, required=True, help="The clusters: cluster_id, item_id, score.")
+@click.option("--links", type=FILE, help="The links too: item_id_l, item_id_r, score.")
+@click.option("--model", type=FILE, help="A bundle.  [default: the shipped one]")
+@backbone_weights_option
+@click.option("--threshold", default=0.5, show_default=True, help="The score from which two ads are linked.")
+@click.option("--neighbours", default=20, show_default=True, help="Candidates searched for each ad.")
+@click.option("--seed", default=0, show_default=True)
+@work_dir_option
+@device_option
+@column_options
+def link(catalogue: Path, **options: Any) -> None:
+    """Find the ads of CATALOGUE that describe the same thing, and write them as clusters.
+
+    A run that was stopped goes on where it was: the photos done are kept in the work folder.
+
+    \b
+    nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv
+    nrl-dedup link ItemInfo.csv --images zips/ -o dupes.csv --links links.csv --model weights/mine
+    """
+    from nrl_dedup.bundle import load_bundle
+    from nrl_dedup.cli.console import ConsoleProgress, show_linked, show_unreadable
+    from nrl_dedup.device import pick_device
+    from nrl_dedup.pipeline import link as link_catalogue
+    from nrl_dedup.tables import check_writable, written_beside
+
+    if not 0 <= options["threshold"] <= 1:
+        raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
+    if options["neighbours"] < 1:
+        raise click.BadParameter("wanted 1 or more.", param_hint="--neighbours")
+    check_writable(options["output"], "-o")
+    if options["links"]:
+        check_writable(options["links"], "--links")
+    device = pick_device(options["device"])
+    bundle = load_bundle(options["model"], device)
+    ads = read_catalogue(catalogue, columns(options))
+    linked = link_catalogue(
+        ads,
+        bundle,
+        photo_folder(options["images"], catalogue),
+        work_dir(options),
+        threshold=options["threshold"],
+        neighbours=options["neighbours"],
+        seed=options["seed"],
+        device=device,
+        backbone_weights=options["backbone_weights"],
+        progress=ConsoleProgress(),
+    )
+    clusters, links = linked.with_ids(ads.ids)
+    if options["links"]:
+        with written_beside(options["links"]) as path:
+            links.write_csv(path)
+    with written_beside(options["output"]) as path:
+        clusters.write_csv(path)
+    show_unreadable(linked.prepared.unreadable)
+    show_linked(linked, ads, bundle, options["threshold"])

@@ -1,0 +1,110 @@
+"""The settings of a model: frozen, checked once, saved beside its weights. Their messages name the flag."""
+
+from dataclasses import dataclass, field
+
+from nrl_dedup.errors import NrlDedupError
+
+TEXT_COLUMNS = {"title+description": ("title", "description"), "description": ("description",)}
+PHOTO_CHOICES = ("first", "random")
+SPLITS = ("ads", "pairs")
+HEAD_SIGNS = ("nonpositive", "free")
+
+
+def _positive(value: float, flag: str) -> None:
+    if not value > 0:
+        raise NrlDedupError(f"{flag} {value}: wanted a number above 0.")
+
+
+def _one_of(value: str, choices: tuple[str, ...], flag: str) -> None:
+    if value not in choices:
+        raise NrlDedupError(f"{flag} {value}: wanted one of {', '.join(choices)}.")
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """How an ad's words become token ids (`features/text.py`)."""
+
+    language: str = "ru"
+    text: str = "title+description"
+    vocabulary_size: int = 30_000
+    max_words: int = 100
+
+    def __post_init__(self) -> None:
+        _one_of(self.text, tuple(TEXT_COLUMNS), "--text")
+        _positive(self.vocabulary_size, "--vocabulary-size")
+        _positive(self.max_words, "--max-words")
+
+
+@dataclass(frozen=True)
+class PhotoSettings:
+    """How an ad's photos become feature vectors (`features/photos.py`, `backbones.py`, `store.py`).
+
+    `views`: seeded augmented views of each photo kept for training; 0 trains on the centre view alone.
+    `per_ad`: training draws, each epoch, one of an ad's first `per_ad` readable photos.
+    `choice`: the photo that embedding takes: the ad's first readable one, or one drawn by the photo's name.
+    """
+
+    backbone: str = "resnet152"
+    views: int = 4
+    per_ad: int = 4
+    choice: str = "first"
+
+    def __post_init__(self) -> None:
+        if self.views < 0:
+            raise NrlDedupError(f"--views {self.views}: wanted 0 or more.")
+        _positive(self.per_ad, "--photos-per-ad")
+        _one_of(self.choice, PHOTO_CHOICES, "--photo-choice")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The sizes of the network; the defaults are the best of Tables 4.1 and 4.2."""
+
+    fusion: str = "rnn-cnn"
+    word_size: int = 300
+    gru_layers: int = 1
+    hidden_size: int = 256
+    fused_size: int = 256
+    branch_sizes: tuple[int, int] = (128, 64)
+    dropout: float = 0.0
+    head: str = "nonpositive"
+
+    def __post_init__(self) -> None:
+        _positive(self.gru_layers, "--gru-layers")
+        _positive(self.hidden_size, "--hidden-size")
+        _positive(self.fused_size, "--fused-size")
+        for size in self.branch_sizes:
+            _positive(size, "--branch-sizes")
+        if not 0 <= self.dropout < 1:
+            raise NrlDedupError(f"--dropout {self.dropout}: wanted a share from 0 up to, but not, 1.")
+        _one_of(self.head, HEAD_SIGNS, "--head")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """The training loop (thesis, section 4.4)."""
+
+    epochs: int = 30
+    patience: int = 5
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    split: str = "ads"
+    complete_only: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _positive(self.epochs, "--epochs")
+        _positive(self.patience, "--patience")
+        _positive(self.batch_size, "--batch-size")
+        _positive(self.learning_rate, "--lr")
+        _one_of(self.split, SPLITS, "--split")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what a trained model is, given its data."""
+
+    text: TextSettings = field(default_factory=TextSettings)
+    photos: PhotoSettings = field(default_factory=PhotoSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)

@@ -1,0 +1,48 @@
+"""Catalogue -> embeddings."""
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+
+from nrl_dedup.features.ads import AdFeatures
+from nrl_dedup.model import SiameseModel
+from nrl_dedup.progress import SILENT, Progress
+
+SHARD = 4096
+
+
+@torch.no_grad()
+def embed_ads(
+    model: SiameseModel,
+    features: AdFeatures,
+    rows: Int64[np.ndarray, "wanted"] | None = None,
+    *,
+    device: torch.device,
+    batch_size: int = 256,
+    progress: Progress = SILENT,
+) -> Float32[np.ndarray, "wanted size"]:
+    """h of the ads at `rows` (all of them by default), in that order, in 32 bits whatever training used.
+
+    The ads are taken in shards of 4096 by their place in `rows`, inside a shard in order of length, so that little
+    padding is computed. Shards and batches follow from the ads alone: the same catalogue gives the same bits. An
+    ad's vector does not depend on its batch beyond rounding (1e-5).
+    """
+    if rows is None:
+        rows = np.arange(len(features))
+    lengths = features.lengths()
+    embeddings = np.empty((len(rows), model.raw_weight.shape[0]), dtype=np.float32)
+    was_training = model.training
+    model.eval()
+    try:
+        with progress.task("embedding ads", len(rows)) as task:
+            for start in range(0, len(rows), SHARD):
+                shard = rows[start : start + SHARD]
+                order = np.argsort(lengths[shard], kind="stable")
+                for first in range(0, len(shard), batch_size):
+                    places = order[first : first + batch_size]
+                    batch = features.batch(shard[places]).to(device)
+                    embeddings[start + places] = model.embed(batch).float().cpu().numpy()
+                    task.advance(len(places))
+    finally:
+        model.train(was_training)
+    return embeddings

@@ -1,0 +1,78 @@
+"""From raw text to cleaned words, over whole columns. NFC and the look-alike letters are not in the thesis."""
+
+import polars as pl
+
+from nrl_dedup.features.languages import TRANSLITERATIONS, Language, language_row
+
+LATIN_TWINS, CYRILLIC_TWINS = "ABCEHKMOPTXYaceopxy", "АВСЕНКМОРТХУасеорху"
+
+_INSIDE_WORD = r"[\p{Latin}\p{Cyrillic}\p{Nd}\p{M}\p{Cf}--\u200B]"
+_BETWEEN = r"[\p{Nd}\p{M}\p{Cf}--\u200B]*"
+_MIXED = rf"\p{{Latin}}{_BETWEEN}\p{{Cyrillic}}|\p{{Cyrillic}}{_BETWEEN}\p{{Latin}}"
+_ONLY_LATIN = rf"[\p{{Latin}}--[{LATIN_TWINS}]]"
+_ONLY_CYRILLIC = rf"[\p{{Cyrillic}}--[{CYRILLIC_TWINS}]]"
+_NUMBER = r"\d+(?:[.,]\d+)*"
+_MARKS = r"[\p{M}\p{Cf}]"
+
+
+def clean(texts: pl.Series, language: str) -> pl.Series:
+    """The cleaned words of each text, separated by single spaces; lemmas come later, in `read_words`.
+
+    In this order: Unicode NFC; look-alike letters (`LATIN_TWINS`) inside a word that mixes Latin and Cyrillic go
+    over to the script of its other letters (a word with none, or with some of both scripts, is left alone); lower
+    case; every number (digits, with points and commas between them) becomes 0 where it stands: `iPhone6s` is
+    `iphone0s`; everything but the language's letters and that 0 becomes a space, though marks and invisible
+    characters vanish; white space collapses; Latin words are transliterated if the language says so. Yo is kept.
+
+    :param texts: String column, one text each row; null counts as empty.
+    :return: String column of the same length and name, without nulls.
+    :raises NrlDedupError: `language` is not a row of `LANGUAGES`.
+    """
+    row = language_row(language)
+    return transliterate(spell(texts, row), row)
+
+
+def spell(texts: pl.Series, row: Language) -> pl.Series:
+    """`clean` without its last step, the transliteration, which is cheaper over distinct words."""
+    texts = _fold_twins(texts.fill_null("").str.normalize("NFC")).str.to_lowercase()
+    if texts.str.contains(_MARKS).any():
+        # Accents that NFC could not join to their letter, soft hyphens and joiners are no gap between two words;
+        # the zero-width space is one.
+        texts = texts.str.replace_all(rf"[{_MARKS}--[\u200B[{row.letters}]]]", "")
+    numbered = texts.str.replace_all(_NUMBER, "0")
+    return numbered.str.replace_all(f"[^0[{row.letters}]]+", " ").str.strip_chars(" ")
+
+
+def transliterate(texts: pl.Series, row: Language) -> pl.Series:
+    """Lower-case Latin letters in the language's own script, by its table; unchanged where it has none."""
+    if row.transliteration is None:
+        return texts
+    for stage in TRANSLITERATIONS[row.transliteration]:
+        texts = texts.str.replace_many(list(stage), list(stage.values()))
+    return texts
+
+
+def _fold_twins(texts: pl.Series) -> pl.Series:
+    """Look-alike letters of words that mix scripts put right; only texts with such words are taken apart."""
+    mixing = texts.str.contains(_MIXED).arg_true()
+    if mixing.is_empty():
+        return texts
+    pieces = pl.DataFrame({"text": mixing, "piece": texts[mixing]}).with_columns(
+        pl.col("piece").str.extract_all(rf"{_INSIDE_WORD}+|[^{_INSIDE_WORD}]+")
+    )
+    pieces = pieces.explode("piece")
+    words = pieces["piece"].unique()
+    words = words.filter(words.str.contains(_MIXED))
+    folded = pl.select(
+        pl.when(words.str.contains(_ONLY_LATIN) & ~words.str.contains(_ONLY_CYRILLIC))
+        .then(words.str.replace_many(list(CYRILLIC_TWINS), list(LATIN_TWINS)))
+        .when(words.str.contains(_ONLY_CYRILLIC) & ~words.str.contains(_ONLY_LATIN))
+        .then(words.str.replace_many(list(LATIN_TWINS), list(CYRILLIC_TWINS)))
+        .otherwise(words)
+    ).to_series()
+    whole = (
+        pieces.with_columns(pl.col("piece").replace(words, folded))
+        .group_by("text", maintain_order=True)
+        .agg(pl.col("piece").str.join(""))
+    )
+    return texts.clone().scatter(whole["text"], whole["piece"])

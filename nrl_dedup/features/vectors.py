@@ -1,0 +1,162 @@
+"""Word vectors: read from a fastText model, or learned from the ads' own words in a way that repeats exactly."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int32, Int64
+from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
+
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.features.text import FIRST_WORD, Vocabulary
+from nrl_dedup.features.words import ADS_AT_ONCE, Words, ragged
+from nrl_dedup.progress import SILENT, Progress
+
+MOST_WORDS_READ = 20_000_000  # beyond this the wait grows; up to this all counts fit 32 bits
+_SMOOTHING = 0.75  # of the context distribution, so that rare contexts do not rule
+_DENSE_UP_TO = 1_000
+
+_FASTTEXT_MAGIC = 793712314
+# magic, version, size of a vector, six options, kind of model, four options, a rate, entries = words + labels
+_FASTTEXT_HEADER = np.dtype("<i4,<i4,<i4,(6,)<i4,<i4,(4,)<i4,<f8,<i4,<i4,<i4")
+_SUPERVISED = 3
+
+
+def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "words size"]:
+    """fastText's vector of each word, in their order; a word that the model lacks gets the mean of its subwords'.
+
+    The words are looked up as they are, so with Russian lemmas a model of Russian is wanted, such as `cc.ru.300.bin`.
+
+    :param path: a model as fastText saves it (`.bin`); neither the text format (`.vec`) nor a quantised model (`.ftz`).
+    :raises NrlDedupError: there is no such file, or it is not a whole fastText model.
+    """
+    size = _check_fasttext(path)
+    import fasttext  # an extension module that only this function needs
+
+    try:
+        model = fasttext.load_model(str(path))
+    except (ValueError, RuntimeError, MemoryError) as error:
+        raise NrlDedupError(f"--word-vectors {path}: fastText cannot load this model ({error}).") from error
+    vectors = [model.get_word_vector(word) for word in words]
+    return np.array(vectors, np.float32).reshape(len(words), size)
+
+
+def _check_fasttext(path: Path) -> int:
+    """The size of the vectors. fastText itself takes one that was cut short, and answers with random numbers.
+
+    The file ends in the output matrix, a row each word (or label, in a classifier), behind its two dimensions.
+    """
+    wrong = f"--word-vectors {path}: wanted a fastText model (.bin), such as cc.ru.300.bin"
+    try:
+        length = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(_FASTTEXT_HEADER.itemsize)
+            header = np.frombuffer(start.ljust(_FASTTEXT_HEADER.itemsize, b"\0"), _FASTTEXT_HEADER)[0].item()
+            magic, _, size, _, kind, _, _, entries, words, labels = header
+            if magic != _FASTTEXT_MAGIC or entries != words + labels:
+                raise NrlDedupError(f"{wrong}; this file is not one. Unpack it first if it ends in .gz.")
+            rows = labels if kind == _SUPERVISED else words
+            file.seek(max(length - 4 * rows * size - 16, 0))
+            if file.read(16) != np.array([rows, size], "<i8").tobytes():
+                raise NrlDedupError(f"{wrong}; this one is cut short at {length:,} bytes, or quantised. Get it again.")
+    except OSError as error:
+        raise NrlDedupError(f"{wrong}; it cannot be read ({error.strerror}).") from error
+    return size
+
+
+def learn_vectors(
+    words: Words,
+    vocabulary: Vocabulary,
+    size: int = 300,
+    window: int = 5,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Float32[np.ndarray, "vocab size"]:
+    """A vector for each of `vocabulary.words`, from the words that stand around it; the same at each run.
+
+    The positive pointwise mutual information of words w and contexts c (Levy, Goldberg and Dagan 2015),
+
+        M[w, c] = max(0, log(n(w, c) / (n(w) P(c)))),   P(c) = n(c)^0.75 / sum of n(c')^0.75,
+
+    where a pair at distance d in one ad adds window + 1 - d to n(w, c); then its truncated singular value decomposition
+    M = U S V', vectors U sqrt(S), the sign of each column such that its largest entry is positive, all scaled together
+    to a mean norm of 1. Words outside the vocabulary count for nothing but keep their places.
+
+    Of more than `MOST_WORDS_READ` words, ads drawn by `seed` are read. Columns beyond the size of the vocabulary are 0.
+    """
+    counts = co_occurrences(words, vocabulary, window, seed, progress)
+    left, strengths = _truncated_svd(positive_mutual_information(counts), size, seed)
+    vectors = np.zeros((len(vocabulary.words), size), np.float32)
+    if left.size:
+        left = left * np.sign(left[np.abs(left).argmax(axis=0), np.arange(left.shape[1])])
+        vectors[:, : left.shape[1]] = left * np.sqrt(strengths)
+    norms = np.linalg.norm(vectors, axis=1)
+    return vectors / norms[norms > 0].mean(dtype=np.float32) if norms.any() else vectors
+
+
+def co_occurrences(
+    words: Words, vocabulary: Vocabulary, window: int, seed: int = 0, progress: Progress = SILENT
+) -> sparse.csr_array:
+    """n(w, c) of `learn_vectors`: symmetric, int32, a row and a column for each of `vocabulary.words`."""
+    known = vocabulary.tokens_of(words.distinct) - FIRST_WORD
+    ads = _ads_to_read(words, seed)
+    if len(ads) < len(words):
+        progress.say(f"Word vectors: learned from {len(ads):,} ads drawn from the {len(words):,}.")
+    size = len(vocabulary.words)
+    counts = sparse.csr_array((size, size), dtype=np.int32)
+    with progress.task("word vectors", len(ads)) as task:
+        for start in range(0, len(ads), ADS_AT_ONCE):
+            some = ads[start : start + ADS_AT_ONCE]
+            counts = counts + _pairs_within(words, some, known, window, size)
+            task.advance(len(some))
+    return (counts + counts.T).tocsr()
+
+
+def _ads_to_read(words: Words, seed: int) -> Int64[np.ndarray, "some"]:
+    if len(words.ids) <= MOST_WORDS_READ:
+        return np.arange(len(words))
+    drawn = np.random.default_rng(seed).permutation(len(words))
+    enough = np.searchsorted(np.cumsum(np.diff(words.offsets)[drawn]), MOST_WORDS_READ, side="right")
+    return np.sort(drawn[:enough])
+
+
+def _pairs_within(
+    words: Words, ads: Int64[np.ndarray, "some"], known: Int32[np.ndarray, "distinct"], window: int, size: int
+) -> sparse.csr_array:
+    """n(w, c) of some ads with w ahead of c."""
+    lengths = np.diff(words.offsets)[ads]
+    index = known[words.ids[ragged(words.offsets[ads], lengths)]]
+    ad = np.repeat(ads, lengths)
+    counts = sparse.csr_array((size, size), dtype=np.int32)
+    for distance in range(1, window + 1):
+        ahead, behind = index[:-distance], index[distance:]
+        together = (ahead >= 0) & (behind >= 0) & (ad[:-distance] == ad[distance:])
+        weights = np.full(together.sum(), window + 1 - distance, np.int32)
+        counts = counts + sparse.coo_array((weights, (ahead[together], behind[together])), shape=(size, size)).tocsr()
+    return counts
+
+
+def positive_mutual_information(counts: sparse.csr_array) -> sparse.csr_array:
+    """M of `learn_vectors`, float32."""
+    totals = counts.sum(axis=1, dtype=np.float64)
+    smoothed = totals**_SMOOTHING
+    logs = np.log(np.maximum(totals, 1))
+    context_logs = np.log(np.maximum(smoothed, 1) / max(smoothed.sum(), 1))
+    information = np.log(counts.data, dtype=np.float32)
+    information -= np.repeat(logs.astype(np.float32), np.diff(counts.indptr))
+    information -= context_logs.astype(np.float32)[counts.indices]
+    positive = sparse.csr_array((np.maximum(information, 0), counts.indices, counts.indptr), shape=counts.shape)
+    positive.eliminate_zeros()
+    return positive
+
+
+def _truncated_svd(
+    matrix: sparse.csr_array, size: int, seed: int
+) -> tuple[Float32[np.ndarray, "vocab kept"], Float32[np.ndarray, " kept"]]:
+    """U and S of the `size` largest singular values, or of all of them where there are fewer."""
+    if matrix.shape[0] <= max(_DENSE_UP_TO, size):
+        left, strengths, _ = np.linalg.svd(matrix.toarray())
+    else:
+        left, strengths, _ = randomized_svd(matrix, size, n_iter=4, random_state=seed)
+    return left[:, :size], strengths[:size]

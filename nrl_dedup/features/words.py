@@ -1,0 +1,148 @@
+"""The words of every ad as numbers, and how alike the words of two ads are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64, Int32, Int64
+from scipy import sparse
+
+from nrl_dedup.features.cleaning import spell, transliterate
+from nrl_dedup.features.languages import Language, language_row
+from nrl_dedup.progress import SILENT, Progress
+
+ADS_AT_ONCE = 50_000
+_PAIRS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of every ad, after cleaning and lemmas.
+
+    `ids`: index into `distinct`, ad after ad, the first text column's words before the second's;
+    `offsets`: the words of ad i are `ids[offsets[i]:offsets[i + 1]]`;
+    `distinct`: every word that occurs, once, in the order of its code points;
+    `lengths`: how many words each text column of each ad has.
+    """
+
+    ids: Int32[np.ndarray, "words"]
+    offsets: Int64[np.ndarray, "ads_plus_1"]
+    distinct: pl.Series
+    lengths: Int32[np.ndarray, "ads columns"]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, rows: Int64[np.ndarray, "some"]) -> "Words":
+        """The words of some ads, in the order of `rows`; `distinct` stays whole."""
+        counts = np.diff(self.offsets)[rows]
+        found = self.ids[ragged(self.offsets[rows], counts)]
+        return Words(found, np.concatenate([[0], np.cumsum(counts)]), self.distinct, self.lengths[rows])
+
+
+def read_words(columns: Sequence[pl.Series], language: str, progress: Progress = SILENT) -> Words:
+    """The words of every ad: the texts cleaned, taken apart at the spaces, each *distinct* word made its lemma once.
+
+    :param columns: String columns of one length, such as titles and descriptions; null counts as empty.
+    :raises NrlDedupError: `language` is not a row of `LANGUAGES`.
+    """
+    row = language_row(language)
+    ads = len(columns[0])
+    spellings = _Spellings()
+    chunks, lengths = [], np.zeros((ads, len(columns)), np.int32)
+    with progress.task("words", ads) as task:
+        for start in range(0, ads, ADS_AT_ONCE):
+            cleaned = [spell(column[start : start + ADS_AT_ONCE], row) for column in columns]
+            for at, texts in enumerate(cleaned):
+                lengths[start : start + ADS_AT_ONCE, at] = _count_words(texts)
+            chunks.append(spellings.numbers_of(_take_apart(cleaned)))
+            task.advance(len(cleaned[0]))
+    distinct, lemma_of = _lemmas(spellings.words, row)
+    ids = np.empty(lengths.sum(dtype=np.int64), np.int32)
+    offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=1, dtype=np.int64))])
+    end = 0
+    for chunk in chunks:
+        end += len(chunk)
+        np.take(lemma_of, chunk, out=ids[end - len(chunk) : end])
+    return Words(ids, offsets, distinct, lengths)
+
+
+class _Spellings:
+    """The distinct words met so far, numbered in the order of their first sight."""
+
+    def __init__(self) -> None:
+        self.words = pl.Series("word", [], dtype=pl.String)
+
+    def numbers_of(self, words: pl.Series) -> Int32[np.ndarray, "words"]:
+        seen = words.unique(maintain_order=True).to_frame("word")
+        known = self.words.to_frame("word").with_row_index("number")
+        new = seen.join(known, on="word", how="anti", maintain_order="left")
+        self.words = pl.concat([self.words, new["word"]], rechunk=True)
+        known = pl.concat([known, new.with_row_index("number", offset=len(known))])
+        seen = seen.join(known, on="word", how="left", maintain_order="left")
+        found = words.to_frame("word").join(seen, on="word", how="left", maintain_order="left")
+        return found["number"].cast(pl.Int32).to_numpy()
+
+
+def _count_words(cleaned: pl.Series) -> Int32[np.ndarray, "ads"]:
+    gaps = cleaned.str.count_matches(" ", literal=True).to_numpy().astype(np.int32)
+    return gaps + (cleaned != "").to_numpy()
+
+
+def _take_apart(cleaned: Sequence[pl.Series]) -> pl.Series:
+    """The words of some cleaned columns, ad after ad."""
+    whole = pl.select(pl.concat_str(cleaned, separator=" ")).to_series()
+    words = whole.str.split(" ").explode()
+    return words.filter(words != "")
+
+
+def _lemmas(spellings: pl.Series, row: Language) -> tuple[pl.Series, Int32[np.ndarray, "spellings"]]:
+    """The distinct lemmas in order, and for each spelling the index of its lemma."""
+    frame = transliterate(spellings, row).to_frame("word")
+    if row.lemmas is not None:
+        once = frame["word"].unique()
+        lemma = pl.Series("lemma", row.lemmas(once.to_list()), dtype=pl.String)
+        frame = frame.join(pl.DataFrame([once, lemma]), on="word", how="left", maintain_order="left")
+        frame = frame.select(word="lemma")
+    distinct = frame["word"].unique().sort()
+    index = distinct.to_frame("word").with_row_index("index")
+    found = frame.join(index, on="word", how="left", maintain_order="left")
+    return distinct, found["index"].cast(pl.Int32).to_numpy()
+
+
+def jaccard(
+    words: Words, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
+) -> Float64[np.ndarray, "pairs"]:
+    """|A and B| / |A or B| of the sets of words of the two ads of each pair, equation (3.1).
+
+    All words count, whether the vocabulary has them or not. Two ads without words have a similarity of 0.
+    """
+    similarity = np.empty(len(rows_l))
+    for start in range(0, len(rows_l), _PAIRS_AT_ONCE):
+        pairs = slice(start, start + _PAIRS_AT_ONCE)
+        ads, position = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
+        left, right = np.split(position, 2)
+        sets = _word_sets(words, ads)
+        common = np.asarray(sets[left].multiply(sets[right]).sum(axis=1)).ravel()
+        sizes = np.diff(sets.indptr)
+        union = sizes[left] + sizes[right] - common
+        similarity[pairs] = common / np.maximum(union, 1)
+    return similarity
+
+
+def _word_sets(words: Words, ads: Int64[np.ndarray, "some"]) -> sparse.csr_array:
+    """A row of ones at the words of each of some ads."""
+    counts = np.diff(words.offsets)[ads]
+    found = words.ids[ragged(words.offsets[ads], counts)]
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    sets = sparse.csr_array((np.ones(len(found)), found, ends), shape=(len(ads), len(words.distinct)))
+    sets.sum_duplicates()
+    sets.data[:] = 1
+    return sets
+
+
+def ragged(starts: Int64[np.ndarray, "ads"], counts: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "positions"]:
+    """The positions start, start + 1, ... start + count - 1 of every ad, one after the other."""
+    before = np.cumsum(counts) - counts
+    return np.repeat(starts - before, counts) + np.arange(counts.sum())

@@ -1,0 +1,13 @@
+"""Fusion modules: each turns one ad, its words and its photo, into one vector.
+
+The contract: `Module(settings, vectors, image_size)` with an `output_size`, and
+`forward(tokens, lengths, image, has_image)` of shape [ads, output_size]. An ad's vector depends on that ad alone.
+"""
+
+from torch import nn
+
+from nrl_dedup.fusion.image import Image
+from nrl_dedup.fusion.rnn_cnn import RnnCnn
+from nrl_dedup.fusion.text import Text
+
+FUSIONS: dict[str, type[nn.Module]] = {"rnn-cnn": RnnCnn, "text": Text, "image": Image}

@@ -1,0 +1,39 @@
+"""`rnn-cnn`: the thesis's first fusion module (section 3.4, Figure 3.2)."""
+
+import torch
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor, nn
+
+from nrl_dedup.config import ModelSettings
+from nrl_dedup.fusion.words import WordEncoder
+
+
+class RnnCnn(nn.Module):
+    """u = (W_d v_d + b_d) * (W_i v_i + b_i), the point-wise product of the two sides brought to one size.
+
+    v_d is the GRU's state at the ad's last token, v_i the photo's pooled features. The side that an ad lacks is a
+    learned vector, at first all ones: the neutral element of the product.
+    """
+
+    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+        super().__init__()
+        self.output_size = settings.fused_size
+        self.encoder = WordEncoder(vectors, settings.hidden_size, settings.gru_layers)
+        self.text = nn.Linear(settings.hidden_size, settings.fused_size)
+        self.image = nn.Linear(image_size, settings.fused_size)
+        self.absent_text = nn.Parameter(torch.ones(settings.fused_size))
+        self.absent_image = nn.Parameter(torch.ones(settings.fused_size))
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(
+        self,
+        tokens: Int64[Tensor, "ads words"],
+        lengths: Int64[Tensor, "ads"],
+        image: Float32[Tensor, "ads features"],
+        has_image: Bool[Tensor, "ads"],
+    ) -> Float[Tensor, "ads fused"]:
+        text = self.text(self.encoder(tokens, lengths))
+        text = torch.where((lengths > 0)[:, None], text, self.absent_text.to(text.dtype))
+        photo = self.image(image)
+        photo = torch.where(has_image[:, None], photo, self.absent_image.to(photo.dtype))
+        return self.dropout(text * photo)

@@ -1,0 +1,30 @@
+"""`text`: the description alone, to tell what the photos add."""
+
+import torch
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor, nn
+
+from nrl_dedup.config import ModelSettings
+from nrl_dedup.fusion.words import WordEncoder
+
+
+class Text(nn.Module):
+    """u = W_d v_d + b_d; an ad without words is a learned vector."""
+
+    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+        super().__init__()
+        self.output_size = settings.fused_size
+        self.encoder = WordEncoder(vectors, settings.hidden_size, settings.gru_layers)
+        self.text = nn.Linear(settings.hidden_size, settings.fused_size)
+        self.absent_text = nn.Parameter(torch.zeros(settings.fused_size))
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(
+        self,
+        tokens: Int64[Tensor, "ads words"],
+        lengths: Int64[Tensor, "ads"],
+        image: Float32[Tensor, "ads features"],
+        has_image: Bool[Tensor, "ads"],
+    ) -> Float[Tensor, "ads fused"]:
+        text = self.text(self.encoder(tokens, lengths))
+        return self.dropout(torch.where((lengths > 0)[:, None], text, self.absent_text.to(text.dtype)))

@@ -1,0 +1,118 @@
+"""How good scores are: average precision, loss, precision and recall, and how much blocking keeps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+BUCKETS = 11
+
+
+def average_precision(
+    labels: Bool[np.ndarray, "pairs"],
+    scores: Float64[np.ndarray, "pairs"],
+    weights: Float64[np.ndarray, "pairs"],
+) -> float | None:
+    """AP = sum_n (R_n - R_(n-1)) P_n over the thresholds n, no interpolation (4.1).
+
+    Equal scores share one threshold, so their order does not matter. Pass logits rather than probabilities:
+    a sigmoid that rounds to 1.0 has lost its order.
+
+    :return: None where AP is not defined, that is when one class is absent.
+    """
+    if labels.all() or not labels.any():
+        return None
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(np.where(labels, weights, 0.0)[order])
+    seen = np.cumsum(weights[order])
+    last_of_tie = np.append(np.diff(scores[order]) != 0, True)
+    hits, seen = hits[last_of_tie], seen[last_of_tie]
+    return float(np.sum(np.diff(hits, prepend=0.0) * hits / seen) / hits[-1])
+
+
+def log_loss(
+    labels: Bool[np.ndarray, "pairs"],
+    logits: Float64[np.ndarray, "pairs"],
+    weights: Float64[np.ndarray, "pairs"],
+) -> float | None:
+    """The mean binary cross-entropy (4.4) of sigmoid(logits), in nats; None without pairs."""
+    if not len(labels):
+        return None
+    losses = np.logaddexp(0.0, np.where(labels, -logits, logits))
+    return float(np.average(losses, weights=weights))
+
+
+def sigmoid(logits: Float64[np.ndarray, "pairs"]) -> Float64[np.ndarray, "pairs"]:
+    """1 / (1 + exp(-x)), without overflow."""
+    return np.exp(-np.logaddexp(0.0, -logits))
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What one model reaches on labelled pairs. An undefined figure is None, never NaN.
+
+    `pairs` and `positives` are plain counts; the other figures use the pairs' weights.
+    """
+
+    pairs: int
+    positives: int
+    average_precision: float | None
+    loss: float | None
+    precision: float | None
+    recall: float | None
+
+
+def quality(
+    labels: Bool[np.ndarray, "pairs"],
+    logits: Float64[np.ndarray, "pairs"],
+    weights: Float64[np.ndarray, "pairs"],
+    threshold: float,
+) -> Quality:
+    """`Quality` of `logits`; precision (4.2) and recall (4.3) call a pair linked at `threshold` or above."""
+    linked = sigmoid(logits) >= threshold
+    found, claimed, wanted = (float(weights[mask].sum()) for mask in (linked & labels, linked, labels))
+    return Quality(
+        pairs=len(labels),
+        positives=int(labels.sum()),
+        average_precision=average_precision(labels, logits, weights),
+        loss=log_loss(labels, logits, weights),
+        precision=found / claimed if claimed else None,
+        recall=found / wanted if wanted else None,
+    )
+
+
+def length_bucket(
+    words_l: Int64[np.ndarray, "pairs"], words_r: Int64[np.ndarray, "pairs"]
+) -> Int64[np.ndarray, "pairs"]:
+    """The thesis's bucket of a pair: floor(m / 10), m the mean of the two descriptions' words, at most 100 each.
+
+    Bucket 10 holds the pairs whose mean is exactly 100; a mean of 0 falls in bucket 0.
+    """
+    total = np.minimum(words_l, 100) + np.minimum(words_r, 100)
+    return total // 20
+
+
+@dataclass(frozen=True)
+class PairwiseQuality:
+    """Clusters against the truth, over all pairs of ads."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+def pairwise_quality(clusters: Int64[np.ndarray, "ads"], entities: Int64[np.ndarray, "ads"]) -> PairwiseQuality:
+    """Precision, recall and F1 of "these two ads are the same", counted from cluster sizes, not pair by pair.
+
+    :param clusters: a label an ad; ads of one cluster share it, an ad alone has its own.
+    :param entities: the same for the truth.
+    """
+
+    def pairs_inside(*labels: np.ndarray) -> int:
+        counts = np.unique(np.stack(labels), axis=1, return_counts=True)[1].astype(np.int64)
+        return int(np.sum(counts * (counts - 1) // 2))
+
+    both, claimed, true = pairs_inside(clusters, entities), pairs_inside(clusters), pairs_inside(entities)
+    precision = both / claimed if claimed else 1.0
+    recall = both / true if true else 1.0
+    return PairwiseQuality(precision, recall, 2 * both / (claimed + true) if claimed + true else 1.0)

@@ -1,0 +1,75 @@
+"""The Siamese network: `embed` and `score` are the only two ways into it (thesis, section 3.3 and Figure 3.1)."""
+
+from typing import cast
+
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from nrl_dedup.config import ModelSettings
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.features.ads import Batch
+from nrl_dedup.fusion import FUSIONS
+
+START_BIAS = 2.0  # the logit of two identical ads before training
+
+
+class SiameseModel(nn.Module):
+    """Both ads of a pair go through the same fusion module and the same branch; the head compares the results.
+
+    :param vectors: the word vectors of the vocabulary, in its order.
+    :param image_size: the size of a photo's pooled features.
+    :raises NrlDedupError: there is no such fusion module.
+    """
+
+    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+        super().__init__()
+        if settings.fusion not in FUSIONS:
+            raise NrlDedupError(f"--fusion {settings.fusion}: wanted one of {', '.join(FUSIONS)}.")
+        self.fusion = FUSIONS[settings.fusion](settings, vectors, image_size)
+        first, second = settings.branch_sizes
+        self.branch = nn.Sequential(
+            nn.Linear(cast(int, self.fusion.output_size), first),
+            nn.ReLU(),
+            nn.Linear(first, second),
+            nn.ReLU(),
+        )
+        self.nonpositive = settings.head == "nonpositive"
+        self.raw_weight = nn.Parameter(torch.zeros(second))
+        self.bias = nn.Parameter(torch.tensor(START_BIAS))
+
+    @property
+    def weight(self) -> Float32[Tensor, "size"]:
+        """w of the head: -softplus(u), so never positive, or u itself with `--head free`."""
+        return -softplus(self.raw_weight) if self.nonpositive else self.raw_weight
+
+    def embed(self, batch: Batch) -> Float[Tensor, "ads size"]:
+        """h: the branch's output for each ad."""
+        return self.branch(self.fusion(batch.tokens, batch.lengths, batch.image, batch.has_image))
+
+    def score(self, h_l: Float[Tensor, "pairs size"], h_r: Float[Tensor, "pairs size"]) -> Tensor:
+        """The logit w . |h_l - h_r| + b of each pair; symmetric in its two sides, bit for bit."""
+        return (h_l.float() - h_r.float()).abs() @ self.weight + self.bias
+
+    def scaled(self, h: Float32[Tensor, "ads size"]) -> Float32[Tensor, "ads size"]:
+        """h times |w|: with w <= 0 the L1 distance of two rows is b minus their logit, so the nearest in L1 are the
+        best scored. With a free-signed w it is only a guide."""
+        return h * self.weight.abs()
+
+    @torch.no_grad()
+    def start_head(self, h_l: Tensor, h_r: Tensor, share_of_duplicates: float) -> None:
+        """Set w before training so that the mean logit of these pairs is the log-odds of a duplicate.
+
+        Adam moves a parameter by about the learning rate a step, too little to bring the head of a random start
+        to the data's own scale within an epoch.
+        """
+        distance = (h_l.float() - h_r.float()).abs().sum(1).mean().clamp(min=1e-6)
+        odds = torch.logit(torch.tensor(share_of_duplicates), eps=1e-3)
+        size = ((START_BIAS - odds).clamp(min=0.1) / distance).clamp(min=1e-4)
+        self.raw_weight.fill_(float(torch.log(torch.expm1(size))) if self.nonpositive else -float(size))
+
+    @torch.no_grad()
+    def identical_score(self) -> float:
+        """sigmoid(b), the score of two identical ads; with w <= 0 the highest that any pair can have."""
+        return float(torch.sigmoid(self.bias))

@@ -1,0 +1,186 @@
+"""link(): a catalogue becomes clusters of ads that describe the same thing.
+
+Reads as the method's sentence: words and photos become features, features embeddings, embeddings candidate pairs,
+candidate pairs scored pairs, scored pairs links and clusters.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Float32, Int64
+
+from nrl_dedup.blocking import Candidates, collapse, find_candidates
+from nrl_dedup.bundle import Bundle
+from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.clustering import METHODS
+from nrl_dedup.clustering.chains import chaining
+from nrl_dedup.config import TEXT_COLUMNS
+from nrl_dedup.embed import embed_ads
+from nrl_dedup.features.ads import AdFeatures, embedding_photos
+from nrl_dedup.features.photos import PhotoFolder
+from nrl_dedup.features.store import compute_features
+from nrl_dedup.features.text import FIRST_WORD, UNKNOWN, Words, encode, read_words
+from nrl_dedup.metrics import sigmoid
+from nrl_dedup.progress import SILENT, Progress, StageClock, StageCost
+from nrl_dedup.scoring import logits_of, score_pairs
+
+@dataclass(frozen=True)
+class Prepared:
+    """The features of a catalogue, as a bundle's model reads them."""
+
+    words: Words
+    features: AdFeatures
+    unreadable: pl.DataFrame  # photo, reason
+    photos_read: int
+    unknown_share: float  # of the running words, those that the model's vocabulary lacks
+
+
+def prepare(
+    catalogue: Catalogue,
+    bundle: Bundle,
+    photo_folder: Path | None,
+    work_dir: Path,
+    *,
+    device: torch.device,
+    backbone_weights: Path | None = None,
+    clock: StageClock | None = None,
+    progress: Progress = SILENT,
+) -> Prepared:
+    """Words -> token ids, photos -> feature vectors (kept in `work_dir`; what is there already is not computed)."""
+    clock = clock or StageClock()
+    settings = bundle.settings
+    with clock.stage("words"):
+        columns = [catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text]]
+        words = read_words(columns, settings.text.language, progress=progress)
+        tokens = encode(words, bundle.vocabulary, settings.text.max_words)
+    with clock.stage("photos"):
+        photos = None
+        unreadable = pl.DataFrame(schema={"photo": pl.String, "reason": pl.String})
+        backbone = None if photo_folder is None else bundle.backbone(device, backbone_weights)
+        if photo_folder is not None and backbone is not None:
+            compute = partial(
+                compute_features,
+                folder=PhotoFolder(photo_folder),
+                backbone=backbone,
+                work_dir=work_dir,
+                device=device,
+                progress=progress,
+            )
+            photos = embedding_photos(catalogue.frame["photos"], settings.photos, compute)
+            unreadable = photos.centre.unreadable
+    known = tokens.values >= FIRST_WORD
+    unknown = int((tokens.values == UNKNOWN).sum())
+    return Prepared(
+        words=words,
+        features=AdFeatures(tokens, photos, bundle.image_size),
+        unreadable=unreadable,
+        photos_read=0 if photos is None else len(photos.rows),
+        unknown_share=unknown / max(1, unknown + int(known.sum())),
+    )
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What `link` found. Rows are rows of the catalogue."""
+
+    links: pl.DataFrame  # tables.SCORED_PAIRS: candidates at or above the threshold, and identical ads
+    clusters: pl.DataFrame  # tables.CLUSTERS
+    prepared: Prepared
+    candidates: Candidates
+    identical: int  # ads that are the same, letter for letter and byte for byte, as another
+    chained: pl.DataFrame  # cluster_row, size, mean_score of the clusters whose ads mostly do not match
+    costs: list[StageCost]
+
+    def with_ids(self, ids: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The two output files: cluster_id, item_id, score; and item_id_l, item_id_r, score."""
+        clusters = self.clusters.select(
+            cluster_id=ids.gather(self.clusters["cluster_row"]),
+            item_id=ids.gather(self.clusters["row"]),
+            score="score",
+        )
+        links = self.links.select(
+            item_id_l=ids.gather(self.links["row_l"]),
+            item_id_r=ids.gather(self.links["row_r"]),
+            score="score",
+        )
+        return clusters, links
+
+
+def link(
+    catalogue: Catalogue,
+    bundle: Bundle,
+    photo_folder: Path | None,
+    work_dir: Path,
+    *,
+    threshold: float = 0.5,
+    neighbours: int = 20,
+    seed: int = 0,
+    device: torch.device,
+    backbone_weights: Path | None = None,
+    progress: Progress = SILENT,
+) -> Linked:
+    """Link the ads of `catalogue` that describe the same thing.
+
+    Identical ads (same words, same photo) are linked without being searched for. Ads that have neither words nor a
+    readable photo say nothing, and are linked to none.
+
+    :raises NrlDedupError: the photo network or the photo folder cannot be had.
+    """
+    clock, model = StageClock(), bundle.model
+    prepared = prepare(
+        catalogue,
+        bundle,
+        photo_folder,
+        work_dir,
+        device=device,
+        backbone_weights=backbone_weights,
+        clock=clock,
+        progress=progress,
+    )
+    features = prepared.features
+
+    with clock.stage("embedding"):
+        digests = np.zeros(len(catalogue), np.uint64) if features.photos is None else features.photos.digests()
+        groups = collapse(catalogue.frame, digests)
+        telling = (features.lengths() > 0) | features.has_image()
+        rows = groups.representatives[telling[groups.representatives]]
+        embeddings = embed_ads(model, features, rows, device=device, progress=progress)
+
+    with clock.stage("blocking"):
+        candidates = find_candidates(
+            _scaled(bundle, embeddings, device), neighbours, device=device, seed=seed, progress=progress
+        )
+
+    with clock.stage("scoring"):
+        scored = score_pairs(model, embeddings, candidates.frame, device=device, progress=progress)
+
+    with clock.stage("clustering"):
+        found = scored.filter(pl.col("score") >= threshold)
+        found = found.with_columns(pl.Series(name, rows[found[name].to_numpy()]) for name in ("row_l", "row_r"))
+        stars = groups.stars()
+        stars = stars.filter(pl.Series(telling[stars["row_r"].to_numpy()]))
+        identical = stars.with_columns(score=pl.lit(model.identical_score(), pl.Float32))
+        links = pl.concat([found, identical]).sort("row_l", "row_r")
+        clusters = METHODS["connected-components"](links, len(catalogue))
+        position = np.full(len(catalogue), -1)
+        position[rows] = np.arange(len(rows))
+        position = position[groups.representatives[groups.group_of]]
+
+        def score(
+            rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
+        ) -> Float32[np.ndarray, "pairs"]:
+            return sigmoid(logits_of(model, embeddings, position[rows_l], position[rows_r], device=device)).astype(
+                np.float32
+            )
+
+        chained = chaining(clusters, score, seed).filter(pl.col("mean_score") < threshold)
+    return Linked(links, clusters, prepared, candidates, len(identical), chained, clock.costs)
+
+
+@torch.no_grad()
+def _scaled(bundle: Bundle, embeddings: Float32[np.ndarray, "ads size"], device: torch.device) -> np.ndarray:
+    return bundle.model.scaled(torch.from_numpy(embeddings).to(device)).cpu().numpy()

@@ -1,0 +1,85 @@
+"""The tables that pass between the stages: their columns, and how they are checked and written.
+
+Inside the stages an ad is its *row*: its position in the catalogue, which is ordered by item id. So for two ads
+`row_l < row_r` says the same as `item_id_l < item_id_r`, and ids are needed only where a file is read or written.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from nrl_dedup.errors import NrlDedupError
+
+CATALOGUE = {
+    "item_id": pl.String,  # unique
+    "title": pl.String,
+    "description": pl.String,
+    "photos": pl.List(pl.String),
+}
+LABELLED_PAIRS = {"row_l": pl.Int64, "row_r": pl.Int64, "is_duplicate": pl.Boolean}
+CANDIDATE_PAIRS = {"row_l": pl.Int64, "row_r": pl.Int64}  # row_l < row_r, unique
+SCORED_PAIRS = {**CANDIDATE_PAIRS, "score": pl.Float32}  # in [0, 1], higher = more likely the same
+CLUSTERS = {"cluster_row": pl.Int64, "row": pl.Int64, "score": pl.Float32}  # cluster_row = smallest row in it
+
+Schema = Mapping[str, "pl.DataType | type[pl.DataType]"]
+
+
+def check(frame: pl.DataFrame, schema: Schema, what: str) -> pl.DataFrame:
+    """`frame` with exactly the columns of `schema`, in its order.
+
+    :raises NrlDedupError: a column is missing or has another type; the message names wanted and found.
+    """
+    wrong = [name for name, kind in schema.items() if name not in frame.columns or frame.schema[name] != kind]
+    if wrong:
+        wanted = ", ".join(f"{name} ({schema[name]})" for name in wrong)
+        raise NrlDedupError(f"{what}: wanted the columns {wanted}; found {dict(frame.schema)}.")
+    return frame.select(list(schema))
+
+
+@contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """A temporary path in `path`'s folder, renamed onto `path` only if the block ends without an exception.
+
+    :raises NrlDedupError: the folder cannot be written, or the disk is full.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+    except OSError as error:
+        raise NrlDedupError(f"{path}: cannot write in {path.parent} ({error.strerror}).") from error
+    part = Path(name)
+    try:
+        yield part
+        umask = os.umask(0)
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)
+        part.replace(path)
+    except OSError as error:
+        raise NrlDedupError(f"{path}: could not be written ({error.strerror}).") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check_writable(path: Path, flag: str) -> None:
+    """Find out before the hours of work that the file `path` can be written after them.
+
+    :raises NrlDedupError: its folder does not exist or cannot be written, or `path` is a folder.
+    """
+    if path.is_dir():
+        raise NrlDedupError(f"{flag} {path}: this is a folder; a file was wanted.")
+    check_folder_writable(path.parent, f"{flag} {path}")
+
+
+def check_folder_writable(folder: Path, what: str) -> None:
+    """:raises NrlDedupError: `folder` does not exist or nothing can be written in it."""
+    if not folder.is_dir():
+        raise NrlDedupError(f"{what}: the folder {folder} does not exist. Make it first.")
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".nrl-dedup."):
+            pass
+    except OSError as error:
+        raise NrlDedupError(f"{what}: cannot write in {folder} ({error.strerror}).") from error

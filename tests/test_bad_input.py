@@ -1,0 +1,169 @@
+"""What a user's mistakes get: a line that names the file, the row and the value; and nothing half-written."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run, Shop, train_arguments
+
+
+def failing_link(run: Run, tmp_path: Path, catalogue: Path, *more: object) -> str:
+    status, _, err = run("link", catalogue, "-o", tmp_path / "dupes.csv", "--device", "cpu", *more)
+    assert status in (1, 2) and "Traceback" not in err
+    assert not (tmp_path / "dupes.csv").exists()
+    return err
+
+
+CATALOGUES = {
+    "no such file": (None, ["catalogue.csv", "no such file"]),
+    "no id column": ("name,text\na,b\n", ["catalogue.csv", "name, text"]),
+    "nothing to read": ("id,colour\n1,red\n", ["catalogue.csv", "colour"]),
+    "duplicate ids": ("id,title\n1,a\n2,b\n1,c\n", ["catalogue.csv", "1", "2", "4"]),
+    "zero bytes": ("", ["catalogue.csv", "empty"]),
+    "not text": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", ["catalogue.csv"]),
+    "not UTF-8": (b"id,title\n1,caf\xe9\n", ["catalogue.csv", "UTF-8", "14"]),
+}
+
+
+@pytest.mark.parametrize("case", CATALOGUES)
+def test_catalogue(run: Run, trained: Path, tmp_path: Path, case: str) -> None:
+    content, said = CATALOGUES[case]
+    path = tmp_path / "catalogue.csv"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    err = failing_link(run, tmp_path, path, "--model", trained)
+    for part in said:
+        assert part.lower() in err.lower()
+
+
+def test_output_folder_is_checked_before_the_work(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    for output in (tmp_path / "missing" / "dupes.csv", Path("/proc/dupes.csv"), tmp_path):
+        status, _, err = run("link", "no-such.csv", "-o", output, "--model", trained)
+        assert status == 1 and str(output.parent) in err and "no-such.csv" not in err
+    status, _, err = run(*train_arguments(shop, tmp_path / "missing" / "bundle"))
+    assert status == 1 and "does not exist" in err
+
+
+def test_device_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    for device in ("cuda:97", "gpu", "meta"):
+        err = failing_link(run, tmp_path, shop.items, "--model", trained, "--device", device)
+        assert f"--device {device}" in err
+
+
+def test_photo_folder_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    err = failing_link(run, tmp_path, shop.items, "--model", trained, "--images", tmp_path / "imgs")
+    assert str(tmp_path / "imgs") in err
+
+
+@pytest.mark.parametrize("options", [("--threshold", "1.5"), ("--neighbours", "0"), ("--threshold", "half")])
+def test_options(run: Run, shop: Shop, trained: Path, tmp_path: Path, options: tuple) -> None:
+    assert options[0] in failing_link(run, tmp_path, shop.items, "--model", trained, *options)
+
+
+@pytest.mark.parametrize("missing", ["bundle.json", "model.safetensors", "vocabulary.txt", "split.parquet"])
+def test_bundle_with_a_missing_file(run: Run, shop: Shop, trained: Path, tmp_path: Path, missing: str) -> None:
+    shutil.copytree(trained, tmp_path / "bundle")
+    (tmp_path / "bundle" / missing).unlink()
+    assert missing in failing_link(run, tmp_path, shop.items, "--model", tmp_path / "bundle")
+
+
+def test_damaged_bundle_and_bundle_of_another_version(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    bundle = shutil.copytree(trained, tmp_path / "bundle")
+    (bundle / "model.safetensors").write_bytes(b"not weights")
+    assert "damaged" in failing_link(run, tmp_path, shop.items, "--model", bundle)
+    about = json.loads((bundle / "bundle.json").read_text())
+    (bundle / "bundle.json").write_text(json.dumps({**about, "version": 99}))
+    assert "version 99" in failing_link(run, tmp_path, shop.items, "--model", bundle)
+    assert "no such folder" in failing_link(run, tmp_path, shop.items, "--model", tmp_path / "none")
+
+
+def test_other_photo_network_than_the_bundles(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    import torch
+
+    state = torch.load(shop.backbone, weights_only=True)
+    state["features.0.0.weight"] += 1
+    torch.save(state, tmp_path / "other.pth")
+    err = failing_link(run, tmp_path, shop.items, "--model", trained, "--images", shop.images,
+                       "--backbone-weights", tmp_path / "other.pth")  # fmt: skip
+    assert "mobilenet_v3_small" in err and "--backbone-weights" in err
+
+
+def test_header_only_catalogue_gives_an_empty_file(run: Run, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "catalogue.csv").write_text("id,title,description\n")
+    status, out, err = run("link", tmp_path / "catalogue.csv", "-o", tmp_path / "dupes.csv", "--model", trained)
+    assert status == 0, err
+    assert (tmp_path / "dupes.csv").read_text() == "cluster_id,item_id,score\n"
+    assert "no ads" in err
+
+
+def test_bad_photos_and_rows_are_listed_and_do_not_end_the_run(run: Run, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    (tmp_path / "secret.jpg").write_bytes(b"never opened")
+    (tmp_path / "catalogue.csv").write_text("id,title,image\n1,диван,broken.jpg\n2,диван\n3,стол,../secret.jpg\n")
+    status, out, err = run("link", tmp_path / "catalogue.csv", "-o", tmp_path / "dupes.csv", "--model", trained)
+    assert status == 0, err
+    assert "line 3" in err and "broken.jpg" in err and "../secret.jpg" in err and "leaves" in err
+
+
+PAIRS = {
+    "no such ads": ("id1,id2,label\n7,8,1\n", ["7", "pairs.csv"]),
+    "one class": ("id1,id2,label\n0100,0101,1\n0102,0103,1\n", ["pairs.csv", "class"]),
+    "unknown label": ("id1,id2,label\n0100,0101,maybe\n", ["pairs.csv", "maybe", "2"]),
+    "no label column": ("id1,id2\n0100,0101\n", ["pairs.csv", "id1, id2"]),
+    "header only": ("id1,id2,label\n", ["pairs.csv"]),
+}
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_pairs(run: Run, shop: Shop, tmp_path: Path, case: str) -> None:
+    content, said = PAIRS[case]
+    (tmp_path / "pairs.csv").write_text(content, "utf-8")
+    arguments = train_arguments(shop, tmp_path / "bundle")
+    arguments[2] = str(tmp_path / "pairs.csv")
+    status, _, err = run(*arguments)
+    assert status == 1 and "Traceback" not in err and not (tmp_path / "bundle").exists()
+    for part in said:
+        assert part in err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--fusion", "sum"), ("--backbone", "alexnet"), ("--language", "xx"), ("--epochs", "0"), ("--lr", "-1"),
+     ("--dropout", "1"), ("--split", "days"), ("--word-vectors", "none.bin")],
+)  # fmt: skip
+def test_train_options(run: Run, shop: Shop, tmp_path: Path, options: tuple[str, str]) -> None:
+    status, _, err = run(*train_arguments(shop, tmp_path / "bundle", *options))
+    assert status in (1, 2) and "Traceback" not in err and options[1] in err
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_an_existing_bundle_is_not_overwritten_without_force(run: Run, shop: Shop, trained: Path) -> None:
+    before = (trained / "bundle.json").read_bytes()
+    status, _, err = run(*train_arguments(shop, trained))
+    assert status == 1 and "--force" in err
+    assert (trained / "bundle.json").read_bytes() == before
+
+
+def test_evaluating_with_half_the_data_named(run: Run, shop: Shop, trained: Path) -> None:
+    status, _, err = run("evaluate", "--model", trained, "--items", shop.items)
+    assert status == 2 and "--pairs" in err
+
+
+def test_one_class_has_no_average_precision(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("id1,id2,label\n0100,0101,1\n0102,0103,1\n")
+    where = ("--items", shop.items, "--pairs", tmp_path / "pairs.csv", "--images", shop.images)
+    status, out, err = run("evaluate", "--model", trained, *where, "--json", tmp_path / "m.json")
+    assert status == 0 and "not defined" in err
+    models = json.loads((tmp_path / "m.json").read_text())["models"]
+    assert [model["average_precision"] for model in models.values()] == [None, None]
+
+
+def test_help_needs_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys; from nrl_dedup.cli import cli; sys.exit('torch' in sys.modules or 'faiss' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,291 @@
+"""Blocking against brute force: what is paired, what is not, and what it claims about itself."""
+
+import faiss
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy.spatial.distance import cdist
+
+from nrl_dedup.blocking import candidates as candidates_module
+from nrl_dedup.blocking import collapse, find_candidates
+from nrl_dedup.blocking.search import InvertedSearch, faiss_device
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.progress import Silent
+
+CPU = torch.device("cpu")
+
+
+class Heard(Silent):
+    """Keeps what was said."""
+
+    def __init__(self):
+        self.said, self.warned = [], []
+
+    def say(self, message):
+        self.said.append(message)
+
+    def warn(self, message):
+        self.warned.append(message)
+
+
+def pairs_of(frame):
+    return set(frame.iter_rows())
+
+
+def brute_force(z, neighbours):
+    """The pairs of each row with its nearest others in L1, of vectors without ties, in 64 bits."""
+    apart = cdist(z.astype(np.float64), z.astype(np.float64), "cityblock")
+    np.fill_diagonal(apart, np.inf)
+    nearest = np.argsort(apart, axis=1)[:, : min(neighbours, len(z) - 1)]
+    return {(min(row, other), max(row, other)) for row, others in enumerate(nearest) for other in others}
+
+
+def structured(n, size=16, seed=0):
+    """Vectors like a trained branch's: not negative, around centres, of few real dimensions."""
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((n // 20, 6))
+    latent = centres[random.integers(0, len(centres), n)] + 0.3 * random.standard_normal((n, 6))
+    mixed = latent @ random.standard_normal((6, size)) + 0.2 * random.standard_normal((n, size))
+    return np.maximum(mixed, 0).astype(np.float32)
+
+
+# ---- find_candidates
+
+
+@given(st.integers(2, 40), st.integers(1, 45), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_exact_search_gives_the_pairs_of_brute_force(n, neighbours, seed):
+    z = np.random.default_rng(seed).random((n, 5), dtype=np.float32)
+    result = find_candidates(z, neighbours, device=CPU, index="exact")
+    assert pairs_of(result.frame) == brute_force(z, neighbours)
+    assert result.recall == 1.0
+
+
+def test_the_nearest_in_l1_are_the_best_by_the_heads_logit():
+    random = np.random.default_rng(1)
+    n, k = 400, 10
+    h = np.maximum(random.standard_normal((n, 8)), 0).astype(np.float32)
+    w = -random.gamma(1.0, 1.0, 8).astype(np.float32)
+    frame = find_candidates(h * np.abs(w), k, device=CPU, index="exact").frame
+
+    apart = np.abs(h.astype(np.float64)[:, None] - h.astype(np.float64)[None])  # n x n x size
+    logit = 0.7 + apart @ w.astype(np.float64)
+    np.fill_diagonal(logit, -np.inf)
+    last = np.sort(logit, axis=1)[:, -k]
+    paired = np.zeros((n, n), dtype=bool)
+    paired[frame["row_l"], frame["row_r"]] = True
+    paired |= paired.T
+    best = logit >= last[:, None]
+    tied = np.abs(logit - last[:, None]) <= 1e-5
+    assert not (best & ~paired & ~tied).any()
+    assert not (paired & ~best & ~best.T & ~tied & ~tied.T).any()
+
+
+def test_pairs_are_ordered_unique_and_never_of_an_ad_with_itself(monkeypatch):
+    monkeypatch.setattr(candidates_module, "QUERIES", 7)  # several chunks
+    z = structured(60)
+    frame = find_candidates(z, 3, device=CPU, index="exact").frame
+    assert (frame["row_l"] < frame["row_r"]).all()
+    assert frame.rows() == sorted(set(frame.rows()))
+    assert pairs_of(frame) == brute_force(z, 3)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_one_ad_or_none_has_no_candidates(n):
+    result = find_candidates(np.ones((n, 4), dtype=np.float32), 5, device=CPU)
+    assert result.frame.rows() == []
+    assert result.frame.columns == ["row_l", "row_r"]
+
+
+def test_with_as_many_neighbours_as_ads_every_pair_is_a_candidate():
+    z = structured(20)
+    for index in ("exact", "auto"):
+        for neighbours in (19, 20, 500):
+            frame = find_candidates(z, neighbours, device=CPU, index=index).frame
+            assert pairs_of(frame) == {(i, j) for j in range(20) for i in range(j)}
+
+
+def test_a_crowd_of_one_vector_is_a_star_and_hides_nobody():
+    z = structured(200, seed=3)
+    crowd = np.array([20, 40, 41, 42, 60, 199])
+    z[crowd] = z[20]
+    heard = Heard()
+    frame = find_candidates(z, 4, device=CPU, index="exact", progress=heard).frame
+
+    rows = np.setdiff1d(np.arange(200), crowd[1:])
+    others = {(rows[i], rows[j]) for i, j in brute_force(z[rows], 4)}
+    assert pairs_of(frame) == others | {(20, member) for member in crowd[1:]}
+    assert frame.rows() == sorted(frame.rows())
+    assert any(message.startswith("5 ads") for message in heard.said)
+
+
+def test_equal_vectors_that_are_no_crowd_are_each_others_neighbours():
+    z = structured(100, seed=4)
+    z[[10, 50, 90]] = z[10]
+    frame = find_candidates(z, 3, device=CPU, index="exact").frame
+    assert {(10, 50), (10, 90), (50, 90)} <= pairs_of(frame)
+    apart = cdist(z, z, "cityblock")
+    np.fill_diagonal(apart, np.inf)
+    kth = np.sort(apart, axis=1)[:, 2]
+    for left, right in frame.rows():
+        assert apart[left, right] <= max(kth[left], kth[right]) + 1e-5
+    degree = np.bincount(np.concatenate([frame["row_l"], frame["row_r"]]), minlength=100)
+    assert degree.min() >= 3
+
+
+def test_all_vectors_equal():
+    frame = find_candidates(np.ones((50, 4), dtype=np.float32), 5, device=CPU, index="auto").frame
+    assert pairs_of(frame) == {(0, row) for row in range(1, 50)}
+
+
+def recall_of(frame, z, neighbours):
+    """Of the exact neighbours of each ad, the share that is paired with it."""
+    paired = np.zeros((len(z), len(z)), dtype=bool)
+    paired[frame["row_l"], frame["row_r"]] = True
+    paired |= paired.T
+    apart = cdist(z, z, "cityblock")
+    np.fill_diagonal(apart, np.inf)
+    nearest = np.argsort(apart, axis=1)[:, :neighbours]
+    return np.take_along_axis(paired, nearest, axis=1).mean()
+
+
+def test_inverted_lists_find_what_they_claim():
+    z = structured(4_000)
+    heard = Heard()
+    result = find_candidates(z, 10, device=CPU, index="ivf", progress=heard)
+    assert 0.97 <= result.recall <= 1
+    # Pairs found from either side count here, so the share may only be higher than the recall of one side.
+    assert recall_of(result.frame, z, 10) >= result.recall - 0.02
+    assert result.index in heard.said[0] and f"{result.recall:.3f}" in heard.said[0]
+    assert heard.warned == []
+
+
+def test_inverted_lists_warn_where_there_is_no_structure():
+    z = np.random.default_rng(0).standard_normal((3_000, 128)).astype(np.float32)
+    heard = Heard()
+    result = find_candidates(z, 10, device=CPU, index="ivf", progress=heard)
+    assert result.recall < 0.97
+    assert f"{result.recall:.1%}" in heard.warned[0]
+    assert recall_of(result.frame, z, 10) >= result.recall - 0.02
+
+
+def test_the_same_pairs_each_time_and_on_any_number_of_cores():
+    z = structured(3_000, seed=5)
+    z[100:104] = z[100]
+    first = find_candidates(z, 5, device=CPU, seed=3, index="ivf").frame
+    threads = faiss.omp_get_max_threads()
+    try:
+        for count in (1, 3):
+            faiss.omp_set_num_threads(count)
+            assert find_candidates(z, 5, device=CPU, seed=3, index="ivf").frame.equals(first)
+    finally:
+        faiss.omp_set_num_threads(threads)
+
+
+def test_a_net_in_l2_ranked_by_l1_finds_the_same_neighbours():
+    """What a GPU does, done on the CPU."""
+    z = structured(2_000, seed=6)
+    search = InvertedSearch(z, 10, CPU, seed=0, metric=faiss.METRIC_L2)
+    distances, rows = search.nearest(z[:300])
+    apart = cdist(z[:300].astype(np.float64), z.astype(np.float64), "cityblock")
+    np.testing.assert_allclose(distances, np.take_along_axis(apart, rows, axis=1), rtol=1e-5, atol=1e-5)
+    assert (np.diff(distances, axis=1) >= 0).all()
+    exact = np.sort(apart, axis=1)[:, 1:11]
+    found = (distances[:, 1:] <= exact[:, -1:] * (1 + 1e-5)).mean()
+    assert search.recall >= 0.97
+    assert found >= search.recall - 0.02
+
+
+def test_auto_is_exact_while_cheap_and_inverted_beyond(monkeypatch):
+    z = structured(500)
+    assert "exact" in find_candidates(z, 5, device=CPU).index
+    monkeypatch.setitem(candidates_module.EXACT_WORK, "cpu", 500 * 500 * 16 - 1)
+    assert "inverted" in find_candidates(z, 5, device=CPU).index
+
+
+def test_torch_and_faiss_share_a_process_in_both_orders():
+    weights = torch.ones(64, 64, requires_grad=True)
+    for _ in range(2):
+        (torch.rand(256, 64) @ weights).relu().sum().backward()
+        z = structured(300)
+        assert pairs_of(find_candidates(z, 3, device=CPU, index="exact").frame) == brute_force(z, 3)
+
+
+def test_a_gpu_without_faiss_code_for_it_falls_back_and_says_so(monkeypatch):
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0, raising=False)
+    heard = Heard()
+    assert faiss_device(torch.device("cuda", 0), heard) == CPU
+    assert "CPU" in heard.said[0]
+
+
+def test_what_find_candidates_refuses():
+    z = structured(40)
+    with pytest.raises(NrlDedupError, match="--neighbours 0"):
+        find_candidates(z, 0, device=CPU)
+    with pytest.raises(NrlDedupError, match="index hnsw: wanted one of auto, exact, ivf"):
+        find_candidates(z, 5, device=CPU, index="hnsw")
+    for value in (np.nan, np.inf):
+        z[3, 2] = value
+        with pytest.raises(NrlDedupError, match="not finite"):
+            find_candidates(z, 5, device=CPU)
+
+
+@given(arrays.arrays(np.float32, st.tuples(st.integers(2, 12), st.just(2)), elements=st.sampled_from([0, -0.0, 1])))
+@settings(max_examples=60, deadline=None)
+def test_many_ties_lose_no_component(z):
+    """Whatever ties are cut, ads of one vector are joined, and every ad has its neighbours or a crowd's first."""
+    frame = find_candidates(z, 2, device=CPU, index="exact").frame
+    joined = np.eye(len(z), dtype=bool)
+    same = (z[:, None] == z[None]).all(axis=2)
+    pairs = frame.to_numpy()
+    joined[pairs[:, 0], pairs[:, 1]] = True
+    joined |= joined.T
+    reach = np.linalg.matrix_power((joined & same).astype(np.int64), len(z)) > 0
+    assert reach[same].all()
+    assert joined.sum(axis=1).min() >= 2
+
+
+# ---- collapse
+
+
+def ads(rows):
+    return pl.DataFrame(rows, schema={"title": pl.String, "description": pl.String}, orient="row")
+
+
+texts = st.sampled_from(["", " ", "\n", "a", "A", "b", "дом"])
+
+
+@given(st.lists(st.tuples(texts, texts, st.sampled_from([0, 7, 2**64 - 1])), max_size=25))
+@settings(max_examples=100, deadline=None)
+def test_collapse_groups_by_raw_text_and_photo(rows):
+    groups = collapse(ads([row[:2] for row in rows]), np.array([row[2] for row in rows], dtype=np.uint64))
+    smallest = {}
+    leader = []
+    for number, (title, description, digest) in enumerate(rows):
+        nothing = not title.strip() and not description.strip() and digest == 0
+        key = number if nothing else (title, description, digest)
+        leader.append(smallest.setdefault(key, number))
+    assert groups.representatives.tolist() == sorted(set(leader))
+    assert groups.representatives[groups.group_of].tolist() == leader
+    stars = [(first, number) for number, first in enumerate(leader) if first != number]
+    assert groups.stars().rows() == stars
+
+
+def test_equal_hashes_do_not_make_different_texts_one(monkeypatch):
+    monkeypatch.setattr(pl.Expr, "hash", lambda self, seed=0: self.is_null().cast(pl.UInt64))
+    frame = ads([("a", "x"), ("b", "x"), ("a", "x"), ("a", "y")])
+    groups = collapse(frame, np.zeros(4, dtype=np.uint64))
+    assert groups.representatives[groups.group_of].tolist() == [0, 1, 0, 3]
+
+
+def test_equal_hashes_do_not_make_different_vectors_one(monkeypatch):
+    monkeypatch.setattr(pl.DataFrame, "hash_rows", lambda self: pl.zeros(len(self), pl.UInt64, eager=True))
+    z = np.ones((12, 3), dtype=np.float32)
+    z[[4, 9]] += [[0, 1, 0], [0, 0, 2]]
+    frame = find_candidates(z, 3, device=CPU, index="exact").frame
+    assert {(0, row) for row in range(1, 12)} <= pairs_of(frame)
+    assert (4, 9) in pairs_of(frame)

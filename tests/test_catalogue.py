@@ -1,0 +1,393 @@
+"""Reading CSV and Parquet files, and the catalogue made of them."""
+
+import csv
+import hashlib
+import struct
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nrl_dedup import catalogue as catalogue_module
+from nrl_dedup import records as records_module
+from nrl_dedup.catalogue import fingerprint, read_catalogue
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.reading import BadRow, Column, Table, read_table
+from nrl_dedup.records import records, survey
+
+AVITO_HEADER = "itemID,categoryID,title,description,images_array,attrsJSON,price,locationID,metroID,lat,lon"
+in_one_folder = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+def write(folder: Path, content: str | bytes, name: str = "ads.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def rows(path: Path, **columns: str) -> list[dict]:
+    return read_catalogue(path, **columns).frame.to_dicts()
+
+
+def any_columns(names: list[str]) -> dict[str, Column]:
+    return {name: Column("--column", (), given=name) for name in names}
+
+
+# --- the file as text -------------------------------------------------------------------------------------------
+
+cells = st.text(st.sampled_from("аbЯ\",;\n\r \t'#ё🚲0"), max_size=6)
+
+
+@in_one_folder
+@given(
+    width=st.integers(2, 4),
+    data=st.data(),
+    ending=st.sampled_from(["\n", "\r\n"]),
+    bom=st.booleans(),
+    chunk=st.sampled_from([1, 7, 1 << 22]),
+)
+def test_well_formed_csv_is_read_as_it_was_written(tmp_path, monkeypatch, width, data, ending, bom, chunk):
+    monkeypatch.setattr(records_module, "_CHUNK", chunk)
+    table = data.draw(st.lists(st.lists(cells, min_size=width, max_size=width), max_size=6))
+    header = [f"c{i}" for i in range(width)]
+    path = tmp_path / "table.csv"
+    with path.open("w", encoding="utf-8-sig" if bom else "utf-8", newline="") as file:
+        csv.writer(file, lineterminator=ending).writerows([header, *table])
+    wanted = any_columns(data.draw(st.lists(st.sampled_from(header), min_size=1, unique=True)))
+    positions = [header.index(column.given) for column in wanted.values()]
+    expected_lines, line = [], 2
+    for row in table:
+        expected_lines.append(line)
+        line += 1 + sum(cell.count("\n") for cell in row)
+
+    found = read_table(path, wanted)
+
+    assert survey(path, ",").strict or "\r" in path.read_text(encoding="utf-8-sig")
+    assert found.frame.drop("line").rows() == [tuple(row[i] for i in positions) for row in table]
+    assert found.frame["line"].to_list() == expected_lines
+    assert found.bad_count == 0
+
+
+@in_one_folder
+@given(text=st.text('a",\n\r', max_size=24), chunk=st.sampled_from([1, 5, 1 << 22]))
+def test_the_fast_way_is_taken_only_where_it_finds_what_the_slow_way_finds(tmp_path, monkeypatch, text, chunk):
+    monkeypatch.setattr(records_module, "_CHUNK", chunk)
+    path = write(tmp_path, "a,b,c\n" + text)
+    if not survey(path, ",").strict:
+        return
+    wanted = any_columns(["a", "c"])
+    fast = read_table(path, wanted)
+    one_by_one = list(records(path, ","))[1:]
+
+    assert all(reason == "" and len(fields) == 3 for _, fields, reason in one_by_one)
+    assert fast.frame.rows() == [(fields[0], fields[2], line) for line, fields, _ in one_by_one]
+
+
+@in_one_folder
+@given(text=st.text('a",\n\r', max_size=24))
+def test_any_text_below_the_header_is_read_or_listed(tmp_path, text):
+    """Whatever stands in some rows, quotes that are never closed too, those in front and behind are read."""
+    path = write(tmp_path, f"a,b\nfirst,1\n{text}\nlast,2\n")
+    found = read_table(path, any_columns(["a", "b"]))
+    read = found.frame.rows()
+    assert read[0] == ("first", "1", 2)
+    assert read[-1] == ("last", "2", 4 + text.count("\n"))
+    assert len(found.bad_rows) == min(found.bad_count, 10)
+    assert found.bad_count + len(read) <= 3 + text.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("2,two", "2 fields where the header has 3"),
+        ("2", "1 fields where the header has 3"),
+        ("2,two,b.jpg,", "4 fields where the header has 3"),
+        ('2,"two,b.jpg', "','"),  # the next quote closes the field, and text follows it
+        ('2,"two"x,b.jpg', "','"),
+    ],
+)
+def test_a_bad_row_costs_itself_alone(tmp_path, row, reason):
+    path = write(tmp_path, f'id,title,photo\n1,"one\nline",a.jpg\n{row}\n3,"three",c.jpg\n4,four,d.jpg\n')
+    found = read_catalogue(path)
+    assert found.ids.to_list() == ["1", "3", "4"]
+    assert found.frame["title"].to_list() == ["one\nline", "three", "four"]
+    assert found.bad_count == 1
+    assert found.bad_rows[0].line == 4
+    assert found.bad_rows[0].reason.startswith(reason)
+
+
+def test_a_quote_that_is_never_closed_does_not_swallow_the_rest(tmp_path):
+    found = read_catalogue(write(tmp_path, 'id,title\n1,one\n2,"two\n3,three\n4,four\n'))
+    assert found.ids.to_list() == ["1", "3", "4"]
+    assert found.bad_rows == (BadRow(3, "a quote is opened and never closed"),)
+
+
+def test_quotes_inside_an_unquoted_field_are_text(tmp_path):
+    assert rows(write(tmp_path, 'id,title\n1,TV 32" "new"\n'))[0]["title"] == 'TV 32" "new"'
+
+
+def test_ten_bad_rows_are_listed_and_all_are_counted(tmp_path):
+    found = read_catalogue(write(tmp_path, "id,title\n" + "1,2,3\n" * 12 + ",no id\n\n5,good\n" + "x\n" * 3))
+    assert found.bad_count == 16
+    assert [row.line for row in found.bad_rows] == list(range(2, 12))
+    assert found.ids.to_list() == ["5"]
+
+
+def test_bad_rows_of_both_kinds_are_listed_in_the_order_of_the_file(tmp_path):
+    table = Table(pl.DataFrame({"x": ["", "a", ""], "line": [2, 4, 9]}), (BadRow(3, "ragged"),), 1)
+    kept = table.without(pl.col("x") == "", "empty")
+    assert kept.bad_rows == (BadRow(2, "empty"), BadRow(3, "ragged"), BadRow(9, "empty"))
+    assert (kept.bad_count, kept.frame["line"].to_list()) == (3, [4])
+
+
+def test_a_short_row_is_found_although_the_missing_column_is_not_read(tmp_path):
+    path = write(tmp_path, "id,title,price\n1,one,10\n2,two\n3,three,30,\n4,four,\n")
+    found = read_catalogue(path)
+    assert found.ids.to_list() == ["1", "4"]
+    assert [row.line for row in found.bad_rows] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"empty \(0 bytes\)"),
+        (b"id,title\n1,caf\xc3\xa9\n2,caf\xe9\n", r"offset 22 \(line 3\) \(0xe9\) is not UTF-8"),
+        (b"\xef\xbb\xbfid,title\n1,\xff\n", r"offset 14 \(line 2\) \(0xff\)"),
+        (b"id,title\n1,a\x00b\n", r"offset 12 \(line 2\) is zero"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", r"offset 0 \(line 1\) \(0x89\)"),
+        (b"PK\x03\x04\x14\x00", r"offset 5 \(line 1\) is zero"),
+        ("id,title\n1,я\n".encode("utf-16"), r"offset 0 \(line 1\) \(0xff\)"),
+        (b"id,title\n1,cut \xd0", r"offset 15 \(line 2\) \(0xd0\)"),
+        (b"PAR1 but no Parquet", "Parquet"),
+        (b'"id,title\n1,one\n', "names of the columns"),
+        (b"\n\n", "names of the columns"),
+        (b"id,title\n1\n2\n", "none of its 2 rows can be read; line 2: 1 fields"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, content, message):
+    with pytest.raises(NrlDedupError, match=message) as error:
+        read_catalogue(write(tmp_path, content))
+    assert str(tmp_path / "ads.csv") in str(error.value)
+
+
+def test_a_bad_byte_is_found_behind_the_first_chunk(tmp_path, monkeypatch):
+    monkeypatch.setattr(records_module, "_CHUNK", 16)
+    good = 'id,title\n1,"два\nслова"\n'.encode()
+    with pytest.raises(NrlDedupError, match=rf"offset {3 * len(good) + 1} \(line 10\)"):
+        read_catalogue(write(tmp_path, good * 3 + b"2\xff"))
+
+
+def test_no_such_file_and_a_folder(tmp_path):
+    with pytest.raises(NrlDedupError, match=r"none\.csv: cannot be read \(No such file"):
+        read_catalogue(tmp_path / "none.csv")
+    with pytest.raises(NrlDedupError, match="cannot be read"):
+        read_catalogue(tmp_path)
+
+
+def test_a_header_alone_is_an_empty_catalogue(tmp_path):
+    for content in (AVITO_HEADER, AVITO_HEADER + "\r\n"):
+        found = read_catalogue(write(tmp_path, content))
+        assert len(found) == found.bad_count == 0
+        assert found.rows_of(pl.Series(["1"])).to_list() == [None]
+
+
+def test_lone_carriage_returns_are_text_in_good_files_and_in_bad_ones(tmp_path):
+    text = 'id,title\r\n1,a\rb\r\n2,"c\r",\r\n3,"d\r\n\re"\r\n'
+    found = read_catalogue(write(tmp_path, text))
+    assert found.frame["title"].to_list() == ["a\rb", "d\r\n\re"]
+    assert [row.line for row in found.bad_rows] == [3]
+    assert read_catalogue(write(tmp_path, text.replace('",', '"'))).frame["title"][1] == "c\r"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_separator_is_that_of_the_header(tmp_path, separator):
+    path = write(tmp_path, separator.join(["id", "title", "photo"]) + "\n" + separator.join("7xy") + "\n")
+    assert rows(path) == [{"item_id": "7", "title": "x", "description": "", "photos": ["y"]}]
+
+
+def test_other_separators_in_a_header_with_commas_are_text(tmp_path):
+    assert rows(write(tmp_path, "id,title,a;b\n7,x;y,\n"))[0]["title"] == "x;y"
+
+
+# --- columns ----------------------------------------------------------------------------------------------------
+
+
+def test_avitos_file(tmp_path):
+    description = '"Новый ""BMX"",\nпочти даром"'
+    path = write(
+        tmp_path,
+        f'{AVITO_HEADER}\n12,9,Велосипед,{description},"1064094, 5252822","{{""Вид"":""BMX""}}",50.0,1,,55.7,37.6\n'
+        "3,9,,,,,,1,,55.7,37.6\n",
+    )
+    assert rows(path) == [
+        {"item_id": "3", "title": "", "description": "", "photos": []},
+        {
+            "item_id": "12",
+            "title": "Велосипед",
+            "description": 'Новый "BMX",\nпочти даром',
+            "photos": ["1064094", "5252822"],
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "item_id,title,description,image",
+        "ID,Name,Text,Photos",
+        "sku,product-name,body,img",
+        "Ad ID,Heading,desc,images_array",
+        "listing_id,subject,text,picture",
+    ],
+)
+def test_columns_are_found_by_their_usual_names(tmp_path, header):
+    expected = [{"item_id": "1", "title": "t", "description": "d", "photos": ["p"]}]
+    assert rows(write(tmp_path, f"price,{header}\n9,1,t,d,p\n")) == expected
+
+
+def test_the_first_of_the_usual_names_wins_and_the_first_of_equal_columns(tmp_path):
+    path = write(tmp_path, "id,item_id,name,title,title,text\n1,2,n,first,second,d\n")
+    assert rows(path) == [{"item_id": "2", "title": "first", "description": "d", "photos": []}]
+
+
+def test_named_columns_come_before_usual_names_and_are_not_taken_twice(tmp_path):
+    path = write(tmp_path, "id,title,ref,Shots\n1,words,A,p\n")
+    found = rows(path, id_column="ref", description_column="title", photo_column="Shots")
+    assert found == [{"item_id": "A", "title": "", "description": "words", "photos": ["p"]}]
+
+
+def test_columns_that_are_not_there(tmp_path):
+    path = write(tmp_path, "number,colour\n1,red\n")
+    with pytest.raises(NrlDedupError, match=r"item_id, id, .*Found the columns: number, colour\..*--id-column"):
+        read_catalogue(path)
+    with pytest.raises(NrlDedupError, match=r"none of texts or photos.*--title-column"):
+        read_catalogue(path, id_column="number")
+    with pytest.raises(NrlDedupError, match=r"'Colour' \(--title-column\).*Found the columns: number, colour"):
+        read_catalogue(path, id_column="number", title_column="Colour")
+
+
+def test_parquet_holds_numbers_lists_and_nulls(tmp_path):
+    path = tmp_path / "ads.parquet"
+    pl.DataFrame(
+        {
+            "item_id": [10, 9],
+            "title": [None, "x"],
+            "description": pl.Series(["d", "d"], dtype=pl.Categorical),
+            "images": [[5, 4, 5], None],
+        }
+    ).write_parquet(path)
+    assert rows(path) == [
+        {"item_id": "9", "title": "x", "description": "d", "photos": []},
+        {"item_id": "10", "title": "", "description": "d", "photos": ["5", "4"]},
+    ]
+
+
+def test_parquet_ids_that_are_floats_are_refused_and_null_ids_are_bad_rows(tmp_path):
+    path = tmp_path / "ads.parquet"
+    pl.DataFrame({"id": [1.0, 2.0], "title": ["a", "b"]}).write_parquet(path)
+    with pytest.raises(NrlDedupError, match="holds Float64; ids must be text or whole numbers"):
+        read_catalogue(path)
+    pl.DataFrame({"id": ["a", None], "title": ["a", "b"]}).write_parquet(path)
+    found = read_catalogue(path)
+    assert (found.ids.to_list(), found.bad_rows) == (["a"], (BadRow(2, "its id is empty"),))
+
+
+# --- ids, photos ------------------------------------------------------------------------------------------------
+
+
+def of_ids(folder: Path, ids: list[str]) -> list[str]:
+    path = folder / "ids.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("id", "title"), *((i, "x") for i in ids)])
+    return read_catalogue(path).ids.to_list()
+
+
+@in_one_folder
+@given(st.lists(st.text("0123456789", min_size=1, max_size=25), min_size=1, unique=True))
+def test_whole_numbers_of_any_length_are_ordered_as_numbers(tmp_path, ids):
+    assert of_ids(tmp_path, ids) == sorted(ids, key=lambda i: (int(i), i))
+
+
+@in_one_folder
+@given(st.lists(st.text("019 -.aяЖ٣²", min_size=1, max_size=4), min_size=1, unique=True))
+def test_other_ids_are_ordered_as_text_and_kept_as_they_are(tmp_path, ids):
+    assert of_ids(tmp_path, [*ids, "x"]) == sorted([*ids, "x"])
+
+
+def test_ids_that_stand_twice(tmp_path):
+    path = write(tmp_path, 'id,title\n7,"a\nb"\n8,c\n9,d\n8,e\n7,f\n7,g\n')
+    with pytest.raises(NrlDedupError, match=r"'7' stands on lines 2 and 7; in all, 2 ids stand on 5 lines.*3 rows"):
+        read_catalogue(path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "photos"),
+    [
+        ("1, 22,3", ["1", "22", "3"]),
+        ("a b.jpg;c.jpg|d", ["a b.jpg", "c.jpg", "d"]),
+        (" a.jpg , ,b.jpg,", ["a.jpg", "b.jpg"]),
+        ("b,a,b", ["b", "a"]),
+        ("dir/a.jpg", ["dir/a.jpg"]),
+        ("", []),
+        (" ; ", []),
+        ('["a, b.jpg", "c\\/d.jpg", "\\u0444.jpg"]', ["a, b.jpg", "c/d.jpg", "ф.jpg"]),
+        ("[]", []),
+        ("[12, 13]", ["12", "13"]),
+        ("['a.jpg', 'b.jpg']", ["a.jpg", "b.jpg"]),
+        ('["\\ud800", "b"]', ["\\ud800", "b"]),  # no Unicode text, but no reason to stop either
+        ("[1].jpg", ["[1].jpg"]),
+    ],
+)
+def test_photo_cells(tmp_path, cell, photos):
+    quoted = '"' + cell.replace('"', '""') + '"'
+    other = '"[""json.jpg""]"'
+    assert [row["photos"] for row in rows(write(tmp_path, f"id,photo\n1,{quoted}\n2,{other}\n3,plain\n"))] == [
+        photos,
+        ["json.jpg"],
+        ["plain"],
+    ]
+
+
+# --- the catalogue ----------------------------------------------------------------------------------------------
+
+
+def test_rows_of_and_take(tmp_path):
+    found = read_catalogue(write(tmp_path, "id,title\n10,a\n007,b\n9,c\n"))
+    assert found.rows_of(pl.Series(["10", "x", "9", "7", "10", "007"])).to_list() == [2, None, 1, None, 2, 0]
+    part = found.take(np.array([2, 0, 2]))
+    assert part.ids.to_list() == ["007", "10"]
+    assert part.rows_of(found.ids).to_list() == [0, None, 1]
+
+
+def digest_by_hand(frame: pl.DataFrame) -> str:
+    """The definition in `fingerprint`'s docstring, one value after the other."""
+    lists = frame["photos"].to_list()
+    total = hashlib.sha256(b"".join(struct.pack("<q", len(photos)) for photos in lists)).digest()
+    flat = [photo for photos in lists for photo in photos]
+    for values in (*(frame[name].to_list() for name in ("item_id", "title", "description")), flat):
+        encoded = [value.encode() for value in values]
+        total += hashlib.sha256(b"".join(struct.pack("<q", len(value)) for value in encoded)).digest()
+        total += hashlib.sha256(b"".join(encoded)).digest()
+    return hashlib.sha256(total).hexdigest()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 50_000])
+def test_the_fingerprint_is_of_the_content(tmp_path, monkeypatch, batch):
+    monkeypatch.setattr(catalogue_module, "_BATCH", batch)
+    text = "id,title,description,photo\n2,ab,c,\n10,ж,,x|y\n3,,,z\n"
+    found = read_catalogue(write(tmp_path, text))
+    assert fingerprint(found) == digest_by_hand(found.frame)
+
+    again = write(tmp_path, "photo;price;name;text;sku\nz;1;;;3\nx,y;2;ж;;10\n;3;ab;c;2\n", "other.csv")
+    assert fingerprint(read_catalogue(again)) == fingerprint(found)
+    for changed in (("ab,c", "a,bc"), ("x|y", "xy"), ("x|y\n3,,,z", "x\n3,,,y|z"), ("3,,,z", "4,,,z")):
+        other = read_catalogue(write(tmp_path, text.replace(*changed), "changed.csv"))
+        assert fingerprint(other) != fingerprint(found)
+
+
+def test_the_fingerprint_of_an_empty_catalogue(tmp_path):
+    found = read_catalogue(write(tmp_path, "id,title\n"))
+    assert fingerprint(found) == digest_by_hand(found.frame)

@@ -1,0 +1,177 @@
+"""Clusters against networkx, and the chaining measure against its definition."""
+
+from itertools import combinations
+
+import networkx as nx
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nrl_dedup.clustering import METHODS, chains
+from nrl_dedup.clustering.chains import chaining
+from nrl_dedup.clustering.connected_components import connected_components
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.tables import CLUSTERS, SCORED_PAIRS
+
+
+def links_of(*pairs):
+    return pl.DataFrame(pairs, schema=SCORED_PAIRS, orient="row")
+
+
+def clusters_of(*members):
+    """`tables.CLUSTERS` from the rows of each cluster."""
+    rows = [(min(rows), row, 0.5) for rows in members for row in sorted(rows)]
+    return pl.DataFrame(sorted(rows), schema=CLUSTERS, orient="row")
+
+
+def as_sets(clusters):
+    return {frozenset(rows) for rows in clusters.group_by("cluster_row").agg("row")["row"].to_list()}
+
+
+@st.composite
+def graphs(draw):
+    ads = draw(st.integers(1, 30))
+    row = st.integers(0, ads - 1)
+    ends = draw(st.lists(st.tuples(row, row).map(sorted).map(tuple), unique=True, max_size=40))
+    scores = draw(st.lists(st.floats(0, 1, width=32), min_size=len(ends), max_size=len(ends)))
+    return ads, [(left, right, score) for (left, right), score in zip(ends, scores, strict=True)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(graphs())
+@settings(max_examples=60, deadline=None)
+def test_every_method_gives_clusters_inside_the_components(method, graph):
+    """The contract: each ad at most once, two or more together, named by the smallest, only where links lead."""
+    ads, pairs = graph
+    clusters = METHODS[method](links_of(*pairs), ads)
+    assert clusters.schema == pl.Schema(CLUSTERS)
+    assert clusters["row"].is_unique().all()
+    assert clusters.rows() == sorted(clusters.rows())
+    components = nx.Graph([pair[:2] for pair in pairs])
+    for rows in as_sets(clusters):
+        assert len(rows) > 1
+        assert nx.has_path(components, *list(rows)[:2])
+        inside = clusters.filter(pl.col("row").is_in(sorted(rows)))
+        assert set(inside["cluster_row"]) == {min(rows)}
+        for row, score in inside.select("row", "score").iter_rows():
+            best = [s for left, right, s in pairs if left != right and row in (left, right) and {left, right} <= rows]
+            assert score == max(best)
+
+
+@given(graphs())
+@settings(max_examples=60, deadline=None)
+def test_components_are_those_of_networkx(graph):
+    ads, pairs = graph
+    components = nx.connected_components(nx.Graph([pair[:2] for pair in pairs]))
+    expected = {frozenset(rows) for rows in components if len(rows) > 1}
+    assert as_sets(connected_components(links_of(*pairs), ads)) == expected
+
+
+def test_a_chain_is_one_cluster():
+    clusters = connected_components(links_of((3, 5, 0.9), (5, 8, 0.6), (1, 8, 0.7)), 10)
+    assert clusters.select("cluster_row", "row").rows() == [(1, 1), (1, 3), (1, 5), (1, 8)]
+    np.testing.assert_allclose(clusters["score"], [0.7, 0.9, 0.9, 0.7], rtol=1e-6)
+
+
+def test_a_hub_is_one_cluster():
+    clusters = connected_components(links_of(*((7, row, 0.8) for row in range(8, 508))), 600)
+    assert as_sets(clusters) == {frozenset(range(7, 508))}
+
+
+def test_no_links_no_ads_and_links_to_oneself_give_no_clusters():
+    assert connected_components(links_of(), 5).rows() == []
+    assert connected_components(links_of(), 0).rows() == []
+    assert connected_components(links_of((2, 2, 1.0)), 5).rows() == []
+
+
+def test_a_link_to_oneself_is_no_best_link():
+    clusters = connected_components(links_of((2, 2, 1.0), (2, 4, 0.6)), 5)
+    np.testing.assert_allclose(clusters["score"], [0.6, 0.6], rtol=1e-6)
+
+
+def test_links_that_repeat_many_times_still_join():
+    clusters = connected_components(links_of(*[(0, 1, 0.5)] * 512), 2)
+    assert as_sets(clusters) == {frozenset({0, 1})}
+
+
+def test_links_without_a_score_are_refused():
+    with pytest.raises(NrlDedupError, match="score"):
+        connected_components(links_of().drop("score"), 3)
+
+
+# ---- chaining
+
+
+def test_chaining_is_the_mean_over_all_pairs_of_a_small_cluster():
+    apart = [2, 3, 5, 11, 12, 40]
+    clusters = clusters_of(apart, [1, 9], [4, 6, 7])
+    asked = []
+
+    def score(left, right):
+        asked.extend(zip(left.tolist(), right.tolist(), strict=True))
+        return (1 / (right - left)).astype(np.float32)
+
+    table = chaining(clusters, score, seed=0)
+    expected = [np.mean([1 / (b - a) for a, b in combinations(rows, 2)]) for rows in (apart, [4, 6, 7])]
+    assert table.select("cluster_row", "size").rows() == [(2, 6), (4, 3)]
+    np.testing.assert_allclose(table["mean_score"], expected, rtol=1e-6)
+    assert sorted(asked) == sorted([*combinations(apart, 2), *combinations([4, 6, 7], 2)])
+
+
+@pytest.mark.parametrize("size", [20, 21, 1_000])
+def test_of_a_large_cluster_different_pairs_are_drawn(size):
+    """20 ads have 190 pairs, all of them taken; 21 have 210."""
+    rows = list(range(100, 100 + size))
+    asked = []
+
+    def score(left, right):
+        asked.extend(zip(left.tolist(), right.tolist(), strict=True))
+        return ((left + right) % 2 == 0).astype(np.float32)
+
+    table = chaining(clusters_of(rows), score, seed=1)
+    assert len(asked) == len(set(asked)) == min(200, size * (size - 1) // 2)
+    assert set(asked) <= set(combinations(rows, 2))
+    assert table["mean_score"].item() == pytest.approx(np.mean([(a + b) % 2 == 0 for a, b in asked]))
+
+
+def test_drawn_pairs_are_spread_over_the_cluster():
+    left, right = [], []
+
+    def score(rows_l, rows_r):
+        left.extend(rows_l)
+        right.extend(rows_r)
+        return np.zeros(len(rows_l), dtype=np.float32)
+
+    chaining(clusters_of(range(3_000)), score, seed=2, sample=4_000)
+    # Of two uniform draws from 0 .. 2999 the smaller is 1000 and the larger 2000 on average, +- 11 (one deviation).
+    assert np.mean(left) == pytest.approx(1_000, abs=50)
+    assert np.mean(right) == pytest.approx(2_000, abs=50)
+
+
+def test_a_clusters_figure_does_not_depend_on_the_others():
+    def score(left, right):
+        return ((left * 31 + right * 17) % 101 / 101).astype(np.float32)
+
+    big = list(range(50, 150))
+    alone = chaining(clusters_of(big), score, seed=4)
+    beside = chaining(clusters_of(big, range(200, 500), [1, 2, 3]), score, seed=4)
+    assert beside.filter(pl.col("cluster_row") == 50).equals(alone)
+    assert not chaining(clusters_of(big), score, seed=5).equals(alone)
+
+
+def test_only_the_largest_clusters_are_looked_at(monkeypatch):
+    monkeypatch.setattr(chains, "MOST_CLUSTERS", 2)
+    table = chaining(
+        clusters_of([0, 1, 2], [3, 4, 5], [6, 7, 8, 9]), lambda left, right: np.ones(len(left), np.float32), seed=0
+    )
+    assert table.rows() == [(6, 4, 1.0), (0, 3, 1.0)]
+
+
+def test_without_a_cluster_of_three_nothing_is_scored():
+    def score(left, right):
+        raise AssertionError("asked for scores")
+
+    for clusters in (clusters_of(), clusters_of([0, 4], [2, 3])):
+        assert chaining(clusters, score, seed=0).rows() == []

@@ -1,0 +1,141 @@
+"""The three commands as a person runs them: what they write, and that they write the same again."""
+
+import json
+import shlex
+import zipfile
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import average_precision_score
+
+from tests.conftest import Run, Shop, train_arguments
+
+
+def link(run: Run, shop: Shop, model: Path, folder: Path, *more: object, images: Path | None = None) -> list[bytes]:
+    outputs = [folder / "dupes.csv", folder / "links.csv"]
+    arguments = ["link", shop.items, "--images", images or shop.images, "--model", model, "--device", "cpu"]
+    status, _, err = run(*arguments, "-o", outputs[0], "--links", outputs[1], *more)
+    assert status == 0, err
+    return [path.read_bytes() for path in outputs]
+
+
+def test_link_writes_the_components_of_its_links(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    link(run, shop, trained, tmp_path)
+    links = pl.read_csv(tmp_path / "links.csv", infer_schema=False).cast({"score": pl.Float64})
+    clusters = pl.read_csv(tmp_path / "dupes.csv", infer_schema=False).cast({"score": pl.Float64})
+    assert len(links) and links.columns == ["item_id_l", "item_id_r", "score"]
+    assert (links["item_id_l"] < links["item_id_r"]).all() and (links["score"] >= 0.5).all()
+    graph = nx.Graph(list(links.select("item_id_l", "item_id_r").iter_rows()))
+    found = {frozenset(rows["item_id"]) for _, rows in clusters.group_by("cluster_id")}
+    assert found == {frozenset(part) for part in nx.connected_components(graph)}
+    for (name,), rows in clusters.group_by("cluster_id"):
+        assert name == rows["item_id"].min()
+    best = {}
+    for left, right, score in links.iter_rows():
+        for item in (left, right):
+            best[item] = max(best.get(item, 0.0), score)
+    assert dict(clusters.select("item_id", "score").iter_rows()) == best
+    assert clusters["item_id"].str.starts_with("0").all()  # ids come out as they went in
+
+
+def test_linking_twice_gives_the_same_bytes(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    first = link(run, shop, trained, tmp_path)
+    assert link(run, shop, trained, tmp_path, "--work-dir", tmp_path / "work") == first
+
+
+def test_avitos_zips_give_the_same_bytes(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    zips = tmp_path / "zips"
+    zips.mkdir()
+    for photo in sorted(shop.images.iterdir()):
+        number = int(photo.stem) % 100
+        with zipfile.ZipFile(zips / f"Images_{number // 10}.zip", "a") as archive:
+            archive.write(photo, f"Images_{number // 10}/{number}/{photo.name}")
+    expected = link(run, shop, trained, tmp_path)
+    assert link(run, shop, trained, tmp_path, images=zips) == expected
+
+
+def test_training_twice_gives_the_same_metrics(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    status, out, err = run(*train_arguments(shop, tmp_path / "again"))
+    assert status == 0, err
+    first, second = (json.loads((folder / "bundle.json").read_text()) for folder in (trained, tmp_path / "again"))
+    for about in (first, second):
+        for epoch in about["epochs"]:
+            del epoch["seconds"]
+    assert first == second
+
+
+def test_evaluate_agrees_with_scikit_learn_on_its_own_scores(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    files = ("--json", tmp_path / "metrics.json", "--scores", tmp_path / "scores.csv")
+    where = ("--items", shop.items, "--pairs", shop.pairs, "--images", shop.images)
+    status, out, err = run("evaluate", "--model", trained, *where, *files, "--by-length", "--device", "cpu")
+    assert status == 0, err
+    scores = pl.read_csv(tmp_path / "scores.csv", schema_overrides={"item_id_l": pl.String, "item_id_r": pl.String})
+    models = json.loads((tmp_path / "metrics.json").read_text())["models"]
+    assert set(models) == {"shop", "baseline"}
+    model = models["shop"]
+    assert (model["pairs"], model["positives"]) == (len(scores), scores["is_duplicate"].sum()) == (180, 60)
+    expected = average_precision_score(scores["is_duplicate"], scores["score"])
+    assert model["average_precision"] == pytest.approx(expected, abs=1e-3)  # scores are rounded to 32 bits
+    assert [row["bucket"] for row in model["by_length"]] == list(range(11))
+    assert sum(row["pairs"] for row in model["by_length"]) == 180
+    assert model["by_length"][5]["average_precision"] is None  # no pair is that long
+    assert f"{model['average_precision']:.3f}" in out and "baseline" in out
+
+
+def test_the_lines_that_train_prints_can_be_typed(
+    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    arguments = [part for part in train_arguments(shop, Path("-"), "--epochs", 1) if part not in ("-o", "-")]
+    status, _, err = run(*arguments)
+    assert status == 0, err
+    lines = [line.split(maxsplit=1)[1] for line in err.splitlines() if line.startswith("  nrl-dedup ")]
+    assert (tmp_path / "here" / "weights" / "items-rnn-cnn" / "bundle.json").exists()
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(*shlex.split(lines[0]))
+    assert status == 0 and "baseline" in out, err
+    status, _, err = run(*shlex.split(lines[1].replace("CATALOGUE.csv", str(shop.items))))
+    assert status == 0 and (tmp_path / "dupes.csv").exists(), err
+
+
+def test_identical_ads_are_linked_and_empty_ones_are_not(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    same = [f"{n},диван икеа,диван икеа синий," for n in range(20)]
+    empty = [f"{n},,," for n in range(20, 30)]
+    items = tmp_path / "items.csv"
+    items.write_text("\n".join(["item_id,title,description,image", *same, *empty]) + "\n", "utf-8")
+    status, out, err = run("link", items, "--model", trained, "-o", tmp_path / "dupes.csv", "--neighbours", 3)
+    assert status == 0, err
+    clusters = pl.read_csv(tmp_path / "dupes.csv")
+    assert sorted(clusters["item_id"]) == list(range(20)) and set(clusters["cluster_id"]) == {0}
+
+
+def test_a_killed_training_keeps_nothing_half_written(run: Run, shop: Shop, tmp_path: Path, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nrl_dedup.bundle._write", fail)
+    status, _, err = run(*train_arguments(shop, tmp_path / "bundle", "--epochs", 1))
+    assert status == 1 and "could not be written" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_keeps_the_best_epoch(run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nrl_dedup.features.ads import AdFeatures
+
+    calls, original = [], AdFeatures.training_batch
+
+    def interrupted(self: AdFeatures, rows: np.ndarray, draw: np.random.Generator) -> object:
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return original(self, rows, draw)
+
+    monkeypatch.setattr(AdFeatures, "training_batch", interrupted)
+    status, _, err = run(*train_arguments(shop, tmp_path / "bundle"))
+    assert status == 0 and "the best epoch so far is kept" in err
+    epochs = json.loads((tmp_path / "bundle" / "bundle.json").read_text())["epochs"]
+    assert 1 <= len(epochs) <= 5

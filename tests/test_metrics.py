@@ -1,0 +1,84 @@
+"""Against scikit-learn, and against pairs counted one by one."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, log_loss
+
+from nrl_dedup import metrics
+
+scored = st.lists(
+    st.tuples(st.booleans(), st.integers(-4, 4).map(float), st.sampled_from([0.5, 1.0, 3.0])), min_size=2, max_size=60
+)
+
+
+def columns(rows: list[tuple[bool, float, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    labels, scores, weights = zip(*rows, strict=True)
+    return np.array(labels), np.array(scores), np.array(weights)
+
+
+@given(scored)
+def test_average_precision_is_scikit_learns_ties_and_weights_included(rows: list) -> None:
+    labels, scores, weights = columns(rows)
+    if labels.all() or not labels.any():
+        assert metrics.average_precision(labels, scores, weights) is None
+        return
+    expected = average_precision_score(labels, scores, sample_weight=weights)
+    assert metrics.average_precision(labels, scores, weights) == pytest.approx(expected, abs=1e-12)
+
+
+@given(scored)
+def test_loss_is_scikit_learns(rows: list) -> None:
+    labels, logits, weights = columns(rows)
+    expected = log_loss(labels, 1 / (1 + np.exp(-logits)), sample_weight=weights, labels=[False, True])
+    assert metrics.log_loss(labels, logits, weights) == pytest.approx(expected, abs=1e-9)
+
+
+def test_average_precision_by_hand() -> None:
+    # thresholds 3, 2, 1: precision 1/1, 1/2, 2/3; recall 1/2, 1/2, 1
+    value = metrics.average_precision(np.array([True, False, True]), np.array([3.0, 2.0, 1.0]), np.ones(3))
+    assert value == pytest.approx(0.5 * 1 + 0.0 * 0.5 + 0.5 * 2 / 3)
+
+
+def test_the_order_of_saturated_scores_is_kept_in_logits() -> None:
+    labels, logits = np.array([True, False]), np.array([60.0, 50.0])
+    assert metrics.sigmoid(logits)[0] == metrics.sigmoid(logits)[1] == 1.0
+    assert metrics.average_precision(labels, logits, np.ones(2)) == 1.0
+
+
+def test_precision_and_recall_at_the_threshold() -> None:
+    labels = np.array([True, True, False, False])
+    quality = metrics.quality(labels, np.array([1.0, -1.0, 0.0, -2.0]), np.array([1.0, 1.0, 2.0, 2.0]), 0.5)
+    assert (quality.pairs, quality.positives) == (4, 2)
+    assert quality.precision == pytest.approx(1 / 3)  # logit 0 is exactly at the threshold, so it is linked
+    assert quality.recall == pytest.approx(1 / 2)
+
+
+def test_no_pairs_have_no_quality() -> None:
+    empty = np.array([])
+    quality = metrics.quality(empty.astype(bool), empty, empty, 0.5)
+    assert quality == metrics.Quality(0, 0, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "bucket"),
+    [(0, 0, 0), (9, 10, 0), (10, 10, 1), (0, 19, 0), (0, 20, 1), (99, 100, 9), (100, 100, 10), (250, 300, 10)],
+)
+def test_length_buckets_are_the_thesiss(left: int, right: int, bucket: int) -> None:
+    assert metrics.length_bucket(np.array([left]), np.array([right])) == [bucket]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=25))
+def test_pairwise_quality_counts_pairs(rows: list[tuple[int, int]]) -> None:
+    clusters, entities = np.array(rows).T
+    pairs = list(combinations(range(len(rows)), 2))
+    claimed = {p for p in pairs if clusters[p[0]] == clusters[p[1]]}
+    true = {p for p in pairs if entities[p[0]] == entities[p[1]]}
+    found = metrics.pairwise_quality(clusters, entities)
+    assert found.precision == pytest.approx(len(claimed & true) / len(claimed) if claimed else 1.0)
+    assert found.recall == pytest.approx(len(claimed & true) / len(true) if true else 1.0)
+    if claimed or true:
+        assert found.f1 == pytest.approx(2 * len(claimed & true) / (len(claimed) + len(true)))

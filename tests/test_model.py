@@ -1,0 +1,122 @@
+"""The network against closed forms; one test runs the fusion contract over every module."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nrl_dedup.config import ModelSettings
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.features.ads import Batch
+from nrl_dedup.fusion import FUSIONS
+from nrl_dedup.fusion.words import WordEncoder
+from nrl_dedup.model import SiameseModel
+
+WORDS, WORD_SIZE, IMAGE = 30, 8, 12
+SMALL = {"word_size": WORD_SIZE, "hidden_size": 10, "fused_size": 9, "branch_sizes": (7, 5)}
+
+
+def vectors() -> torch.Tensor:
+    return torch.randn(WORDS, WORD_SIZE, generator=torch.Generator().manual_seed(1))
+
+
+def model(fusion: str = "rnn-cnn", head: str = "nonpositive") -> SiameseModel:
+    torch.manual_seed(2)
+    return SiameseModel(ModelSettings(fusion=fusion, head=head, **SMALL), vectors(), IMAGE).eval()
+
+
+def ads(lengths: list[int], seed: int = 3) -> Batch:
+    """Ads of these lengths; every third lacks its photo."""
+    draw = np.random.default_rng(seed)
+    tokens = np.zeros((len(lengths), max(lengths)), dtype=np.int64)
+    for row, length in enumerate(lengths):
+        tokens[row, :length] = draw.integers(1, WORDS + 4, size=length)
+    has_image = np.arange(len(lengths)) % 3 != 2
+    image = np.where(has_image[:, None], draw.random((len(lengths), IMAGE)), 0).astype(np.float32)
+    return Batch(*map(torch.from_numpy, (tokens, np.array(lengths), image, has_image)))
+
+
+def one(batch: Batch, row: int, padding: int = 0) -> Batch:
+    length = max(1, int(batch.lengths[row]))
+    tokens = nn.functional.pad(batch.tokens[row : row + 1, :length], (0, padding))
+    at = slice(row, row + 1)
+    return Batch(tokens, batch.lengths[at], batch.image[at], batch.has_image[at])
+
+
+def test_word_encoder_is_the_gru_over_each_ads_own_tokens() -> None:
+    torch.manual_seed(0)
+    encoder = WordEncoder(vectors(), hidden_size=10, layers=2)
+    batch = ads([5, 1, 9, 3])
+    states = encoder(batch.tokens, batch.lengths)
+    table = torch.cat([encoder.special.weight, vectors()])
+    for row, length in enumerate(batch.lengths):
+        _, last = encoder.gru(table[batch.tokens[row, :length]])  # this ad alone, nothing padded
+        torch.testing.assert_close(states[row], last[-1], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_an_ads_vector_depends_on_that_ad_alone(fusion: str) -> None:
+    network, batch = model(fusion), ads([5, 1, 0, 9, 3, 0, 2])
+    together = network.embed(batch)
+    for row in range(len(batch.lengths)):
+        for padding in (0, 4):
+            torch.testing.assert_close(network.embed(one(batch, row, padding))[0], together[row], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_absent_sides_are_learned_and_differ_from_present_ones(fusion: str) -> None:
+    network, batch = model(fusion), ads([4, 4, 0])
+    blank = Batch(batch.tokens * 0, batch.lengths * 0, batch.image * 0, batch.has_image & False)
+    h = network.embed(blank)
+    torch.testing.assert_close(h[0], h[1])
+    network.train()
+    network.embed(blank).sum().backward()
+    absent = [p.grad for name, p in network.named_parameters() if "absent" in name]
+    assert absent and all(grad is not None for grad in absent)
+    assert not torch.allclose(network.embed(batch)[0], h[0])
+
+
+def test_rnn_cnn_is_the_product_of_the_two_sides() -> None:
+    fusion = model().fusion
+    batch = ads([4, 2, 3])
+    text = fusion.encoder(batch.tokens, batch.lengths) @ fusion.text.weight.T + fusion.text.bias
+    photo = batch.image @ fusion.image.weight.T + fusion.image.bias
+    expected = text * photo
+    expected[2] = text[2] * fusion.absent_image  # the third ad has no photo
+    fused = fusion(batch.tokens, batch.lengths, batch.image, batch.has_image)
+    torch.testing.assert_close(fused, expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["nonpositive", "free"])
+def test_score_is_the_formula_and_symmetric(head: str) -> None:
+    network = model(head=head)
+    h_l, h_r = torch.rand(2, 6, 5)
+    with torch.no_grad():
+        network.raw_weight.copy_(torch.randn(5))
+        expected = [float(network.weight @ (a - b).abs() + network.bias) for a, b in zip(h_l, h_r, strict=True)]
+        np.testing.assert_allclose(network.score(h_l, h_r), expected, atol=1e-6)
+        assert torch.equal(network.score(h_l, h_r), network.score(h_r, h_l))
+
+
+def test_blocking_follows_the_score() -> None:
+    network = model()
+    with torch.no_grad():
+        network.raw_weight.copy_(torch.randn(5))
+        assert (network.weight <= 0).all()
+        h_l, h_r = torch.rand(2, 6, 5)
+        distance = (network.scaled(h_l) - network.scaled(h_r)).abs().sum(1)
+        torch.testing.assert_close(network.score(h_l, h_r), network.bias - distance)
+        assert network.identical_score() == pytest.approx(torch.sigmoid(network.score(h_l, h_l))[0].item())
+
+
+@pytest.mark.parametrize("head", ["nonpositive", "free"])
+def test_the_head_starts_at_the_log_odds_of_the_labels(head: str) -> None:
+    network = model(head=head)
+    h_l, h_r = torch.rand(2, 400, 5)
+    network.start_head(h_l, h_r, 0.25)
+    assert network.score(h_l, h_r).mean().item() == pytest.approx(np.log(0.25 / 0.75), abs=1e-4)
+
+
+def test_unknown_fusion_is_named() -> None:
+    with pytest.raises(NrlDedupError, match="--fusion sum: wanted one of rnn-cnn"):
+        model("sum")
