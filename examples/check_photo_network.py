@@ -11,7 +11,8 @@ Prints one table and ends with status 1 if a criterion fails. Rows:
   class no other of the 400 shows counts as wrong.
 
 Nearest is by cosine of the pooled features (networks), by Euclidean distance (8 x 8 RGB thumbnail), by
-Bhattacharyya coefficient (histogram of 32 x 8 x 4 bins in hue, saturation, value). A tie counts as wrong.
+Bhattacharyya coefficient (histogram of 32 x 8 x 4 bins in hue, saturation, value). Each is the Euclidean
+distance of the vectors below: unit vectors, pixels, square roots of shares. A tie counts as wrong.
 """
 
 import argparse
@@ -23,8 +24,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from make_photo_network import photo_paths, read_photo, split_held_out
+from make_photo_network import colour_histogram, photo_paths, read_photo, split_held_out
 from PIL import Image, ImageEnhance, ImageOps
+from scipy.spatial.distance import pdist, squareform
 from torchvision.models import mobilenet_v3_small
 
 from nrl_dedup.features.backbones import load_backbone, pooled
@@ -33,7 +35,7 @@ from nrl_dedup.features.views import centre_view
 HISTOGRAM_BINS = (32, 8, 4)
 SHARE_OF_TEACHER = 0.9
 
-Photos = Sequence[Image.Image]
+Describe = Callable[[Sequence[Image.Image]], np.ndarray]
 Transform = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
@@ -73,57 +75,49 @@ TRANSFORMS: dict[str, Transform] = {
 SAME_PRODUCT = "same product"
 
 
-def network_similarity(features: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Photos], np.ndarray]:
-    """Cosines of the pooled features that `features` makes of centre views."""
+def network_vectors(pooled_features: Callable[[torch.Tensor], torch.Tensor]) -> Describe:
+    """Unit vectors of the pooled features of the centre views."""
 
-    def similarity(photos: Photos) -> np.ndarray:
+    def describe(photos: Sequence[Image.Image]) -> np.ndarray:
         with torch.inference_mode():
             parts = [
-                features(torch.stack([centre_view(photo) for photo in photos[start : start + 50]]))
+                pooled_features(torch.stack([centre_view(photo) for photo in photos[start : start + 50]]))
                 for start in range(0, len(photos), 50)
             ]
-        unit = F.normalize(torch.cat(parts).double())
-        return (unit @ unit.T).numpy()
+        return F.normalize(torch.cat(parts).double()).numpy()
 
-    return similarity
-
-
-def thumbnail_similarity(photos: Photos) -> np.ndarray:
-    thumbnails = [np.asarray(photo.resize((8, 8), Image.Resampling.BOX), np.float64).ravel() for photo in photos]
-    matrix = np.stack(thumbnails)
-    squares = (matrix**2).sum(1)
-    return 2 * matrix @ matrix.T - squares[:, None] - squares
+    return describe
 
 
-def histogram_similarity(photos: Photos) -> np.ndarray:
-    bins = np.array(HISTOGRAM_BINS)
-    roots = np.empty((len(photos), bins.prod()))
-    for row, photo in enumerate(photos):
-        pixels = np.asarray(photo.convert("HSV")).reshape(-1, 3).astype(np.int64) * bins // 256
-        counts = np.bincount(np.ravel_multi_index(pixels.T, HISTOGRAM_BINS), minlength=bins.prod())
-        roots[row] = np.sqrt(counts / len(pixels))
-    return roots @ roots.T
+def thumbnails(photos: Sequence[Image.Image]) -> np.ndarray:
+    small = [photo.resize((8, 8), Image.Resampling.BOX) for photo in photos]
+    return np.stack([np.asarray(photo, np.float64).ravel() for photo in small])
 
 
-def share_right(similarity: np.ndarray, groups: np.ndarray) -> float:
+def histograms(photos: Sequence[Image.Image]) -> np.ndarray:
+    return np.stack([colour_histogram(photo, HISTOGRAM_BINS) for photo in photos])
+
+
+def share_right(vectors: np.ndarray, groups: np.ndarray) -> float:
     """Share of rows whose nearest other row, strictly, is of their own group."""
-    similarity = similarity.copy()
-    np.fill_diagonal(similarity, -np.inf)
+    distance = squareform(pdist(vectors))
+    np.fill_diagonal(distance, np.inf)
     own = groups[:, None] == groups
-    nearest_own = np.where(own, similarity, -np.inf).max(1)
-    nearest_other = np.where(own, -np.inf, similarity).max(1)
-    return float((nearest_own > nearest_other).mean())
+    nearest_own = np.where(own, distance, np.inf).min(1)
+    nearest_stranger = np.where(own, np.inf, distance).min(1)
+    return float((nearest_own < nearest_stranger).mean())
 
 
-def measure(similarity: Callable[[Photos], np.ndarray], photos: Photos, classes: np.ndarray) -> dict[str, float]:
+def measure(describe: Describe, photos: Sequence[Image.Image], classes: np.ndarray) -> dict[str, float]:
     """Row of the table -> the share that is right."""
-    shares = {}
+    vectors = describe(photos)
     twins = np.tile(np.arange(len(photos)), 2)
+    shares = {}
     for name, transform in TRANSFORMS.items():
         rng = np.random.default_rng(0)
-        copies = [transform(photo, rng) for photo in photos]
-        shares[name] = share_right(similarity([*photos, *copies]), twins)
-    shares[SAME_PRODUCT] = share_right(similarity(photos), classes)
+        copies = describe([transform(photo, rng) for photo in photos])
+        shares[name] = share_right(np.concatenate([vectors, copies]), twins)
+    shares[SAME_PRODUCT] = share_right(vectors, classes)
     return shares
 
 
@@ -159,13 +153,13 @@ def main() -> None:
     torch.manual_seed(0)
     untrained = mobilenet_v3_small().features.eval()
     rivals = {
-        "ours": network_similarity(lambda images: pooled(ours, images)),
-        "teacher": network_similarity(lambda images: pooled(teacher, images)),
-        "random weights": network_similarity(lambda images: untrained(images).mean((2, 3))),
-        "8x8 thumbnail": thumbnail_similarity,
-        "HSV histogram": histogram_similarity,
+        "ours": network_vectors(lambda images: pooled(ours, images)),
+        "teacher": network_vectors(lambda images: pooled(teacher, images)),
+        "random weights": network_vectors(lambda images: untrained(images).mean((2, 3))),
+        "8x8 thumbnail": thumbnails,
+        "HSV histogram": histograms,
     }
-    table = {name: measure(similarity, photos, classes) for name, similarity in rivals.items()}
+    table = {name: measure(describe, photos, classes) for name, describe in rivals.items()}
 
     print(f"{len(paths)} held-out photos of {classes.max() + 1} classes\n")
     print(" " * 31 + "".join(f"{name:>16}" for name in rivals))

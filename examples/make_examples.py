@@ -41,6 +41,13 @@ POSTS = {"both": (0.4, 0.5, 0.1), "words": (0.4, 0.5, 0.1), "look": (0.5, 0.45, 
 PATTERNED = {"sofa", "teapot", "lamp", "sneaker", "chair", "stroller", "backpack", "suitcase"}
 
 
+# Colours that one light can make of each other are of one hue.
+HUES = {
+    "red": 0, "brown": 0, "orange": 1, "yellow": 1, "green": 2, "cyan": 3, "blue": 4, "violet": 4,
+    "pink": 5, "white": 6, "grey": 6, "black": 7,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Entity:
     """One thing for sale."""
@@ -73,12 +80,15 @@ class Pool:
         self.looks_of: dict[tuple[str, int], list[Appearance]] = defaultdict(list)
         self.uses: dict[str, np.ndarray] = {c: np.zeros(len(g.models), int) for c, g in GOODS.items()}
 
-    def wording(self, category: str) -> Wording:
-        """A model that is among the least used so far, with its facts."""
+    def wordings(self, category: str, count: int) -> list[Wording]:
+        """`count` different models, among the least used so far, with their facts."""
         uses = self.uses[category]
-        model = int(self.rng.choice(np.flatnonzero(uses == uses.min())))
-        uses[model] += 1
-        return Wording(category, model, tuple(int(self.rng.integers(len(f))) for f in GOODS[category].facts))
+        models = np.lexsort([self.rng.random(len(uses)), uses])[:count]
+        uses[models] += 1
+        facts = GOODS[category].facts
+        return [
+            Wording(category, int(model), tuple(int(self.rng.integers(len(f))) for f in facts)) for model in models
+        ]
 
     def appearance(self, category: str) -> Appearance:
         colour = str(self.rng.choice(list(COLOURS)))
@@ -99,17 +109,23 @@ class Pool:
         for w, a in cells:
             wanted[words[w].category, words[w].model].append(looks[a])
         for model, new in wanted.items():
-            both = self.looks_of[model] + new
-            if any(alike(a, b) for a, b in combinations(both, 2)):
+            if any(alike(a, b) for a, b in combinations(new, 2)):
+                return False
+            if any(the_same(a, b) for a in new for b in self.looks_of[model]):
                 return False
         for model, new in wanted.items():
             self.looks_of[model] += new
         return True
 
 
+def the_same(a: Appearance, b: Appearance) -> bool:
+    """Whether two looks of a model could pass for one."""
+    return a.variant == b.variant and HUES[a.colour] == HUES[b.colour]
+
+
 def alike(a: Appearance, b: Appearance) -> bool:
-    """Whether two looks are too near to be told apart at a glance: same colour, and shape or pattern the same."""
-    return a.colour == b.colour and (a.variant == b.variant or a.pattern == b.pattern)
+    """Whether twins in words would look too near to be told apart at a glance: of one shape, or of like colours."""
+    return a.variant == b.variant or HUES[a.colour] == HUES[b.colour]
 
 
 def make_entities(ads: int, rng: np.random.Generator) -> list[tuple[Entity, int]]:
@@ -140,10 +156,10 @@ def make_entities(ads: int, rng: np.random.Generator) -> list[tuple[Entity, int]
 def _block(
     pool: Pool, category: str, cells: tuple[tuple[int, int], ...]
 ) -> tuple[list[Wording], list[Appearance]]:
-    words = [pool.wording(category) for _ in range(1 + max(w for w, _ in cells))]
+    words = pool.wordings(category, 1 + max(w for w, _ in cells))
     for attempt in range(10_000):
         looks = [pool.appearance(category) for _ in range(1 + max(a for _, a in cells))]
-        if len(looks) == 2 and attempt % 2 == 0:  # in the same room, so that the room does not tell them apart
+        if len(looks) == 2 and attempt % 3 == 0:  # in the same room, so that the room does not tell them apart
             looks[1] = replace(looks[1], room=looks[0].room)
         if pool.take(words, looks, cells):
             return words, looks

@@ -72,7 +72,7 @@ ROOMS: dict[str, tuple[Room, ...]] = {
     ),
 }
 ROOM_COUNT = 8
-SIZES = ((320, 240), (320, 240), (240, 320), (288, 288))
+SIZES = ((320, 256), (320, 256), (256, 320), (288, 288))
 QUALITY = 80
 
 
@@ -96,11 +96,11 @@ def shot(appearance: Appearance, home: int, rng: np.random.Generator) -> bytes:
     draw_object, place, middle, radius, swing = DRAWERS[appearance.category]
     size = SIZES[rng.integers(len(SIZES))]
     # The object fills the narrower way, a little more or a little less.
-    across, upward = (0.38 * side / max(size) for side in size)
-    distance = max(radius / across, 1.1 * middle / upward) * rng.uniform(0.95, 1.35) + 0.3
+    narrow = 0.38 * min(size) / max(size)
+    distance = max(radius, 1.05 * middle) / narrow * rng.uniform(0.92, 1.15) + 0.3
     camera = Camera(
-        yaw=rng.uniform(-22, 22),
-        pitch=rng.uniform(9, 30),
+        yaw=rng.uniform(-16, 16),
+        pitch=rng.uniform(10, 24),
         distance=distance,
         target=(rng.uniform(-0.1, 0.1), middle + rng.uniform(-0.08, 0.08), rng.uniform(-0.1, 0.1)),
         width=int(size[0] * SUPERSAMPLING),
@@ -108,11 +108,11 @@ def shot(appearance: Appearance, home: int, rng: np.random.Generator) -> bytes:
         roll=rng.normal(0, 2.0),
     )
     solids = Solids(camera.focal / (distance - 0.5) / PITCH, tuple(camera.frame()[0]))
-    solids.push(rotation=turn(rng.uniform(-swing, swing)))
+    solids.push(rotation=turn(rng.uniform(-0.7, 0.7) * swing))
     draw_object(solids, appearance.look())
     solids.pop()
     room = ROOMS[place][appearance.room]
-    if rng.random() < 0.12:  # now and then the seller takes it elsewhere
+    if rng.random() < 0.06:  # now and then the seller takes it elsewhere
         room = ROOMS[place][rng.integers(ROOM_COUNT)]
     _clutter(solids, max(radius, 0.85), np.random.default_rng([home, 7]), rng)
     light = _light(rng)
@@ -125,9 +125,9 @@ def shot(appearance: Appearance, home: int, rng: np.random.Generator) -> bytes:
 def _light(rng: np.random.Generator) -> Light:
     across, up, front = rng.uniform(-0.8, 0.8), rng.uniform(0.7, 1.3), rng.uniform(0.5, 1.0)
     length = float(np.sqrt(across**2 + up**2 + front**2))
-    exposure = rng.uniform(0.85, 1.12)
+    exposure = rng.uniform(0.9, 1.1)
     strength = rng.uniform(0.4, 0.75)
-    warmth = rng.uniform(-0.09, 0.09)
+    warmth = rng.uniform(-0.06, 0.06)
     return Light(
         (across / length, up / length, front / length),
         strength * exposure,

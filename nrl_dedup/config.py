@@ -10,7 +10,7 @@ SPLITS = ("ads", "pairs")
 HEAD_SIGNS = ("nonpositive", "free")
 
 
-def _positive(value: float, flag: str) -> None:
+def _positive(value: int | float, flag: str) -> None:
     if not value > 0:
         raise NrlDedupError(f"{flag} {value}: wanted a number above 0.")
 
@@ -45,7 +45,7 @@ class PhotoSettings:
     """
 
     backbone: str = "resnet152"
-    views: int = 4
+    views: int = 2
     per_ad: int = 4
     choice: str = "first"
 

@@ -66,10 +66,11 @@ class SiameseModel(nn.Module):
         """
         distance = (h_l.float() - h_r.float()).abs().sum(1).mean().clamp(min=1e-6)
         odds = torch.logit(torch.tensor(share_of_duplicates), eps=1e-3)
-        size = ((START_BIAS - odds).clamp(min=0.1) / distance).clamp(min=1e-4)
-        self.raw_weight.fill_(float(torch.log(torch.expm1(size))) if self.nonpositive else -float(size))
+        size = ((START_BIAS - odds) / distance).clamp(1e-4, 100.0)
+        inverse_softplus = size + torch.log(-torch.expm1(-size))
+        self.raw_weight.fill_(inverse_softplus.item() if self.nonpositive else -size.item())
 
     @torch.no_grad()
     def identical_score(self) -> float:
         """sigmoid(b), the score of two identical ads; with w <= 0 the highest that any pair can have."""
-        return float(torch.sigmoid(self.bias))
+        return torch.sigmoid(self.bias).item()

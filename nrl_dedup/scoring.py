@@ -30,7 +30,7 @@ def logits_of(
     with progress.task("scoring pairs", len(rows_l)) as task:
         for start in range(0, len(rows_l), CHUNK):
             part = slice(start, start + CHUNK)
-            left, right = (torch.from_numpy(rows[part]).to(device) for rows in (rows_l, rows_r))
+            left, right = (torch.tensor(rows[part], device=device) for rows in (rows_l, rows_r))
             logits[part] = model.score(h[left], h[right]).double().cpu().numpy()
             task.advance(len(left))
     return logits

@@ -107,8 +107,9 @@ def _by_ads(
     """The side of each pair, `_DROPPED` across sides.
 
     A group with pairs for half a window or more is for training: at a border it would make the window far too large.
-    Of several orders of the groups, the split that drops the fewest pairs is taken, each duplicate too many or too few
-    in validation and test counting like a dropped pair; one that leaves a side without a class only for want of others.
+    Of several orders of the groups, the split that drops the fewest pairs is taken, each pair of either class too many
+    or too few in validation and test counting like a dropped one. One that leaves a side without a class is taken
+    only for want of others.
     """
     if not len(row_l):
         return np.zeros(0, dtype=np.int8)
@@ -119,13 +120,14 @@ def _by_ads(
     heavy = np.bincount(left[left == right], minlength=groups) >= _SHARE / 2 * len(row_l)
     light = (left != right) & ~heavy[left] & ~heavy[right]
     graph = _graph(left[light], right[light], groups)
+    of_kind = np.array([np.sum(duplicate), np.sum(~duplicate)])
     best, least = np.full(len(row_l), _DROPPED, dtype=np.int8), np.inf
     for _ in range(_ORDERS):
         position = _local_order(graph, random)
         position[heavy] = groups // 2
         side = _windows(position[left], position[right], groups)
         per_side = np.array([[np.sum((side == s) & kind) for kind in (duplicate, ~duplicate)] for s in range(3)])
-        cost = np.sum(side == _DROPPED) + np.abs(per_side[1:, 0] - _SHARE * duplicate.sum()).sum()
+        cost = np.sum(side == _DROPPED) + np.abs(per_side[1:] - _SHARE * of_kind).sum()
         cost += len(row_l) * 3 * np.sum(per_side == 0)
         if cost < least:
             best, least = side, cost

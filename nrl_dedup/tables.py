@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -25,7 +26,7 @@ CANDIDATE_PAIRS = {"row_l": pl.Int64, "row_r": pl.Int64}  # row_l < row_r, uniqu
 SCORED_PAIRS = {**CANDIDATE_PAIRS, "score": pl.Float32}  # in [0, 1], higher = more likely the same
 CLUSTERS = {"cluster_row": pl.Int64, "row": pl.Int64, "score": pl.Float32}  # cluster_row = smallest row in it
 
-Schema = Mapping[str, "pl.DataType | type[pl.DataType]"]
+Schema = Mapping[str, Any]  # column -> polars type
 
 
 def check(frame: pl.DataFrame, schema: Schema, what: str) -> pl.DataFrame:

@@ -62,6 +62,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     write(folder / "pairs.csv", ["id1", "id2", "label"], [[f"{a:04d}", f"{b:04d}", c] for a, b, c in pairs])
     torch.manual_seed(0)
     network = torchvision.models.mobilenet_v3_small()
+    for layer in network.modules():  # of random weights too, batch normalisation makes features of a usual size
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None
+    with torch.no_grad():
+        network.features(torch.randn(16, 3, 96, 96))
     torch.save(network.state_dict(), folder / "network.pth")
     return Shop(folder, folder / "network.pth")
 
@@ -101,13 +106,12 @@ def run(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path
 @pytest.fixture(scope="session")
 def trained(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle trained on the shop, once for all tests that only read it."""
-    import os
-
     from nrl_dedup.cli import cli
 
     folder = tmp_path_factory.mktemp("bundles") / "shop"
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp() / "cache")
-    cli(train_arguments(shop, folder), standalone_mode=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        cli(train_arguments(shop, folder), standalone_mode=False)
     return folder
 
 

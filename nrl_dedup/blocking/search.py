@@ -82,8 +82,8 @@ class InvertedSearch:
     WANTED_RECALL = 0.97
     SAMPLE = 500
     FIRST_PROBES = 8
-    GROWTH = 1.5
-    FIRST_NET = 5
+    GROWTH = 1.25
+    FIRST_NET = 10
 
     def __init__(
         self,

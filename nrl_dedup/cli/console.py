@@ -50,7 +50,7 @@ class ConsoleProgress:
     @contextmanager
     def task(self, what: str, total: int) -> Iterator[Task]:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=messages, transient=True) as bars:
+        with Progress(*columns, TimeRemainingColumn(), console=messages, transient=True, disable=not messages.is_terminal) as bars:
             yield _Bar(bars, bars.add_task(what, total=total))
 
     def say(self, message: str) -> None:

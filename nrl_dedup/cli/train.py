@@ -33,7 +33,7 @@ from nrl_dedup.cli.inputs import (
 @click.option("--backbone", default="resnet152", show_default=True, help="The photo network.")
 @backbone_weights_option
 @click.option("--word-vectors", type=FILE, help="fastText .bin.  [default: learnt from the training ads]")
-@click.option("--views", default=4, show_default=True, help="Augmented views kept of each photo for training.")
+@click.option("--views", default=2, show_default=True, help="Augmented views kept of each photo for training.")
 @click.option("--photos-per-ad", default=4, show_default=True, help="Photos of an ad that training draws from.")
 @click.option("--photo-choice", default="first", show_default=True, help="The photo embedding takes: first, random.")
 @click.option("--complete-only", is_flag=True, help="Drop ads without words or readable photo, as the thesis did.")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import polars as pl
@@ -26,8 +25,8 @@ class Batch:
     image: Float32[Tensor, "ads features"]
     has_image: Bool[Tensor, "ads"]
 
-    def to(self, device: torch.device) -> Self:
-        return type(self)(
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(
             *(x.to(device, non_blocking=True) for x in (self.tokens, self.lengths, self.image, self.has_image))
         )
 

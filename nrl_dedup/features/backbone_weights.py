@@ -1,7 +1,7 @@
 """Where a backbone's weights come from, and whether they are the right ones."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.client import HTTPException
 from pathlib import Path
 
@@ -109,6 +109,6 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _few(keys: Mapping[str, Tensor] | list[str]) -> str:
-    first = [str(key) for key in keys][:3]
-    return ", ".join(first) + (", ..." if len(keys) > 3 else "")
+def _few(keys: Iterable[object]) -> str:
+    names = [str(key) for key in keys]
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/scale.py [--ads 1000000] [--neighbours 20] [--seed 0]
 
-The ads are made by another process, so that their making does not count: words of two or three syllables in a Zipf
-distribution over 700,000, half of an ad's words from its topic's own order of them, 40 words on average; one ad in
+The ads are made by another process, so that their making does not count: made-up words in a Zipf
+distribution over 1,000,000, half of an ad's words from its topic's own order of them, 40 words on average; one ad in
 ten is a re-post of another with 15 % of the words changed; one text stands 5,000 times (0.5 %).
 
 Reading, cleaning, lemmas, token ids, collapsing, blocking and clustering are the real code. Embedding is a stand-in,
@@ -33,7 +33,7 @@ from nrl_dedup.clustering.chains import chaining
 from nrl_dedup.features.text import TokenIds, Vocabulary, encode, read_words
 from nrl_dedup.progress import Silent, StageClock, peak_memory
 
-WORDS = 700_000
+WORDS = 1_000_000
 TOPICS = 400
 MEAN_WORDS = 40
 REPOSTS = 0.1
