@@ -24,7 +24,8 @@ from photos import COLOURS, PATTERNS, ROOM_COUNT, TRIMS, VARIANTS, Appearance, s
 from wording import GOODS, Wording, write_ad
 
 ITEM_COLUMNS = (
-    "itemID", "categoryID", "title", "description", "images_array", "attrsJSON", "price", "locationID", "metroID", "lat", "lon",
+    "itemID", "categoryID", "title", "description", "images_array", "attrsJSON",
+    "price", "locationID", "metroID", "lat", "lon",
 )  # fmt: skip
 PAIR_COLUMNS = ("itemID_1", "itemID_2", "isDuplicate", "generationMethod")
 SAME_WORDS, SAME_LOOK, OTHER = 1, 2, 3
@@ -86,9 +87,7 @@ class Pool:
         models = np.lexsort([self.rng.random(len(uses)), uses])[:count]
         uses[models] += 1
         facts = GOODS[category].facts
-        return [
-            Wording(category, int(model), tuple(int(self.rng.integers(len(f))) for f in facts)) for model in models
-        ]
+        return [Wording(category, int(model), tuple(int(self.rng.integers(len(f))) for f in facts)) for model in models]
 
     def appearance(self, category: str) -> Appearance:
         colour = str(self.rng.choice(list(COLOURS)))
@@ -153,13 +152,11 @@ def make_entities(ads: int, rng: np.random.Generator) -> list[tuple[Entity, int]
     return made
 
 
-def _block(
-    pool: Pool, category: str, cells: tuple[tuple[int, int], ...]
-) -> tuple[list[Wording], list[Appearance]]:
+def _block(pool: Pool, category: str, cells: tuple[tuple[int, int], ...]) -> tuple[list[Wording], list[Appearance]]:
     words = pool.wordings(category, 1 + max(w for w, _ in cells))
     for attempt in range(10_000):
         looks = [pool.appearance(category) for _ in range(1 + max(a for _, a in cells))]
-        if len(looks) == 2 and attempt % 3 == 0:  # in the same room, so that the room does not tell them apart
+        if len(looks) == 2 and attempt % 4 == 0:  # in the same room, so that the room does not tell them apart
             looks[1] = replace(looks[1], room=looks[0].room)
         if pool.take(words, looks, cells):
             return words, looks
@@ -169,6 +166,7 @@ def _block(
 def make_ads(entities: list[tuple[Entity, int]], seed: int, rng: np.random.Generator) -> list[Ad]:
     """One ad for each post, in an order that says nothing."""
     posts = [entity for entity, count in entities for _ in range(count)]
+    again = {entity.number for entity, count in entities if count > 1}
     order = rng.permutation(len(posts))
     item_ids = 1000 + np.cumsum(rng.integers(1, 40, len(posts)))
     photo_ids = iter(rng.permutation(np.arange(10_000, 10_000 + 30 * len(posts)))[: 3 * len(posts)].tolist())
@@ -180,7 +178,8 @@ def make_ads(entities: list[tuple[Entity, int]], seed: int, rng: np.random.Gener
         if words.random() < 0.02:
             description = ""
         # Where the words do not suffice, an ad without a photo could not be told from its twin by anyone.
-        without = 0.13 if entity.block in ("look", "none") else 0.0
+        lone = entity.block in ("look", "none")
+        without = (0.04 if entity.number in again else 0.2) * lone
         count = 0 if words.random() < without else int(words.choice([1, 2, 3], p=[0.45, 0.4, 0.15]))
         price = None if words.random() < 0.1 else int(round(entity.price * float(words.uniform(0.95, 1.05)), -1))
         metro = int(words.integers(1, 300)) if words.random() < 0.33 else None
@@ -213,7 +212,9 @@ def make_pairs(ads: list[Ad], negatives: int, rng: np.random.Generator) -> list[
         of_entity[ad.entity.number].append(ad)
         of_category[wording.category].append(ad)
     pairs = {
-        (a.item_id, b.item_id): (1, int(rng.integers(1, 4))) for group in of_entity.values() for a, b in combinations(group, 2)
+        (a.item_id, b.item_id): (1, int(rng.integers(1, 4)))
+        for group in of_entity.values()
+        for a, b in combinations(group, 2)
     }
     wanted = len(pairs) + negatives
     for method, share in ((SAME_WORDS, 0.35), (SAME_LOOK, 0.25)):
@@ -296,7 +297,8 @@ def make(ads: int, seed: int, out: Path, negatives_per_ad: float | None, jobs: i
             for _ in workers.map(write_photo, tasks, chunksize=16):
                 pass
     positive = sum(label for _, _, label, _ in pairs)
-    print(f"{len(catalogue)} ads, {len(tasks)} photos, {positive} duplicate pairs, {len(pairs) - positive} others in {out}")
+    print(f"{len(catalogue)} ads, {len(tasks)} photos in {out}")
+    print(f"{positive} duplicate pairs, {len(pairs) - positive} others")
 
 
 def main() -> None:

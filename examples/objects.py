@@ -6,7 +6,10 @@ Each function draws one category in three shapes (`look.variant`) and in the loo
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from render import Colour, Material, Solids, smooth, turn
+
+Grid = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 BLACK = Material((0.06, 0.06, 0.07), gloss=0.35)
 RUBBER = Material((0.09, 0.09, 0.1), gloss=0.05)
@@ -41,19 +44,25 @@ class Look:
 def bicycle(s: Solids, look: Look) -> None:
     paint, trim = look.material(0.5, 0.13), look.trim(0.4)
     for x in (-0.78, 0.78):
-        s.ring((x, 0.46, 0), 0.42, 0.04, RUBBER)
-        s.ring((x, 0.46, 0), 0.37, 0.02, CHROME)
+        s.ring((x, 0.46, 0), 0.42, 0.045, RUBBER)
+        s.ring((x, 0.46, 0), 0.36, 0.03, trim)
         s.disc((x, 0.46, 0), 0.05, 0.14, CHROME)
         for dx, dy in ((1, 0), (0.5, 0.87), (-0.5, 0.87)):
             s.tube([(x - 0.37 * dx, 0.46 - 0.37 * dy, 0), (x + 0.37 * dx, 0.46 + 0.37 * dy, 0)], 0.006, CHROME)
-    crank, seat, head, rear, front = (-0.14, 0.42, 0), (-0.33, 1.02, 0), (0.5, 1.02, 0), (-0.78, 0.46, 0), (0.78, 0.46, 0)
+    crank, seat, head, rear, front = (
+        (-0.14, 0.42, 0),
+        (-0.33, 1.02, 0),
+        (0.5, 1.02, 0),
+        (-0.78, 0.46, 0),
+        (0.78, 0.46, 0),
+    )
     bars = [(crank, seat), (crank, head), (crank, rear), (seat, rear), (head, front)]
     if look.variant == 1:  # step-through
         bars.append(((-0.24, 0.66, 0), (0.52, 0.9, 0)))
     else:
         bars.append(((-0.31, 0.96, 0), head))
     for a, b in bars:
-        s.tube([a, b], 0.042, paint)
+        s.tube([a, b], 0.06, paint)
     s.tube([seat, (-0.37, 1.18, 0)], 0.025, CHROME)
     s.ball((-0.39, 1.21, 0), (0.2, 0.055, 0.1), BLACK)
     s.tube([head, (0.45, 1.2, 0)], 0.03, CHROME)
@@ -68,16 +77,12 @@ def bicycle(s: Solids, look: Look) -> None:
         s.box((0.75, 1.1, 0), (0.3, 0.1, 0.3), BLACK)
     if look.variant == 2:  # mudguards and carrier
         for x, low in ((-0.78, 0.15), (0.78, 0.25)):
-            s.surface(
-                lambda u, v, x=x, low=low: _arch(u, v, x, 0.46, 0.49, low), (1.5, 0.14), trim
-            )
+            s.surface(lambda u, v, x=x, low=low: _arch(u, v, x, 0.46, 0.49, low), (1.5, 0.14), trim)
         s.box((-0.85, 1.0, 0), (0.5, 0.03, 0.18), BLACK)
         s.tube([(-0.85, 1.0, 0), (-0.78, 0.46, 0.05)], 0.015, BLACK)
 
 
-def _arch(u, v, x, y, radius, low):
-    import numpy as np
-
+def _arch(u: np.ndarray, v: np.ndarray, x: float, y: float, radius: float, low: float) -> Grid:
     angle = np.pi * (low + (1.0 - 1.2 * low) * u)
     return x + radius * np.cos(angle), y + radius * np.sin(angle), 0.14 * (v - 0.5)
 
@@ -113,24 +118,34 @@ def teapot(s: Solids, look: Look) -> None:
         [(0.0, 0.0), (0.4, 0.0), (0.66, 0.2), (0.84, 0.36), (0.66, 0.56), (0.3, 0.66)],
     ]
     profile = profiles[look.variant]
-    s.lathe(profile, glaze)
+    s.lathe(smooth(profile, closed=False), glaze)
     radius, top = profile[-1]
     s.lathe([(radius + 0.03, top - 0.02), (radius * 0.8, top + 0.09), (0.06, top + 0.15)], trim)
     s.ball((0, top + 0.21, 0), (0.08, 0.08, 0.08), trim)
     middle = max(r for r, _ in profile) * 0.85
-    s.tube(
-        [(middle * 0.8, 0.3 * top, 0), (middle + 0.25, 0.5 * top, 0), (middle + 0.38, 0.92 * top, 0)], 0.09, glaze
-    )
-    s.ball((middle + 0.25, 0.5 * top, 0), (0.1, 0.1, 0.1), glaze)
+    s.surface(lambda u, v: _spout(u, v, middle, top), (1.2, 0.9), glaze)
     if look.variant == 1:
         s.tube([(-0.4, 1.0, 0), (-0.42, 1.45, 0), (0, 1.6, 0), (0.42, 1.45, 0), (0.4, 1.0, 0)], 0.05, BLACK)
     else:
         a = middle + 0.05
         s.tube(
-            [(-a * 0.8, 0.85 * top, 0), (-a - 0.25, 0.86 * top, 0), (-a - 0.32, 0.5 * top, 0), (-a * 0.9, 0.25 * top, 0)],
+            [
+                (-a * 0.8, 0.85 * top, 0),
+                (-a - 0.25, 0.86 * top, 0),
+                (-a - 0.32, 0.5 * top, 0),
+                (-a * 0.9, 0.25 * top, 0),
+            ],
             0.06,
             trim,
         )
+
+
+def _spout(u: np.ndarray, v: np.ndarray, start: float, top: float) -> Grid:
+    x = start * 0.75 + (0.42 + 0.25 * start) * u
+    y = top * (0.28 + 0.75 * u * u)
+    radius = 0.14 - 0.08 * u
+    across = radius * np.cos(2 * np.pi * v)
+    return x - 0.7 * across, y + 0.7 * across, radius * np.sin(2 * np.pi * v)
 
 
 def lamp(s: Solids, look: Look) -> None:
@@ -145,7 +160,9 @@ def lamp(s: Solids, look: Look) -> None:
         s.pop()
         return
     if look.variant == 0:
-        s.lathe([(0, 0), (0.3, 0), (0.3, 0.05), (0.06, 0.12), (0.05, 0.3), (0.15, 0.5), (0.05, 0.75), (0.04, 1.0)], trim)
+        s.lathe(
+            [(0, 0), (0.3, 0), (0.3, 0.05), (0.06, 0.12), (0.05, 0.3), (0.15, 0.5), (0.05, 0.75), (0.04, 1.0)], trim
+        )
     else:
         s.ball((0, 0.42, 0), (0.42, 0.42, 0.42), trim)
         s.lathe([(0.05, 0.8), (0.04, 1.0)], CHROME)
@@ -162,8 +179,6 @@ def sneaker(s: Solids, look: Look) -> None:
 
 
 def _shoe(s: Solids, look: Look, cloth: Material, trim: Material) -> None:
-    import numpy as np
-
     stations = [-0.95, -0.85, -0.5, -0.15, 0.2, 0.6, 0.9, 1.0]
     heights = [0.45, 0.72, 0.74, 0.62, 0.45, 0.32, 0.24, 0.08]
     if look.variant == 1:  # high
@@ -171,16 +186,26 @@ def _shoe(s: Solids, look: Look, cloth: Material, trim: Material) -> None:
         stations = [-0.95, -0.85, -0.5, -0.22, 0.08, 0.6, 0.9, 1.0]
     widths = [0.1, 0.22, 0.24, 0.24, 0.27, 0.3, 0.22, 0.05]
 
-    def upper(u, v):
+    def upper(u: np.ndarray, v: np.ndarray) -> Grid:
         x = -0.95 + 1.95 * u
-        angle = np.pi * v
+        angle = np.pi * (0.5 - 0.5 * np.cos(np.pi * v))  # closer rows where it rises steeply
         h, w = np.interp(x, stations, heights), np.interp(x, stations, widths)
         narrow = 1 - 0.35 * np.sin(angle) * (h > 0.5)
         return x, 0.12 + (h - 0.1) * np.abs(np.sin(angle)) ** 0.6, w * np.cos(angle) * narrow
 
-    s.surface(upper, (2.1, 2.2), cloth)
-    outline = [(-0.98, -0.1), (-0.9, 0.24), (-0.2, 0.24), (0.5, 0.32), (0.95, 0.2), (1.05, -0.02), (0.9, -0.24), (0.4, -0.3),
-               (-0.2, -0.22), (-0.85, -0.24)]
+    s.surface(upper, (2.6, 3.4), cloth)
+    outline = [
+        (-0.98, -0.1),
+        (-0.9, 0.24),
+        (-0.2, 0.24),
+        (0.5, 0.32),
+        (0.95, 0.2),
+        (1.05, -0.02),
+        (0.9, -0.24),
+        (0.4, -0.3),
+        (-0.2, -0.22),
+        (-0.85, -0.24),
+    ]
     s.push((0, 0.09, 0), turn(0, -90))
     s.slab(smooth(outline), 0, 0.3 if look.variant == 2 else 0.18, WHITE if look.variant != 1 else trim)
     s.pop()
@@ -204,15 +229,24 @@ def guitar(s: Solids, look: Look) -> None:
     trim = look.trim(0.4)
     s.push((0, 0.06, 0), turn(0, -8))
     if look.variant == 0:  # acoustic
-        half = [(0.0, 0.0), (0.42, 0.08), (0.52, 0.36), (0.36, 0.62), (0.38, 0.86), (0.2, 1.05), (0.0, 1.06)]
+        half = [(0.0, 0.0), (0.5, 0.08), (0.62, 0.38), (0.42, 0.66), (0.46, 0.92), (0.24, 1.12), (0.0, 1.13)]
     elif look.variant == 1:  # electric with two horns
-        half = [(0.0, 0.02), (0.4, 0.0), (0.5, 0.3), (0.32, 0.55), (0.4, 0.85), (0.32, 1.08), (0.16, 0.86), (0.0, 0.84)]
+        half = [
+            (0.0, 0.02),
+            (0.48, 0.0),
+            (0.62, 0.32),
+            (0.42, 0.58),
+            (0.5, 0.88),
+            (0.4, 1.14),
+            (0.18, 0.9),
+            (0.0, 0.86),
+        ]
     else:  # arrow shaped
-        half = [(0.0, 0.3), (0.5, 0.0), (0.6, 0.06), (0.16, 0.92), (0.0, 0.96)]
+        half = [(0.0, 0.32), (0.58, 0.0), (0.72, 0.06), (0.22, 0.98), (0.0, 1.02)]
     outline = half + [(-x, y) for x, y in reversed(half[1:-1])]
     s.slab(smooth(outline) if look.variant < 2 else outline, 0, 0.24 if look.variant == 0 else 0.12, paint)
     front = 0.125 if look.variant == 0 else 0.07
-    s.box((0, 1.35, front), (0.12, 1.2, 0.06), DARK_WOOD)
+    s.box((0, 1.35, front), (0.14, 1.2, 0.06), DARK_WOOD)
     s.box((0, 2.05, front - 0.01), (0.2, 0.32, 0.06), DARK_WOOD if look.variant == 0 else paint, 0.02)
     for y in (1.95, 2.05, 2.15):
         for x in (-0.14, 0.14):
@@ -222,7 +256,9 @@ def guitar(s: Solids, look: Look) -> None:
         s.disc((0, 0.72, front), 0.13, 0.02, BLACK)
         s.box((0, 0.32, front), (0.3, 0.06, 0.05), DARK_WOOD)
     else:
-        s.slab(smooth([(0.05, 0.3), (0.3, 0.25), (0.25, 0.6), (0.1, 0.8), (-0.1, 0.7), (-0.1, 0.4)]), front, 0.012, trim)
+        s.slab(
+            smooth([(0.05, 0.3), (0.3, 0.25), (0.25, 0.6), (0.1, 0.8), (-0.1, 0.7), (-0.1, 0.4)]), front, 0.012, trim
+        )
         for y in (0.42, 0.58, 0.74):
             s.box((0, y, front + 0.01), (0.24, 0.06, 0.04), BLACK)
         for y in (0.2, 0.3):
@@ -273,11 +309,18 @@ def phone(s: Solids, look: Look) -> None:
         else:
             inset = 0.22 if look.variant == 2 else 0.05
             s.box((0, size[1] / 2 + 0.02, 0.052), (size[0] - 0.07, size[1] - 0.1, 0.008), BLACK, 0.004)
-            s.box((0, size[1] / 2 + 0.03, 0.058), (size[0] - 0.1, size[1] - 2 * inset, 0.004),
-                  Material(look.second, look.colour, "plain", 0.3, 0.3, 0.5))
+            s.box(
+                (0, size[1] / 2 + 0.03, 0.058),
+                (size[0] - 0.1, size[1] - 2 * inset, 0.004),
+                Material(look.second, look.colour, "plain", 0.3, 0.3, 0.5),
+            )
             for i in range(4):
                 for j in range(3):
-                    s.box(((j - 1) * 0.2, 0.35 + 0.24 * i, 0.063), (0.12, 0.12, 0.006), Material(ICONS[(i + j) % 4], glow=0.5))
+                    s.box(
+                        ((j - 1) * 0.2, 0.35 + 0.24 * i, 0.063),
+                        (0.12, 0.12, 0.006),
+                        Material(ICONS[(i + j) % 4], glow=0.5),
+                    )
             if look.variant == 2:
                 s.disc((0, 0.11, 0.06), 0.07, 0.02, STEEL)
         s.pop()
@@ -337,7 +380,11 @@ def wardrobe(s: Solids, look: Look) -> None:
         x = (k - (doors - 1) / 2) * width / doors
         s.box((x, height / 2 + 0.09, 0.31), (width / doors - 0.05, height - 0.1, 0.05), front, 0.015)
         if look.variant == 0 and k == 1:
-            s.box((x, height / 2 + 0.1, 0.34), (width / doors - 0.14, height - 0.3, 0.01), Material((0.72, 0.79, 0.83), gloss=0.7))
+            s.box(
+                (x, height / 2 + 0.1, 0.34),
+                (width / doors - 0.14, height - 0.3, 0.01),
+                Material((0.72, 0.79, 0.83), gloss=0.7),
+            )
         if look.variant == 2:  # glazed above
             s.box((x, height * 0.72, 0.34), (width / doors - 0.18, height * 0.42, 0.01), GLASS)
         side = -1 if k >= doors / 2 else 1
@@ -345,8 +392,6 @@ def wardrobe(s: Solids, look: Look) -> None:
 
 
 def stroller(s: Solids, look: Look) -> None:
-    import numpy as np
-
     cloth, trim = look.material(0.1, 0.22), look.trim(0.1)
     radius = 0.26 if look.variant != 2 else 0.18
     for x in (-0.5, 0.45):
@@ -369,7 +414,7 @@ def stroller(s: Solids, look: Look) -> None:
         s.box((-0.45, 0.5, 0), (0.1, 0.4, 0.5), trim, 0.04)
         s.tube([(-0.1, 0.98, -0.3), (-0.32, 1.0, -0.2), (-0.32, 1.0, 0.2), (-0.1, 0.98, 0.3)], 0.035, BLACK)
 
-    def hood(u, v):
+    def hood(u: np.ndarray, v: np.ndarray) -> Grid:
         angle = np.pi * (0.02 + 0.62 * u)
         across = np.pi * v
         size = 0.5 * np.abs(np.sin(across)) ** 0.35
@@ -379,8 +424,6 @@ def stroller(s: Solids, look: Look) -> None:
 
 
 def clock(s: Solids, look: Look) -> None:
-    import numpy as np
-
     case, trim = look.material(0.4, 0.25), look.trim(0.2)
     y = 0.95
     face = Material((0.95, 0.94, 0.9))
@@ -422,15 +465,40 @@ def backpack(s: Solids, look: Look) -> None:
             s.box((x, 0.42, depth / 2 + 0.07), (0.17, 0.1, 0.04), CHROME)
     else:
         s.box((0, height * 0.28, depth / 2 + 0.06), (width * 0.76, height * 0.42, 0.26), trim, 0.1)
-        s.tube([(-width * 0.3, height * 0.42, depth / 2 + 0.2), (width * 0.3, height * 0.42, depth / 2 + 0.2)], 0.022, CHROME)
-        s.tube([(-width * 0.36, height * 0.78, depth / 2 - 0.0), (width * 0.36, height * 0.78, depth / 2 - 0.0)], 0.025, BLACK)
+        s.tube(
+            [(-width * 0.3, height * 0.42, depth / 2 + 0.2), (width * 0.3, height * 0.42, depth / 2 + 0.2)],
+            0.022,
+            CHROME,
+        )
+        s.tube(
+            [(-width * 0.36, height * 0.78, depth / 2 - 0.0), (width * 0.36, height * 0.78, depth / 2 - 0.0)],
+            0.025,
+            BLACK,
+        )
     if look.variant == 2:  # hiking: roll above, pockets at the sides
         s.disc((0, height + 0.16, 0), 0.2, 1.15, trim, "x")
         for x in (-width / 2 - 0.08, width / 2 + 0.08):
             s.box((x, 0.5, 0), (0.24, 0.7, 0.4), cloth, 0.1)
-    s.tube([(-0.14, height - 0.04, -0.12), (-0.1, height + 0.16, -0.12), (0.1, height + 0.16, -0.12), (0.14, height - 0.04, -0.12)], 0.04, BLACK)
+    s.tube(
+        [
+            (-0.14, height - 0.04, -0.12),
+            (-0.1, height + 0.16, -0.12),
+            (0.1, height + 0.16, -0.12),
+            (0.14, height - 0.04, -0.12),
+        ],
+        0.04,
+        BLACK,
+    )
     for x in (-width / 2 + 0.05, width / 2 - 0.05):
-        s.tube([(x * 0.6, height * 0.9, -depth / 2), (x * 1.25, height * 0.55, -depth / 2 - 0.2), (x * 1.1, 0.1, -depth / 2)], 0.05, BLACK)
+        s.tube(
+            [
+                (x * 0.6, height * 0.9, -depth / 2),
+                (x * 1.25, height * 0.55, -depth / 2 - 0.2),
+                (x * 1.1, 0.1, -depth / 2),
+            ],
+            0.05,
+            BLACK,
+        )
 
 
 def washing_machine(s: Solids, look: Look) -> None:
@@ -506,9 +574,21 @@ def car(s: Solids, look: Look) -> None:
     s.slab(glass, 0, 0.84, GLASS)
     s.box((cx, cy, 0), (0.07, roof[2][1] - 0.66, 0.85), paint)
     (x0, y0), (x1, y1) = roof[1], roof[2]
-    s.surface(lambda u, v: (x0 + (x1 - x0) * (0.12 + 0.76 * u) + 0.012, y0 + (y1 - y0) * (0.12 + 0.76 * u), 0.7 * (v - 0.5)), (0.7, 0.7), GLASS)
+    s.surface(
+        lambda u, v: (x0 + (x1 - x0) * (0.12 + 0.76 * u) + 0.012, y0 + (y1 - y0) * (0.12 + 0.76 * u), 0.7 * (v - 0.5)),
+        (0.7, 0.7),
+        GLASS,
+    )
     (x0b, y0b), (x1b, y1b) = roof[0], roof[3]
-    s.surface(lambda u, v: (x0b + (x1b - x0b) * (0.15 + 0.7 * u) - 0.012, y0b + (y1b - y0b) * (0.15 + 0.7 * u), 0.64 * (v - 0.5)), (0.7, 0.7), GLASS)
+    s.surface(
+        lambda u, v: (
+            x0b + (x1b - x0b) * (0.15 + 0.7 * u) - 0.012,
+            y0b + (y1b - y0b) * (0.15 + 0.7 * u),
+            0.64 * (v - 0.5),
+        ),
+        (0.7, 0.7),
+        GLASS,
+    )
     for x in (-0.72, 0.74):
         for z in (-0.44, 0.44):
             s.disc((x, 0.24, z), 0.24, 0.18, RUBBER)
@@ -540,13 +620,19 @@ def suitcase(s: Solids, look: Look) -> None:
     s.box((0, height / 2 + 0.12, 0), (width, height, depth), shell, 0.12)
     for k in range(5):
         x = (k - 2) * width * 0.18
-        s.box((x, height / 2 + 0.12, 0), (0.05, height * 0.86, depth + 0.035), trim if look.variant == 2 else shell, 0.02)
+        s.box(
+            (x, height / 2 + 0.12, 0), (0.05, height * 0.86, depth + 0.035), trim if look.variant == 2 else shell, 0.02
+        )
     for x in (-width * 0.36, width * 0.36):
         for z in (-0.15, 0.15):
             s.ball((x, 0.07, z), (0.08, 0.07, 0.05), BLACK)
     top = height + 0.12
     if look.variant == 0:
-        s.tube([(-0.22, top, -0.15), (-0.22, top + 0.45, -0.15), (0.22, top + 0.45, -0.15), (0.22, top, -0.15)], 0.03, CHROME)
+        s.tube(
+            [(-0.22, top, -0.15), (-0.22, top + 0.45, -0.15), (0.22, top + 0.45, -0.15), (0.22, top, -0.15)],
+            0.03,
+            CHROME,
+        )
         s.tube([(-0.22, top + 0.45, -0.15), (0.22, top + 0.45, -0.15)], 0.05, BLACK)
     else:
         s.box((0, top + 0.06, 0), (0.4, 0.06, 0.08), BLACK, 0.03)
@@ -589,7 +675,7 @@ DRAWERS: dict[str, tuple[Callable[[Solids, Look], None], str, float, float, floa
     "chair": (chair, "floor", 0.9, 0.65, 50),
     "wardrobe": (wardrobe, "floor", 1.0, 0.95, 36),
     "stroller": (stroller, "floor", 0.76, 0.95, 45),
-    "clock": (clock, "table", 0.95, 0.9, 30),
+    "clock": (clock, "table", 1.02, 0.9, 30),
     "backpack": (backpack, "floor", 0.85, 0.75, 38),
     "washing_machine": (washing_machine, "floor", 0.92, 0.75, 38),
     "television": (television, "table", 0.85, 1.1, 32),

@@ -7,6 +7,7 @@ right, z towards the viewer.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import cos, radians, sin, tan
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter
 Vector = Sequence[float]
 Colour = tuple[float, float, float]
 
-SUPERSAMPLING = 1.5
+SUPERSAMPLING = 1.25
 # A regular grid of this pitch in pixels leaves no pixel empty, however it is turned (it is below 1 / sqrt 2).
 PITCH = 0.66
 
@@ -44,7 +45,12 @@ def turn(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
 def rotate(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """matrix @ points for points (3, n), without a matrix library: the same bits with any number of threads."""
     m = matrix.astype(np.float32)
-    return np.stack([m[k, 0] * points[0] + m[k, 1] * points[1] + m[k, 2] * points[2] for k in range(3)])
+    turned = np.empty(points.shape, np.float32)
+    for k in range(3):
+        np.multiply(points[0], m[k, 0], out=turned[k])
+        turned[k] += m[k, 1] * points[1]
+        turned[k] += m[k, 2] * points[2]
+    return turned
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,7 @@ class Solids:
     points: list[np.ndarray] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     _count: int = 0
-    _frames: list[tuple[np.ndarray, np.ndarray]] = field(
-        default_factory=lambda: [(np.eye(3), np.zeros(3))]
-    )
+    _frames: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=lambda: [(np.eye(3), np.zeros(3))])
 
     def push(self, at: Vector = (0, 0, 0), rotation: np.ndarray | None = None) -> None:
         """Everything until the matching `pop` is turned by `rotation`, then moved to `at`."""
@@ -94,9 +98,7 @@ class Solids:
         flat = points.reshape(3, -1)
         turned = None if normal is None else tuple(float(x) for x in rotation @ np.asarray(normal, float))
         self.points.append(rotate(rotation, flat) + at.astype(np.float32)[:, None])
-        self.parts.append(
-            Part(self._count, flat.shape[1], points.shape[-1], turned, material, rotation, at)
-        )
+        self.parts.append(Part(self._count, flat.shape[1], points.shape[-1], turned, material, rotation, at))
         self._count += flat.shape[1]
 
     def _faces_away(self, centre: np.ndarray, normal: np.ndarray, radius: float) -> bool:
@@ -189,7 +191,7 @@ class Solids:
     def tube(self, path: Sequence[Vector], thickness: float, material: Material) -> None:
         """Round bars from each point of `path` to the next."""
         corners = np.asarray(path, np.float32)
-        for start, end in zip(corners[:-1], corners[1:], strict=True):
+        for start, end in pairwise(corners):
             along = end - start
             length = float(np.linalg.norm(along))
             along = along / length
@@ -221,7 +223,7 @@ class Solids:
             face = np.stack([x, y, np.full_like(x, z + side * depth)]).astype(np.float32)
             self._add(face, material, (0.0, 0.0, np.sign(side)))
         closed = np.vstack([corners, corners[:1]])
-        for start, end in zip(closed[:-1], closed[1:], strict=True):
+        for start, end in pairwise(closed):
             self._edge(start, end, z, depth, material)
 
     def _edge(self, start: np.ndarray, end: np.ndarray, z: float, depth: float, material: Material) -> None:
@@ -231,16 +233,18 @@ class Solids:
         self.surface(shape, (float(np.linalg.norm(end - start)), depth), material)
 
 
-def smooth(outline: Sequence[tuple[float, float]], steps: int = 8) -> list[tuple[float, float]]:
-    """The closed Catmull-Rom curve through the points of `outline`."""
+def smooth(outline: Sequence[tuple[float, float]], closed: bool = True, steps: int = 8) -> list[tuple[float, float]]:
+    """The Catmull-Rom curve through the points of `outline`, back to the first if it is closed."""
     p = np.asarray(outline, float)
+    last = len(p) if closed else len(p) - 1
     t = np.linspace(0, 1, steps, endpoint=False)[:, None]
     curve = []
-    for i in range(len(p)):
-        a, b, c, d = (p[(i + k) % len(p)] for k in (-1, 0, 1, 2))
-        curve.append(
-            0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-        )
+    for i in range(last):
+        around = np.arange(i - 1, i + 3)
+        a, b, c, d = p[around % len(p) if closed else np.clip(around, 0, last)]
+        curve.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
+    if not closed:
+        curve.append(p[-1:])
     return [(float(x), float(y)) for x, y in np.concatenate(curve)]
 
 
@@ -372,9 +376,7 @@ def backdrop(room: Room, camera: Camera, light: Light) -> np.ndarray:
         - axes[2].astype(np.float32)
     )
     to_floor = np.where(rays[..., 1] < -1e-4, -place[1] / np.minimum(rays[..., 1], -1e-4), 1e4)
-    to_wall = np.where(
-        rays[..., 2] < -1e-4, (-room.wall_distance - place[2]) / np.minimum(rays[..., 2], -1e-4), 1e4
-    )
+    to_wall = np.where(rays[..., 2] < -1e-4, (-room.wall_distance - place[2]) / np.minimum(rays[..., 2], -1e-4), 1e4)
     on_floor = to_floor < to_wall
     reach = np.minimum(np.minimum(to_floor, to_wall), 60.0)
     across = place[0] + reach * rays[..., 0]
@@ -421,8 +423,8 @@ def draw(solids: Solids, room: Room, camera: Camera, light: Light) -> np.ndarray
     """The picture as (height, width, 3) float32, about [0, 1]."""
     picture = backdrop(room, camera, light)
     points = np.concatenate(solids.points, axis=1)
-    picture *= _shadow(points[:, ::3], camera, light)[..., None]
-    pixel, point = _nearest(points, camera)
+    picture *= _shadow(np.ascontiguousarray(points[:, ::3]), camera, light)[..., None]
+    pixel, point = _nearest(solids.points, camera)
     which = np.searchsorted([part.start for part in solids.parts], point, side="right") - 1
     picture.reshape(-1, 3)[pixel] = _shade(
         points[:, point], _normals(points, point, which, solids.parts), which, solids.parts, camera, light
@@ -453,16 +455,21 @@ def _normals(points: np.ndarray, chosen: np.ndarray, which: np.ndarray, parts: l
     return np.where(flat, given[which].T, normals)
 
 
-def _nearest(points: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels that `points` cover, and which point is seen in each."""
-    column, row, depth = camera.project(points)
-    column, row = np.floor(column).astype(np.int32), np.floor(row).astype(np.int32)
-    inside = np.flatnonzero((column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height))
-    pixel, depth = row[inside] * camera.width + column[inside], depth[inside]
+def _nearest(parts: list[np.ndarray], camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels that the points of `parts` cover, and which of all the points is seen in each."""
+    pixels, depths, numbers, count = [], [], [], 0
+    for points in parts:  # one at a time, as they fit the processor's cache
+        column, row, depth = camera.project(points)
+        inside = np.flatnonzero((column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height))
+        pixels.append(row[inside].astype(np.int32) * camera.width + column[inside].astype(np.int32))
+        depths.append(depth[inside])
+        numbers.append(inside + count)
+        count += points.shape[1]
+    pixel, depth = np.concatenate(pixels), np.concatenate(depths)
     nearest = np.full(camera.width * camera.height, np.inf, np.float32)
     np.minimum.at(nearest, pixel, depth)
     won = depth <= nearest[pixel]
-    return pixel[won], inside[won]
+    return pixel[won], np.concatenate(numbers)[won]
 
 
 def _shade(

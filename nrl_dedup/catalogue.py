@@ -86,12 +86,6 @@ def read_catalogue(
     }
     table = read_table(path, wanted).without(pl.col("item_id") == "", "its id is empty")
     found = set(table.frame.columns) - {"item_id", LINE}
-    if not found:
-        names = ", ".join((*_TITLE_NAMES, *_DESCRIPTION_NAMES, *_PHOTO_NAMES))
-        raise NrlDedupError(
-            f"{path}: there is an id column but none of texts or photos; wanted one named {names}. "
-            "Name the right ones with --title-column, --description-column or --photo-column."
-        )
     _refuse_repeated_ids(path, table)
     photos = _photo_lists(table.frame["photos"]) if "photos" in found else pl.lit([], pl.List(pl.String))
     frame = table.frame.with_columns(

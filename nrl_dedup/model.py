@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from nrl_dedup.config import ModelSettings
-from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import Batch
-from nrl_dedup.fusion import FUSIONS
+from nrl_dedup.fusion import fusion_module
 
 START_BIAS = 2.0  # the logit of two identical ads before training
 
@@ -25,9 +24,7 @@ class SiameseModel(nn.Module):
 
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
         super().__init__()
-        if settings.fusion not in FUSIONS:
-            raise NrlDedupError(f"--fusion {settings.fusion}: wanted one of {', '.join(FUSIONS)}.")
-        self.fusion = FUSIONS[settings.fusion](settings, vectors, image_size)
+        self.fusion = fusion_module(settings.fusion)(settings, vectors, image_size)
         first, second = settings.branch_sizes
         self.branch = nn.Sequential(
             nn.Linear(cast(int, self.fusion.output_size), first),

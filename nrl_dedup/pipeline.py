@@ -28,6 +28,7 @@ from nrl_dedup.metrics import sigmoid
 from nrl_dedup.progress import SILENT, Progress, StageClock, StageCost
 from nrl_dedup.scoring import logits_of, score_pairs
 
+
 @dataclass(frozen=True)
 class Prepared:
     """The features of a catalogue, as a bundle's model reads them."""

@@ -67,7 +67,7 @@ class Table:
 
 
 def read_table(path: Path, wanted: Mapping[str, Column]) -> Table:
-    """The columns of `path` that `wanted` describes, under its keys; those not required may be absent.
+    """The columns of `path` that `wanted` describes, under its keys; of those not required, one must be there.
 
     Everything is read as text and empty cells are ""; a Parquet column of lists stays one, of text. Rows come in
     the file's order. Where two columns of the file fit, the earlier of `Column.names` is taken, then the earlier
@@ -113,6 +113,11 @@ def _find_columns(path: Path, header: list[str], wanted: Mapping[str, Column]) -
                 f"{path}: wanted a column named one of {', '.join(column.names)}. {_columns(header)} "
                 f"Name the right one with {column.flag}."
             )
+    optional = {key: column for key, column in wanted.items() if not column.required}
+    if optional and not optional.keys() & found.keys():
+        names = ", ".join(name for column in optional.values() for name in column.names)
+        flags = ", ".join(column.flag for column in optional.values())
+        raise NrlDedupError(f"{path}: wanted at least one of {names}. {_columns(header)} Name one with {flags}.")
     return found
 
 

@@ -164,20 +164,24 @@ def _windows(
     """
     first, last = np.minimum(left, right), np.maximum(left, right)
     by_last, by_first = np.sort(last), np.sort(first)
-    side = np.full(len(left), _DROPPED, dtype=np.int8)
-    kept = len(left)
-    while True:
-        wanted = max(1, round(_SHARE * kept))
+
+    def cut(wanted: int) -> Int8[np.ndarray, " pairs"]:
         start = min(by_last[wanted - 1] + 1, nodes // 3)
         end = max(by_first[-wanted], nodes - nodes // 3)
-        side[:] = _DROPPED
+        side = np.full(len(left), _DROPPED, dtype=np.int8)
         side[last < start] = SIDES.index("valid")
         side[first >= end] = SIDES.index("test")
         side[(first >= start) & (last < end)] = SIDES.index("train")
-        now = int(np.sum(side != _DROPPED))
-        if now >= kept:
-            return side
-        kept = now
+        return side
+
+    low, high = 1, max(1, round(_SHARE * len(left)))
+    while low < high:  # how many pairs are kept depends on where the cuts are: bisect
+        wanted = (low + high + 1) // 2
+        if wanted <= _SHARE * np.sum(cut(wanted) != _DROPPED):
+            low = wanted
+        else:
+            high = wanted - 1
+    return cut(low)
 
 
 def _split(pairs: pl.DataFrame, side: Int8[np.ndarray, " pairs"], *, weighted: bool) -> Split:

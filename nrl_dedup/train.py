@@ -19,11 +19,13 @@ from nrl_dedup.catalogue import Catalogue, fingerprint
 from nrl_dedup.config import TEXT_COLUMNS, Settings, TrainSettings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures, AdPhotos, training_photos
-from nrl_dedup.features.backbones import BACKBONES, Backbone, load_backbone
+from nrl_dedup.features.backbones import Backbone, backbone_row, load_backbone
+from nrl_dedup.features.languages import language_row
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.store import compute_features
 from nrl_dedup.features.text import Vocabulary, encode, read_words
-from nrl_dedup.features.vectors import learn_vectors, read_fasttext
+from nrl_dedup.features.vectors import check_fasttext, learn_vectors, read_fasttext
+from nrl_dedup.fusion import fusion_module
 from nrl_dedup.metrics import average_precision, log_loss
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.progress import SILENT, Progress
@@ -74,6 +76,7 @@ def train(
     :raises NrlDedupError: a side of the split lacks a class, or weights cannot be had, or the loss diverged.
     """
     device = resources.device
+    _check_before_the_work(settings, resources)
     words = read_words(
         [catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text]], settings.text.language, progress
     )
@@ -102,7 +105,7 @@ def train(
         settings = replace(settings, model=replace(settings.model, word_size=vectors.shape[1]))
     else:
         vectors = learn_vectors(own_words, vocabulary, settings.model.word_size, seed=settings.train.seed)
-    row = BACKBONES[settings.photos.backbone]
+    row = backbone_row(settings.photos.backbone)
     features = AdFeatures(encode(words, vocabulary, settings.text.max_words), photos, row.pooled_size)
 
     rows_l, rows_r = (sides["train"][name].to_numpy() for name in ("row_l", "row_r"))
@@ -142,6 +145,14 @@ def train(
     )
     unreadable = pl.DataFrame() if photos is None else photos.centre.unreadable
     return Trained(bundle, backbone, fitted.interrupted, unreadable)
+
+
+def _check_before_the_work(settings: Settings, resources: Resources) -> None:
+    fusion_module(settings.model.fusion)
+    language_row(settings.text.language)
+    backbone_row(settings.photos.backbone)
+    if resources.word_vectors is not None:
+        check_fasttext(resources.word_vectors)
 
 
 def _backbone(settings: Settings, resources: Resources) -> Backbone | None:

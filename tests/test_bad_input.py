@@ -92,7 +92,7 @@ def test_other_photo_network_than_the_bundles(run: Run, shop: Shop, trained: Pat
 
 def test_header_only_catalogue_gives_an_empty_file(run: Run, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "catalogue.csv").write_text("id,title,description\n")
-    status, out, err = run("link", tmp_path / "catalogue.csv", "-o", tmp_path / "dupes.csv", "--model", trained)
+    status, _out, err = run("link", tmp_path / "catalogue.csv", "-o", tmp_path / "dupes.csv", "--model", trained)
     assert status == 0, err
     assert (tmp_path / "dupes.csv").read_text() == "cluster_id,item_id,score\n"
     assert "no ads" in err
@@ -103,7 +103,7 @@ def test_bad_photos_and_rows_are_listed_and_do_not_end_the_run(run: Run, trained
     (tmp_path / "images" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     (tmp_path / "secret.jpg").write_bytes(b"never opened")
     (tmp_path / "catalogue.csv").write_text("id,title,image\n1,диван,broken.jpg\n2,диван\n3,стол,../secret.jpg\n")
-    status, out, err = run("link", tmp_path / "catalogue.csv", "-o", tmp_path / "dupes.csv", "--model", trained)
+    status, _out, err = run("link", tmp_path / "catalogue.csv", "-o", tmp_path / "dupes.csv", "--model", trained)
     assert status == 0, err
     assert "line 3" in err and "broken.jpg" in err and "../secret.jpg" in err and "leaves" in err
 
@@ -155,7 +155,7 @@ def test_evaluating_with_half_the_data_named(run: Run, shop: Shop, trained: Path
 def test_one_class_has_no_average_precision(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("id1,id2,label\n0100,0101,1\n0102,0103,1\n")
     where = ("--items", shop.items, "--pairs", tmp_path / "pairs.csv", "--images", shop.images)
-    status, out, err = run("evaluate", "--model", trained, *where, "--json", tmp_path / "m.json")
+    status, _out, err = run("evaluate", "--model", trained, *where, "--json", tmp_path / "m.json")
     assert status == 0 and "not defined" in err
     models = json.loads((tmp_path / "m.json").read_text())["models"]
     assert [model["average_precision"] for model in models.values()] == [None, None]

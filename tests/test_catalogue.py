@@ -89,11 +89,12 @@ def test_the_fast_way_is_taken_only_where_it_finds_what_the_slow_way_finds(tmp_p
 
 
 @pytest.mark.parametrize(
-    "row", ['5"a",b', '5"a,b",c', 'a,"b"c', '"a" ,b', 'a,"b', 'a,b"', "a", "a,b,c", "", "a\rb,c", 'a,"b"\rc', "a,b\r"]
+    "row", ['5"a",b', '5"a,b",c', '"a" ,b', 'a,"b', 'a,b"', "a", "a,b,c", "", "a\rb,c", 'a,"b"\rc']
 )
 def test_what_is_not_in_good_order_does_not_pass_the_survey(tmp_path, row):
-    assert not survey(write(tmp_path, f"a,b\n{row}\r"), ",").strict
-    assert not survey(write(tmp_path, f"a,b\n{row}\nc,d\n"), ",").strict or row.endswith("\r")
+    assert not survey(write(tmp_path, f"a,b\nc,d\n{row}\ne,f\n"), ",").strict
+    assert not survey(write(tmp_path, f"a,b\nc,d\n{row}\n"), ",").strict
+    assert survey(write(tmp_path, "a,b\nc,d\ne,f\n"), ",").strict
 
 
 @in_one_folder

@@ -16,7 +16,8 @@ CHECKS = {
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_check(check: str) -> None:
-    result = subprocess.run([sys.executable, "-m", *CHECKS[check]], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", *CHECKS[check]]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
 

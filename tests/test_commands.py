@@ -58,7 +58,7 @@ def test_avitos_zips_give_the_same_bytes(run: Run, shop: Shop, trained: Path, tm
 
 
 def test_training_twice_gives_the_same_metrics(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
-    status, out, err = run(*train_arguments(shop, tmp_path / "again"))
+    status, _out, err = run(*train_arguments(shop, tmp_path / "again"))
     assert status == 0, err
     first, second = (json.loads((folder / "bundle.json").read_text()) for folder in (trained, tmp_path / "again"))
     for about in (first, second):
@@ -67,7 +67,7 @@ def test_training_twice_gives_the_same_metrics(run: Run, shop: Shop, trained: Pa
     assert first == second
 
 
-def test_evaluate_agrees_with_scikit_learn_on_its_own_scores(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_evaluate_agrees_with_scikit_learn_on_its_scores(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
     files = ("--json", tmp_path / "metrics.json", "--scores", tmp_path / "scores.csv")
     where = ("--items", shop.items, "--pairs", shop.pairs, "--images", shop.images)
     status, out, err = run("evaluate", "--model", trained, *where, *files, "--by-length", "--device", "cpu")
@@ -107,7 +107,7 @@ def test_identical_ads_are_linked_and_empty_ones_are_not(run: Run, shop: Shop, t
     empty = [f"{n},,," for n in range(20, 30)]
     items = tmp_path / "items.csv"
     items.write_text("\n".join(["item_id,title,description,image", *same, *empty]) + "\n", "utf-8")
-    status, out, err = run("link", items, "--model", trained, "-o", tmp_path / "dupes.csv", "--neighbours", 3)
+    status, _out, err = run("link", items, "--model", trained, "-o", tmp_path / "dupes.csv", "--neighbours", 3)
     assert status == 0, err
     clusters = pl.read_csv(tmp_path / "dupes.csv")
     assert sorted(clusters["item_id"]) == list(range(20)) and set(clusters["cluster_id"]) == {0}

@@ -66,7 +66,7 @@ ids = st.sampled_from(["4", "5", "20", "30", "100", "04", "x", ""])
 labels = st.sampled_from(["0", "1", "true", "FALSE", "Yes", "no", "1.0", "0.0"])
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.tuples(ids, ids, labels), max_size=12))
 def test_every_row_is_a_pair_or_counted(tmp_path, catalogue, rows):
     path = write(tmp_path, "id1,id2,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in rows))

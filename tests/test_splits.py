@@ -34,7 +34,7 @@ def triples(pairs: pl.DataFrame) -> list[tuple]:
     return sorted(pairs.select(list(LABELLED_PAIRS)).rows())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 1000),
     ads=st.integers(20, 80),
@@ -99,6 +99,14 @@ def test_the_sides_hold_80_10_and_10_percent_of_the_pairs_kept(many, how):
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.01)
     assert split.frame["side"].rle_id().max() == 2
     assert split.frame["side"].unique(maintain_order=True).to_list() == list(SIDES)
+
+
+def test_the_shares_are_of_the_pairs_kept_where_many_are_cut():
+    tangled = random_pairs(seed=6, ads=4000, pairs=10_000, reach=4000, share=0.05)
+    split = split_pairs(tangled, "ads", 0)
+    assert split.audit["pairs_dropped"] > 0.2 * tangled.height
+    shares = [split.side(name).height / split.frame.height for name in SIDES]
+    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.01)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -50,7 +50,9 @@ class ConsoleProgress:
     @contextmanager
     def task(self, what: str, total: int) -> Iterator[Task]:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=messages, transient=True, disable=not messages.is_terminal) as bars:
+        with Progress(
+            *columns, TimeRemainingColumn(), console=messages, transient=True, disable=not messages.is_terminal
+        ) as bars:
             yield _Bar(bars, bars.add_task(what, total=total))
 
     def say(self, message: str) -> None:
@@ -168,6 +170,8 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
         [(cost.name, f"{cost.seconds:.1f}", size(cost.peak_bytes)) for cost in linked.costs]
         + [("all", f"{total:.1f}", size(max(cost.peak_bytes for cost in linked.costs)))],
     )
+    if not len(catalogue):
+        warn("the catalogue has no ads; the output has a header only.")
     highest = bundle.model.identical_score()
     if highest <= threshold:
         warn(f"this model scores no pair above {highest:.3f}, so --threshold {threshold} links identical ads only.")

@@ -13,6 +13,7 @@ from nrl_dedup.cli.inputs import (
     columns,
     device_option,
     images_option,
+    pair_column_options,
     photo_folder,
     read_catalogue,
     read_labelled,
@@ -34,6 +35,7 @@ from nrl_dedup.cli.inputs import (
 @work_dir_option
 @device_option
 @column_options
+@pair_column_options
 def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     """Say how good a model is, beside the baseline: on its own test split, or on labelled pairs that you name.
 
@@ -59,7 +61,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     bundle = load_bundle(options["model"], device)
     if items is not None and pairs is not None:
         ads = read_catalogue(items, columns(options))
-        labelled = read_labelled(pairs, ads).frame.with_columns(weight=pl.lit(1.0))
+        labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
         images = photo_folder(options["images"], items)
     else:
         ads = read_catalogue(bundle.data_path(bundle.data.items), bundle.data.columns)

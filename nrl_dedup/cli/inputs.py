@@ -40,37 +40,56 @@ def column_options(command: Command) -> Command:
     return command
 
 
+def pair_column_options(command: Command) -> Command:
+    """Names for a file of pairs whose columns have unusual ones."""
+    for name, what in (("label", "label"), ("right", "second id"), ("left", "first id")):
+        help_text = f"The pairs' {what} column, if its name is unusual."
+        command = click.option(f"--{name}-column", help=help_text)(command)
+    return command
+
+
 def columns(options: dict[str, Any]) -> dict[str, str]:
-    names = ("id_column", "title_column", "description_column", "photo_column")
+    """The catalogue's columns that the user named, as `read_catalogue` takes them."""
+    return _given(options, "id_column", "title_column", "description_column", "photo_column")
+
+
+def _given(options: dict[str, Any], *names: str) -> dict[str, str]:
     return {name: options[name] for name in names if options[name]}
 
 
-def read_catalogue(path: Path, columns: dict[str, str]) -> "Catalogue":
-    from nrl_dedup.catalogue import read_catalogue
+def read_catalogue(path: Path, names: dict[str, str]) -> "Catalogue":
+    """The catalogue, and a word about the rows that were skipped."""
+    from nrl_dedup.catalogue import read_catalogue as read
     from nrl_dedup.cli.console import show_bad_rows
 
-    catalogue = read_catalogue(path, **columns)
+    catalogue = read(path, **names)
     show_bad_rows(path, catalogue.bad_count, catalogue.bad_rows)
     return catalogue
 
 
-def read_labelled(path: Path, catalogue: "Catalogue") -> "LabelledPairs":
+def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -> "LabelledPairs":
+    """Labelled pairs, and a word about those that were left out."""
     from nrl_dedup.cli.console import show_bad_rows, show_dropped_pairs
     from nrl_dedup.pairs import read_pairs
 
-    pairs = read_pairs(path, catalogue)
+    pairs = read_pairs(path, catalogue, **_given(options, "left_column", "right_column", "label_column"))
     show_bad_rows(path, pairs.bad_count, pairs.bad_rows)
     show_dropped_pairs(path, pairs)
     return pairs
 
 
 def photo_folder(images: Path | None, catalogue: Path) -> Path | None:
+    """The photo folder that the user named, or the one beside the catalogue."""
     from nrl_dedup.features.photos import find_photo_folder
 
     return images or find_photo_folder(catalogue)
 
 
 def work_dir(options: dict[str, Any]) -> Path:
+    """The folder of `--work-dir`, made if need be.
+
+    :raises NrlDedupError: it cannot be made.
+    """
     folder: Path | None = options["work_dir"]
     if folder is None:
         cache = os.environ.get("XDG_CACHE_HOME")

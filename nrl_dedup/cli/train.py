@@ -13,6 +13,7 @@ from nrl_dedup.cli.inputs import (
     columns,
     device_option,
     images_option,
+    pair_column_options,
     photo_folder,
     read_catalogue,
     read_labelled,
@@ -54,6 +55,7 @@ from nrl_dedup.cli.inputs import (
 @work_dir_option
 @device_option
 @column_options
+@pair_column_options
 def train(items: Path, pairs: Path, **options: Any) -> None:
     """Learn from labelled pairs: ITEMS is the catalogue, PAIRS two ids and a 0/1 label a row.
 
@@ -72,6 +74,7 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
     )
     from nrl_dedup.config import ModelSettings, PhotoSettings, Settings, TextSettings, TrainSettings
     from nrl_dedup.device import pick_device
+    from nrl_dedup.pairs import require_both_classes
     from nrl_dedup.train import Resources
     from nrl_dedup.train import train as train_model
 
@@ -103,11 +106,13 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
     progress = ConsoleProgress()
     names = columns(options)
     catalogue = read_catalogue(items, names)
-    labelled = read_labelled(pairs, catalogue)
+    labelled = read_labelled(pairs, catalogue, options)
+    require_both_classes(labelled)
     published = None
     if options["valid_pairs"] or options["test_pairs"]:
         extra = [
-            options[name] and read_labelled(options[name], catalogue).frame for name in ("valid_pairs", "test_pairs")
+            options[name] and read_labelled(options[name], catalogue, options).frame
+            for name in ("valid_pairs", "test_pairs")
         ]
         published = (extra[0], extra[1])
     trained = train_model(

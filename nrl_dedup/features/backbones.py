@@ -106,6 +106,16 @@ class Backbone:
         return next(self.module.parameters()).device
 
 
+def backbone_row(name: str) -> BackboneRow:
+    """The row of `BACKBONES`.
+
+    :raises NrlDedupError: no such backbone.
+    """
+    if name not in BACKBONES:
+        raise NrlDedupError(f"--backbone {name}: no such backbone. Use one of {', '.join(BACKBONES)}.")
+    return BACKBONES[name]
+
+
 def load_backbone(name: str, weights: Path | None, device: torch.device) -> Backbone:
     """The backbone `name` with its ImageNet weights.
 
@@ -116,9 +126,7 @@ def load_backbone(name: str, weights: Path | None, device: torch.device) -> Back
     :raises NrlDedupError: no such backbone; the file is missing, is no state dict, or belongs to another network;
         or no weights can be had, and then the message says which file is wanted and where to put it.
     """
-    if name not in BACKBONES:
-        raise NrlDedupError(f"--backbone {name}: no such backbone. Use one of {', '.join(BACKBONES)}.")
-    row = BACKBONES[name]
+    row = backbone_row(name)
     file = weights if weights is not None else find_weights(name, row.weights)
     found, source = (read(file), str(file)) if file is not None else (download(name, row.weights), row.weights)
     with torch.device("meta"):

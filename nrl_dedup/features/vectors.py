@@ -31,7 +31,7 @@ def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "word
     :param path: a model as fastText saves it (`.bin`); neither the text format (`.vec`) nor a quantised model (`.ftz`).
     :raises NrlDedupError: there is no such file, or it is not a whole fastText model.
     """
-    size = _check_fasttext(path)
+    size = check_fasttext(path)
     import fasttext  # an extension module that only this function needs
 
     try:
@@ -42,7 +42,7 @@ def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "word
     return np.array(vectors, np.float32).reshape(len(words), size)
 
 
-def _check_fasttext(path: Path) -> int:
+def check_fasttext(path: Path) -> int:
     """The size of the vectors. fastText itself takes one that was cut short, and answers with random numbers.
 
     The file ends in the output matrix, a row each word (or label, in a classifier), behind its two dimensions.
