@@ -445,7 +445,7 @@ def clock(s: Solids, look: Look) -> None:
         a = np.pi * k / 6
         far = 0.52 if look.variant == 2 else 0.62
         s.push((far * np.sin(a), y + far * np.cos(a), front - 0.02), turn(0, 0, -30 * k))
-        s.box((0, 0, 0), (0.05 if k % 3 else 0.08, 0.1 if k % 3 else 0.16, 0.03), trim if look.variant == 1 else BLACK)
+        s.box((0, 0, 0), (0.05 if k % 3 else 0.08, 0.1 if k % 3 else 0.16, 0.03), BLACK)
         s.pop()
     s.tube([(0, y, front + 0.02), (-0.25, y + 0.22, front + 0.02)], 0.035, BLACK)
     s.tube([(0, y, front + 0.03), (0.3, y + 0.38, front + 0.03)], 0.025, BLACK)

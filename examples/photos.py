@@ -97,7 +97,7 @@ def shot(appearance: Appearance, home: int, rng: np.random.Generator) -> bytes:
     size = SIZES[rng.integers(len(SIZES))]
     # The object fills the narrower way, a little more or a little less.
     narrow = 0.38 * min(size) / max(size)
-    distance = max(radius, 1.05 * middle) / narrow * rng.uniform(0.92, 1.15) + 0.3
+    distance = max(1.05 * radius, 1.2 * middle) / narrow * rng.uniform(0.92, 1.15) + 0.3
     camera = Camera(
         yaw=rng.uniform(-16, 16),
         pitch=rng.uniform(10, 24),

@@ -12,7 +12,8 @@ from scipy.spatial.distance import cdist
 
 from nrl_dedup.blocking import candidates as candidates_module
 from nrl_dedup.blocking import collapse, find_candidates
-from nrl_dedup.blocking.search import InvertedSearch, faiss_device
+from nrl_dedup.blocking import search as search_module
+from nrl_dedup.blocking.search import InvertedSearch, faiss_device, without_self
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.progress import Silent
 
@@ -111,7 +112,7 @@ def test_with_as_many_neighbours_as_ads_every_pair_is_a_candidate():
 
 def test_a_crowd_of_one_vector_is_a_star_and_hides_nobody():
     z = structured(200, seed=3)
-    crowd = np.array([20, 40, 41, 42, 60, 199])
+    crowd = np.array([20, 40, 42, 60, 199])  # one more than the neighbours
     z[crowd] = z[20]
     heard = Heard()
     frame = find_candidates(z, 4, device=CPU, index="exact", progress=heard).frame
@@ -120,7 +121,7 @@ def test_a_crowd_of_one_vector_is_a_star_and_hides_nobody():
     others = {(rows[i], rows[j]) for i, j in brute_force(z[rows], 4)}
     assert pairs_of(frame) == others | {(20, member) for member in crowd[1:]}
     assert frame.rows() == sorted(frame.rows())
-    assert any(message.startswith("5 ads") for message in heard.said)
+    assert any(message.startswith("4 ads") for message in heard.said)
 
 
 def test_equal_vectors_that_are_no_crowd_are_each_others_neighbours():
@@ -184,6 +185,22 @@ def test_the_same_pairs_each_time_and_on_any_number_of_cores():
             assert find_candidates(z, 5, device=CPU, seed=3, index="ivf").frame.equals(first)
     finally:
         faiss.omp_set_num_threads(threads)
+
+
+def test_the_own_row_is_left_out_or_else_the_last():
+    found = np.array([[3, 5, 8], [5, 3, 8], [5, 8, 9], [5, 8, -1], [3, -1, -1]])
+    others = [[5, 8], [5, 8], [5, 8], [5, 8], []]
+    assert [row[kept].tolist() for row, kept in zip(found, without_self(found, np.full(5, 3)), strict=True)] == others
+
+
+def test_ranking_again_by_l1_keeps_the_nearest_and_what_is_missing_last(monkeypatch):
+    z = np.array([[0, 0], [3, 0], [1, 1], [0, 5]], dtype=np.float32)
+    rows = np.array([[3, -1, 1, 2], [-1, -1, -1, 1]])
+    for held in (1, 2**24):
+        monkeypatch.setattr(search_module, "GATHERED", held)
+        distances, nearest = search_module._ranked_by_l1(z[[0, 2]], torch.from_numpy(z), rows, 3)
+        assert nearest.tolist() == [[2, 1, 3], [1, -1, -1]]
+        assert distances.tolist() == [[2, 3, 5], [3, np.inf, np.inf]]
 
 
 def test_a_net_in_l2_ranked_by_l1_finds_the_same_neighbours():

@@ -274,7 +274,7 @@ def test_columns_that_are_not_there(tmp_path):
     path = write(tmp_path, "number,colour\n1,red\n")
     with pytest.raises(NrlDedupError, match=r"item_id, id, .*Found the columns: number, colour\..*--id-column"):
         read_catalogue(path)
-    with pytest.raises(NrlDedupError, match=r"none of texts or photos.*--title-column"):
+    with pytest.raises(NrlDedupError, match=r"at least one of title.*Found the columns: number.*--title-column"):
         read_catalogue(path, id_column="number")
     with pytest.raises(NrlDedupError, match=r"'Colour' \(--title-column\).*Found the columns: number, colour"):
         read_catalogue(path, id_column="number", title_column="Colour")

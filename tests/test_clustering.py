@@ -150,6 +150,15 @@ def test_drawn_pairs_are_spread_over_the_cluster():
     assert np.mean(right) == pytest.approx(2_000, abs=50)
 
 
+@pytest.mark.parametrize("j", [1, 2, 3, 1_000, 4_300_000, 200_000_000])
+def test_pair_numbers_are_counted_without_rounding(j):
+    """The first and the last pair of j are 0j and (j - 1)j, also where a square root in 64 bits is rounded up."""
+    before = j * (j - 1) // 2
+    first, second = chains._pair(np.array([before, before + j - 1]))
+    assert first.tolist() == [0, j - 1]
+    assert second.tolist() == [j, j]
+
+
 def test_a_clusters_figure_does_not_depend_on_the_others():
     def score(left, right):
         return ((left * 31 + right * 17) % 101 / 101).astype(np.float32)

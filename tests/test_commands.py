@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import average_precision_score
 
+from nrl_dedup.fusion import FUSIONS
 from tests.conftest import Run, Shop, train_arguments
 
 
@@ -139,3 +140,12 @@ def test_ctrl_c_keeps_the_best_epoch(run: Run, shop: Shop, tmp_path: Path, monke
     assert status == 0 and "the best epoch so far is kept" in err
     epochs = json.loads((tmp_path / "bundle" / "bundle.json").read_text())["epochs"]
     assert 1 <= len(epochs) <= 5
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_fusion_learns_the_pairs_that_it_is_shown(run: Run, shop: Shop, tmp_path: Path, fusion: str) -> None:
+    options = ("--fusion", fusion, "--epochs", 60, "--patience", 60, "--views", 0)
+    status, _out, err = run(*train_arguments(shop, tmp_path / "bundle", *options))
+    assert status == 0, err
+    epochs = json.loads((tmp_path / "bundle" / "bundle.json").read_text())["epochs"]
+    assert max(epoch["train_ap"] for epoch in epochs) > 0.98

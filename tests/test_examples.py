@@ -66,7 +66,7 @@ def test_labels_of_the_shipped_pairs_are_the_truth_and_all_duplicates_are_there(
 
 
 def test_the_shipped_catalogue_has_the_mixtures_of_real_ads():
-    ads, pairs, truth = shipped()
+    ads, _, truth = shipped()
     assert ",".join(ads[0]) == (
         "itemID,categoryID,title,description,images_array,attrsJSON,price,locationID,metroID,lat,lon"
     )

@@ -19,8 +19,8 @@ def chaining(clusters: pl.DataFrame, score_pairs: ScorePairs, seed: int, sample:
 
     `clusters`: `tables.CLUSTERS`. `score_pairs`: scores of the pairs of the rows l < r. Looks at clusters of three
     ads or more, at most the `MOST_CLUSTERS` largest (of equally large ones, those of the smallest cluster_row): all
-    pairs of a cluster that has at most `sample`, else `sample` different ones, drawn by `seed` and cluster_row, so
-    that a cluster's figure does not depend on the others.
+    pairs of a cluster that has at most `sample`, else `sample` different ones, drawn by `seed` for each cluster
+    anew, so that a cluster's figure does not depend on the others.
 
     Returns cluster_row, size, mean_score; largest first, then by cluster_row.
 
@@ -35,10 +35,7 @@ def chaining(clusters: pl.DataFrame, score_pairs: ScorePairs, seed: int, sample:
 
     pairs = largest["size"].cast(pl.Int64).to_numpy()
     pairs = pairs * (pairs - 1) // 2
-    drawn = [
-        np.random.default_rng([seed, row]).choice(count, min(count, sample), replace=False)
-        for row, count in zip(largest["cluster_row"], pairs, strict=True)
-    ]
+    drawn = [np.random.default_rng(seed).choice(count, min(count, sample), replace=False) for count in pairs]
     counts = np.array([len(numbers) for numbers in drawn])
     first, second = _pair(np.concatenate(drawn))
     start = np.repeat(largest["start"].cast(pl.Int64).to_numpy(), counts)

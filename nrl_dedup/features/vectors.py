@@ -13,7 +13,7 @@ from nrl_dedup.features.text import FIRST_WORD, Vocabulary
 from nrl_dedup.features.words import ADS_AT_ONCE, Words, ragged
 from nrl_dedup.progress import SILENT, Progress
 
-MOST_WORDS_READ = 20_000_000  # beyond this the wait grows; up to this all counts fit 32 bits
+MOST_WORDS_READ = 10_000_000  # beyond this the wait grows; up to this all counts fit 32 bits
 _SMOOTHING = 0.75  # of the context distribution, so that rare contexts do not rule
 _DENSE_UP_TO = 1_000
 
