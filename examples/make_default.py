@@ -28,17 +28,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photo-network", type=Path, required=True, help="mobilenet_v3_small weights")
     parser.add_argument("--output", type=Path, default=EXAMPLES.parent / "weights" / "default")
-    parser.add_argument("--ads", type=int, default=4000, help="made-up ads to train on")
+    parser.add_argument("--ads", type=int, default=3000, help="made-up ads to train on")
     parser.add_argument("--folder", type=Path, help="where the training ads are made [default: a temporary folder]")
     parser.add_argument("train_options", nargs="*", help="further options of nrl-dedup train")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         if not (folder / "catalogue.csv").exists():
-            make = [EXAMPLES / "make_examples.py", "--seed", TRAINING_SEED, "--ads", arguments.ads, "--out", folder]
+            make = [EXAMPLES / "make_examples.py", "--seed", TRAINING_SEED, "--ads", arguments.ads, "--apart"]
+            make += ["--negatives-per-ad", 4, "--out", folder]
             subprocess.run([sys.executable, *map(str, make)], check=True)
         train = ["nrl-dedup", "train", folder / "catalogue.csv", folder / "pairs.csv", "--force"]
-        train += ["--images", folder / "images", "--backbone", "mobilenet_v3_small", "--views", 2]
+        train += ["--images", folder / "images", "--backbone", "mobilenet_v3_small"]
+        train += ["--lr", 0.001, "--epochs", 10, "--patience", 3]
         train += ["--backbone-weights", arguments.photo_network, "-o", arguments.output, *arguments.train_options]
         subprocess.run([*map(str, train)], check=True)
     remember_examples(arguments.output)

@@ -193,6 +193,17 @@ def make_ads(entities: list[tuple[Entity, int]], seed: int, rng: np.random.Gener
     return ads
 
 
+def apart(ads: list[Ad], seed: int) -> list[Ad]:
+    """Each photo in an ad of its own, each in other words: more duplicates from the same photos, to train on."""
+    posts = [replace(ad, photos=photos) for ad in ads for photos in ([(photo,) for photo in ad.photos] or [()])]
+    texts = [np.random.default_rng([seed, 3, number]) for number in range(len(posts))]
+    written = [write_ad(post.entity.wording, post.entity.price, words) for post, words in zip(posts, texts, strict=True)]
+    return [
+        replace(post, item_id=1000 + number, title=title, description=description)
+        for number, (post, (title, description)) in enumerate(zip(posts, written, strict=True))
+    ]
+
+
 def photo_path(photo: int) -> str:
     """Avito's place of photo i: Images_{d}/{n}/{i}.jpg with n = i mod 100 and d = n div 10."""
     n = photo % 100
@@ -272,12 +283,14 @@ def write_photo(task: tuple[str, Appearance, int, int, int]) -> None:
     Path(path).write_bytes(shot(appearance, home, np.random.default_rng([seed, 2, entity, photo])))
 
 
-def make(ads: int, seed: int, out: Path, negatives_per_ad: float | None, jobs: int) -> None:
+def make(ads: int, seed: int, out: Path, negatives_per_ad: float | None, jobs: int, *, split: bool = False) -> None:
     """Writes catalogue.csv, pairs.csv, truth.csv and images/ under `out`."""
     rng = np.random.default_rng([seed, 0])
     catalogue = make_ads(make_entities(ads, rng), seed, rng)
+    if split:
+        catalogue = apart(catalogue, seed)
     duplicates = len(make_pairs(catalogue, 0, rng))
-    negatives = int(2.5 * duplicates if negatives_per_ad is None else negatives_per_ad * ads)
+    negatives = int(2.5 * duplicates if negatives_per_ad is None else negatives_per_ad * len(catalogue))
     pairs = make_pairs(catalogue, negatives, rng)
     out.mkdir(parents=True, exist_ok=True)
     write_csv(out / "catalogue.csv", ITEM_COLUMNS, [item_row(ad) for ad in catalogue])
@@ -307,11 +320,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--negatives-per-ad", type=float, help="default: 2.5 for each duplicate pair")
+    parser.add_argument("--apart", action="store_true", help="each photo in an ad of its own, to train on")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     if options.ads < 1 or options.jobs < 1:
         sys.exit("--ads and --jobs must be at least 1")
-    make(options.ads, options.seed, options.out, options.negatives_per_ad, options.jobs)
+    make(options.ads, options.seed, options.out, options.negatives_per_ad, options.jobs, split=options.apart)
 
 
 if __name__ == "__main__":

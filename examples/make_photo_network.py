@@ -4,14 +4,14 @@
         --photos grocery/photos --photos rendered/images --out mobilenet_v3_small.safetensors
 
 The first `--photos` folder lends 400 photos to `check_photo_network.py`: they are drawn by a fixed seed and
-never read here. No labels are used. The network starts from random weights and learns from views of the
+never read here. The training uses no labels. The network starts from random weights and learns from views of the
 remaining photos (random crops, lit, shrunk and compressed anew) to
 
 - give a view the teacher's features and the colour histogram of the same crop before it was degraded,
 - find the same other views near it that those targets find near it,
 - know two views of one photo among the views of other photos.
 
-It takes about 50 minutes on two cores. The views are kept in a temporary folder (about 3 GB).
+It takes some 20 minutes on two free cores. The views are kept in a temporary folder (1.8 GB).
 """
 
 import argparse

@@ -48,7 +48,8 @@ def test_word_encoder_is_the_gru_over_each_ads_own_tokens() -> None:
     encoder = WordEncoder(vectors(), hidden_size=10, layers=2)
     batch = ads([5, 1, 9, 3])
     states = encoder(batch.tokens, batch.lengths)
-    table = torch.cat([encoder.special.weight, vectors()])
+    torch.testing.assert_close(encoder.vectors.square().mean().sqrt(), torch.tensor(1.0))
+    table = torch.cat([encoder.special.weight, encoder.vectors])
     for row, length in enumerate(batch.lengths):
         _, last = encoder.gru(table[batch.tokens[row, :length]])  # this ad alone, nothing padded
         torch.testing.assert_close(states[row], last[-1], atol=1e-6, rtol=0)

@@ -13,6 +13,10 @@ class RnnCnn(nn.Module):
 
     v_d is the GRU's state at the ad's last token, v_i the photo's pooled features. The side that an ad lacks is a
     learned vector, at first all ones: the neutral element of the product.
+
+    At the start, one half of the product's units is mostly the words and the other mostly the photo: there the other
+    side is near 1. So the first vectors already tell ads apart by both sides, which a product of two random
+    numbers does not, and what the sides say together is learned from there.
     """
 
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
@@ -24,6 +28,9 @@ class RnnCnn(nn.Module):
         self.absent_text = nn.Parameter(torch.ones(settings.fused_size))
         self.absent_image = nn.Parameter(torch.ones(settings.fused_size))
         self.dropout = nn.Dropout(settings.dropout)
+        half = settings.fused_size // 2
+        _near_one(self.text, slice(0, half))
+        _near_one(self.image, slice(half, None))
 
     def forward(
         self,
@@ -37,3 +44,9 @@ class RnnCnn(nn.Module):
         photo = self.image(image)
         photo = torch.where(has_image[:, None], photo, self.absent_image.to(photo.dtype))
         return self.dropout(text * photo)
+
+
+@torch.no_grad()
+def _near_one(layer: nn.Linear, units: slice) -> None:
+    layer.weight[units] *= 0.1
+    layer.bias[units] = 1.0

@@ -4,14 +4,20 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
+LONGEST_MEMORY = 100.0  # tokens
 SPECIAL_TOKENS = 4  # padding, unknown word, start, end: the ids below the vocabulary's own
 
 
 class WordEncoder(nn.Module):
     """v_d: the GRU's state at the last real token of each ad.
 
-    Word vectors are given and stay as they are; those of the special tokens are learned. A GRU reads from left to
-    right, so the padding behind an ad's last token cannot reach the state that is taken.
+    Word vectors are given, brought to components of size 1 on the whole, and stay so; those of the special tokens
+    are learned. A GRU reads from left to right, so the padding behind an ad's last token cannot reach the state that
+    is taken.
+
+    The update gates start with biases log U(1, `LONGEST_MEMORY`), so that the units remember over as many tokens
+    (Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018). At PyTorch's own start a GRU forgets in a
+    few words what was said, and takes most of the training to learn to remember a brand in the first line.
     """
 
     vectors: Tensor
@@ -19,9 +25,15 @@ class WordEncoder(nn.Module):
     def __init__(self, vectors: Float32[Tensor, "words size"], hidden_size: int, layers: int) -> None:
         super().__init__()
         size = vectors.shape[1]
-        self.register_buffer("vectors", vectors)
+        # To the size of the special tokens' vectors: at a norm of 1, as they come, the GRU would hardly see the words.
+        self.register_buffer("vectors", vectors / vectors.square().mean().sqrt().clamp(min=1e-12))
         self.special = nn.Embedding(SPECIAL_TOKENS, size, padding_idx=0)
         self.gru = nn.GRU(size, hidden_size, num_layers=layers, batch_first=True)
+        update = slice(hidden_size, 2 * hidden_size)  # PyTorch's order: reset, update, new
+        with torch.no_grad():
+            for layer in range(layers):
+                self.gru.get_parameter(f"bias_hh_l{layer}")[update] = 0
+                self.gru.get_parameter(f"bias_ih_l{layer}")[update].uniform_(1, LONGEST_MEMORY).log_()
 
     def forward(self, tokens: Int64[Tensor, "ads words"], lengths: Int64[Tensor, "ads"]) -> Float[Tensor, "ads hidden"]:
         """
