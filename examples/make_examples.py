@@ -197,7 +197,9 @@ def apart(ads: list[Ad], seed: int) -> list[Ad]:
     """Each photo in an ad of its own, each in other words: more duplicates from the same photos, to train on."""
     posts = [replace(ad, photos=photos) for ad in ads for photos in ([(photo,) for photo in ad.photos] or [()])]
     texts = [np.random.default_rng([seed, 3, number]) for number in range(len(posts))]
-    written = [write_ad(post.entity.wording, post.entity.price, words) for post, words in zip(posts, texts, strict=True)]
+    written = [
+        write_ad(post.entity.wording, post.entity.price, words) for post, words in zip(posts, texts, strict=True)
+    ]
     return [
         replace(post, item_id=1000 + number, title=title, description=description)
         for number, (post, (title, description)) in enumerate(zip(posts, written, strict=True))

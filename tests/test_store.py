@@ -441,4 +441,4 @@ def test_progress_and_the_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     told = Listening()
     compute(refs, tmp_path / "photos", tmp_path / "work", views=2, progress=told)
     assert len(told.warnings) == 1
-    assert "5 photos in 2 views each through tiny on cpu: about 2.0 hours" in told.warnings[0]
+    assert "10 views of 5 photos through tiny on cpu: about 2.0 hours" in told.warnings[0]

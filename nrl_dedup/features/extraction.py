@@ -165,6 +165,6 @@ def forecast(job: Job, photos: int, progress: Progress) -> None:
     hours = (time.perf_counter() - start) / MEASURED * images / 3600
     if hours >= LONG_WORK_HOURS:
         progress.warn(
-            f"{photos:,} photos in {job.shape[0]} views each through {job.backbone.row.name} on "
+            f"{images:,} views of {photos:,} photos through {job.backbone.row.name} on "
             f"{job.backbone.device.type}: about {hours:,.1f} hours. What is finished is kept if you stop it."
         )
