@@ -25,7 +25,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text import Vocabulary
 from nrl_dedup.model import SiameseModel
-from nrl_dedup.tables import check_folder_writable
+from nrl_dedup.tables import check_folder_writable, give_usual_mode
 
 VERSION = 1
 SPLIT = {
@@ -161,6 +161,8 @@ def _write(bundle: Bundle, backbone: Backbone | None, folder: Path) -> None:
         "data": asdict(bundle.data),
     }
     (folder / "bundle.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    for file in folder.iterdir():
+        give_usual_mode(file)
 
 
 def load_bundle(folder: Path | None, device: torch.device) -> Bundle:

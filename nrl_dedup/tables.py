@@ -55,14 +55,19 @@ def written_beside(path: Path) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)
+        give_usual_mode(part)
         part.replace(path)
     except OSError as error:
         raise NrlDedupError(f"{path}: could not be written ({error.strerror}).") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def give_usual_mode(path: Path) -> None:
+    """Let a file that was made for its owner alone be read as any new file can."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(0o666 & ~umask)
 
 
 def check_writable(path: Path, flag: str) -> None:
