@@ -1,20 +1,23 @@
 """Trains the photo network of `weights/default`: MobileNetV3-small, distilled from an ImageNet MobileNetV2.
 
-    python examples/make_photo_network.py --teacher mobilenet_v2_imagenet.pth \
-        --photos grocery/photos --photos rendered/images --out mobilenet_v3_small.safetensors
+    python examples/make_examples.py --ads 1500 --seed 11 --out rendered
+    python examples/make_photo_network.py --teacher mobilenet_v2_imagenet.pth --photos grocery/photos \
+        --ads rendered --out mobilenet_v3_small.safetensors
 
-The first `--photos` folder lends 400 photos to `check_photo_network.py`: they are drawn by a fixed seed and
-never read here. The training uses no labels. The network starts from random weights and learns from views of the
-remaining photos (random crops, lit, shrunk and compressed anew) to
+400 of the `--photos` are lent to `check_photo_network.py`: they are drawn by a fixed seed and never read here. The
+training uses no labels, but it knows which photos are of one ad. The network starts from random weights and learns
+from views of the photos (random crops, lit, shrunk and compressed anew) to
 
 - give a view the teacher's features and the colour histogram of the same crop before it was degraded,
 - find the same other views near it that those targets find near it,
-- know two views of one photo among the views of other photos.
+- know two views of one ad, of two of its photos where it has several, among the views of other ads. A photo that
+  comes without an ad counts as an ad of its own.
 
-It takes some 20 minutes on two free cores. The views are kept in a temporary folder (1.8 GB).
+It takes about half an hour on two free cores. The views are kept in a temporary folder (4.3 GB).
 """
 
 import argparse
+import csv
 import io
 import tempfile
 import time
@@ -26,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from make_examples import photo_path
 from PIL import Image, ImageEnhance, ImageOps
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -45,7 +49,7 @@ HISTOGRAM_BINS = (16, 4, 4)
 HISTOGRAM_WEIGHT = 0.7
 # Share of the steps at each size in pixels: small first, because it is cheap.
 SIZES = {96: 0.45, 128: 0.40, 160: 0.15}
-BATCH_PHOTOS = 64
+BATCH_ADS = 64
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.02
 TEMPERATURE = 0.1
@@ -61,6 +65,13 @@ def split_held_out(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     held_out = set(np.random.default_rng(HELD_OUT_SEED).permutation(len(paths))[:HELD_OUT].tolist())
     training = [path for row, path in enumerate(paths) if row not in held_out]
     return training, [paths[row] for row in sorted(held_out)]
+
+
+def photos_of_ads(folder: Path) -> list[list[Path]]:
+    """The photos of each ad of `folder`/catalogue.csv that has any, in `folder`/images (`make_examples.py`)."""
+    with (folder / "catalogue.csv").open(encoding="utf-8", newline="") as file:
+        named = [row["images_array"] for row in csv.DictReader(file)]
+    return [[folder / "images" / photo_path(int(photo)) for photo in cell.split(", ")] for cell in named if cell]
 
 
 def read_photo(path: Path) -> Image.Image:
@@ -175,20 +186,26 @@ def report(what: str, done: int, total: int, started: float, note: str = "") -> 
     print(f"{what}: {done} of {total}, {spent:.0f} s, {left:.0f} s left {note}", flush=True)
 
 
-def batches(photos: int, steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """`steps` batches of BATCH_PHOTOS distinct rows; every photo once before any comes again."""
-    rows = np.empty(0, np.int64)
+def batches(ads: Sequence[np.ndarray], steps: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """`steps` batches of views, BATCH_ADS distinct ads twice: (rows of photos, numbers of views), (2 n,) each.
+
+    Rows i and i + n are of one ad: two of its photos (drawn), or two views of its one. Every ad comes once before any
+    comes again.
+    """
+    left = np.empty(0, np.int64)
     for _ in range(steps):
-        if len(rows) < BATCH_PHOTOS:
-            rows = rng.permutation(photos)
-        yield rows[:BATCH_PHOTOS]
-        rows = rows[BATCH_PHOTOS:]
+        if len(left) < BATCH_ADS:
+            left = rng.permutation(len(ads))
+        drawn, left = left[:BATCH_ADS], left[BATCH_ADS:]
+        photos = [rng.permutation(ads[ad])[[0, -1]] for ad in drawn]
+        views = [rng.permutation(VIEWS)[:2] for _ in drawn]
+        yield np.stack(photos).T.ravel(), np.stack(views).T.ravel()
 
 
 def loss_of(pooled: Tensor, predicted: Tensor, targets: Tensor) -> Tensor:
     """The three losses, in the order of the module's docstring.
 
-    `pooled` (2 n, 576), `predicted` and `targets` (2 n, 1536): rows i and i + n are two views of one photo.
+    `pooled` (2 n, 576), `predicted` and `targets` (2 n, 1536): rows i and i + n are two views of one ad.
     """
     regression = 1 - F.cosine_similarity(predicted, targets).mean()
     n = len(pooled) // 2
@@ -202,8 +219,8 @@ def loss_of(pooled: Tensor, predicted: Tensor, targets: Tensor) -> Tensor:
     return 4 * regression + relations + twins
 
 
-def train(views: Views, steps: int, seed: int) -> nn.Module:
-    """The student's convolutional part after `steps` batches of two views of each of BATCH_PHOTOS photos."""
+def train(views: Views, ads: Sequence[np.ndarray], steps: int, seed: int) -> nn.Module:
+    """The student's convolutional part after `steps` batches. `ads`: the rows of each ad's photos."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     student = mobilenet_v3_small().features.to(memory_format=torch.channels_last)
@@ -215,10 +232,8 @@ def train(views: Views, steps: int, seed: int) -> nn.Module:
     ends = np.cumsum(list(SIZES.values())) * steps
     started = time.monotonic()
     running = 0.0
-    for step, photos in enumerate(batches(len(views.pixels), steps, rng)):
+    for step, (rows, which) in enumerate(batches(ads, steps, rng)):
         size = list(SIZES)[int(np.searchsorted(ends[:-1], step, side="right"))]
-        rows = np.tile(photos, 2)
-        which = np.concatenate(list(rng.permuted(np.tile(np.arange(VIEWS), (len(photos), 1)), axis=1)[:, :2].T))
         images = shrunk(torch.from_numpy(views.pixels[rows, which]), size)
         if rng.random() < 0.5:
             images = images.flip(2)
@@ -251,25 +266,22 @@ def measure_normalisation(student: nn.Module, paths: Sequence[Path]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--teacher", type=Path, required=True, help="state of torchvision's mobilenet_v2")
-    parser.add_argument(
-        "--photos",
-        type=Path,
-        required=True,
-        action="append",
-        help="folder of JPEG files; repeatable; 400 photos of the first are held out",
-    )
+    parser.add_argument("--photos", type=Path, required=True, help="folder of JPEG files; 400 of them are held out")
+    parser.add_argument("--ads", type=Path, required=True, help="folder made by make_examples.py")
     parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
     torch.set_num_threads(2)
-    paths, _ = split_held_out(photo_paths(arguments.photos[0]))
-    for folder in arguments.photos[1:]:
-        paths += photo_paths(folder)
+    alone, _ = split_held_out(photo_paths(arguments.photos))
+    grouped = [[path] for path in alone] + photos_of_ads(arguments.ads)
+    ends = np.cumsum([len(group) for group in grouped])
+    ads = np.split(np.arange(ends[-1]), ends[:-1])
+    paths = [path for group in grouped for path in group]
     with tempfile.TemporaryDirectory() as folder:
         views = make_views(paths, load_teacher(arguments.teacher), arguments.seed, Path(folder))
-        student = train(views, arguments.steps, arguments.seed)
+        student = train(views, ads, arguments.steps, arguments.seed)
     measure_normalisation(student, paths)
     state = {f"features.{name}": tensor.contiguous() for name, tensor in student.state_dict().items()}
     save_file(state, arguments.out)
