@@ -82,12 +82,16 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """The training loop (thesis, section 4.4)."""
+    """The training loop (thesis, section 4.4).
+
+    `contrast`: the weight of `losses.in_batch_contrast` beside the binary cross-entropy; 0 is the thesis's training.
+    """
 
     epochs: int = 30
     patience: int = 5
     batch_size: int = 64
     learning_rate: float = 1e-4
+    contrast: float = 1.0
     split: str = "ads"
     complete_only: bool = False
     seed: int = 0
@@ -97,6 +101,8 @@ class TrainSettings:
         _positive(self.patience, "--patience")
         _positive(self.batch_size, "--batch-size")
         _positive(self.learning_rate, "--lr")
+        if self.contrast < 0:
+            raise NrlDedupError(f"--contrast {self.contrast}: wanted 0 or more.")
         _one_of(self.split, SPLITS, "--split")
 
 

@@ -83,6 +83,13 @@ def published_split(train: pl.DataFrame, valid: pl.DataFrame | None, test: pl.Da
     return split
 
 
+def duplicate_groups(
+    row_l: Int64[np.ndarray, " pairs"], row_r: Int64[np.ndarray, " pairs"], ads: int
+) -> Int64[np.ndarray, " ads"]:
+    """A number for each of the rows 0 .. `ads` - 1, the same for ads that a chain of these duplicate pairs joins."""
+    return connected_components(_graph(row_l, row_r, ads), directed=False)[1].astype(np.int64)
+
+
 def _stratified(
     duplicate: Bool[np.ndarray, " pairs"], shares: dict[str, float], random: np.random.Generator
 ) -> Int8[np.ndarray, " pairs"]:
@@ -115,7 +122,8 @@ def _by_ads(
         return np.zeros(0, dtype=np.int8)
     ads, ad = np.unique(np.concatenate([row_l, row_r]), return_inverse=True)
     left, right = ad[: len(row_l)], ad[len(row_l) :]
-    groups, group = connected_components(_graph(left[duplicate], right[duplicate], len(ads)), directed=False)
+    group = duplicate_groups(left[duplicate], right[duplicate], len(ads))
+    groups = int(group.max()) + 1
     left, right = group[left], group[right]
     heavy = np.bincount(left[left == right], minlength=groups) >= _SHARE / 2 * len(row_l)
     light = (left != right) & ~heavy[left] & ~heavy[right]

@@ -26,11 +26,12 @@ from nrl_dedup.features.store import compute_features
 from nrl_dedup.features.text import Vocabulary, encode, read_words
 from nrl_dedup.features.vectors import check_fasttext, learn_vectors, read_fasttext
 from nrl_dedup.fusion import fusion_module
+from nrl_dedup.losses import in_batch_contrast
 from nrl_dedup.metrics import average_precision, log_loss
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scoring import pair_logits
-from nrl_dedup.splits import Split, published_split, split_pairs
+from nrl_dedup.splits import Split, duplicate_groups, published_split, split_pairs
 
 OnEpoch = Callable[[Epoch], None]
 
@@ -203,14 +204,16 @@ def fit(
     on_epoch: OnEpoch | None = None,
     progress: Progress = SILENT,
 ) -> Fitted:
-    """Minimise binary cross-entropy (4.4) with Adam; stop when the validation loss has not improved for `patience`
-    epochs; keep the epoch of the lowest validation loss. Ctrl-C ends the loop and keeps the best so far.
+    """Minimise binary cross-entropy (4.4) plus `contrast` times `in_batch_contrast` with Adam; stop when the validation
+    loss (of (4.4) alone) has not improved for `patience` epochs; keep the epoch of the lowest validation loss. Ctrl-C
+    ends the loop and keeps the best so far.
 
     :param train: the training pairs (splits.SPLIT); `valid` those that choose the epoch.
     """
     model = model.to(device)
     rows_l, rows_r = train["row_l"].to_numpy(), train["row_r"].to_numpy()
     labels = train["is_duplicate"].to_numpy()
+    groups = duplicate_groups(rows_l[labels], rows_r[labels], len(features))
     draw = np.random.default_rng(settings.seed)
     _start_head(model, features, rows_l[:1024], rows_r[:1024], float(labels.mean()), device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
@@ -233,6 +236,8 @@ def fit(
                         h = model.embed(batch)
                     scores = model.score(h[left], h[right])
                     loss = binary_cross_entropy_with_logits(scores, target)
+                    if settings.contrast:
+                        loss = loss + settings.contrast * in_batch_contrast(model, h, groups[ads])
                     optimiser.zero_grad(set_to_none=True)
                     loss.backward()
                     optimiser.step()

@@ -42,6 +42,7 @@ from nrl_dedup.cli.inputs import (
 @click.option("--patience", default=5, show_default=True, help="Epochs without a better validation loss.")
 @click.option("--batch-size", default=64, show_default=True, help="Pairs a step.")
 @click.option("--lr", default=1e-4, show_default=True, help="Adam's learning rate.")
+@click.option("--contrast", default=1.0, show_default=True, help="Weight of telling a batch's ads apart; thesis: 0.")
 @click.option("--hidden-size", default=256, show_default=True, help="Of the GRU.")
 @click.option("--gru-layers", default=1, show_default=True)
 @click.option("--fused-size", default=256, show_default=True, help="Of an ad's fused vector.")
@@ -95,6 +96,7 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
             patience=options["patience"],
             batch_size=options["batch_size"],
             learning_rate=options["lr"],
+            contrast=options["contrast"],
             split=options["split"],
             complete_only=options["complete_only"],
             seed=options["seed"],
