@@ -27,7 +27,10 @@ def evidence(
         for start in range(0, len(both), CHUNK):
             at = both[start : start + CHUNK]
             left, right = (photos.centre.gather(chosen[rows[at]]) for rows in (rows_l, rows_r))
-            distance[at] = np.linalg.norm((left - right).reshape(len(at), -1), axis=1)
+            difference = left - right
+            if difference.ndim == 3:  # regions: their mean is what pooling gives
+                difference = difference.mean(axis=1)
+            distance[at] = np.linalg.norm(difference, axis=1)
     return np.column_stack([jaccard(words, rows_l, rows_r), distance])
 
 

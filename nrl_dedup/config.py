@@ -8,6 +8,7 @@ TEXT_COLUMNS = {"title+description": ("title", "description"), "description": ("
 PHOTO_CHOICES = ("first", "random")
 SPLITS = ("ads", "pairs")
 HEAD_SIGNS = ("nonpositive", "free")
+REGION_KINDS = ("half", "int8", "int8-2x2", "int8-2x2-128")
 
 
 def _positive(value: int | float, flag: str) -> None:
@@ -42,18 +43,21 @@ class PhotoSettings:
     `views`: seeded augmented views of each photo kept for training; 0 trains on the centre view alone.
     `per_ad`: training draws, each epoch, one of an ad's first `per_ad` readable photos.
     `choice`: the photo that embedding takes: the ad's first readable one, or one drawn by the photo's name.
+    `regions`: how `san` keeps a photo's regions on disk (`features/kinds.py`).
     """
 
     backbone: str = "resnet152"
     views: int = 2
     per_ad: int = 4
     choice: str = "first"
+    regions: str = "int8-2x2"
 
     def __post_init__(self) -> None:
         if self.views < 0:
             raise NrlDedupError(f"--views {self.views}: wanted 0 or more.")
         _positive(self.per_ad, "--photos-per-ad")
         _one_of(self.choice, PHOTO_CHOICES, "--photo-choice")
+        _one_of(self.regions, REGION_KINDS, "--regions")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class ModelSettings:
     gru_layers: int = 1
     hidden_size: int = 256
     fused_size: int = 256
+    attention_layers: int = 2
+    attention_size: int = 256
     branch_sizes: tuple[int, int] = (128, 64)
     dropout: float = 0.0
     head: str = "nonpositive"
@@ -73,6 +79,8 @@ class ModelSettings:
         _positive(self.gru_layers, "--gru-layers")
         _positive(self.hidden_size, "--hidden-size")
         _positive(self.fused_size, "--fused-size")
+        _positive(self.attention_layers, "--attention-layers")
+        _positive(self.attention_size, "--attention-size")
         for size in self.branch_sizes:
             _positive(size, "--branch-sizes")
         if not 0 <= self.dropout < 1:

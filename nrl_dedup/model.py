@@ -1,14 +1,14 @@
 """The Siamese network: `embed` and `score` are the only two ways into it (thesis, section 3.3 and Figure 3.1)."""
 
-from typing import cast
-
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from nrl_dedup.config import ModelSettings
+from nrl_dedup.config import ModelSettings, Settings
 from nrl_dedup.features.ads import Batch
+from nrl_dedup.features.backbones import backbone_row
+from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.fusion import fusion_module
 
 START_BIAS = 2.0  # the logit of two identical ads before training
@@ -18,7 +18,7 @@ class SiameseModel(nn.Module):
     """Both ads of a pair go through the same fusion module and the same branch; the head compares the results.
 
     :param vectors: the word vectors of the vocabulary, in its order.
-    :param image_size: the size of a photo's pooled features.
+    :param image_size: the size of a photo's pooled features, or of each of its regions.
     :raises NrlDedupError: there is no such fusion module.
     """
 
@@ -27,7 +27,7 @@ class SiameseModel(nn.Module):
         self.fusion = fusion_module(settings.fusion)(settings, vectors, image_size)
         first, second = settings.branch_sizes
         self.branch = nn.Sequential(
-            nn.Linear(cast(int, self.fusion.output_size), first),
+            nn.Linear(self.fusion.output_size, first),
             nn.ReLU(),
             nn.Linear(first, second),
             nn.ReLU(),
@@ -71,3 +71,14 @@ class SiameseModel(nn.Module):
     def identical_score(self) -> float:
         """sigmoid(b), the score of two identical ads; with w <= 0 the highest that any pair can have."""
         return torch.sigmoid(self.bias).item()
+
+
+def photo_kind(settings: Settings) -> str:
+    """The row of `features.kinds.KINDS` that the model of these settings reads."""
+    regions = fusion_module(settings.model.fusion).photo_features == "regions"
+    return settings.photos.regions if regions else "pooled"
+
+
+def image_shape(settings: Settings) -> tuple[int, ...]:
+    """The shape of a photo's features as that model reads them: (size,), or (regions, size)."""
+    return KINDS[photo_kind(settings)].shape(backbone_row(settings.photos.backbone))

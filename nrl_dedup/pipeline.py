@@ -25,6 +25,7 @@ from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.store import compute_features
 from nrl_dedup.features.text import FIRST_WORD, UNKNOWN, Words, encode, read_words
 from nrl_dedup.metrics import sigmoid
+from nrl_dedup.model import image_shape, photo_kind
 from nrl_dedup.progress import SILENT, Progress, StageClock, StageCost
 from nrl_dedup.scoring import logits_of, score_pairs
 
@@ -68,6 +69,7 @@ def prepare(
                 folder=PhotoFolder(photo_folder),
                 backbone=backbone,
                 work_dir=work_dir,
+                kind=photo_kind(settings),
                 device=device,
                 progress=progress,
             )
@@ -77,7 +79,7 @@ def prepare(
     unknown = int((tokens.values == UNKNOWN).sum())
     return Prepared(
         words=words,
-        features=AdFeatures(tokens, photos, bundle.image_size),
+        features=AdFeatures(tokens, photos, image_shape(settings)),
         unreadable=unreadable,
         photos_read=0 if photos is None else len(photos.rows),
         unknown_share=unknown / max(1, unknown + int(known.sum())),

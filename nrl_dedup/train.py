@@ -28,7 +28,7 @@ from nrl_dedup.features.vectors import check_fasttext, learn_vectors, read_fastt
 from nrl_dedup.fusion import fusion_module
 from nrl_dedup.losses import in_batch_contrast
 from nrl_dedup.metrics import average_precision, log_loss
-from nrl_dedup.model import SiameseModel
+from nrl_dedup.model import SiameseModel, image_shape, photo_kind
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scoring import pair_logits
 from nrl_dedup.splits import Split, duplicate_groups, published_split, split_pairs
@@ -106,13 +106,13 @@ def train(
         settings = replace(settings, model=replace(settings.model, word_size=vectors.shape[1]))
     else:
         vectors = learn_vectors(own_words, vocabulary, settings.model.word_size, seed=settings.train.seed)
-    row = backbone_row(settings.photos.backbone)
-    features = AdFeatures(encode(words, vocabulary, settings.text.max_words), photos, row.pooled_size)
+    shape = image_shape(settings)
+    features = AdFeatures(encode(words, vocabulary, settings.text.max_words), photos, shape)
 
     rows_l, rows_r = (sides["train"][name].to_numpy() for name in ("row_l", "row_r"))
     baseline = fit_baseline(evidence(words, photos, rows_l, rows_r), sides["train"]["is_duplicate"].to_numpy())
     torch.manual_seed(settings.train.seed)
-    model = SiameseModel(settings.model, torch.from_numpy(vectors), row.pooled_size)
+    model = SiameseModel(settings.model, torch.from_numpy(vectors), shape[-1])
     fitted = fit(
         model, features, sides["train"], sides["valid"], settings.train,
         device=device, on_epoch=on_epoch, progress=progress,
@@ -125,7 +125,7 @@ def train(
         model=fitted.model,
         vocabulary=vocabulary,
         baseline=baseline,
-        image_size=row.pooled_size,
+        image_size=shape[-1],
         backbone_fingerprint=None if backbone is None else backbone.fingerprint,
         split=split.frame.select(
             item_id_l=ids.gather(split.frame["row_l"]),
@@ -171,6 +171,7 @@ def _photos(
         folder=PhotoFolder(resources.photo_folder),
         backbone=backbone,
         work_dir=resources.work_dir,
+        kind=photo_kind(settings),
         device=resources.device,
         progress=progress,
     )

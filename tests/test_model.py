@@ -9,11 +9,13 @@ from nrl_dedup.config import ModelSettings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import Batch
 from nrl_dedup.fusion import FUSIONS
+from nrl_dedup.fusion.san import StackedAttention
 from nrl_dedup.fusion.words import WordEncoder
 from nrl_dedup.model import SiameseModel
 
 WORDS, WORD_SIZE, IMAGE = 30, 8, 12
-SMALL = {"word_size": WORD_SIZE, "hidden_size": 10, "fused_size": 9, "branch_sizes": (7, 5)}
+REGIONS = 6
+SMALL = {"word_size": WORD_SIZE, "hidden_size": 10, "fused_size": 9, "branch_sizes": (7, 5), "attention_size": 7}
 
 
 def vectors() -> torch.Tensor:
@@ -25,14 +27,16 @@ def model(fusion: str = "rnn-cnn", head: str = "nonpositive") -> SiameseModel:
     return SiameseModel(ModelSettings(fusion=fusion, head=head, **SMALL), vectors(), IMAGE).eval()
 
 
-def ads(lengths: list[int], seed: int = 3) -> Batch:
+def ads(lengths: list[int], seed: int = 3, fusion: str = "rnn-cnn") -> Batch:
     """Ads of these lengths; every third lacks its photo."""
+    shape = (REGIONS, IMAGE) if FUSIONS[fusion].photo_features == "regions" else (IMAGE,)
     draw = np.random.default_rng(seed)
     tokens = np.zeros((len(lengths), max(lengths)), dtype=np.int64)
     for row, length in enumerate(lengths):
         tokens[row, :length] = draw.integers(1, WORDS + 4, size=length)
     has_image = np.arange(len(lengths)) % 3 != 2
-    image = np.where(has_image[:, None], draw.random((len(lengths), IMAGE)), 0).astype(np.float32)
+    image = draw.random((len(lengths), *shape)).astype(np.float32)
+    image[~has_image] = 0
     return Batch(*map(torch.from_numpy, (tokens, np.array(lengths), image, has_image)))
 
 
@@ -57,7 +61,7 @@ def test_word_encoder_is_the_gru_over_each_ads_own_tokens() -> None:
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_an_ads_vector_depends_on_that_ad_alone(fusion: str) -> None:
-    network, batch = model(fusion), ads([5, 1, 0, 9, 3, 0, 2])
+    network, batch = model(fusion), ads([5, 1, 0, 9, 3, 0, 2], fusion=fusion)
     together = network.embed(batch)
     for row in range(len(batch.lengths)):
         for padding in (0, 4):
@@ -66,7 +70,7 @@ def test_an_ads_vector_depends_on_that_ad_alone(fusion: str) -> None:
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_absent_sides_are_learned_and_differ_from_present_ones(fusion: str) -> None:
-    network, batch = model(fusion), ads([4, 4, 0])
+    network, batch = model(fusion), ads([4, 4, 0], fusion=fusion)
     blank = Batch(batch.tokens * 0, batch.lengths * 0, batch.image * 0, batch.has_image & False)
     h = network.embed(blank)
     torch.testing.assert_close(h[0], h[1])
@@ -86,6 +90,62 @@ def test_rnn_cnn_is_the_product_of_the_two_sides() -> None:
     expected[2] = text[2] * fusion.absent_image  # the third ad has no photo
     fused = fusion(batch.tokens, batch.lengths, batch.image, batch.has_image)
     torch.testing.assert_close(fused, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_bilinear_is_its_formula() -> None:
+    fusion, batch = model("bilinear").fusion, ads([4, 2, 3])
+    with torch.no_grad():
+        v_d = fusion.encoder(batch.tokens, batch.lengths).numpy()
+        weights = {name: x.numpy() for name, x in fusion.named_parameters()}
+    text = np.tanh(v_d @ weights["text.weight"].T + weights["text.bias"])
+    photo = np.tanh(batch.image.numpy() @ weights["image.weight"].T + weights["image.bias"])
+    photo[2] = weights["absent_image"]  # the third ad has no photo
+    expected = (text * photo) @ weights["pool.weight"].T + weights["pool.bias"]
+    fused = fusion(batch.tokens, batch.lengths, batch.image, batch.has_image)
+    np.testing.assert_allclose(fused.detach().numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_stacked_attention_is_equations_3_3_to_3_6(layers: int) -> None:
+    torch.manual_seed(4)
+    settings = ModelSettings(fusion="san", attention_layers=layers, **SMALL)
+    fusion, batch = StackedAttention(settings, vectors(), IMAGE), ads([4, 2, 0], fusion="san")
+    with torch.no_grad():
+        fusion.absent_text.normal_()
+        u_k, maps = (x.numpy() for x in fusion.attend(batch.tokens, batch.lengths, batch.image, batch.has_image))
+        v_d = fusion.encoder(batch.tokens, batch.lengths).numpy()
+    w = {name: x.detach().numpy() for name, x in fusion.named_parameters()}
+    for ad in range(3):
+        u = v_d[ad] if ad != 2 else w["absent_text"]  # the third ad has neither words nor photo
+        v = batch.image[ad].numpy() @ w["region.weight"].T + w["region.bias"]
+        if ad == 2:
+            v = np.tile(w["absent_image"], (REGIONS, 1))
+        for k in range(layers):
+            w_i, w_q, b_a = (w[f"layers.{k}.{name}"] for name in ("regions.weight", "query.weight", "query.bias"))
+            h = np.tanh(v @ w_i.T + (w_q @ u + b_a))  # (3.3)
+            energy = h @ w[f"layers.{k}.score.weight"][0] + w[f"layers.{k}.score.bias"][0]
+            p = np.exp(energy) / np.exp(energy).sum()  # (3.4)
+            np.testing.assert_allclose(maps[k, ad], p, atol=1e-6)
+            u = p @ v + u  # (3.5), (3.6)
+        np.testing.assert_allclose(u_k[ad], u, atol=1e-5)
+    np.testing.assert_allclose(maps.sum(axis=2), 1, atol=1e-6)
+
+
+def test_attention_finds_the_region_that_the_words_ask_for() -> None:
+    """By hand: the query's first component asks for the regions' first component."""
+    torch.manual_seed(0)
+    fusion = StackedAttention(ModelSettings(fusion="san", attention_layers=1, **SMALL), vectors(), IMAGE)
+    layer = fusion.layers[0]
+    v, u = torch.zeros(1, REGIONS, 10), torch.zeros(1, 10)
+    v[0, 4, 0] = 1.0
+    with torch.no_grad():
+        for x in layer.parameters():
+            x.zero_()
+        layer.regions.weight[0, 0] = 1.0
+        layer.score.weight[0, 0] = 20.0
+        found, p = layer(v, u)
+    assert p.argmax().item() == 4 and p[0, 4] > 0.99
+    torch.testing.assert_close(found[0], v[0, 4] * p[0, 4])
 
 
 @pytest.mark.parametrize("head", ["nonpositive", "free"])

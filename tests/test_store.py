@@ -153,7 +153,7 @@ def test_stores_do_not_mix(tmp_path: Path) -> None:
         ("one", {}),
         ("two", {}),
         ("one", {"backbone": tiny_backbone(seed=1)}),
-        ("one", {"kind": "regions"}),
+        ("one", {"kind": "half"}),
         ("one", {"views": 1}),
         ("one", {"views": 2}),
         ("one", {"views": 2, "seed": 1}),
@@ -175,7 +175,7 @@ def test_stores_do_not_mix(tmp_path: Path) -> None:
     assert {tuple(name.split("-")[:3]) for name in names} == {
         ("tiny", "000000000000", "pooled"),
         ("tiny", "000000000001", "pooled"),
-        ("tiny", "000000000000", "regions"),
+        ("tiny", "000000000000", "half"),
     }
 
 
@@ -195,12 +195,12 @@ def test_training_views(tmp_path: Path, small_shards: None) -> None:
 
 def test_regions_are_kept_in_half_precision(tmp_path: Path) -> None:
     refs = photos_in(tmp_path / "photos", 3)
-    features = compute(refs, tmp_path / "photos", tmp_path / "work", kind="regions")
+    features = compute(refs, tmp_path / "photos", tmp_path / "work", kind="half")
     found = features.gather(features.rows_of(refs))
     assert found.shape == (3, 49, 8)
     images = torch.stack([centre_view(decode(photo(number))) for number in range(3)])
     np.testing.assert_allclose(found, regions(tiny_backbone(), images), rtol=2**-11, atol=1e-5)
-    huge = compute(refs, tmp_path / "photos", tmp_path / "work", kind="regions", backbone=tiny_backbone(2, 1e7))
+    huge = compute(refs, tmp_path / "photos", tmp_path / "work", kind="half", backbone=tiny_backbone(2, 1e7))
     assert np.abs(huge.gather(huge.rows_of(refs))).max() == 65504
 
 

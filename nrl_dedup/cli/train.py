@@ -28,7 +28,7 @@ from nrl_dedup.cli.inputs import (
 @images_option
 @click.option("-o", "--output", type=FILE, help="The bundle's folder.  [default: weights/NAME-FUSION]")
 @click.option("--force", is_flag=True, help="Replace the bundle that is there.")
-@click.option("--fusion", default="rnn-cnn", show_default=True, help="rnn-cnn, text or image.")
+@click.option("--fusion", default="rnn-cnn", show_default=True, help="rnn-cnn, san, bilinear, text or image.")
 @click.option("--language", default="ru", show_default=True, help="ru, en or none.")
 @click.option("--text", default="title+description", show_default=True, help="title+description or description.")
 @click.option("--backbone", default="resnet152", show_default=True, help="The photo network.")
@@ -37,6 +37,9 @@ from nrl_dedup.cli.inputs import (
 @click.option("--views", default=2, show_default=True, help="Augmented views kept of each photo for training.")
 @click.option("--photos-per-ad", default=4, show_default=True, help="Photos of an ad that training draws from.")
 @click.option("--photo-choice", default="first", show_default=True, help="The photo embedding takes: first, random.")
+@click.option(
+    "--regions", default="int8-2x2", show_default=True, help="How san keeps regions: half, int8, int8-2x2, ..."
+)
 @click.option("--complete-only", is_flag=True, help="Drop ads without words or readable photo, as the thesis did.")
 @click.option("--epochs", default=30, show_default=True)
 @click.option("--patience", default=5, show_default=True, help="Epochs without a better validation loss.")
@@ -46,6 +49,8 @@ from nrl_dedup.cli.inputs import (
 @click.option("--hidden-size", default=256, show_default=True, help="Of the GRU.")
 @click.option("--gru-layers", default=1, show_default=True)
 @click.option("--fused-size", default=256, show_default=True, help="Of an ad's fused vector.")
+@click.option("--attention-layers", default=2, show_default=True, help="Of san.")
+@click.option("--attention-size", default=256, show_default=True, help="Of san.")
 @click.option("--branch-sizes", nargs=2, type=int, default=(128, 64), show_default=True)
 @click.option("--dropout", default=0.0, show_default=True)
 @click.option("--head", default="nonpositive", show_default=True, help="Sign of w: nonpositive or free.")
@@ -81,12 +86,16 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
 
     settings = Settings(
         TextSettings(options["language"], options["text"]),
-        PhotoSettings(options["backbone"], options["views"], options["photos_per_ad"], options["photo_choice"]),
+        PhotoSettings(
+            options["backbone"], options["views"], options["photos_per_ad"], options["photo_choice"], options["regions"]
+        ),
         ModelSettings(
             fusion=options["fusion"],
             gru_layers=options["gru_layers"],
             hidden_size=options["hidden_size"],
             fused_size=options["fused_size"],
+            attention_layers=options["attention_layers"],
+            attention_size=options["attention_size"],
             branch_sizes=options["branch_sizes"],
             dropout=options["dropout"],
             head=options["head"],

@@ -22,7 +22,7 @@ class Batch:
 
     tokens: Int64[Tensor, "ads words"]
     lengths: Int64[Tensor, "ads"]
-    image: Float32[Tensor, "ads features"]
+    image: Float32[Tensor, "ads *features"]
     has_image: Bool[Tensor, "ads"]
 
     def to(self, device: torch.device) -> "Batch":
@@ -61,11 +61,14 @@ class AdPhotos:
 
 @dataclass(frozen=True)
 class AdFeatures:
-    """What the network reads of a whole catalogue, on disk and in columns; `photos` None: a catalogue of words."""
+    """What the network reads of a whole catalogue, on disk and in columns; `photos` None: a catalogue of words.
+
+    `image_shape`: of one photo's features, (size,) or (regions, size).
+    """
 
     tokens: TokenIds
     photos: AdPhotos | None
-    image_size: int
+    image_shape: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.tokens.offsets) - 1
@@ -114,7 +117,7 @@ class AdFeatures:
         real = place < lengths[:, None]
         tokens = np.zeros(real.shape, dtype=np.int64)
         tokens[real] = self.tokens.values[(starts[:, None] + place)[real]]
-        image = np.zeros((len(rows), self.image_size), dtype=np.float32)
+        image = np.zeros((len(rows), *self.image_shape), dtype=np.float32)
         has_image = photo_rows >= 0
         if gather is not None and has_image.any():
             image[has_image] = gather(photo_rows[has_image])

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.backbones import Backbone, pooled, regions
+from nrl_dedup.features.backbones import Backbone
 from nrl_dedup.features.decoding import UnreadablePhoto, decode, quiet_pillow
+from nrl_dedup.features.kinds import Kind
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.shards import INDEX, ShardWriter
 from nrl_dedup.features.views import centre_view, training_view
@@ -31,21 +32,6 @@ MEASURED = 8
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What is kept of a photo. Regions are halved: at most 2^-11 of a value is lost, beyond 65504 it is cut."""
-
-    features: Callable[[Backbone, Tensor], Tensor]
-    dtype: np.dtype
-    shape: Callable[[Backbone], tuple[int, ...]]
-
-
-KINDS = {
-    "pooled": Kind(pooled, np.dtype(np.float32), lambda backbone: (backbone.row.pooled_size,)),
-    "regions": Kind(regions, np.dtype(np.float16), lambda backbone: backbone.row.regions),
-}
-
-
-@dataclass(frozen=True)
 class Job:
     """One store's way from a photo to its features."""
 
@@ -57,8 +43,10 @@ class Job:
     batch_size: int
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return (max(1, self.views), *self.kind.shape(self.backbone))
+    def stored(self) -> tuple[np.dtype, tuple[int, ...]]:
+        """Dtype and shape of one photo's row in the store, all its views."""
+        dtype, shape = self.kind.stored(self.kind.shape(self.backbone.row))
+        return dtype, (max(1, self.views), *shape)
 
 
 @dataclass(frozen=True)
@@ -103,17 +91,18 @@ def _compute_shard(
         task.advance()
     if waiting:
         batches.append(_through_network(job, waiting))
-    features = np.concatenate(batches) if batches else np.empty((0, *job.shape[1:]), job.kind.dtype)
+    dtype, shape = job.stored
+    features = np.concatenate(batches) if batches else np.empty((0, *shape[1:]), dtype)
     columns = {"digest": pl.UInt64, "reason": pl.String, "lasting": pl.Boolean}
     table = shard.hstack(pl.DataFrame(results, schema=columns, orient="row"))
     readable = pl.col("reason").is_null()
     table = table.with_columns(row=pl.when(readable).then(readable.cum_sum().cast(pl.Int64) - 1).otherwise(-1))
-    return features.reshape(-1, *job.shape), table
+    return features.reshape(-1, *shape), table
 
 
 def _prepared_ahead(pool: ThreadPoolExecutor, job: Job, refs: list[str]) -> Iterator[_Prepared]:
     """The photos in order, read and decoded by the pool while the network is busy with those before."""
-    ahead = max(READERS, IMAGES_AHEAD // job.shape[0])
+    ahead = max(READERS, IMAGES_AHEAD // max(1, job.views))
     waiting: deque[Future[_Prepared]] = deque()
     for ref in refs:
         waiting.append(pool.submit(_prepare, job, ref))
@@ -149,13 +138,12 @@ def _through_network(job: Job, images: list[Tensor]) -> np.ndarray:
             f"{job.backbone.row.name}: its weights give features that are not finite numbers. Name other weights "
             "with --backbone-weights FILE."
         )
-    limit = float(np.finfo(job.kind.dtype).max)
-    return features.clamp(-limit, limit).cpu().numpy().astype(job.kind.dtype, copy=False)
+    return job.kind.encode(features.float().cpu().numpy())
 
 
 def forecast(job: Job, photos: int, progress: Progress) -> None:
     """Says how many hours are ahead, where it is one or more, by the time that the network takes on this device."""
-    images = photos * job.shape[0]
+    images = photos * max(1, job.views)
     if images < WORTH_MEASURING:
         return
     sample = [torch.zeros(3, 224, 224)] * MEASURED

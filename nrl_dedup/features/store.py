@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float, Float32, Int64, UInt64
+from jaxtyping import Float32, Int64, Shaped, UInt64
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import Backbone
-from nrl_dedup.features.extraction import KINDS, Job, extract, forecast
+from nrl_dedup.features.extraction import Job, extract, forecast
+from nrl_dedup.features.kinds import KINDS, Kind
 from nrl_dedup.features.photos import ABSENCES, PhotoFolder
 from nrl_dedup.features.shards import ShardStore, row_count
 from nrl_dedup.progress import SILENT, Progress
@@ -28,13 +29,16 @@ class PhotoFeatures:
     """The stored features of some photos.
 
     `photos`: photo (reference), row; the readable ones, ordered by reference. `unreadable`: photo, reason.
-    `digests`: of each row's photo, blake2b of its bytes in 64 bits; never 0. `stored`: [rows, views, ...] on disk.
+    `digests`: of each row's photo, blake2b of its bytes in 64 bits; never 0. `stored`: [rows, views, ...] on disk, in
+    the form of `kind`. `shape`: of one view of one photo as `gather` gives it.
     """
 
     photos: pl.DataFrame
     unreadable: pl.DataFrame
     digests: UInt64[np.ndarray, "rows"]
-    stored: Float[np.ndarray, "rows views *feature"]
+    stored: Shaped[np.ndarray, "rows views ..."]
+    kind: Kind
+    shape: tuple[int, ...]
 
     @property
     def views(self) -> int:
@@ -56,7 +60,7 @@ class PhotoFeatures:
         """
         if np.any(rows < 0) or np.any(np.asarray(view) < 0):
             raise IndexError("A row and a view are 0 or more; the rows of unreadable photos must be left out.")
-        return np.asarray(self.stored[rows, view]).astype(np.float32, copy=False)
+        return self.kind.decode(np.asarray(self.stored[rows, view]))
 
 
 def compute_features(
@@ -81,12 +85,13 @@ def compute_features(
 
     :param views: 0 for the centre view, or how many training views of each photo, drawn from `seed`, the
         reference and the number of the view.
-    :param kind: `pooled` (float32), or `regions` (float16 on disk: relative error at most 2^-11).
+    :param kind: a row of `kinds.KINDS`.
     :raises NrlDedupError: the work directory cannot be written, is too small, or is in use by another run; or the
         weights give features that are not finite.
     """
     job = Job(folder, backbone, KINDS[kind], views, seed, BATCH[device.type])
-    store = ShardStore(work_dir / "photos" / _store_name(job, kind), job.shape, job.kind.dtype)
+    dtype, shape = job.stored
+    store = ShardStore(work_dir / "photos" / _store_name(job, kind), shape, dtype)
     asked = pl.Series("photo", refs, dtype=pl.String).drop_nulls().unique().sort()
     sized = asked.to_frame().with_columns(size=pl.Series(folder.sizes(asked.to_list())))
     there = sized.filter(pl.col("size") >= 0)
@@ -97,7 +102,7 @@ def compute_features(
             _check_room(store, len(missing))
             forecast(job, len(missing), progress)
             passing = extract(job, missing, writer, progress)
-    return _features(sized, store, passing)
+    return _features(sized, store, passing, job)
 
 
 def _store_name(job: Job, kind: str) -> str:
@@ -110,7 +115,7 @@ def _missing(there: pl.DataFrame, store: ShardStore) -> pl.DataFrame:
     return there.join(store.index(), on=["photo", "size"], how="anti").sort("photo")
 
 
-def _features(sized: pl.DataFrame, store: ShardStore, passing: pl.DataFrame) -> PhotoFeatures:
+def _features(sized: pl.DataFrame, store: ShardStore, passing: pl.DataFrame, job: Job) -> PhotoFeatures:
     index = store.index()
     known = sized.join(index, on=["photo", "size"], how="inner").sort("photo")
     absent = sized.filter(pl.col("size") < 0).select(
@@ -123,6 +128,8 @@ def _features(sized: pl.DataFrame, store: ShardStore, passing: pl.DataFrame) -> 
         unreadable=pl.concat([absent, undecodable, passing]).sort("photo"),
         digests=rows["digest"].to_numpy(),
         stored=store.rows(row_count(index)),
+        kind=job.kind,
+        shape=job.kind.shape(job.backbone.row),
     )
 
 

@@ -1,20 +1,23 @@
-"""Fusion modules: each turns one ad, its words and its photo, into one vector.
-
-The contract: `Module(settings, vectors, image_size)` with an `output_size`, and
-`forward(tokens, lengths, image, has_image)` of shape [ads, output_size]. An ad's vector depends on that ad alone.
-"""
-
-from torch import nn
+"""Fusion modules: each turns one ad, its words and its photo, into one vector. `module.py` has the contract."""
 
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.fusion.bilinear import Bilinear
 from nrl_dedup.fusion.image import Image
+from nrl_dedup.fusion.module import FusionModule
 from nrl_dedup.fusion.rnn_cnn import RnnCnn
+from nrl_dedup.fusion.san import StackedAttention
 from nrl_dedup.fusion.text import Text
 
-FUSIONS: dict[str, type[nn.Module]] = {"rnn-cnn": RnnCnn, "text": Text, "image": Image}
+FUSIONS: dict[str, type[FusionModule]] = {
+    "rnn-cnn": RnnCnn,
+    "san": StackedAttention,
+    "text": Text,
+    "image": Image,
+    "bilinear": Bilinear,
+}
 
 
-def fusion_module(name: str) -> type[nn.Module]:
+def fusion_module(name: str) -> type[FusionModule]:
     """The module of that name.
 
     :raises NrlDedupError: there is none.

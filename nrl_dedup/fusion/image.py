@@ -5,9 +5,10 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from nrl_dedup.config import ModelSettings
+from nrl_dedup.fusion.module import FusionModule
 
 
-class Image(nn.Module):
+class Image(FusionModule):
     """u = W_i v_i + b_i; an ad without a readable photo is a learned vector."""
 
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:

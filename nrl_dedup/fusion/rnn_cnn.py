@@ -5,10 +5,11 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from nrl_dedup.config import ModelSettings
+from nrl_dedup.fusion.module import FusionModule
 from nrl_dedup.fusion.words import WordEncoder
 
 
-class RnnCnn(nn.Module):
+class RnnCnn(FusionModule):
     """u = (W_d v_d + b_d) * (W_i v_i + b_i), the point-wise product of the two sides brought to one size.
 
     v_d is the GRU's state at the ad's last token, v_i the photo's pooled features. The side that an ad lacks is a

@@ -5,10 +5,11 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from nrl_dedup.config import ModelSettings
+from nrl_dedup.fusion.module import FusionModule
 from nrl_dedup.fusion.words import WordEncoder
 
 
-class Text(nn.Module):
+class Text(FusionModule):
     """u = W_d v_d + b_d; an ad without words is a learned vector."""
 
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:

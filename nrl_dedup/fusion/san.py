@@ -1,0 +1,81 @@
+"""`san`: stacked attention over the regions of the photo (thesis, section 3.5, Figure 3.3; Yang et al. 2016)."""
+
+import torch
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor, nn
+
+from nrl_dedup.config import ModelSettings
+from nrl_dedup.fusion.module import FusionModule
+from nrl_dedup.fusion.words import WordEncoder
+
+
+class AttentionLayer(nn.Module):
+    """One attention layer: which regions does the query u ask for, and what is there?
+
+    h_A = tanh(W_I v_I (+) (W_Q u + b_A))   (3.3), (+) adds the vector to the row of every region
+    p_I = softmax(W_P h_A + b_P)            (3.4)
+    v~_I = sum_i p_i v_i                    (3.5)
+    """
+
+    def __init__(self, size: int, attention_size: int) -> None:
+        super().__init__()
+        self.regions = nn.Linear(size, attention_size, bias=False)
+        self.query = nn.Linear(size, attention_size)
+        self.score = nn.Linear(attention_size, 1)
+
+    def forward(
+        self, v: Float[Tensor, "ads regions hidden"], u: Float[Tensor, "ads hidden"]
+    ) -> tuple[Float[Tensor, "ads hidden"], Float[Tensor, "ads regions"]]:
+        h = torch.tanh(self.regions(v) + self.query(u)[:, None])  # ads, regions, attention size
+        p = self.score(h).squeeze(2).softmax(dim=1)
+        return torch.einsum("ar,arh->ah", p, v), p
+
+
+class StackedAttention(FusionModule):
+    """u_K, where u_0 = v_d and u_k = v~_I + u_(k-1) (3.6), K = `attention_layers`, each with weights of its own.
+
+    v_d is the GRU's state at the ad's last token; one layer brings every region of the photo to its size (v_I). An ad
+    without words has a learned v_d; one without a readable photo a learned region, wherever it looks.
+    """
+
+    photo_features = "regions"
+
+    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+        super().__init__()
+        self.output_size = settings.hidden_size
+        self.encoder = WordEncoder(vectors, settings.hidden_size, settings.gru_layers)
+        self.region = nn.Linear(image_size, settings.hidden_size)
+        self.layers = nn.ModuleList(
+            AttentionLayer(settings.hidden_size, settings.attention_size) for _ in range(settings.attention_layers)
+        )
+        self.absent_text = nn.Parameter(torch.zeros(settings.hidden_size))
+        self.absent_image = nn.Parameter(torch.zeros(settings.hidden_size))
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def attend(
+        self,
+        tokens: Int64[Tensor, "ads words"],
+        lengths: Int64[Tensor, "ads"],
+        image: Float32[Tensor, "ads regions features"],
+        has_image: Bool[Tensor, "ads"],
+    ) -> tuple[Float[Tensor, "ads hidden"], Float[Tensor, "layers ads regions"]]:
+        """u_K, and the attention p of every layer (each row sums to 1)."""
+        u = self.encoder(tokens, lengths)
+        u = torch.where((lengths > 0)[:, None], u, self.absent_text.to(u.dtype))
+        v = self.region(image)  # ads, regions, hidden
+        v = torch.where(has_image[:, None, None], v, self.absent_image.to(v.dtype))
+        maps = []
+        for layer in self.layers:
+            found, p = layer(v, u)
+            u = found + u
+            maps.append(p)
+        return u, torch.stack(maps)
+
+    def forward(
+        self,
+        tokens: Int64[Tensor, "ads words"],
+        lengths: Int64[Tensor, "ads"],
+        image: Float32[Tensor, "ads regions features"],
+        has_image: Bool[Tensor, "ads"],
+    ) -> Float[Tensor, "ads hidden"]:
+        return self.dropout(self.attend(tokens, lengths, image, has_image)[0])
