@@ -1,9 +1,13 @@
 """Catalogue -> embeddings."""
 
+from collections.abc import Iterator
+from contextlib import closing
+
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
+from nrl_dedup.ahead import ahead
 from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.progress import SILENT, Progress
@@ -35,14 +39,19 @@ def embed_ads(
     model.eval()
     try:
         with progress.task("embedding ads", len(rows)) as task:
-            for start in range(0, len(rows), SHARD):
-                shard = rows[start : start + SHARD]
-                order = np.argsort(lengths[shard], kind="stable")
-                for first in range(0, len(shard), batch_size):
-                    places = order[first : first + batch_size]
-                    batch = features.batch(shard[places]).to(device)
-                    embeddings[start + places] = model.embed(batch).float().cpu().numpy()
+            batches = ((places, features.batch(rows[places])) for places in _places(lengths[rows], batch_size))
+            with closing(ahead(batches)) as made:
+                for places, batch in made:
+                    embeddings[places] = model.embed(batch.to(device)).float().cpu().numpy()
                     task.advance(len(places))
     finally:
         model.train(was_training)
     return embeddings
+
+
+def _places(lengths: Int64[np.ndarray, "wanted"], batch_size: int) -> Iterator[Int64[np.ndarray, "ads"]]:
+    """Batches of places: shard after shard, inside a shard in order of length."""
+    for start in range(0, len(lengths), SHARD):
+        order = start + np.argsort(lengths[start : start + SHARD], kind="stable")
+        for first in range(0, len(order), batch_size):
+            yield order[first : first + batch_size]

@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,13 @@ import polars as pl
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from nrl_dedup.ahead import ahead
 from nrl_dedup.baseline import evidence, fit_baseline
 from nrl_dedup.bundle import Bundle, DataSource, Epoch
 from nrl_dedup.catalogue import Catalogue, fingerprint
 from nrl_dedup.config import TEXT_COLUMNS, Settings, TrainSettings
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.ads import AdFeatures, AdPhotos, training_photos
+from nrl_dedup.features.ads import AdFeatures, AdPhotos, Batch, training_photos
 from nrl_dedup.features.backbones import Backbone, backbone_row, load_backbone
 from nrl_dedup.features.languages import language_row
 from nrl_dedup.features.photos import PhotoFolder
@@ -225,16 +227,17 @@ def fit(
             start = time.perf_counter()
             model.train()
             order = draw.permutation(len(labels))
-            logits = torch.empty(len(labels), device=device)
-            with progress.task(f"epoch {number}", len(labels)) as task:
-                for first in range(0, len(order), settings.batch_size):
-                    pairs = order[first : first + settings.batch_size]
-                    ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
-                    batch = features.training_batch(ads, draw).to(device)
-                    left, right = torch.from_numpy(place.reshape(2, -1)).to(device)
+            logits, first = torch.empty(len(labels), device=device), 0
+            batches = (
+                _batch(features, rows_l, rows_r, order[start : start + settings.batch_size], draw)
+                for start in range(0, len(order), settings.batch_size)
+            )
+            with progress.task(f"epoch {number}", len(labels)) as task, closing(ahead(batches)) as made:
+                for pairs, ads, place, batch in made:
+                    left, right = torch.from_numpy(place).to(device)
                     target = torch.from_numpy(labels[pairs].astype(np.float32)).to(device)
                     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                        h = model.embed(batch)
+                        h = model.embed(batch.to(device))
                     scores = model.score(h[left], h[right])
                     loss = binary_cross_entropy_with_logits(scores, target)
                     if settings.contrast:
@@ -243,6 +246,7 @@ def fit(
                     loss.backward()
                     optimiser.step()
                     logits[first : first + len(pairs)] = scores.detach()
+                    first += len(pairs)
                     task.advance(len(pairs))
             seen = logits.double().cpu().numpy()
             ones = np.ones(len(labels))
@@ -271,6 +275,14 @@ def fit(
         interrupted = True
     model.load_state_dict(best_state)
     return Fitted(model.eval(), tuple(history), best.number if best else 0, interrupted)
+
+
+def _batch(
+    features: AdFeatures, rows_l: np.ndarray, rows_r: np.ndarray, pairs: np.ndarray, draw: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Batch]:
+    """`pairs`, their distinct ads, where those stand in the pairs [2, pairs], and the ads as training sees them."""
+    ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
+    return pairs, ads, place.reshape(2, -1), features.training_batch(ads, draw)
 
 
 @torch.no_grad()
