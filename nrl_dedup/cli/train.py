@@ -75,8 +75,8 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
     from nrl_dedup.config import ModelSettings, PhotoSettings, Settings, TextSettings, TrainSettings
     from nrl_dedup.device import pick_device
     from nrl_dedup.pairs import require_both_classes
-    from nrl_dedup.train import Resources
     from nrl_dedup.train import train as train_model
+    from nrl_dedup.training_data import Resources
 
     settings = Settings(
         TextSettings(options["language"], options["text"]),
