@@ -98,6 +98,8 @@ class TrainSettings:
         _positive(self.batch_size, "--batch-size")
         _positive(self.learning_rate, "--lr")
         _one_of(self.split, SPLITS, "--split")
+        if not 0 <= self.seed < 2**63:
+            raise NrlDedupError(f"--seed {self.seed}: wanted a whole number from 0 to 2^63 - 1.")
 
 
 @dataclass(frozen=True)
