@@ -89,10 +89,11 @@ def train_one(
     settings = replace(settings, model=replace(settings.model, word_size=data.vectors.shape[1]))
     torch.manual_seed(settings.train.seed)
     model = SiameseModel(settings.model, torch.from_numpy(data.vectors), data.features.image_size)
-    fitted = fit(
-        model, data.features, data.split.side("train"), data.split.side("valid"), settings.train,
-        device=device, on_epoch=on_epoch, progress=progress,
-    )  # fmt: skip
+    train, valid = data.split.side("train"), data.split.side("valid")
+    with np.errstate(invalid="ignore", over="ignore"):  # `fit` says it in words when the loss diverges
+        fitted = fit(
+            model, data.features, train, valid, settings.train, device=device, on_epoch=on_epoch, progress=progress
+        )
     bundle = Bundle(
         settings=settings,
         model=fitted.model,

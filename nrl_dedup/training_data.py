@@ -75,11 +75,11 @@ class TrainingData:
         pairs = [self.split.frame[name].to_numpy() for name in ("row_l", "row_r", "is_duplicate", "weight")]
         photos = self.features.photos
         return {
-            "the catalogue": self.source.fingerprint,
-            "the labelled pairs or their split": _digest(json.dumps(self.split.audit).encode(), *pairs),
-            "the photos": None if photos is None else _digest(photos.centre.digests[photos.rows], photos.offsets),
-            "the photo network": None if self.backbone is None else self.backbone.fingerprint,
-            "the word vectors": None if self.vectors_file is None else _digest(self.vectors),
+            "catalogue": self.source.fingerprint,
+            "labelled pairs, or split of them": _digest(json.dumps(self.split.audit).encode(), *pairs),
+            "photos": None if photos is None else _digest(photos.centre.digests[photos.rows], photos.offsets),
+            "photo network": None if self.backbone is None else self.backbone.fingerprint,
+            "word vectors": None if self.vectors_file is None else _digest(self.vectors),
         }
 
 
