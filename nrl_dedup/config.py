@@ -112,6 +112,8 @@ class TrainSettings:
         if self.contrast < 0:
             raise NrlDedupError(f"--contrast {self.contrast}: wanted 0 or more.")
         _one_of(self.split, SPLITS, "--split")
+        if not 0 <= self.seed < 2**63:
+            raise NrlDedupError(f"--seed {self.seed}: wanted a whole number from 0 to 2^63 - 1.")
 
 
 @dataclass(frozen=True)

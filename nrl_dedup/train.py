@@ -1,4 +1,4 @@
-"""Labelled pairs -> a trained model: one loop, top to bottom (thesis, section 4.3 and 4.4)."""
+"""Prepared data -> a trained model: one loop, top to bottom (thesis, section 4.3 and 4.4)."""
 
 import copy
 import math
@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,38 +13,21 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nrl_dedup.ahead import ahead
-from nrl_dedup.baseline import evidence, fit_baseline
-from nrl_dedup.bundle import Bundle, DataSource, Epoch
-from nrl_dedup.catalogue import Catalogue, fingerprint
-from nrl_dedup.config import TEXT_COLUMNS, Settings, TrainSettings
+from nrl_dedup.bundle import Bundle, Epoch
+from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.config import Settings, TrainSettings
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.ads import AdFeatures, AdPhotos, Batch, training_photos
-from nrl_dedup.features.backbones import Backbone, backbone_row, load_backbone
-from nrl_dedup.features.languages import language_row
-from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.store import compute_features
-from nrl_dedup.features.text import Vocabulary, encode, read_words
-from nrl_dedup.features.vectors import check_fasttext, learn_vectors, read_fasttext
-from nrl_dedup.fusion import fusion_module
+from nrl_dedup.features.ads import AdFeatures, Batch
+from nrl_dedup.features.backbones import Backbone
 from nrl_dedup.losses import in_batch_contrast
 from nrl_dedup.metrics import average_precision, log_loss
-from nrl_dedup.model import SiameseModel, image_shape, photo_kind
+from nrl_dedup.model import SiameseModel
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scoring import pair_logits
-from nrl_dedup.splits import Split, duplicate_groups, published_split, split_pairs
+from nrl_dedup.splits import Split, duplicate_groups
+from nrl_dedup.training_data import Resources, TrainingData, prepare_training
 
 OnEpoch = Callable[[Epoch], None]
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What training uses beside the data and the settings."""
-
-    work_dir: Path
-    device: torch.device
-    photo_folder: Path | None = None
-    backbone_weights: Path | None = None
-    word_vectors: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -73,117 +54,69 @@ def train(
 ) -> Trained:
     """Labelled pairs -> features -> split -> baseline and network, fitted on the same training pairs.
 
-    :param pairs: tables.LABELLED_PAIRS over `catalogue`; all of them, or the training ones if `published` is given.
-    :param published: the validation and test pairs of a published split.
-    :param columns: the names of the catalogue's columns, where the user gave them.
-    :raises NrlDedupError: a side of the split lacks a class, or weights cannot be had, or the loss diverged.
+    The arguments are those of `prepare_training`.
+
+    :raises NrlDedupError: what `prepare_training` and `train_one` raise; Ctrl-C in the first epoch.
     """
-    device = resources.device
-    _check_before_the_work(settings, resources)
-    words = read_words(
-        [catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text]], settings.text.language, progress
+    data = prepare_training(
+        catalogue, pairs, published, settings, resources, columns, on_split=on_split, progress=progress
     )
-    backbone = _backbone(settings, resources)
-    photos = None if backbone is None else _photos(catalogue, settings, resources, backbone, progress)
-    if settings.train.complete_only:
-        keep = np.diff(words.offsets) > 0
-        keep &= False if photos is None else np.diff(photos.offsets) > 0
-        pairs = _complete(pairs, keep)
-        if published is not None:
-            valid, test = (side if side is None else _complete(side, keep) for side in published)
-            published = (valid, test)
-    if published is None:
-        split = split_pairs(pairs, settings.train.split, settings.train.seed)
-    else:
-        split = published_split(pairs, *published, settings.train.seed)
-    if on_split is not None:
-        on_split(split)
-
-    sides = {name: split.side(name) for name in ("train", "valid", "test")}
-    learnt_from = np.unique(np.concatenate([sides["train"][name].to_numpy() for name in ("row_l", "row_r")]))
-    own_words = words.take(learnt_from)
-    vocabulary = Vocabulary.most_frequent(own_words, settings.text.vocabulary_size)
-    if resources.word_vectors is not None:
-        vectors = read_fasttext(resources.word_vectors, vocabulary.words)
-        settings = replace(settings, model=replace(settings.model, word_size=vectors.shape[1]))
-    else:
-        vectors = learn_vectors(own_words, vocabulary, settings.model.word_size, seed=settings.train.seed)
-    shape = image_shape(settings)
-    features = AdFeatures(encode(words, vocabulary, settings.text.max_words), photos, shape)
-
-    rows_l, rows_r = (sides["train"][name].to_numpy() for name in ("row_l", "row_r"))
-    baseline = fit_baseline(evidence(words, photos, rows_l, rows_r), sides["train"]["is_duplicate"].to_numpy())
-    torch.manual_seed(settings.train.seed)
-    model = SiameseModel(settings.model, torch.from_numpy(vectors), shape[-1])
-    fitted = fit(
-        model, features, sides["train"], sides["valid"], settings.train,
-        device=device, on_epoch=on_epoch, progress=progress,
-    )  # fmt: skip
-    if not fitted.history:
+    trained = train_one(data, settings, device=resources.device, on_epoch=on_epoch, progress=progress)
+    if not trained.bundle.history:
         raise NrlDedupError("Stopped before the first epoch was done; there is nothing to keep.")
-    ids = catalogue.ids
+    return trained
+
+
+def train_one(
+    data: TrainingData,
+    settings: Settings,
+    *,
+    device: torch.device,
+    on_epoch: OnEpoch | None = None,
+    progress: Progress = SILENT,
+) -> Trained:
+    """One network on prepared data. The result depends on `data` and `settings` alone, not on what was trained before.
+
+    `settings` may differ from `data.settings` in everything that changes neither features nor split: all of its model,
+    but the word size, which is that of `data.vectors`; all of its training, but `split` and `complete_only`. Its seed
+    gives the initial weights and the order of the batches; the split and the views of the photos stay those of the
+    seed in `data.settings`.
+
+    :raises NrlDedupError: `settings` want other data; or the loss diverged.
+    """
+    if data.fixed(settings) != data.fixed(data.settings):
+        raise NrlDedupError(
+            f"The data was prepared with {data.fixed(data.settings)}; the settings to train want "
+            f"{data.fixed(settings)}. Prepare the data for them: prepare_training(...)."
+        )
+    settings = replace(settings, model=replace(settings.model, word_size=data.vectors.shape[1]))
+    torch.manual_seed(settings.train.seed)
+    model = SiameseModel(settings.model, torch.from_numpy(data.vectors), data.features.image_shape[-1])
+    train, valid = data.split.side("train"), data.split.side("valid")
+    with np.errstate(invalid="ignore", over="ignore"):  # `fit` says it in words when the loss diverges
+        fitted = fit(
+            model, data.features, train, valid, settings.train, device=device, on_epoch=on_epoch, progress=progress
+        )
     bundle = Bundle(
         settings=settings,
         model=fitted.model,
-        vocabulary=vocabulary,
-        baseline=baseline,
-        image_size=shape[-1],
-        backbone_fingerprint=None if backbone is None else backbone.fingerprint,
-        split=split.frame.select(
-            item_id_l=ids.gather(split.frame["row_l"]),
-            item_id_r=ids.gather(split.frame["row_r"]),
+        vocabulary=data.vocabulary,
+        baseline=data.baseline,
+        image_size=data.features.image_shape[-1],
+        backbone_fingerprint=None if data.backbone is None else data.backbone.fingerprint,
+        split=data.split.frame.select(
+            item_id_l=data.ids.gather(data.split.frame["row_l"]),
+            item_id_r=data.ids.gather(data.split.frame["row_r"]),
             is_duplicate="is_duplicate",
             side="side",
             weight="weight",
         ),
-        audit=split.audit,
+        audit=data.split.audit,
         history=fitted.history,
         best_epoch=fitted.best_epoch,
-        data=DataSource(
-            items=str(catalogue.path.resolve()),
-            images=None if resources.photo_folder is None else str(resources.photo_folder.resolve()),
-            columns=columns,
-            fingerprint=fingerprint(catalogue),
-        ),
+        data=data.source,
     )
-    unreadable = pl.DataFrame() if photos is None else photos.centre.unreadable
-    return Trained(bundle, backbone, fitted.interrupted, unreadable)
-
-
-def _check_before_the_work(settings: Settings, resources: Resources) -> None:
-    fusion_module(settings.model.fusion)
-    language_row(settings.text.language)
-    backbone_row(settings.photos.backbone)
-    if resources.word_vectors is not None:
-        check_fasttext(resources.word_vectors)
-
-
-def _backbone(settings: Settings, resources: Resources) -> Backbone | None:
-    if resources.photo_folder is None:
-        return None
-    return load_backbone(settings.photos.backbone, resources.backbone_weights, resources.device)
-
-
-def _photos(
-    catalogue: Catalogue, settings: Settings, resources: Resources, backbone: Backbone, progress: Progress
-) -> AdPhotos:
-    assert resources.photo_folder is not None
-    compute = partial(
-        compute_features,
-        folder=PhotoFolder(resources.photo_folder),
-        backbone=backbone,
-        work_dir=resources.work_dir,
-        kind=photo_kind(settings),
-        device=resources.device,
-        progress=progress,
-    )
-    views = partial(compute, views=settings.photos.views, seed=settings.train.seed)
-    return training_photos(catalogue.frame["photos"], settings.photos, compute, views)
-
-
-def _complete(pairs: pl.DataFrame, keep: np.ndarray) -> pl.DataFrame:
-    """The pairs of which both ads have words and a readable photo (`--complete-only`)."""
-    return pairs.filter(pl.Series(keep[pairs["row_l"].to_numpy()] & keep[pairs["row_r"].to_numpy()]))
+    return Trained(bundle, data.backbone, fitted.interrupted, data.unreadable)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def one(batch: Batch, row: int, padding: int = 0) -> Batch:
 def test_word_encoder_is_the_gru_over_each_ads_own_tokens() -> None:
     torch.manual_seed(0)
     encoder = WordEncoder(vectors(), hidden_size=10, layers=2)
-    batch = ads([5, 1, 9, 3])
+    batch = ads([5, 1, 9, 3, *range(1, 90)])  # more than are read together
     states = encoder(batch.tokens, batch.lengths)
     torch.testing.assert_close(encoder.vectors.square().mean().sqrt(), torch.tensor(1.0))
     table = torch.cat([encoder.special.weight, encoder.vectors])

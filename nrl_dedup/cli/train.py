@@ -1,8 +1,9 @@
 """`nrl-dedup train`."""
 
 import shlex
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,13 +22,22 @@ from nrl_dedup.cli.inputs import (
     work_dir_option,
 )
 
+if TYPE_CHECKING:
+    import torch
+
+    from nrl_dedup.bundle import Bundle
+    from nrl_dedup.cli.console import ConsoleProgress
+    from nrl_dedup.config import Settings
+    from nrl_dedup.grid import Trial
+    from nrl_dedup.training_data import TrainingData
+
 
 @click.command()
 @click.argument("items", type=FILE)
 @click.argument("pairs", type=FILE)
 @images_option
-@click.option("-o", "--output", type=FILE, help="The bundle's folder.  [default: weights/NAME-FUSION]")
-@click.option("--force", is_flag=True, help="Replace the bundle that is there.")
+@click.option("-o", "--output", type=FILE, help="The bundle's folder.  [default: weights/NAME-FUSION or -GRID]")
+@click.option("--force", is_flag=True, help="Replace the bundle, or other trials, that are there.")
 @click.option("--fusion", default="rnn-cnn", show_default=True, help="rnn-cnn, san, bilinear, text or image.")
 @click.option("--language", default="ru", show_default=True, help="ru, en or none.")
 @click.option("--text", default="title+description", show_default=True, help="title+description or description.")
@@ -57,7 +67,11 @@ from nrl_dedup.cli.inputs import (
 @click.option("--split", default="ads", show_default=True, help="ads: no ad on two sides; pairs: the thesis's.")
 @click.option("--valid-pairs", type=FILE, help="A published validation split.")
 @click.option("--test-pairs", type=FILE, help="A published test split.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Of the split, the photo views and the training.")
+@click.option(
+    "--seeds", type=click.IntRange(1), metavar="N", help="Train N times, weights from --seed, --seed + 1, ..."
+)
+@click.option("--grid", type=FILE, metavar="FILE.toml", help="Train every setting of the file; keep the best.")
 @work_dir_option
 @device_option
 @column_options
@@ -68,23 +82,69 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
     \b
     nrl-dedup train ItemInfo_train.csv ItemPairs_train.csv --images photos/
     nrl-dedup train items.csv pairs.csv --language en --backbone mobilenet_v2 -o weights/mine
-    """
-    from nrl_dedup.bundle import check_bundle_target, save_bundle
-    from nrl_dedup.cli.console import (
-        ConsoleProgress,
-        messages,
-        show_epoch,
-        show_split,
-        show_trained,
-        show_unreadable,
-    )
-    from nrl_dedup.config import ModelSettings, PhotoSettings, Settings, TextSettings, TrainSettings
-    from nrl_dedup.device import pick_device
-    from nrl_dedup.pairs import require_both_classes
-    from nrl_dedup.train import Resources
-    from nrl_dedup.train import train as train_model
+    nrl-dedup train items.csv pairs.csv --grid examples/thesis.toml --seeds 3 -o weights/best
 
-    settings = Settings(
+    With --grid or --seeds, words, photos and split are computed once and every setting is trained on them. The split
+    and the photo views stay those of --seed; a seed in the grid, and --seeds, vary the initial weights and the order
+    of the batches. Finished trials are kept in the bundle's folder: the same command goes on after a stop.
+    """
+    from nrl_dedup.bundle import save_bundle
+    from nrl_dedup.cli.console import ConsoleProgress, show_epoch, show_split, show_trained, show_unreadable, warn
+    from nrl_dedup.device import pick_device
+    from nrl_dedup.grid import plan_trials, read_grid
+    from nrl_dedup.pairs import require_both_classes
+    from nrl_dedup.train import train as train_model
+    from nrl_dedup.training_data import Resources, prepare_training
+
+    settings = _settings(options)
+    tried = read_grid(options["grid"], settings) if options["grid"] else (settings,)
+    plan = plan_trials(tried, options["seeds"] or 1)
+    many = bool(options["grid"] or options["seeds"])
+    output = _output(items, options, many)
+    device = pick_device(options["device"])
+    progress = ConsoleProgress()
+    names = columns(options)
+    catalogue = read_catalogue(items, names)
+    labelled = read_labelled(pairs, catalogue, options)
+    require_both_classes(labelled)
+    published = None
+    if options["valid_pairs"] or options["test_pairs"]:
+        extra = [
+            options[name] and read_labelled(options[name], catalogue, options).frame
+            for name in ("valid_pairs", "test_pairs")
+        ]
+        published = (extra[0], extra[1])
+    resources = Resources(
+        work_dir(options),
+        device,
+        photo_folder(options["images"], items),
+        options["backbone_weights"],
+        options["word_vectors"],
+    )
+    given = (catalogue, labelled.frame, published, settings, resources, names)
+    if many:
+        data = prepare_training(*given, on_split=show_split, progress=progress)
+        show_unreadable(data.unreadable)
+        bundle = _train_many(data, plan, output, device, progress, force=options["force"])
+    else:
+        trained = train_model(*given, on_split=show_split, on_epoch=show_epoch, progress=progress)
+        output.parent.mkdir(exist_ok=True)
+        save_bundle(trained.bundle, trained.backbone, output, force=options["force"])
+        if trained.interrupted:
+            warn("stopped by Ctrl-C; the best epoch so far is kept.")
+        show_unreadable(trained.unreadable)
+        bundle = trained.bundle
+    show_trained(bundle)
+    where = shlex.quote(str(output.resolve()))
+    progress.say(f"Saved {output}. Next:")
+    progress.say(f"  nrl-dedup evaluate --model {where} --by-length")
+    progress.say(f"  nrl-dedup link CATALOGUE.csv --model {where} -o dupes.csv")
+
+
+def _settings(options: dict[str, Any]) -> "Settings":
+    from nrl_dedup.config import ModelSettings, PhotoSettings, Settings, TextSettings, TrainSettings
+
+    return Settings(
         TextSettings(options["language"], options["text"]),
         PhotoSettings(
             options["backbone"], options["views"], options["photos_per_ad"], options["photo_choice"], options["regions"]
@@ -111,50 +171,49 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
             seed=options["seed"],
         ),
     )
-    output = options["output"] or _default_bundle(items, settings.model.fusion)
-    check_bundle_target(output, force=options["force"])
-    device = pick_device(options["device"])
-    progress = ConsoleProgress()
-    names = columns(options)
-    catalogue = read_catalogue(items, names)
-    labelled = read_labelled(pairs, catalogue, options)
-    require_both_classes(labelled)
-    published = None
-    if options["valid_pairs"] or options["test_pairs"]:
-        extra = [
-            options[name] and read_labelled(options[name], catalogue, options).frame
-            for name in ("valid_pairs", "test_pairs")
-        ]
-        published = (extra[0], extra[1])
-    trained = train_model(
-        catalogue,
-        labelled.frame,
-        published,
-        settings,
-        Resources(
-            work_dir(options),
-            device,
-            photo_folder(options["images"], items),
-            options["backbone_weights"],
-            options["word_vectors"],
-        ),
-        names,
-        on_split=show_split,
-        on_epoch=show_epoch,
-        progress=progress,
-    )
-    save_bundle(trained.bundle, trained.backbone, output, force=options["force"])
-    if trained.interrupted:
-        progress.warn("stopped by Ctrl-C; the best epoch so far is kept.")
-    show_unreadable(trained.unreadable)
-    show_trained(trained.bundle)
-    where = shlex.quote(str(output.resolve()))
-    messages.print(f"Saved {output}. Next:", markup=False)
-    messages.print(f"  nrl-dedup evaluate --model {where} --by-length", markup=False)
-    messages.print(f"  nrl-dedup link CATALOGUE.csv --model {where} -o dupes.csv", markup=False)
 
 
-def _default_bundle(items: Path, fusion: str) -> Path:
-    folder = Path("weights")
-    folder.mkdir(exist_ok=True)
-    return folder / f"{items.stem}-{fusion}"
+def _output(items: Path, options: dict[str, Any], many: bool) -> Path:
+    """The folder of -o or its default, checked; `weights`, if it is the default's and missing, is made with the bundle.
+
+    :raises NrlDedupError: it holds something that must not be replaced, or cannot be written.
+    """
+    from nrl_dedup.bundle import check_bundle_target
+    from nrl_dedup.tables import check_folder_writable
+    from nrl_dedup.trial_folder import TrialFolder
+
+    named = options["grid"].stem if options["grid"] else options["fusion"]
+    output: Path = options["output"] or Path("weights") / f"{items.stem}-{named}"
+    if options["output"] is None and not output.parent.exists():
+        check_folder_writable(Path(), f"-o {output}")
+    elif many:
+        TrialFolder(output).check(force=options["force"])
+    else:
+        check_bundle_target(output, force=options["force"])
+    return output
+
+
+def _train_many(
+    data: "TrainingData",
+    plan: "tuple[Trial, ...]",
+    output: Path,
+    device: "torch.device",
+    progress: "ConsoleProgress",
+    *,
+    force: bool,
+) -> "Bundle":
+    from nrl_dedup.cli.console import show_epoch
+    from nrl_dedup.cli.show_trials import show_trials
+    from nrl_dedup.trials import run_trials
+
+    output.parent.mkdir(exist_ok=True)
+    try:
+        trials = run_trials(data, plan, output, force=force, device=device, on_epoch=show_epoch, progress=progress)
+    except KeyboardInterrupt:
+        progress.warn(
+            f"stopped by Ctrl-C. The finished trials are kept, see {output / 'trials.csv'}; the same command goes on "
+            "with the next."
+        )
+        sys.exit(130)
+    show_trials(trials)
+    return trials.bundle
