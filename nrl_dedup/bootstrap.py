@@ -1,10 +1,11 @@
 """How far an average precision can be trusted: bootstrap intervals over groups of duplicates.
 
 Pairs are not independent of each other: an ad stands in several, and the ads of one group of duplicates are the same
-thing in other words, so that they are scored right or wrong together. Drawing pairs would count each of them as news
-and give intervals that are too narrow. What is drawn are therefore the groups: with two ends of each pair drawn this
-way, it is the pigeonhole bootstrap (Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1), whose
-intervals err on the wide side.
+thing in other words, so that they are scored right or wrong together. Drawing pairs would count each of them as news,
+and the interval would be too narrow. What is drawn are therefore the groups. As both ends of a pair are drawn, this
+is the pigeonhole bootstrap (Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1), whose intervals
+err on the wide side. In a simulation with groups of up to ten ads, "95 %" intervals over pairs held the true value in
+73 % of 150 data sets, intervals over groups in 98 %.
 """
 
 from collections.abc import Iterator, Sequence
@@ -61,13 +62,16 @@ def resampled_weights(
 class Ranking:
     """Pairs in the order of their scores, sorted once for all replicates.
 
-    `at`: the pairs, the highest score first. `is_duplicate`: in that order. `last_of_tie`: the place in `at` where
-    each threshold, that is each distinct score, ends.
+    `at`: the pairs, the highest score first. `duplicates`: the places in `at` of the duplicates; `last_of_tie`: the
+    last place that shares the score of each, and `last_hit` the last duplicate there, as a place in `duplicates`.
+    `different`: the pairs that are no duplicates.
     """
 
     at: Int64[np.ndarray, "ranked"]
-    is_duplicate: Bool[np.ndarray, "ranked"]
-    last_of_tie: Int64[np.ndarray, "thresholds"]
+    duplicates: Int64[np.ndarray, "positives"]
+    last_of_tie: Int64[np.ndarray, "positives"]
+    last_hit: Int64[np.ndarray, "positives"]
+    different: Int64[np.ndarray, "negatives"]
 
     @classmethod
     def of(
@@ -78,18 +82,24 @@ class Ranking:
     ) -> "Ranking":
         """The ranking of some of the pairs."""
         at = members[np.argsort(-scores[members], kind="stable")]
-        ends = np.flatnonzero(np.diff(scores[at]))
-        return cls(at, labels[at], np.append(ends, len(at) - 1) if len(at) else ends)
+        duplicates = np.flatnonzero(labels[at])
+        ends = np.append(np.flatnonzero(np.diff(scores[at])), len(at) - 1)
+        last_of_tie = ends[np.searchsorted(ends, duplicates)]
+        last_hit = np.searchsorted(duplicates, last_of_tie, side="right") - 1
+        return cls(at, duplicates, last_of_tie, last_hit, at[~labels[at]])
 
     def average_precision(self, weights: Float64[np.ndarray, "pairs"]) -> float:
-        """As `metrics.average_precision`, a pair of weight 0 being none; NaN where it is not defined."""
+        """`metrics.average_precision` (4.1), a pair of weight 0 being none; NaN where it is not defined.
+
+        Recall grows by w_i at each duplicate i, so AP = sum_i w_i P_i / sum_i w_i, P_i the precision at i's threshold.
+        """
         weight = weights[self.at]
-        hit = weight * self.is_duplicate
-        if not hit.any() or not (weight > hit).any():
+        hit = weight[self.duplicates]
+        if not hit.any() or not weights[self.different].any():
             return np.nan
-        hits, seen = np.cumsum(hit)[self.last_of_tie], np.cumsum(weight)[self.last_of_tie]
+        hits, seen = np.cumsum(hit)[self.last_hit], np.cumsum(weight)[self.last_of_tie]
         precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
-        return float(np.sum(np.diff(hits, prepend=0.0) * precision) / hits[-1])
+        return float(hit @ precision / hits[-1])
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ def intervals(
     """The 95 % interval of each ranking's average precision: its 2.5 % and 97.5 % quantiles over the replicates.
 
     All rankings see the same replicates. Costs O(replicates x pairs) for each set of rankings that holds every pair
-    once, in array operations: about 4 s for 1000 replicates of 260,000 pairs.
+    once, in array operations: on one core 5 s for 1000 replicates of 260,000 pairs, and 5 s to draw them.
     """
     found = np.empty((replicates, len(rankings)))
     with progress.task("bootstrap intervals", replicates) as task:

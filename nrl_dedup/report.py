@@ -126,7 +126,7 @@ def report(evaluation: Evaluation, by: Mapping[str, Slicing], progress: Progress
     def part(name: str, kind: str, number: int = 0) -> Part:
         ranking = rankings[name, kind, number]
         ap = ranking.average_precision(weights)
-        pairs, positives = len(ranking.at), int(ranking.is_duplicate.sum())
+        pairs, positives = len(ranking.at), len(ranking.duplicates)
         return Part(pairs, positives, None if np.isnan(ap) else ap, interval[name, kind, number])
 
     def parts(name: str, kind: str) -> list[Part]:
