@@ -68,6 +68,14 @@ def test_several_models_have_the_figures_that_each_has_alone(evaluated, trained:
     assert worse == {name for name in ("words", "shop") if both[name]["average_precision"] < base}
 
 
+def test_a_broken_photo_is_told_once(evaluated, shop: Shop, trained: Path, words_only: Path, tmp_path: Path) -> None:
+    images = shutil.copytree(shop.images, tmp_path / "images")
+    (images / "100.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    where = (*data(shop)[:4], "--images", images)
+    *_, err = evaluated("--model", trained, "--model", words_only, *where)
+    assert "1 photos could not be read" in err and err.count("  100: ") == 1
+
+
 def changed(bundle: Path, folder: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Path:
     """A copy of `bundle` that remembers another split."""
     shutil.copytree(bundle, folder)

@@ -65,6 +65,8 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     nrl-dedup evaluate --model weights/one --model weights/other --blocking
     nrl-dedup evaluate --model weights/mine --items ItemInfo.csv --pairs ItemPairs.csv --json metrics.json
     """
+    import polars as pl
+
     from nrl_dedup.cli.console import ConsoleProgress, show_unreadable
     from nrl_dedup.cli.show_evaluation import show_evaluation
     from nrl_dedup.device import pick_device
@@ -103,8 +105,8 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     if options["json_path"]:
         with written_beside(options["json_path"]) as path:
             path.write_text(json.dumps(figures.as_json(), indent=1, allow_nan=False) + "\n", "utf-8")
-    for prepared in evaluation.prepared.values():
-        show_unreadable(prepared.unreadable)
+    unreadable = pl.concat([prepared.unreadable for prepared in evaluation.prepared.values()])
+    show_unreadable(unreadable.unique(maintain_order=True))
     show_evaluation(figures, by_length=options["by_length"])
 
 
