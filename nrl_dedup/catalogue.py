@@ -1,6 +1,7 @@
 """The catalogue: one row for each ad, ordered by item id, with its texts and the names of its photos."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,6 +94,26 @@ def read_catalogue(
     )
     frame = _by_id(frame).select(list(CATALOGUE))
     return Catalogue(path, frame, table.bad_rows, table.bad_count)
+
+
+def read_further_columns(
+    catalogue: Catalogue, names: Sequence[str], flag: str, id_column: str | None = None
+) -> dict[str, pl.Series]:
+    """Columns of the catalogue's file that no stage reads: name -> text (String) by row of `catalogue`.
+
+    A Parquet cell that is a list is its values joined by ", ".
+
+    :param flag: the option that names them, for messages.
+    :raises NrlDedupError: what `read_table` raises; so a column that is not there.
+    """
+    wanted = {str(place): Column(flag, (), name) for place, name in enumerate(names)}
+    frame = read_table(
+        catalogue.path, {"item_id": Column("--id-column", _ID_NAMES, id_column, identifier=True), **wanted}
+    ).frame
+    frame = catalogue.frame.select("item_id").join(frame, on="item_id", how="left", maintain_order="left")
+    columns = (frame[place] for place in wanted)
+    texts = (column.list.join(", ") if isinstance(column.dtype, pl.List) else column for column in columns)
+    return dict(zip(names, texts, strict=True))
 
 
 def fingerprint(catalogue: Catalogue) -> str:

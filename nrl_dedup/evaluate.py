@@ -1,116 +1,215 @@
-"""Labelled pairs -> how good a model is, beside the baseline: overall and by description length."""
+"""Labelled pairs -> the scores of one or several models, beside the baseline, and what blocking keeps of the pairs."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
+from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.baseline import evidence
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue, fingerprint
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.metrics import BUCKETS, Quality, length_bucket, quality, sigmoid
-from nrl_dedup.pipeline import Prepared, prepare
+from nrl_dedup.metrics import logits_after_blocking, pairs_completeness, reduction_ratio, sigmoid
+from nrl_dedup.pipeline import Prepared, block, prepare
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scoring import pair_logits
 
 BASELINE = "baseline"
+_TEST = ["item_id_l", "item_id_r", "is_duplicate", "weight"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A bundle that is evaluated, its name in all tables (`names_of`), and the folder of the photos that it sees."""
+
+    name: str
+    bundle: Bundle
+    photo_folder: Path | None
+
+
+@dataclass(frozen=True)
+class BlockingQuality:
+    """What a model's blocking keeps, of the whole catalogue. An undefined figure is None.
+
+    `candidate_pairs`: the pairs that `link` would score; identical ads cost none. `pairs_completeness`: of the
+    labelled duplicates, the share that is found (identical ads are). `reduction_ratio`: 1 - candidate_pairs / all
+    pairs of ads. `logits`: `metrics.logits_after_blocking`; their average precision counts the lost pairs.
+    """
+
+    neighbours: int
+    candidate_pairs: int
+    pairs_completeness: float | None
+    reduction_ratio: float | None
+    logits: Float64[np.ndarray, "pairs"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of labelled pairs by each model, and what they are worth.
+    """Labelled pairs, and what each model makes of them.
 
-    `pairs`: row_l, row_r, is_duplicate, weight, bucket, and a column of logits for each of `models`.
+    `pairs`: row_l, row_r (rows of `catalogue`, which holds the ads that were needed), is_duplicate, weight, in the
+    order in which they were given. `logits`: by name, the models in their order, then the baseline. `prepared`, and
+    `blocking` where that was asked for: by name, the models only.
     """
 
     catalogue: Catalogue
     pairs: pl.DataFrame
-    models: tuple[str, ...]
+    logits: dict[str, Float64[np.ndarray, "pairs"]]
+    prepared: dict[str, Prepared]
+    blocking: dict[str, BlockingQuality]
     threshold: float
-    prepared: Prepared
 
-    def quality(self, model: str, bucket: int | None = None) -> Quality:
-        """Of all pairs, or of one length bucket."""
-        pairs = self.pairs if bucket is None else self.pairs.filter(pl.col("bucket") == bucket)
-        labels, weights = pairs["is_duplicate"].to_numpy(), pairs["weight"].to_numpy()
-        return quality(labels, pairs[model].to_numpy(), weights, self.threshold)
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models, without the baseline."""
+        return tuple(self.prepared)
 
-    def as_json(self) -> dict[str, Any]:
-        """`{"models": {NAME: {pairs, positives, average_precision, ..., by_length}}}`; what is undefined is None."""
-        models = {}
-        for model in self.models:
-            total = self.quality(model)
-            by_length = []
-            for bucket in range(BUCKETS):
-                part = self.quality(model, bucket)
-                by_length.append(
-                    {
-                        "bucket": bucket,
-                        "pairs": part.pairs,
-                        "positives": part.positives,
-                        "average_precision": part.average_precision,
-                    }
-                )
-            models[model] = {**vars(total), "threshold": self.threshold, "by_length": by_length}
-        return {"models": models}
+    def ends(self, of_ad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What `of_ad` has for the left and the right ad of each pair."""
+        return of_ad[self.pairs["row_l"].to_numpy()], of_ad[self.pairs["row_r"].to_numpy()]
+
+    def description_words(self) -> Int64[np.ndarray, "ads"]:
+        """The words of each ad's description, cleaned as the first model wants them."""
+        words = next(iter(self.prepared.values())).words
+        return words.lengths[:, -1].astype(np.int64)  # the description is the last column that is read
+
+    def has_words(self) -> Bool[np.ndarray, "ads"]:
+        """Whether an ad has words in a column that the first model reads."""
+        return np.diff(next(iter(self.prepared.values())).words.offsets) > 0
+
+    def has_photo(self) -> Bool[np.ndarray, "ads"]:
+        """Whether an ad has a photo that one of the models could read."""
+        return np.any([prepared.features.has_image() for prepared in self.prepared.values()], axis=0)
 
     def scores(self) -> pl.DataFrame:
-        """item_id_l, item_id_r, is_duplicate (0 or 1), score: the first model's, in the order of the pairs."""
+        """item_id_l, item_id_r, is_duplicate (0 or 1), score, in the order of the pairs; with several models one
+        after the other, and a column `model`. The baseline is left out."""
         ids = self.catalogue.ids
-        return pl.DataFrame(
-            {
-                "item_id_l": ids.gather(self.pairs["row_l"]),
-                "item_id_r": ids.gather(self.pairs["row_r"]),
-                "is_duplicate": self.pairs["is_duplicate"].cast(pl.Int8),
-                "score": pl.Series(sigmoid(self.pairs[self.models[0]].to_numpy()), dtype=pl.Float32),
-            }
+        pairs = self.pairs.select(
+            item_id_l=ids.gather(self.pairs["row_l"]),
+            item_id_r=ids.gather(self.pairs["row_r"]),
+            is_duplicate=pl.col("is_duplicate").cast(pl.Int8),
         )
+        scored = [
+            pairs.with_columns(
+                score=pl.Series(sigmoid(self.logits[name]), dtype=pl.Float32), model=pl.lit(name, pl.String)
+            )
+            for name in self.models
+        ]
+        return pl.concat(scored) if len(scored) > 1 else scored[0].drop("model")
 
 
 def evaluate(
     catalogue: Catalogue,
     pairs: pl.DataFrame,
-    bundle: Bundle,
-    name: str,
-    photo_folder: Path | None,
+    contenders: Sequence[Contender],
     work_dir: Path,
     *,
     threshold: float = 0.5,
+    neighbours: int | None = None,
     device: torch.device,
     backbone_weights: Path | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
-    """Score `pairs` with the model, through the code that `link` uses, and with the bundle's baseline.
+    """Score `pairs` with each model, through the code that `link` uses, and with the first bundle's baseline.
 
-    :param pairs: row_l, row_r, is_duplicate, weight; only their ads are read and embedded.
+    :param pairs: row_l, row_r, is_duplicate, weight; only their ads are read and embedded, unless `neighbours` is
+        given.
+    :param neighbours: the candidates searched for each ad, to judge blocking over the whole catalogue; None: not asked.
+    :raises NrlDedupError: a photo network or a photo folder cannot be had; what `find_candidates` raises.
     """
-    rows = np.unique(np.concatenate([pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()]))
+    rows = np.arange(len(catalogue))
+    if neighbours is None:
+        rows = np.unique(np.concatenate([pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()]))
     part = catalogue.take(rows)
     rows_l, rows_r = (np.searchsorted(rows, pairs[side].to_numpy()) for side in ("row_l", "row_r"))
-    prepared = prepare(
-        part,
-        bundle,
-        photo_folder,
-        work_dir,
-        device=device,
-        backbone_weights=backbone_weights,
-        progress=progress,
-    )
-    words = prepared.words.lengths[:, -1].astype(np.int64)  # the description is the last column that is read
     local = pairs.with_columns(row_l=pl.Series(rows_l), row_r=pl.Series(rows_r))
-    scored = local.with_columns(
-        pl.Series(name, pair_logits(bundle.model, prepared.features, local, device, progress)),
-        pl.Series(
-            BASELINE,
-            bundle.baseline.logits(evidence(prepared.words, prepared.features.photos, rows_l, rows_r)),
-        ),
-        bucket=pl.Series(length_bucket(words[rows_l], words[rows_r])),
-    )
-    return Evaluation(part, scored, (name, BASELINE), threshold, prepared)
+    logits, prepared, blocking = {}, {}, {}
+    for contender in contenders:
+        name, bundle = contender.name, contender.bundle
+        prepared[name] = prepare(
+            part,
+            bundle,
+            contender.photo_folder,
+            work_dir,
+            device=device,
+            backbone_weights=backbone_weights,
+            progress=progress,
+        )
+        logits[name] = pair_logits(bundle.model, prepared[name].features, local, device, progress)
+        if neighbours is not None:
+            blocked = block(part, bundle, prepared[name], neighbours, device=device, progress=progress)
+            found, candidates = blocked.finds(rows_l, rows_r), len(blocked.candidates.frame)
+            blocking[name] = BlockingQuality(
+                neighbours,
+                candidates,
+                pairs_completeness(pairs["is_duplicate"].to_numpy(), found),
+                reduction_ratio(candidates, len(catalogue)),
+                logits_after_blocking(logits[name], found),
+            )
+    first = contenders[0]
+    seen = prepared[first.name]
+    logits[BASELINE] = first.bundle.baseline.logits(evidence(seen.words, seen.features.photos, rows_l, rows_r))
+    return Evaluation(part, local, logits, prepared, blocking, threshold)
+
+
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """What each bundle is called in tables: its folder's name, or `parent/name` and so on where that is not enough to
+    tell it from another one or from the baseline.
+
+    :raises NrlDedupError: a folder is named twice.
+    """
+    whole = [folder.resolve() for folder in folders]
+    for folder, times in Counter(whole).items():
+        if times > 1:
+            raise NrlDedupError(f"--model {folder}: this bundle is named {times} times. Name each one once.")
+    depth = [1] * len(whole)
+    while True:
+        names = [str(Path(*folder.parts[-parts:])) for folder, parts in zip(whole, depth, strict=True)]
+        count = Counter([*names, BASELINE])
+        if max(count.values()) == 1:
+            return names
+        depth = [parts + (count[name] > 1) for parts, name in zip(depth, names, strict=True)]
+
+
+def check_same_test(contenders: Sequence[Contender]) -> None:
+    """Figures stand side by side only if they are of the same pairs.
+
+    :raises NrlDedupError: two bundles were trained on different ads, or remember other pairs, labels or weights for
+        the test. It names the two and what differs.
+    """
+    first = contenders[0]
+    for other in contenders[1:]:
+        difference = _difference(first.bundle, other.bundle)
+        if difference:
+            raise NrlDedupError(
+                f"{first.name} and {other.name} cannot stand side by side on the test pairs that they remember: "
+                f"{difference}. Train them on the same files with the same --split and --seed, or name the data: "
+                "--items CSV --pairs CSV."
+            )
+
+
+def _difference(first: Bundle, other: Bundle) -> str:
+    if first.data.fingerprint != other.data.fingerprint:
+        items = " and ".join(str(bundle.data_path(bundle.data.items)) for bundle in (first, other))
+        return f"they were trained on different ads ({items})"
+    tests = [bundle.split.filter(pl.col("side") == "test").select(_TEST) for bundle in (first, other)]
+    both = tests[0].join(tests[1], on=_TEST[:2], how="full", coalesce=True)
+    shared = both.drop_nulls().sort(_TEST[:2])
+    if len(shared) < len(both):
+        return f"their test pairs differ ({len(tests[0]):,} and {len(tests[1]):,} pairs, {len(shared):,} in both)"
+    relabelled = shared.filter(pl.col("is_duplicate") != pl.col("is_duplicate_right"))
+    if len(relabelled):
+        pair = " and ".join(relabelled.row(0)[:2])
+        return f"{len(relabelled):,} test pairs have other labels, the first of them {pair}"
+    if not np.allclose(shared["weight"], shared["weight_right"]):
+        return "their test pairs have other weights, so the whole sets have other class ratios"
+    return ""
 
 
 def remembered_test(bundle: Bundle, catalogue: Catalogue) -> pl.DataFrame:

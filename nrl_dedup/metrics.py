@@ -92,6 +92,27 @@ def length_bucket(
     return total // 20
 
 
+def pairs_completeness(labels: Bool[np.ndarray, "pairs"], found: Bool[np.ndarray, "pairs"]) -> float | None:
+    """The share of the duplicate pairs that blocking finds; None if there are none."""
+    return float(found[labels].mean()) if labels.any() else None
+
+
+def reduction_ratio(candidates: int, ads: int) -> float | None:
+    """1 - candidates / (ads (ads - 1) / 2): the share of all pairs that need no look; None with less than two ads."""
+    return 1 - candidates / (ads * (ads - 1) / 2) if ads > 1 else None
+
+
+def logits_after_blocking(
+    logits: Float64[np.ndarray, "pairs"], found: Bool[np.ndarray, "pairs"]
+) -> Float64[np.ndarray, "pairs"]:
+    """The logits, those of pairs that blocking lost made one value below all that were found.
+
+    So average precision counts the lost: they share the last threshold, whatever the model would have made of them,
+    and duplicates among them add their recall only at the precision of the whole set, where every pair is claimed.
+    """
+    return np.where(found, logits, logits[found].min() - 1 if found.any() else 0.0)
+
+
 @dataclass(frozen=True)
 class PairwiseQuality:
     """Clusters against the truth, over all pairs of ads."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking import Candidates, collapse, find_candidates
 from nrl_dedup.bundle import Bundle
@@ -87,6 +87,71 @@ def prepare(
 
 
 @dataclass(frozen=True)
+class Blocked:
+    """The embeddings of a catalogue's distinct ads, and the pairs of them that are worth scoring.
+
+    `rows`: the rows that were embedded: of identical ads the smallest, and none of an ad that has neither words nor a
+    readable photo. `candidates`: pairs of positions in `rows`. `identical`: `tables.CANDIDATE_PAIRS`, each ad that
+    another stands for, with that other.
+    `position`: where in `rows` each ad is, or the one that stands for it; -1 for ads that say nothing.
+    """
+
+    rows: Int64[np.ndarray, "distinct"]
+    embeddings: Float32[np.ndarray, "distinct size"]
+    candidates: Candidates
+    identical: pl.DataFrame
+    position: Int64[np.ndarray, "ads"]
+
+    def finds(
+        self, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
+    ) -> Bool[np.ndarray, "pairs"]:
+        """Whether blocking brings the two ads of each pair together: they are identical, or a candidate pair is made
+        of the ads that stand for them."""
+        ends = np.sort([self.position[rows_l], self.position[rows_r]], axis=0)
+        count, frame = len(self.rows), self.candidates.frame
+        keys = frame["row_l"].to_numpy() * count + frame["row_r"].to_numpy()  # ascending, as the frame is ordered
+        wanted = ends[0] * count + ends[1]
+        at = np.searchsorted(keys, wanted)
+        candidate = np.append(keys, -1)[at] == wanted
+        return (ends[0] >= 0) & (candidate | (ends[0] == ends[1]))
+
+
+def block(
+    catalogue: Catalogue,
+    bundle: Bundle,
+    prepared: Prepared,
+    neighbours: int,
+    *,
+    seed: int = 0,
+    device: torch.device,
+    clock: StageClock | None = None,
+    progress: Progress = SILENT,
+) -> Blocked:
+    """Collapse identical ads (same words, same photo), embed the rest, and find the candidate pairs among them.
+
+    :raises NrlDedupError: what `find_candidates` raises.
+    """
+    clock, features = clock or StageClock(), prepared.features
+    with clock.stage("embedding"):
+        digests = np.zeros(len(catalogue), np.uint64) if features.photos is None else features.photos.digests()
+        groups = collapse(catalogue.frame, digests)
+        telling = (features.lengths() > 0) | features.has_image()
+        rows = groups.representatives[telling[groups.representatives]]
+        embeddings = embed_ads(bundle.model, features, rows, device=device, progress=progress)
+
+    with clock.stage("blocking"):
+        candidates = find_candidates(
+            _scaled(bundle, embeddings, device), neighbours, device=device, seed=seed, progress=progress
+        )
+        stars = groups.stars()
+        identical = stars.filter(pl.Series(telling[stars["row_r"].to_numpy()], dtype=pl.Boolean))
+        position = np.full(len(catalogue), -1)
+        position[rows] = np.arange(len(rows))
+        position = position[groups.representatives[groups.group_of]]
+    return Blocked(rows, embeddings, candidates, identical, position)
+
+
+@dataclass(frozen=True)
 class Linked:
     """What `link` found. Rows are rows of the catalogue."""
 
@@ -144,44 +209,27 @@ def link(
         clock=clock,
         progress=progress,
     )
-    features = prepared.features
-
-    with clock.stage("embedding"):
-        digests = np.zeros(len(catalogue), np.uint64) if features.photos is None else features.photos.digests()
-        groups = collapse(catalogue.frame, digests)
-        telling = (features.lengths() > 0) | features.has_image()
-        rows = groups.representatives[telling[groups.representatives]]
-        embeddings = embed_ads(model, features, rows, device=device, progress=progress)
-
-    with clock.stage("blocking"):
-        candidates = find_candidates(
-            _scaled(bundle, embeddings, device), neighbours, device=device, seed=seed, progress=progress
-        )
+    blocked = block(catalogue, bundle, prepared, neighbours, seed=seed, device=device, clock=clock, progress=progress)
 
     with clock.stage("scoring"):
-        scored = score_pairs(model, embeddings, candidates.frame, device=device, progress=progress)
+        scored = score_pairs(model, blocked.embeddings, blocked.candidates.frame, device=device, progress=progress)
 
     with clock.stage("clustering"):
         found = scored.filter(pl.col("score") >= threshold)
+        rows, position = blocked.rows, blocked.position
         found = found.with_columns(pl.Series(name, rows[found[name].to_numpy()]) for name in ("row_l", "row_r"))
-        stars = groups.stars()
-        stars = stars.filter(pl.Series(telling[stars["row_r"].to_numpy()]))
-        identical = stars.with_columns(score=pl.lit(model.identical_score(), pl.Float32))
+        identical = blocked.identical.with_columns(score=pl.lit(model.identical_score(), pl.Float32))
         links = pl.concat([found, identical]).sort("row_l", "row_r")
         clusters = METHODS["connected-components"](links, len(catalogue))
-        position = np.full(len(catalogue), -1)
-        position[rows] = np.arange(len(rows))
-        position = position[groups.representatives[groups.group_of]]
 
         def score(
             rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
         ) -> Float32[np.ndarray, "pairs"]:
-            return sigmoid(logits_of(model, embeddings, position[rows_l], position[rows_r], device=device)).astype(
-                np.float32
-            )
+            logits = logits_of(model, blocked.embeddings, position[rows_l], position[rows_r], device=device)
+            return sigmoid(logits).astype(np.float32)
 
         chained = chaining(clusters, score, seed).filter(pl.col("mean_score") < threshold)
-    return Linked(links, clusters, prepared, candidates, len(identical), chained, clock.costs)
+    return Linked(links, clusters, prepared, blocked.candidates, len(identical), chained, clock.costs)
 
 
 @torch.no_grad()

@@ -27,8 +27,9 @@ class Column:
     """A column to look for.
 
     `names` are its usual names, the likeliest first, compared without case, `_`, `-` and spaces; `given` is the
-    user's own name for it, compared exactly, and `flag` the option that takes it. `identifier` columns hold text
-    or whole numbers: a Parquet column of floats, where 7 has become 7.0, is refused.
+    user's own name for it, compared exactly, and `flag` the option that takes it. A column without usual names may be
+    one that is something else as well. `identifier` columns hold text or whole numbers: a Parquet column of floats,
+    where 7 has become 7.0, is refused.
     """
 
     flag: str
@@ -100,7 +101,7 @@ def _find_columns(path: Path, header: list[str], wanted: Mapping[str, Column]) -
             if column.given not in header:
                 raise NrlDedupError(f"{path}: no column {column.given!r} ({column.flag}). {_columns(header)}")
             found[key] = header.index(column.given)
-    taken = set(found.values())
+    taken = {position for key, position in found.items() if wanted[key].names}
     plain = [_plain(name) if i not in taken else "" for i, name in enumerate(header)]
     for key, column in wanted.items():
         if column.given is not None:

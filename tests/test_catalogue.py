@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nrl_dedup import catalogue as catalogue_module
 from nrl_dedup import records as records_module
-from nrl_dedup.catalogue import fingerprint, read_catalogue
+from nrl_dedup.catalogue import fingerprint, read_catalogue, read_further_columns
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.reading import BadRow, Column, Table, read_table
 from nrl_dedup.records import records, survey
@@ -402,3 +402,38 @@ def test_the_fingerprint_is_of_the_content(tmp_path, monkeypatch, batch):
 def test_the_fingerprint_of_an_empty_catalogue(tmp_path):
     found = read_catalogue(write(tmp_path, "id,title\n"))
     assert fingerprint(found) == digest_by_hand(found.frame)
+
+
+# --- further columns --------------------------------------------------------------------------------------------
+
+
+def test_further_columns_stand_by_the_catalogues_rows(tmp_path):
+    text = 'sku,colour,nr,title,size\n010,red,7,a,\n9,blue,8,b,L\n,none,9,c,S\n10,red,x\n11,"1\n2",10,d,M\n'
+    catalogue = read_catalogue(write(tmp_path, text), id_column="nr")
+    assert catalogue.ids.to_list() == ["7", "8", "9", "10"]
+    columns = read_further_columns(catalogue, ["colour", "size", "nr", "title"], "--by", "nr")
+    assert {name: values.to_list() for name, values in columns.items()} == {
+        "colour": ["red", "blue", "none", "1\n2"],
+        "size": ["", "L", "S", "M"],
+        "nr": ["7", "8", "9", "10"],
+        "title": ["a", "b", "c", "d"],
+    }
+    by_sku = read_catalogue(write(tmp_path, text))
+    assert by_sku.ids.to_list() == ["9", "010", "11"]  # ids are joined as text: 010 is not 10
+    assert read_further_columns(by_sku, ["nr"], "--by")["nr"].to_list() == ["8", "7", "10"]
+    part = by_sku.take(np.array([1]))
+    assert read_further_columns(part, ["colour", "sku"], "--by")["colour"].to_list() == ["red"]
+
+
+def test_further_columns_of_parquet_are_text(tmp_path):
+    frame = pl.DataFrame({"id": [3, 1], "title": ["c", "a"], "price": [1.5, None], "tags": [["x", "y"], []]})
+    frame.write_parquet(tmp_path / "ads.parquet")
+    catalogue = read_catalogue(tmp_path / "ads.parquet")
+    columns = read_further_columns(catalogue, ["price", "tags"], "--by")
+    assert [columns[name].to_list() for name in ("price", "tags")] == [["", "1.5"], ["", "x, y"]]
+
+
+def test_a_further_column_that_is_not_there(tmp_path):
+    catalogue = read_catalogue(write(tmp_path, "id,title,colour\n1,a,red\n"))
+    with pytest.raises(NrlDedupError, match=r"no column 'Colour' \(--by\). Found the columns: id, title, colour."):
+        read_further_columns(catalogue, ["colour", "Colour"], "--by")

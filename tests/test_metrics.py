@@ -82,3 +82,30 @@ def test_pairwise_quality_counts_pairs(rows: list[tuple[int, int]]) -> None:
     assert found.recall == pytest.approx(len(claimed & true) / len(true) if true else 1.0)
     if claimed or true:
         assert found.f1 == pytest.approx(2 * len(claimed & true) / (len(claimed) + len(true)))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(-4, 4).map(float), st.booleans()), min_size=2, max_size=40))
+def test_lost_pairs_rank_below_all_that_blocking_finds(rows: list[tuple[bool, float, bool]]) -> None:
+    labels, logits, found = columns(rows)
+    ranked = metrics.logits_after_blocking(logits, found)
+    assert (ranked[found] == logits[found]).all() and len(set(ranked[~found])) <= 1
+    lost_last = [(0, 0.0) if not kept else (1, logit) for _, logit, kept in rows]
+    order = {key: place for place, key in enumerate(sorted(set(lost_last)))}
+    if len(set(labels)) == 2:
+        expected = average_precision_score(labels, [order[key] for key in lost_last])
+        assert metrics.average_precision(labels, ranked, np.ones(len(rows))) == pytest.approx(expected, abs=1e-12)
+
+
+def test_average_precision_after_blocking_by_hand() -> None:
+    # found: a duplicate at 2, a negative at 1; lost: a duplicate and a negative, though the model knows which is which
+    labels, logits = np.array([True, False, True, False]), np.array([2.0, 1.0, 5.0, -9.0])
+    ranked = metrics.logits_after_blocking(logits, np.array([True, True, False, False]))
+    assert metrics.average_precision(labels, ranked, np.ones(4)) == pytest.approx(0.5 * 1 + 0.5 * 2 / 4)
+
+
+def test_what_blocking_keeps() -> None:
+    labels, found = np.array([True, True, True, False]), np.array([True, False, True, True])
+    assert metrics.pairs_completeness(labels, found) == pytest.approx(2 / 3)
+    assert metrics.pairs_completeness(~labels[:3], found[:3]) is None
+    assert metrics.reduction_ratio(9, 10) == pytest.approx(0.8)  # of 45 pairs
+    assert metrics.reduction_ratio(0, 1) is None

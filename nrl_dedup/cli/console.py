@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from nrl_dedup.progress import Task
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     from nrl_dedup.bundle import Bundle, Epoch
     from nrl_dedup.catalogue import Catalogue
-    from nrl_dedup.evaluate import Evaluation
     from nrl_dedup.pairs import LabelledPairs
     from nrl_dedup.pipeline import Linked
     from nrl_dedup.reading import BadRow
@@ -64,11 +65,11 @@ class ConsoleProgress:
 
 def show_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on standard output: the first column to the left, figures to the right."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
     for place, name in enumerate(header):
-        table.add_column(name, justify="right" if place else "left")
+        table.add_column(Text(name), justify="right" if place else "left")
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, str) else figure(cell) for cell in row))
+        table.add_row(*(Text(cell if isinstance(cell, str) else figure(cell)) for cell in row))
     results.print(table)
 
 
@@ -187,31 +188,6 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
             f"starts at {catalogue.ids[row['cluster_row']]}: {row['size']:,} ads, mean score {row['mean_score']:.2f}."
             " Raise --threshold."
         )
-
-
-def show_evaluation(evaluation: "Evaluation", *, by_length: bool) -> None:
-    """The model and the baseline side by side (Table 4.5), and by description length (Figure 4.12)."""
-    names = evaluation.models
-    total = {name: evaluation.quality(name) for name in names}
-    show_table(
-        f"On {total[names[0]].pairs:,} pairs, {total[names[0]].positives:,} of them duplicates",
-        ("model", "average precision", "loss", f"precision at {evaluation.threshold}", "recall"),
-        [(name, q.average_precision, q.loss, q.precision, q.recall) for name, q in total.items()],
-    )
-    if by_length:
-        rows = []
-        for bucket in range(11):
-            parts = [evaluation.quality(name, bucket) for name in names]
-            count, share = parts[0].pairs, parts[0].positives / parts[0].pairs if parts[0].pairs else None
-            label = f"{10 * bucket}-{10 * bucket + 9}" if bucket < 10 else "100"
-            rows.append((label, count, share, *(part.average_precision for part in parts)))
-        header = ("mean words", "pairs", "share of duplicates", *(f"AP {name}" for name in names))
-        show_table("By description length", header, rows)
-    model, baseline = (total[name].average_precision for name in names)
-    if model is None or baseline is None:
-        warn("average precision is not defined: the pairs are all of one class.")
-    elif model < baseline:
-        warn(f"the model is worse than the baseline here ({model:.3f} against {baseline:.3f}).")
 
 
 def warn(message: str) -> None:

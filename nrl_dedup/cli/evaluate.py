@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,14 +21,35 @@ from nrl_dedup.cli.inputs import (
     work_dir_option,
 )
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from nrl_dedup.catalogue import Catalogue
+    from nrl_dedup.evaluate import Contender, Evaluation
+    from nrl_dedup.slices import Slicing
+
+PHOTOS, MISSING = "photos", "missing"
+
 
 @click.command()
-@click.option("--model", type=FILE, help="A bundle.  [default: the shipped one]")
+@click.option(
+    "--model", "models", type=FILE, multiple=True, help="A bundle; several are compared.  [default: the shipped one]"
+)
 @click.option("--items", type=FILE, help="Other ads than the bundle's own test split.")
 @click.option("--pairs", type=FILE, help="Labelled pairs of --items.")
 @images_option
 @backbone_weights_option
-@click.option("--by-length", is_flag=True, help="Average precision by description length, in the thesis's buckets.")
+@click.option(
+    "--by-length", is_flag=True, help="Average precision by the length of the descriptions, and by unlike ones."
+)
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN|photos|missing",
+    help="Average precision by a column of the items, the number of photos, or what an ad lacks. Repeatable.",
+)
+@click.option("--blocking", is_flag=True, help="What the candidate search keeps of the duplicates.")
+@click.option("--neighbours", default=20, show_default=True, help="Candidates searched for each ad, with --blocking.")
 @click.option("--threshold", default=0.5, show_default=True, help="For precision and recall.")
 @click.option("--json", "json_path", type=FILE, help="All figures as JSON.")
 @click.option("--scores", type=FILE, help="Every pair's score as CSV.")
@@ -37,54 +58,103 @@ from nrl_dedup.cli.inputs import (
 @column_options
 @pair_column_options
 def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
-    """Say how good a model is, beside the baseline: on its own test split, or on labelled pairs that you name.
+    """Say how good models are, beside the baseline: on their own test split, or on labelled pairs that you name.
 
     \b
     nrl-dedup evaluate --by-length
+    nrl-dedup evaluate --model weights/one --model weights/other --blocking
     nrl-dedup evaluate --model weights/mine --items ItemInfo.csv --pairs ItemPairs.csv --json metrics.json
     """
     import polars as pl
 
-    from nrl_dedup.bundle import load_bundle
-    from nrl_dedup.cli.console import ConsoleProgress, show_evaluation, show_unreadable
+    from nrl_dedup.cli.console import ConsoleProgress, show_unreadable
+    from nrl_dedup.cli.show_evaluation import show_evaluation
     from nrl_dedup.device import pick_device
-    from nrl_dedup.evaluate import evaluate as evaluate_model
-    from nrl_dedup.evaluate import remembered_test
+    from nrl_dedup.evaluate import evaluate as evaluate_models
+    from nrl_dedup.report import report
     from nrl_dedup.tables import check_writable, written_beside
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
+    if not 0 <= options["threshold"] <= 1:
+        raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
+    if options["neighbours"] < 1:
+        raise click.BadParameter("wanted 1 or more.", param_hint="--neighbours")
     for flag, path in (("--json", options["json_path"]), ("--scores", options["scores"])):
         if path:
             check_writable(path, flag)
-    device = pick_device(options["device"])
-    bundle = load_bundle(options["model"], device)
-    if items is not None and pairs is not None:
-        ads = read_catalogue(items, columns(options))
-        labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
-        images = photo_folder(options["images"], items)
-    else:
-        ads = read_catalogue(bundle.data_path(bundle.data.items), bundle.data.columns)
-        labelled = remembered_test(bundle, ads)
-        remembered = None if bundle.data.images is None else bundle.data_path(bundle.data.images)
-        images = options["images"] or remembered
-    evaluation = evaluate_model(
+    device, progress = pick_device(options["device"]), ConsoleProgress()
+    contenders, ads, labelled, names = _inputs(items, pairs, options, device)
+    by_column = _columns_by_pair(ads, labelled, options["by"], names.get("id_column"))
+    evaluation = evaluate_models(
         ads,
         labelled,
-        bundle,
-        options["model"].name if options["model"] else "default",
-        images,
+        contenders,
         work_dir(options),
         threshold=options["threshold"],
+        neighbours=options["neighbours"] if options["blocking"] else None,
         device=device,
         backbone_weights=options["backbone_weights"],
-        progress=ConsoleProgress(),
+        progress=progress,
     )
     if options["scores"]:
         with written_beside(options["scores"]) as path:
             evaluation.scores().write_csv(path)
+    by = {name: by_column[name] if name in by_column else _by_state(evaluation, name) for name in options["by"]}
+    figures = report(evaluation, by, progress)
     if options["json_path"]:
         with written_beside(options["json_path"]) as path:
-            path.write_text(json.dumps(evaluation.as_json(), indent=1, allow_nan=False) + "\n", "utf-8")
-    show_unreadable(evaluation.prepared.unreadable)
-    show_evaluation(evaluation, by_length=options["by_length"])
+            path.write_text(json.dumps(figures.as_json(), indent=1, allow_nan=False) + "\n", "utf-8")
+    unreadable = pl.concat([prepared.unreadable for prepared in evaluation.prepared.values()])
+    show_unreadable(unreadable.unique(maintain_order=True))
+    show_evaluation(figures, by_length=options["by_length"])
+
+
+def _inputs(
+    items: Path | None, pairs: Path | None, options: dict[str, Any], device: Any
+) -> tuple[list["Contender"], "Catalogue", "pl.DataFrame", dict[str, str]]:
+    """The bundles, the ads, the labelled pairs and the names of the ads' columns: what the user named, or else what
+    the bundles remember."""
+    import polars as pl
+
+    from nrl_dedup.bundle import load_bundle
+    from nrl_dedup.evaluate import Contender, check_same_test, names_of, remembered_test
+
+    bundles = [load_bundle(folder, device) for folder in options["models"] or (None,)]
+    called = names_of([bundle.folder for bundle in bundles if bundle.folder])
+    if items is not None and pairs is not None:
+        names = columns(options)
+        ads = read_catalogue(items, names)
+        labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
+        images = [photo_folder(options["images"], items)] * len(bundles)
+        contenders = [Contender(*each) for each in zip(called, bundles, images, strict=True)]
+        return contenders, ads, labelled, names
+    remembered = [bundle.data_path(bundle.data.images) if bundle.data.images else None for bundle in bundles]
+    images = [options["images"] or folder for folder in remembered]
+    contenders = [Contender(*each) for each in zip(called, bundles, images, strict=True)]
+    check_same_test(contenders)
+    data = bundles[0].data
+    ads = read_catalogue(bundles[0].data_path(data.items), data.columns)
+    return contenders, ads, remembered_test(bundles[0], ads), data.columns
+
+
+def _columns_by_pair(
+    ads: "Catalogue", labelled: "pl.DataFrame", by: tuple[str, ...], id_column: str | None
+) -> dict[str, "Slicing"]:
+    """The slices by columns of the items' file, before the work: a column may not be there."""
+    from nrl_dedup.catalogue import read_further_columns
+    from nrl_dedup.slices import by_values
+
+    names = [name for name in dict.fromkeys(by) if name not in (PHOTOS, MISSING)]
+    values = read_further_columns(ads, names, "--by", id_column) if names else {}
+    rows_l, rows_r = labelled["row_l"], labelled["row_r"]
+    return {name: by_values(of_ad.gather(rows_l), of_ad.gather(rows_r)) for name, of_ad in values.items()}
+
+
+def _by_state(evaluation: "Evaluation", name: str) -> "Slicing":
+    """The slices by what the ads have and lack."""
+    from nrl_dedup.slices import by_missing, by_photos
+
+    if name == PHOTOS:
+        return by_photos(*evaluation.ends(evaluation.catalogue.frame["photos"].list.len().cast(int).to_numpy()))
+    return by_missing(*evaluation.ends(evaluation.has_words()), *evaluation.ends(evaluation.has_photo()))
