@@ -174,7 +174,7 @@ def test_a_models_name_is_drawn_as_it_is(name: str, tmp_path: Path) -> None:
     assert legend_texts(figure)[0].endswith(f"  {name}")
     bar_chart = plots.ap_by_length({name: BY_BUCKET}, COUNTS)
     plots.save(bar_chart, tmp_path, "b")
-    assert legend_texts(bar_chart) == [name]
+    assert legend_texts(bar_chart) == [f" {name}"]
 
 
 # --- precision and recall --------------------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ def test_ap_by_length_has_a_bar_for_each_defined_value_only() -> None:
     assert marked == [(1.79, "n/a"), (0.21, "n/a")]
     drawn = {round(line.get_xdata()[0], 6): tuple(line.get_ydata()) for line in axes.lines}
     assert drawn == {round(bucket - 0.21, 6): pair for bucket, pair in enumerate(whiskers) if pair}
-    assert legend_texts(figure) == ["a", "b"]
+    assert legend_texts(figure) == [" a", " b"]
     assert axes.get_xticklabels()[0].get_text() == "0-9\n(1,036,531)"
     hatches = [container.patches[0].get_hatch() for container in axes.containers]
     assert hatches[0] != hatches[1]

@@ -82,7 +82,8 @@ def ap_by_length(
     axes.set_xticks(range(BUCKETS), [f"{name}\n({n:,})" for name, n in zip(BUCKET_NAMES, counts, strict=True)])
     axes.set_xlim(-0.6, BUCKETS - 0.4)
     note = "Whiskers: 95 % intervals" if intervals else ""
-    legend_below(figure, handles, list(models), note, columns=2 if len(models) > 1 else 1)
+    names = [f" {name}" for name in models]  # matplotlib before 3.10 hides a label that starts with an underscore
+    legend_below(figure, handles, names, note, columns=2 if len(models) > 1 else 1)
     return figure
 
 
@@ -114,7 +115,7 @@ def unlike_lengths(
             axes.add_patch(_hatched_cell(row, column))
         if pairs:
             text = f"{'n/a' if np.isnan(value) else format(value, '.2f')}\n({pairs:,})"
-            colour = "white" if (value - lowest) / (1 - lowest) > 0.6 else "black"
+            colour = "white" if (value - lowest) / (1 - lowest) > 0.7 else "black"
             box = PAPER if np.isnan(value) else None
             axes.text(column, row, text, ha="center", va="center", color=colour, bbox=box)
     axes.set_xticks(range(bins), names)
