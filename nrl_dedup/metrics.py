@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 BUCKETS = 11
+CALIBRATION_BINS = 10
 
 
 def average_precision(
@@ -28,6 +29,35 @@ def average_precision(
     last_of_tie = np.append(np.diff(scores[order]) != 0, True)
     hits, seen = hits[last_of_tie], seen[last_of_tie]
     return float(np.sum(np.diff(hits, prepend=0.0) * hits / seen) / hits[-1])
+
+
+@dataclass(frozen=True)
+class PrecisionRecallCurve:
+    """Precision (4.2) and recall (4.3) when every pair at a threshold or above is called linked."""
+
+    thresholds: Float64[np.ndarray, "thresholds"]
+    precision: Float64[np.ndarray, "thresholds"]
+    recall: Float64[np.ndarray, "thresholds"]
+
+
+def precision_recall_curve(
+    labels: Bool[np.ndarray, "pairs"],
+    scores: Float64[np.ndarray, "pairs"],
+    weights: Float64[np.ndarray, "pairs"],
+) -> PrecisionRecallCurve | None:
+    """A point for each distinct score, the highest first, so recall never falls. Equal scores share one point.
+
+    Drawn as steps that keep P_n from R_(n-1) to R_n, the area below it is `average_precision`.
+
+    :param weights: above 0.
+    :return: None where one class is absent, as in `average_precision`.
+    """
+    if labels.all() or not labels.any():
+        return None
+    distinct, place = np.unique(-scores, return_inverse=True)
+    seen = np.cumsum(np.bincount(place, weights))
+    hits = np.cumsum(np.bincount(place, np.where(labels, weights, 0.0)))
+    return PrecisionRecallCurve(thresholds=-distinct, precision=hits / seen, recall=hits / hits[-1])
 
 
 def log_loss(
@@ -79,6 +109,55 @@ def quality(
         precision=found / claimed if claimed else None,
         recall=found / wanted if wanted else None,
     )
+
+
+@dataclass(frozen=True)
+class CalibrationBins:
+    """Pairs of like probability together, the lowest first; a bin that no pair fell into is left out.
+
+    `predicted` is the weighted mean of sigmoid(logits), `observed` the weighted share of duplicates, `weights` the
+    sum of the weights and `pairs` the plain count.
+    """
+
+    predicted: Float64[np.ndarray, "bins"]
+    observed: Float64[np.ndarray, "bins"]
+    weights: Float64[np.ndarray, "bins"]
+    pairs: Int64[np.ndarray, "bins"]
+
+
+def calibration_bins(
+    labels: Bool[np.ndarray, "pairs"],
+    logits: Float64[np.ndarray, "pairs"],
+    weights: Float64[np.ndarray, "pairs"],
+    bins: int = CALIBRATION_BINS,
+) -> CalibrationBins:
+    """Quantile bins, each of about the same weight.
+
+    A pair falls in bin floor(bins * (W_below + W_equal / 2) / W): W_below is the weight of the pairs with a lower
+    logit, W_equal that of the pairs with its own logit, W that of all. So equal logits are never parted.
+    """
+    _, place = np.unique(logits, return_inverse=True)
+    equal = np.bincount(place, weights)
+    up_to = np.cumsum(equal)
+    bin_of = (bins * (up_to - equal / 2) / up_to[-1:]).astype(np.int64)
+    _, place = np.unique(np.minimum(bin_of, bins - 1)[place], return_inverse=True)
+    inside = np.bincount(place, weights).astype(np.float64)  # of no pairs, bincount makes whole numbers
+    return CalibrationBins(
+        predicted=np.bincount(place, weights * sigmoid(logits)) / inside,
+        observed=np.bincount(place, weights * labels) / inside,
+        weights=inside,
+        pairs=np.bincount(place).astype(np.int64),
+    )
+
+
+def expected_calibration_error(bins: CalibrationBins) -> float | None:
+    """ECE = sum_b (W_b / W) |observed_b - predicted_b| (Naeini et al., 2015), here over quantile bins.
+
+    :return: None without pairs.
+    """
+    if not len(bins.pairs):
+        return None
+    return float(np.average(np.abs(bins.observed - bins.predicted), weights=bins.weights))
 
 
 def length_bucket(

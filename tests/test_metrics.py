@@ -1,12 +1,15 @@
 """Against scikit-learn, and against pairs counted one by one."""
 
+from fractions import Fraction
 from itertools import combinations
+from math import exp, floor
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, log_loss
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import average_precision_score, log_loss, precision_recall_curve
 
 from nrl_dedup import metrics
 
@@ -109,3 +112,73 @@ def test_what_blocking_keeps() -> None:
     assert metrics.pairs_completeness(~labels[:3], found[:3]) is None
     assert metrics.reduction_ratio(9, 10) == pytest.approx(0.8)  # of 45 pairs
     assert metrics.reduction_ratio(0, 1) is None
+
+
+@given(scored)
+def test_precision_recall_curve_is_scikit_learns_ties_and_weights_included(rows: list) -> None:
+    labels, scores, weights = columns(rows)
+    curve = metrics.precision_recall_curve(labels, scores, weights)
+    if labels.all() or not labels.any():
+        assert curve is None
+        return
+    precision, recall, thresholds = precision_recall_curve(labels, scores, sample_weight=weights)
+    assert curve is not None
+    assert curve.thresholds.tolist() == thresholds[::-1].tolist()
+    np.testing.assert_allclose(curve.precision, precision[-2::-1], atol=1e-12)  # its last point is no threshold
+    np.testing.assert_allclose(curve.recall, recall[-2::-1], atol=1e-12)
+
+
+def test_precision_recall_curve_by_hand() -> None:
+    labels, scores = np.array([True, False, True, False]), np.array([3.0, 2.0, 2.0, 1.0])
+    curve = metrics.precision_recall_curve(labels, scores, np.array([1.0, 2.0, 1.0, 4.0]))
+    assert curve is not None
+    assert curve.thresholds.tolist() == [3.0, 2.0, 1.0]
+    assert curve.precision.tolist() == [1.0, 2 / 4, 2 / 8]
+    assert curve.recall.tolist() == [0.5, 1.0, 1.0]
+
+
+@given(scored, st.integers(1, 12))
+def test_calibration_bins_are_those_of_a_pair_by_pair_count(rows: list, bins: int) -> None:
+    labels, logits, weights = columns(rows)
+    total = Fraction(float(weights.sum()))
+    members: dict[int, list[tuple[bool, float, float]]] = {}
+    for label, logit, weight in rows:
+        below = Fraction(sum(w for _, other, w in rows if other < logit))
+        equal = Fraction(sum(w for _, other, w in rows if other == logit))
+        members.setdefault(floor(bins * (below + equal / 2) / total), []).append((label, logit, weight))
+    inside = [members[b] for b in sorted(members)]
+    sums = [sum(w for _, _, w in part) for part in inside]
+    predicted = [sum(w / (1 + exp(-x)) for _, x, w in part) / s for part, s in zip(inside, sums, strict=True)]
+    observed = [sum(w for y, _, w in part if y) / s for part, s in zip(inside, sums, strict=True)]
+    error = sum(s * abs(o - p) for s, o, p in zip(sums, observed, predicted, strict=True)) / sum(sums)
+
+    found = metrics.calibration_bins(labels, logits, weights, bins)
+    assert found.pairs.tolist() == [len(part) for part in inside]
+    assert found.weights.tolist() == sums
+    np.testing.assert_allclose(found.predicted, predicted, atol=1e-12)
+    np.testing.assert_allclose(found.observed, observed, atol=1e-12)
+    assert metrics.expected_calibration_error(found) == pytest.approx(error, abs=1e-12)
+
+
+def test_calibration_of_distinct_scores_is_scikit_learns() -> None:
+    draw = np.random.default_rng(0)
+    logits = draw.normal(0, 2, size=500)
+    labels = draw.random(500) < 0.4
+    found = metrics.calibration_bins(labels, logits, np.ones(500))
+    observed, predicted = calibration_curve(labels, 1 / (1 + np.exp(-logits)), n_bins=10, strategy="quantile")
+    np.testing.assert_allclose(found.observed, observed, atol=1e-12)
+    np.testing.assert_allclose(found.predicted, predicted, atol=1e-12)
+    assert found.pairs.tolist() == [50] * 10
+
+
+def test_expected_calibration_error_by_hand() -> None:
+    # two bins of two: probability 1/2 with one duplicate of two, 3/4 with none of two
+    labels, logits = np.array([True, False, False, False]), np.array([0.0, 0.0, np.log(3), np.log(3)])
+    bins = metrics.calibration_bins(labels, logits, np.ones(4), 2)
+    assert bins.observed.tolist() == [0.5, 0.0]
+    assert metrics.expected_calibration_error(bins) == pytest.approx((0 + 3 / 4) / 2)
+
+
+def test_no_pairs_have_no_calibration_error() -> None:
+    empty = np.array([])
+    assert metrics.expected_calibration_error(metrics.calibration_bins(empty.astype(bool), empty, empty)) is None
