@@ -140,7 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", type=Path, required=True, help="the safetensors file to measure")
     parser.add_argument("--teacher", type=Path, required=True, help="state of torchvision's mobilenet_v2")
-    parser.add_argument("--photos", type=Path, required=True, help="the first folder given to the training")
+    parser.add_argument("--photos", type=Path, required=True, help="the folder given to the training")
     arguments = parser.parse_args()
 
     _, paths = split_held_out(photo_paths(arguments.photos))
