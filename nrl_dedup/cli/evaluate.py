@@ -67,6 +67,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     """
     import polars as pl
 
+    from nrl_dedup.attention import attention_overlaps
     from nrl_dedup.cli.console import ConsoleProgress, show_unreadable
     from nrl_dedup.cli.show_evaluation import show_evaluation
     from nrl_dedup.device import pick_device
@@ -101,7 +102,8 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         with written_beside(options["scores"]) as path:
             evaluation.scores().write_csv(path)
     by = {name: by_column[name] if name in by_column else _by_state(evaluation, name) for name in options["by"]}
-    figures = report(evaluation, by, progress)
+    attention = attention_overlaps(evaluation, contenders, device=device, progress=progress)
+    figures = report(evaluation, by, attention, progress)
     if options["json_path"]:
         with written_beside(options["json_path"]) as path:
             path.write_text(json.dumps(figures.as_json(), indent=1, allow_nan=False) + "\n", "utf-8")
