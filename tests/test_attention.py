@@ -157,8 +157,9 @@ def test_the_report_has_the_overlap_of_models_with_attention(
 
 def test_a_catalogue_without_photos_has_no_overlap(run: Run, shop: Shop, attending: Path, tmp_path: Path) -> None:
     items = shutil.copy(shop.items, tmp_path / "items.csv")
-    files = ("--items", items, "--pairs", shop.pairs, "--json", tmp_path / "figures.json")
+    files = ("--items", items, "--pairs", shop.pairs, "--json", tmp_path / "figures.json", "--plots", tmp_path / "p")
     status, _, err = run("evaluate", "--device", "cpu", "--model", attending, *files)
     assert status == 0, err
     found = json.loads((tmp_path / "figures.json").read_text())["models"]["attending"]["attention_overlap"]
     assert found == {"overlap": None, "chance": None, "difference": None, "interval": None, "pairs": 0}
+    assert not list((tmp_path / "p").glob("attention-*")) and (tmp_path / "p" / "precision_recall.svg").exists()
