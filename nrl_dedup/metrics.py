@@ -9,28 +9,6 @@ BUCKETS = 11
 CALIBRATION_BINS = 10
 
 
-def average_precision(
-    labels: Bool[np.ndarray, "pairs"],
-    scores: Float64[np.ndarray, "pairs"],
-    weights: Float64[np.ndarray, "pairs"],
-) -> float | None:
-    """AP = sum_n (R_n - R_(n-1)) P_n over the thresholds n, no interpolation (4.1).
-
-    Equal scores share one threshold, so their order does not matter. Pass logits rather than probabilities:
-    a sigmoid that rounds to 1.0 has lost its order.
-
-    :return: None where AP is not defined, that is when one class is absent.
-    """
-    if labels.all() or not labels.any():
-        return None
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(np.where(labels, weights, 0.0)[order])
-    seen = np.cumsum(weights[order])
-    last_of_tie = np.append(np.diff(scores[order]) != 0, True)
-    hits, seen = hits[last_of_tie], seen[last_of_tie]
-    return float(np.sum(np.diff(hits, prepend=0.0) * hits / seen) / hits[-1])
-
-
 @dataclass(frozen=True)
 class PrecisionRecallCurve:
     """Precision (4.2) and recall (4.3) when every pair at a threshold or above is called linked."""
@@ -58,6 +36,22 @@ def precision_recall_curve(
     seen = np.cumsum(np.bincount(place, weights))
     hits = np.cumsum(np.bincount(place, np.where(labels, weights, 0.0)))
     return PrecisionRecallCurve(thresholds=-distinct, precision=hits / seen, recall=hits / hits[-1])
+
+
+def average_precision(
+    labels: Bool[np.ndarray, "pairs"],
+    scores: Float64[np.ndarray, "pairs"],
+    weights: Float64[np.ndarray, "pairs"],
+) -> float | None:
+    """AP = sum_n (R_n - R_(n-1)) P_n over the thresholds n, no interpolation (4.1).
+
+    Equal scores share one threshold, so their order does not matter. Pass logits rather than probabilities:
+    a sigmoid that rounds to 1.0 has lost its order.
+
+    :return: None where AP is not defined, that is when one class is absent.
+    """
+    curve = precision_recall_curve(labels, scores, weights)
+    return None if curve is None else float(np.sum(np.diff(curve.recall, prepend=0.0) * curve.precision))
 
 
 def log_loss(

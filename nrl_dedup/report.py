@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nrl_dedup.attention import AttentionOverlap
 from nrl_dedup.bootstrap import LEVEL, REPLICATES, Interval, Ranking, duplicate_groups, intervals
 from nrl_dedup.evaluate import Evaluation
 from nrl_dedup.metrics import Quality, quality
@@ -55,7 +56,7 @@ class ModelReport:
 @dataclass(frozen=True)
 class Report:
     """All figures of an evaluation. `by`: the slicings that were asked for, by name. `groups`: of duplicates, that
-    the intervals draw."""
+    the intervals draw. `attention`: of the models that have some, by name."""
 
     evaluation: Evaluation
     models: dict[str, ModelReport]
@@ -63,10 +64,11 @@ class Report:
     by_unlike_length: Slicing
     by: dict[str, Slicing]
     groups: int
+    attention: dict[str, AttentionOverlap]
 
     def as_json(self) -> dict[str, Any]:
-        """`{"models": {NAME: {pairs, positives, average_precision, ..., by_length, by_unlike_length, by, blocking}},
-        "bootstrap": {...}}`; what is undefined, or was not asked for, is None."""
+        """`{"models": {NAME: {pairs, positives, average_precision, ..., by_length, by_unlike_length, by, blocking,
+        attention_overlap}}, "bootstrap": {...}}`; what is undefined, or was not asked for, is None."""
         models = {}
         for name, model in self.models.items():
             slices = {
@@ -75,7 +77,8 @@ class Report:
                 "by": {key: _rows(slicing, model.by[key]) for key, slicing in self.by.items()},
             }
             total = {**vars(model.total), **model.overall.as_json(), "threshold": self.evaluation.threshold}
-            models[name] = {**total, **slices, "blocking": self._blocking(name)}
+            attention = self.attention[name].as_json() if name in self.attention else None
+            models[name] = {**total, **slices, "blocking": self._blocking(name), "attention_overlap": attention}
         bootstrap = {"replicates": REPLICATES, "seed": SEED, "level": LEVEL, "groups": self.groups}
         return {"models": models, "bootstrap": bootstrap}
 
@@ -94,10 +97,16 @@ class Report:
         }
 
 
-def report(evaluation: Evaluation, by: Mapping[str, Slicing], progress: Progress = SILENT) -> Report:
-    """Every figure, all intervals from the same replicates (`bootstrap.intervals`).
+def report(
+    evaluation: Evaluation,
+    by: Mapping[str, Slicing],
+    attention: Mapping[str, AttentionOverlap],
+    progress: Progress = SILENT,
+) -> Report:
+    """Every figure, all intervals of average precision from the same replicates (`bootstrap.intervals`).
 
     :param by: further slicings of the pairs, by name.
+    :param attention: `attention_overlaps` of the evaluation.
     """
     rows_l, rows_r, labels, weights = (
         evaluation.pairs[name].to_numpy() for name in ("row_l", "row_r", "is_duplicate", "weight")
@@ -143,7 +152,8 @@ def report(evaluation: Evaluation, by: Mapping[str, Slicing], progress: Progress
         )
         for name, logits in evaluation.logits.items()
     }
-    return Report(evaluation, models, slicings["by_length"], slicings["by_unlike_length"], dict(by), groups.count)
+    lengths = slicings["by_length"], slicings["by_unlike_length"]
+    return Report(evaluation, models, *lengths, dict(by), groups.count, dict(attention))
 
 
 def _rows(slicing: Slicing, parts: list[Part]) -> list[dict[str, Any]]:

@@ -108,16 +108,27 @@ def run(
 @pytest.fixture(scope="session")
 def trained(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle trained on the shop, once for all tests that only read it."""
-    from nrl_dedup.cli import cli
-
-    folder = tmp_path_factory.mktemp("bundles") / "shop"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-        cli(train_arguments(shop, folder), standalone_mode=False)
-    return folder
+    return train_once(shop, tmp_path_factory, "shop")
 
 
 def train_arguments(shop: Shop, folder: Path, *more: object) -> list[str]:
     arguments = ["train", shop.items, shop.pairs, "--backbone", "mobilenet_v3_small", "--backbone-weights"]
     arguments += [shop.backbone, "--views", 1, "--epochs", 12, "--lr", 0.003, "--device", "cpu", "-o", folder, *more]
     return [str(argument) for argument in arguments]
+
+
+def train_once(shop: Shop, factory: pytest.TempPathFactory, name: str, *more: object) -> Path:
+    """A bundle of that name trained on the shop, for the fixtures of a session."""
+    from nrl_dedup.cli import cli
+
+    folder = factory.mktemp("bundles") / name
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(factory.getbasetemp() / "cache"))
+        cli(train_arguments(shop, folder, *more), standalone_mode=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def attending(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the shop's data with stacked attention over 49 regions."""
+    return train_once(shop, tmp_path_factory, "attending", "--fusion", "san", "--regions", "half", "--epochs", 3)

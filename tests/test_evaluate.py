@@ -16,7 +16,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluate import names_of
 from nrl_dedup.pipeline import Blocked
 from nrl_dedup.tables import CANDIDATE_PAIRS
-from tests.conftest import Run, Shop, train_arguments
+from tests.conftest import Run, Shop, train_once
 
 Figures = dict[str, dict]
 IDS = ["item_id_l", "item_id_r"]
@@ -25,13 +25,7 @@ IDS = ["item_id_l", "item_id_r"]
 @pytest.fixture(scope="session")
 def words_only(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another bundle of the shop's data, which looks at words alone and has hardly learnt them."""
-    from nrl_dedup.cli import cli
-
-    folder = tmp_path_factory.mktemp("other") / "words"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-        cli(train_arguments(shop, folder, "--fusion", "text", "--epochs", 1), standalone_mode=False)
-    return folder
+    return train_once(shop, tmp_path_factory, "words", "--fusion", "text", "--epochs", 1)
 
 
 @pytest.fixture

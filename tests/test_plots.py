@@ -53,7 +53,11 @@ def gradient(width: int, height: int) -> Image.Image:
 
 def attended(name: str = "17", size: tuple[int, int] = (640, 480), layers: int = 2, seed: int = 0):
     maps = np.random.default_rng(seed).dirichlet(np.full(196, 0.3), size=layers).reshape(layers, 14, 14)
-    return plots.AttendedPhoto(name, gradient(*size), maps)
+    return plots.AttendedPhoto(name, gradient(*size), maps, maps > np.median(maps))
+
+
+def drawn_pair(left: plots.AttendedPhoto, right: plots.AttendedPhoto) -> Figure:
+    return plots.attention(left, right, outlined="most regions", is_duplicate=True, score=0.9)
 
 
 def length_figures() -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +85,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     ),
     "unlike_lengths": lambda: plots.unlike_lengths(*length_figures(), NAMES, LONG),
     "calibration": lambda: plots.calibration({"a": scores(), "b": scores(1)}, PAIRS),
-    "attention": lambda: plots.attention(attended(LONG), attended(size=(300, 900)), is_duplicate=True, score=0.9),
+    "attention": lambda: drawn_pair(attended(LONG), attended(size=(300, 900))),
 }
 
 
@@ -426,7 +430,7 @@ def test_calibration_draws_scikit_learns_bins() -> None:
 @pytest.mark.parametrize("size", [(640, 480), (300, 900), (224, 224), (1000, 333)])
 def test_the_frame_is_the_view_that_the_network_saw(size: tuple[int, int]) -> None:
     ad = attended(size=size)
-    figure = plots.attention(ad, ad, is_duplicate=True, score=0.9)
+    figure = drawn_pair(ad, ad)
     whole, *overlaid = figure.axes[:3]
     frame = next(patch for patch in whole.patches if isinstance(patch, Rectangle))
     width, height = size
@@ -449,8 +453,8 @@ def test_the_veil_lifts_where_the_layer_looks(regions: int, row: int, column: in
     lit = np.full((regions, regions), 0.1 / regions**2)
     lit[row, column] += 0.9
     even = np.full((regions, regions), 1 / regions**2)
-    ad = plots.AttendedPhoto("17", gradient(300, 300), np.stack([lit, even]))
-    figure = plots.attention(ad, ad, is_duplicate=False, score=0.25)
+    ad = plots.AttendedPhoto("17", gradient(300, 300), np.stack([lit, even]), np.stack([lit == lit.max(), even > 1]))
+    figure = plots.attention(ad, ad, outlined="the brightest", is_duplicate=False, score=0.25)
     assert figure.get_suptitle() == "Not duplicates, score 0.250\n17 and 17"
     assert len(figure.axes) == 2 * (1 + 2)
     _, looking, indifferent = figure.axes[:3]
@@ -462,4 +466,32 @@ def test_the_veil_lifts_where_the_layer_looks(regions: int, row: int, column: in
     peak = lit.max() * regions**2
     assert looking.get_title() == f"layer 1: largest share\n{peak:.1f} x the mean"
     assert indifferent.images[1].get_array()[..., 3].max() == 0
-    assert len(looking.collections) == 1 and not indifferent.collections  # the line at half of the largest share
+    corners = [((column + x) * size - 0.5, (row + y) * size - 0.5) for x, y in ((0, 0), (1, 0), (0, 1), (1, 1))]
+    for line in looking.collections:
+        assert {tuple(point) for edge in line.get_segments() for point in edge} == set(corners)
+        assert len(line.get_segments()) == 4
+    assert all(not line.get_segments() for line in indifferent.collections)
+    assert "Line: the brightest." in figure.get_supxlabel()
+
+
+def test_the_outline_runs_between_top_regions_and_others() -> None:
+    draw = np.random.default_rng(0)
+    top = draw.random((1, 5, 5)) < 0.5
+    ad = plots.AttendedPhoto("17", gradient(300, 300), np.full((1, 5, 5), 1 / 25), top)
+    _, overlaid = drawn_pair(ad, ad).axes[:2]
+    inside = {(row, column) for row in range(5) for column in range(5) if top[0, row, column]}
+    expected = set()
+    for row, column in inside:
+        sides = {
+            (0, -1): ((0, 0), (0, 1)),
+            (0, 1): ((1, 0), (1, 1)),
+            (-1, 0): ((0, 0), (1, 0)),
+            (1, 0): ((0, 1), (1, 1)),
+        }
+        for (down, right), ends in sides.items():
+            if (row + down, column + right) not in inside:
+                expected.add(frozenset((column + x, row + y) for x, y in ends))
+    for line in overlaid.collections:
+        edges = [(np.array(edge) + 0.5) * 5 / 224 for edge in line.get_segments()]
+        assert {frozenset(map(tuple, edge.round().astype(int).tolist())) for edge in edges} == expected
+        assert len(edges) == len(expected)

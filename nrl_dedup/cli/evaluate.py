@@ -53,6 +53,7 @@ PHOTOS, MISSING = "photos", "missing"
 @click.option("--threshold", default=0.5, show_default=True, help="For precision and recall.")
 @click.option("--json", "json_path", type=FILE, help="All figures as JSON.")
 @click.option("--scores", type=FILE, help="Every pair's score as CSV.")
+@click.option("--plots", type=FILE, help="Pictures of all this, as PNG and SVG in this folder.")
 @work_dir_option
 @device_option
 @column_options
@@ -61,12 +62,13 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     """Say how good models are, beside the baseline: on their own test split, or on labelled pairs that you name.
 
     \b
-    nrl-dedup evaluate --by-length
+    nrl-dedup evaluate --by-length --plots plots/
     nrl-dedup evaluate --model weights/one --model weights/other --blocking
     nrl-dedup evaluate --model weights/mine --items ItemInfo.csv --pairs ItemPairs.csv --json metrics.json
     """
     import polars as pl
 
+    from nrl_dedup.attention import attention_overlaps
     from nrl_dedup.cli.console import ConsoleProgress, show_unreadable
     from nrl_dedup.cli.show_evaluation import show_evaluation
     from nrl_dedup.device import pick_device
@@ -83,6 +85,10 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     for flag, path in (("--json", options["json_path"]), ("--scores", options["scores"])):
         if path:
             check_writable(path, flag)
+    if options["plots"]:
+        from nrl_dedup.plots import make_folder
+
+        make_folder(options["plots"])
     device, progress = pick_device(options["device"]), ConsoleProgress()
     contenders, ads, labelled, names = _inputs(items, pairs, options, device)
     by_column = _columns_by_pair(ads, labelled, options["by"], names.get("id_column"))
@@ -101,13 +107,20 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         with written_beside(options["scores"]) as path:
             evaluation.scores().write_csv(path)
     by = {name: by_column[name] if name in by_column else _by_state(evaluation, name) for name in options["by"]}
-    figures = report(evaluation, by, progress)
+    attention = attention_overlaps(evaluation, contenders, device=device, progress=progress)
+    figures = report(evaluation, by, attention, progress)
     if options["json_path"]:
         with written_beside(options["json_path"]) as path:
             path.write_text(json.dumps(figures.as_json(), indent=1, allow_nan=False) + "\n", "utf-8")
     unreadable = pl.concat([prepared.unreadable for prepared in evaluation.prepared.values()])
     show_unreadable(unreadable.unique(maintain_order=True))
     show_evaluation(figures, by_length=options["by_length"])
+    if options["plots"]:
+        from nrl_dedup.pictures import draw_pictures
+
+        which = pairs.name if pairs else "test pairs"
+        drawn = draw_pictures(figures, contenders, which, options["plots"], device=device, progress=progress)
+        progress.say(f"{drawn} pictures, each as PNG and SVG, are in {options['plots']}.")
 
 
 def _inputs(

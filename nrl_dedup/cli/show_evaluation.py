@@ -34,6 +34,8 @@ def show_evaluation(report: "Report", *, by_length: bool) -> None:
         shown += values.values()
     if report.evaluation.blocking:
         _show_blocking(report)
+    if report.attention:
+        _show_attention(report)
     _explain(report, [part for parts in shown for part in parts])
     _compare_with_baseline(report)
 
@@ -82,6 +84,18 @@ def _show_blocking(report: "Report") -> None:
     show_table(
         f"Blocking of all {len(report.evaluation.catalogue):,} ads, {neighbours:,} neighbours each",
         ("model", "candidate pairs", "pairs completeness", "reduction ratio", "AP with lost pairs last"),
+        rows,
+    )
+
+
+def _show_attention(report: "Report") -> None:
+    rows = []
+    for name, found in report.attention.items():
+        interval = None if found.interval is None else " to ".join(map(figure, found.interval))
+        rows.append((name, found.pairs, found.overlap, found.chance, found.difference, interval))
+    show_table(
+        "Attention: of the 20 % of the regions looked at most, the share that both photos of a duplicate have",
+        ("model", "duplicates", "overlap", "by chance", "difference", "95 % interval"),
         rows,
     )
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from nrl_dedup.features.views import CENTRE_SHORTER_SIDE, VIEW
@@ -22,23 +22,26 @@ class AttendedPhoto:
     """An ad's photo as it was read (RGB, before any view was cut from it), and p_I (3.4) of each attention layer.
 
     `maps` has the first layer first; region r of W columns is [layer, r div W, r mod W], and a layer's shares sum to 1.
+    `top`: the regions that are to be outlined, as those that the layer looks at most.
     """
 
     item_id: str
     photo: Image.Image
     maps: Float[np.ndarray, "layers height width"]
+    top: Bool[np.ndarray, "layers height width"]
 
 
 @house_style()
-def attention(left: AttendedPhoto, right: AttendedPhoto, *, is_duplicate: bool, score: float) -> Figure:
+def attention(left: AttendedPhoto, right: AttendedPhoto, *, outlined: str, is_duplicate: bool, score: float) -> Figure:
     """Both photos of one pair, whole, and beside each a row for each attention layer: the view that the network saw,
     dark where the layer did not look.
 
     A region at the layer's largest share is undimmed and one of share 0 nearly black, so even attention dims
-    nothing; the line runs at half of the largest share. The frame on the photo is the view: shorter side to 256, the
-    central 224 x 224 (`features.views.centre_view`).
+    nothing; a line runs around the `top` regions. The frame on the photo is the view: shorter side to 256, the central
+    224 x 224 (`features.views.centre_view`).
 
     :param left, right: with the same number of layers.
+    :param outlined: what the `top` regions are, for the caption.
     """
     layers = len(left.maps)
     label = "Duplicates" if is_duplicate else "Not duplicates"
@@ -48,13 +51,12 @@ def attention(left: AttendedPhoto, right: AttendedPhoto, *, is_duplicate: bool, 
     for ad, photo_column, map_column in ((left, 0, 1), (right, 3, 2)):
         _whole(figure.add_subplot(grid[:, photo_column]), ad)
         view = _view(ad.photo)
-        for layer, shares in enumerate(ad.maps):
+        for layer, (shares, top) in enumerate(zip(ad.maps, ad.top, strict=True)):
             axes = figure.add_subplot(grid[layer, map_column])
             axes.set_title(f"layer {layer + 1}: largest share\n{shares.max() * shares.size:.1f} x the mean")
             _overlaid(axes, view, shares)
-    figure.supxlabel(
-        "Bright: looked at. Line: half of the largest share. Frame on a photo: what the network saw.", fontsize=9
-    )
+            _outline(axes, top)
+    figure.supxlabel(f"Bright: looked at. Line: {outlined}. Frame on a photo: what the network saw.", fontsize=9)
     return figure
 
 
@@ -87,7 +89,16 @@ def _overlaid(axes: Axes, view: np.ndarray, shares: Float[np.ndarray, "height wi
     veil[..., 3] = DARKEST * (1 - seen)
     axes.imshow(view)
     axes.imshow(veil)
-    if seen.min() < 0.5:
-        contour = axes.contour(seen, levels=[0.5], colors="white", linewidths=1.2)
-        contour.set_path_effects([withStroke(linewidth=2.5, foreground="black")])
     axes.set_axis_off()
+
+
+def _outline(axes: Axes, top: Bool[np.ndarray, "height width"]) -> None:
+    """A line along every edge between a region of `top` and one that is not, or the border."""
+    around = np.pad(top, 1)
+    upright = np.argwhere(around[1:-1, 1:] != around[1:-1, :-1])
+    level = np.argwhere(around[1:, 1:-1] != around[:-1, 1:-1])
+    corners = np.concatenate([np.stack([at, at + step], axis=1) for at, step in ((upright, (1, 0)), (level, (0, 1)))])
+    region = VIEW / np.array(top.shape)
+    edges = list((corners * region - 0.5)[..., ::-1])  # x, y; pixel 0 lies from -0.5 to 0.5
+    for colour, width in (("black", 4.0), ("white", 1.8)):
+        axes.add_collection(LineCollection(edges, colors=colour, linewidths=width, capstyle="projecting"))

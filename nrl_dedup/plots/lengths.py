@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
 
 from nrl_dedup.metrics import BUCKETS
 from nrl_dedup.plots.style import PAPER, SKY, house_style, legend_below, look, new_figure, paler
@@ -78,7 +79,8 @@ def ap_by_length(
             if value is None:
                 _mark_missing(axes, x, "n/a")
             if interval is not None:
-                axes.plot([x] * 2, interval, color="black", linewidth=1.2, marker="_", markersize=5)
+                halo = [withStroke(linewidth=3, foreground="white")]
+                axes.plot([x] * 2, interval, color="black", linewidth=1.2, marker="_", markersize=5, path_effects=halo)
     axes.set_xticks(range(BUCKETS), [f"{name}\n({n:,})" for name, n in zip(BUCKET_NAMES, counts, strict=True)])
     axes.set_xlim(-0.6, BUCKETS - 0.4)
     note = "Whiskers: 95 % intervals" if intervals else ""

@@ -1,0 +1,168 @@
+"""Where stacked attention looks in each ad's photo, and whether it is the same place in both photos of a duplicate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from nrl_dedup.bootstrap import LEVEL, REPLICATES, PairGroups, duplicate_groups, resampled_weights
+from nrl_dedup.evaluate import Contender, Evaluation
+from nrl_dedup.features.ads import AdFeatures
+from nrl_dedup.fusion.san import StackedAttention
+from nrl_dedup.progress import SILENT, Progress
+
+BATCH = 256
+TOP_PART = 5  # the top regions are one in five
+SEED = 0
+
+
+@dataclass(frozen=True)
+class AttentionOverlap:
+    """How much two photos of the same thing share of the regions that attention looks at most.
+
+    `overlap`: |top_l and top_r| / |top| of two photos and one attention layer, its mean over the layers and over
+    `pairs` duplicates. `chance`: the same for two photos of different things. Attention that likes the middle of any
+    photo makes both large, so what counts is their difference; `interval` is its 95 % bootstrap interval. What is not
+    defined is None.
+
+    Photos that look alike have like maps in any network: on the example ads the difference is 0.35, and 0.37 to 0.40
+    with random weights. That attention has *learnt* to find the same place takes more than a difference above 0.
+    """
+
+    pairs: int
+    overlap: float | None
+    chance: float | None
+    interval: tuple[float, float] | None
+
+    @property
+    def difference(self) -> float | None:
+        """overlap - chance."""
+        return None if self.overlap is None or self.chance is None else self.overlap - self.chance
+
+    def as_json(self) -> dict[str, Any]:
+        """`interval` is [low, high] of `difference`, or None."""
+        return {
+            "overlap": self.overlap,
+            "chance": self.chance,
+            "difference": self.difference,
+            "interval": None if self.interval is None else list(self.interval),
+            "pairs": self.pairs,
+        }
+
+
+@torch.no_grad()
+def attention_maps(
+    fusion: StackedAttention,
+    features: AdFeatures,
+    rows: Int64[np.ndarray, "wanted"],
+    *,
+    device: torch.device,
+    progress: Progress = SILENT,
+) -> Float32[np.ndarray, "wanted layers regions"]:
+    """p_I (3.4) of each attention layer, in the centre view of the photo that embedding takes.
+
+    The map of an ad without a readable photo says nothing.
+
+    :param fusion: in evaluation mode.
+    :param rows: of `features`; the maps come in their order.
+    """
+    maps = np.empty((len(rows), len(fusion.layers), features.image_shape[0]), dtype=np.float32)
+    order = np.argsort(features.lengths()[rows], kind="stable")  # ads of one length together: little padding
+    with progress.task("attention", len(rows)) as task:
+        for start in range(0, len(rows), BATCH):
+            places = order[start : start + BATCH]
+            batch = features.batch(rows[places]).to(device)
+            p = fusion.attend(batch.tokens, batch.lengths, batch.image, batch.has_image)[1]
+            maps[places] = p.transpose(0, 1).float().cpu().numpy()
+            task.advance(len(places))
+    return maps
+
+
+def top_regions(maps: Float32[np.ndarray, "*n regions"]) -> Bool[np.ndarray, "*n regions"]:
+    """The regions of the largest shares: 20 % of them, rounded down, but at least one; of equal shares the first."""
+    count = max(1, maps.shape[-1] // TOP_PART)
+    top = np.zeros(maps.shape, dtype=bool)
+    np.put_along_axis(top, np.argsort(-maps, axis=-1, kind="stable")[..., :count], True, axis=-1)
+    return top
+
+
+def attention_overlap(
+    top_l: Bool[np.ndarray, "pairs layers regions"],
+    top_r: Bool[np.ndarray, "pairs layers regions"],
+    groups: Int64[np.ndarray, "pairs"],
+) -> AttentionOverlap:
+    """`AttentionOverlap` of duplicate pairs, each of which counts once.
+
+    `chance` is the mean over *every* two of the pairs' photos that are of different groups: what re-pairing the photos
+    at random comes to after infinitely many draws. With c_g(r) the photos of group g that have region r among their
+    top k, and n_g its photos, c and n their sums over g,
+
+    chance = (sum_r c(r)^2 - sum_g sum_r c_g(r)^2) / (k (n^2 - sum_g n_g^2)).
+
+    The interval of overlap - chance is the percentile interval over 1000 draws of the groups (`bootstrap`); two copies
+    of one group are no different things. None where more than half of the draws hold less than two groups. In a
+    simulation (40 groups, attention drawn to the middle, nothing shared beyond that) it held 0 in 95 % of 100 sets.
+
+    :param top_l: the top regions of the pairs' left photos, equally many in each layer; `top_r` of the right ones.
+    :param groups: the group of duplicates that each pair belongs to.
+    """
+    pairs = len(groups)
+    if not pairs:
+        return AttentionOverlap(0, None, None, None)
+    _, group = np.unique(groups, return_inverse=True)
+    count = int(group.max()) + 1
+    marked = int(top_l[0].sum())  # k times the layers
+    members = np.bincount(group).astype(np.float64)
+    shared = np.bincount(group, (top_l & top_r).sum(axis=(1, 2)) / marked)
+    regions = np.zeros((count, top_l[0].size), dtype=np.float32)
+    for top in (top_l, top_r):
+        np.add.at(regions, group, top.reshape(pairs, -1))
+    within = (regions**2).sum(axis=1, dtype=np.float64)
+
+    def figures(times: Float64[np.ndarray, "groups"]) -> tuple[float, float]:
+        """overlap and chance where each group stands so many times; NaN where chance is not defined."""
+        overlap = times @ shared / (times @ members)
+        everywhere = (times.astype(np.float32) @ regions).astype(np.float64)
+        photos = 2 * members * times
+        others = photos.sum() ** 2 - photos @ photos
+        alike = everywhere @ everywhere - times**2 @ within
+        return float(overlap), float(alike / (marked * others)) if others else np.nan
+
+    overlap, chance = figures(np.ones(count))
+    alone = np.arange(count)
+    draws = resampled_weights(PairGroups(alone, alone, count), np.ones(count), REPLICATES, SEED)
+    differences = np.array([float(np.subtract(*figures(times))) for times in draws])
+    defined = differences[~np.isnan(differences)]
+    interval = None
+    if 2 * len(defined) >= REPLICATES:
+        low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        interval = float(low), float(high)
+    return AttentionOverlap(pairs, overlap, None if np.isnan(chance) else chance, interval)
+
+
+def attention_overlaps(
+    evaluation: Evaluation, contenders: Sequence[Contender], *, device: torch.device, progress: Progress = SILENT
+) -> dict[str, AttentionOverlap]:
+    """By name, for each of the models that has attention, over the duplicates among the evaluated pairs.
+
+    Left out are duplicates without two photos: an ad has none that can be read, or both have the very same file, of
+    which two maps differ by the words alone.
+    """
+    rows_l, rows_r, labels = (evaluation.pairs[name].to_numpy() for name in ("row_l", "row_r", "is_duplicate"))
+    groups = duplicate_groups(rows_l, rows_r, labels).left
+    found = {}
+    for contender in contenders:
+        fusion, features = contender.bundle.model.fusion, evaluation.prepared[contender.name].features
+        if not isinstance(fusion, StackedAttention):
+            continue
+        digests = np.zeros(len(features), np.uint64) if features.photos is None else features.photos.digests()
+        digest_l, digest_r = evaluation.ends(digests)
+        pairs = np.flatnonzero(labels & (digest_l > 0) & (digest_r > 0) & (digest_l != digest_r))
+        ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
+        top = top_regions(attention_maps(fusion, features, ads, device=device, progress=progress))
+        left, right = place.reshape(2, -1)
+        found[contender.name] = attention_overlap(top[left], top[right], groups[pairs])
+    return found
