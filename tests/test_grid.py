@@ -37,6 +37,7 @@ def test_the_thesis_settings_in_its_order() -> None:
         (1, 256, 256, 128, 64, 0.5, 0.0001),
     ]
     settings = read_grid(THESIS, Settings())
+    assert all(one.train.contrast == 0 for one in settings)  # the cross-entropy alone
     found = [
         (s.model.gru_layers, s.model.hidden_size, s.model.fused_size, *s.model.branch_sizes, s.model.dropout,
          s.train.learning_rate)
