@@ -3,6 +3,7 @@
 import json
 import shlex
 import zipfile
+from itertools import combinations
 from pathlib import Path
 
 import networkx as nx
@@ -112,6 +113,27 @@ def test_identical_ads_are_linked_and_empty_ones_are_not(run: Run, shop: Shop, t
     assert status == 0, err
     clusters = pl.read_csv(tmp_path / "dupes.csv")
     assert sorted(clusters["item_id"]) == list(range(20)) and set(clusters["cluster_id"]) == {0}
+
+
+@pytest.mark.parametrize(("fusion", "lost"), [("image", ["image"]), ("text", ["title", "description"])])
+def test_ads_without_what_the_model_reads_are_linked_to_identical_ones_only(
+    run: Run, shop: Shop, tmp_path: Path, fusion: str, lost: list[str]
+) -> None:
+    """With as many neighbours as there are other ads, `--threshold 0` links every pair of ads that are searched."""
+    status, _, err = run(*train_arguments(shop, tmp_path / "bundle", "--fusion", fusion, "--epochs", 1))
+    assert status == 0, err
+    ads = pl.read_csv(shop.items, infer_schema=False).with_row_index("row")
+    bare = pl.col("row") % 4 == 0
+    ads = ads.with_columns(pl.when(bare).then(pl.lit("")).otherwise(name).alias(name) for name in lost).drop("row")
+    twin = ads.row(0)
+    pl.concat([ads, ads.head(1).with_columns(item_id=pl.lit("0999"))]).write_csv(tmp_path / "items.csv")
+    outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
+    options = ("--images", shop.images, "--threshold", 0, "--neighbours", 120, "--device", "cpu")
+    status, _, err = run("link", tmp_path / "items.csv", "--model", tmp_path / "bundle", *options, *outputs)
+    assert status == 0, err
+    links = pl.read_csv(tmp_path / "links.csv", infer_schema=False).select("item_id_l", "item_id_r")
+    searched = [item for row, item in enumerate(ads["item_id"]) if row % 4]
+    assert sorted(links.iter_rows()) == sorted([*combinations(searched, 2), (twin[0], "0999")])
 
 
 def test_a_killed_training_keeps_nothing_half_written(run: Run, shop: Shop, tmp_path: Path, monkeypatch) -> None:

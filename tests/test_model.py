@@ -1,5 +1,7 @@
 """The network against closed forms; one test runs the fusion contract over every module."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +81,16 @@ def test_absent_sides_are_learned_and_differ_from_present_ones(fusion: str) -> N
     absent = [p.grad for name, p in network.named_parameters() if "absent" in name]
     assert absent and all(grad is not None for grad in absent)
     assert not torch.allclose(network.embed(batch)[0], h[0])
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_module_reads_the_sides_that_it_says(fusion: str) -> None:
+    network, batch = model(fusion), ads([4, 4], fusion=fusion)
+    h = network.embed(batch)
+    other_words = replace(batch, tokens=batch.tokens % (WORDS + 3) + 1)
+    other_photos = replace(batch, image=batch.image + 1)
+    assert (not torch.equal(network.embed(other_words), h)) == FUSIONS[fusion].reads_words
+    assert (not torch.equal(network.embed(other_photos), h)) == FUSIONS[fusion].reads_photos
 
 
 def test_rnn_cnn_is_the_product_of_the_two_sides() -> None:
