@@ -129,8 +129,8 @@ def block(
 ) -> Blocked:
     """Collapse identical ads (same words, same photo), embed the rest, and find the candidate pairs among them.
 
-    An ad that has nothing of what the model reads, such as one without a photo where the model reads photos alone, has
-    the vector of every other such ad. It is in no candidate pair: that they are the same is nothing that it knows.
+    An ad that has nothing of what the model reads and knows, such as one of unknown words and no photo, has the vector
+    of every other such ad. It is in no candidate pair: that they are the same is nothing that the model can tell.
 
     :raises NrlDedupError: what `find_candidates` raises.
     """
@@ -138,13 +138,12 @@ def block(
     with clock.stage("embedding"):
         digests = np.zeros(len(catalogue), np.uint64) if features.photos is None else features.photos.digests()
         groups = collapse(catalogue.frame, digests)
-        has_words, has_image = features.lengths() > 0, features.has_image()
-        something = has_words | has_image
+        something = (features.lengths() > 0) | features.has_image()
         rows = groups.representatives[something[groups.representatives]]
         embeddings = embed_ads(bundle.model, features, rows, device=device, progress=progress)
 
     with clock.stage("blocking"):
-        telling = np.flatnonzero(_telling(bundle.model, has_words, has_image)[rows])
+        telling = np.flatnonzero(_telling(bundle.model, features)[rows])
         candidates = find_candidates(
             _scaled(bundle, embeddings[telling], device), neighbours, device=device, seed=seed, progress=progress
         )
@@ -200,8 +199,8 @@ def link(
     """Link the ads of `catalogue` that describe the same thing.
 
     Identical ads (same words, same photo) are linked without being searched for. Ads that have neither words nor a
-    readable photo say nothing, and are linked to none; those that have nothing that the model reads, to identical ones
-    only.
+    readable photo say nothing, and are linked to none; those that have nothing that the model reads and knows, to
+    identical ones only.
 
     :raises NrlDedupError: the photo network or the photo folder cannot be had.
     """
@@ -238,11 +237,10 @@ def link(
     return Linked(links, clusters, prepared, blocked.candidates, len(identical), chained, clock.costs)
 
 
-def _telling(
-    model: SiameseModel, has_words: Bool[np.ndarray, "ads"], has_image: Bool[np.ndarray, "ads"]
-) -> Bool[np.ndarray, "ads"]:
-    """Whether an ad has something of what the model reads."""
-    return (has_words & model.fusion.reads_words) | (has_image & model.fusion.reads_photos)
+def _telling(model: SiameseModel, features: AdFeatures) -> Bool[np.ndarray, "ads"]:
+    """Whether an ad has something of what the model reads: a word that it knows, or a readable photo."""
+    words = features.tokens.has_known_word() & model.fusion.reads_words
+    return words | (features.has_image() & model.fusion.reads_photos)
 
 
 def _renumbered(pairs: pl.DataFrame, rows: Int64[np.ndarray, "some"]) -> pl.DataFrame:

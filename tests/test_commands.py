@@ -136,6 +136,17 @@ def test_ads_without_what_the_model_reads_are_linked_to_identical_ones_only(
     assert sorted(links.iter_rows()) == sorted([*combinations(searched, 2), (twin[0], "0999")])
 
 
+def test_ads_of_unknown_words_are_linked_to_identical_ones_only(run: Run, trained: Path, tmp_path: Path) -> None:
+    texts = ["жёсткость", "кальмар тетива", "плинтус", "герань", "плинтус", "диван", "диван герань", "герань диван"]
+    lines = [f"{number},{text}" for number, text in enumerate(texts)]
+    (tmp_path / "items.csv").write_text("\n".join(["item_id,title", *lines]) + "\n", "utf-8")
+    outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
+    status, _, err = run("link", tmp_path / "items.csv", "--model", trained, "--threshold", 0, *outputs)
+    assert status == 0, err
+    links = pl.read_csv(tmp_path / "links.csv").select("item_id_l", "item_id_r")
+    assert list(links.iter_rows()) == [(2, 4), (5, 6), (5, 7), (6, 7)]
+
+
 def test_a_killed_training_keeps_nothing_half_written(run: Run, shop: Shop, tmp_path: Path, monkeypatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
