@@ -6,7 +6,7 @@ Inside the stages an ad is its *row*: its position in the catalogue, which is or
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,14 +70,34 @@ def give_usual_mode(path: Path) -> None:
     path.chmod(0o666 & ~umask)
 
 
-def check_writable(path: Path, flag: str) -> None:
-    """Find out before the hours of work that the file `path` can be written after them.
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]) -> None:
+    """Find out before the hours of work that the files of `outputs`, by their flags, can be written after them.
 
-    :raises NrlDedupError: its folder does not exist or cannot be written, or `path` is a folder.
+    :param inputs: the files that are read. Two paths are the same file through links too.
+    :raises NrlDedupError: an output is one of `inputs` or another output; it exists and is a folder, a pipe or a
+        device; or its folder does not exist or cannot be written.
     """
-    if path.is_dir():
-        raise NrlDedupError(f"{flag} {path}: this is a folder; a file was wanted.")
-    check_folder_writable(path.parent, f"{flag} {path}")
+    taken = [(path, "is read, and would be replaced") for path in inputs if path]
+    for flag, path in outputs.items():
+        if path is None:
+            continue
+        what = f"{flag} {path}"
+        check_folder_writable(path.parent, what)
+        if path.is_dir():
+            raise NrlDedupError(f"{what}: this is a folder; a file was wanted.")
+        if path.exists() and not path.is_file():
+            raise NrlDedupError(f"{what}: this is a pipe or a device, and would be replaced; a file was wanted.")
+        for other, why in taken:
+            if _is_same_file(path, other):
+                raise NrlDedupError(f"{what}: this file {why}. Name another.")
+        taken.append((path, f"is that of {flag} already"))
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there yet
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def check_folder_writable(folder: Path, what: str) -> None:

@@ -1,11 +1,15 @@
 """What a user's mistakes get: a line that names the file, the row and the value; and nothing half-written."""
 
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.tables import check_outputs
 from tests.conftest import Run, Shop, train_arguments
 
 
@@ -44,6 +48,57 @@ def test_output_folder_is_checked_before_the_work(run: Run, shop: Shop, trained:
         assert status == 1 and str(output.parent) in err and "no-such.csv" not in err
     status, _, err = run(*train_arguments(shop, tmp_path / "missing" / "bundle"))
     assert status == 1 and "does not exist" in err
+
+
+@pytest.fixture
+def own(shop: Shop, tmp_path: Path) -> Path:
+    """A folder with a user's files: the catalogue, the pairs, a hard and a symbolic link to each, and a pipe."""
+    for name, file in (("items", shop.items), ("pairs", shop.pairs)):
+        shutil.copy(file, tmp_path / f"{name}.csv")
+        (tmp_path / f"{name}-hard.csv").hardlink_to(tmp_path / f"{name}.csv")
+        (tmp_path / f"{name}-soft.csv").symlink_to(tmp_path / f"{name}.csv")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "nowhere.csv").symlink_to(tmp_path / "new.csv")
+    return tmp_path
+
+
+DATA = "--items {items.csv} --pairs {pairs.csv}"
+REPLACING = {  # the command, {name} being a file in the user's folder; what the error names
+    "link, the catalogue": ("link {items.csv} -o {items.csv}", "-o", "read"),
+    "link, its hard link": ("link {items.csv} -o {items-hard.csv}", "-o", "read"),
+    "link, its symbolic link": ("link {items-soft.csv} -o {new.csv} --links {items.csv}", "--links", "read"),
+    "link, both outputs": ("link {items.csv} -o {new.csv} --links {new.csv}", "--links", "-o"),
+    "link, both through a link": ("link {items.csv} -o {new.csv} --links {nowhere.csv}", "--links", "-o"),
+    "link, a pipe": ("link {items.csv} -o {pipe}", "-o", "pipe"),
+    "evaluate, the items": (f"evaluate {DATA} --json {{items-soft.csv}}", "--json", "read"),
+    "evaluate, the pairs": (f"evaluate {DATA} --scores {{pairs.csv}}", "--scores", "read"),
+    "evaluate, both outputs": ("evaluate --json {new.csv} --scores {new.csv}", "--scores", "--json"),
+    "evaluate, a pipe": ("evaluate --json {pipe}", "--json", "pipe"),
+}
+
+
+@pytest.mark.parametrize("case", REPLACING)
+def test_no_file_of_the_users_is_replaced(run: Run, trained: Path, own: Path, case: str) -> None:
+    command, flag, said = REPLACING[case]
+    before = {path.name: (path.lstat().st_mode, path.lstat().st_ino) for path in own.iterdir()}
+    content = [(own / name).read_bytes() for name in ("items.csv", "pairs.csv")]
+    status, out, err = run(*re.sub(r"{(.*?)}", rf"{own}/\1", command).split(), "--model", trained, "--device", "cpu")
+    assert status == 1 and not out and err.startswith(f"Error: {flag} ") and said in err, err
+    assert {path.name: (path.lstat().st_mode, path.lstat().st_ino) for path in own.iterdir()} == before
+    assert [(own / name).read_bytes() for name in ("items.csv", "pairs.csv")] == content
+
+
+def test_a_device_is_no_output() -> None:
+    with pytest.raises(NrlDedupError, match="-o /dev/null"):
+        check_outputs({"-o": Path("/dev/null")}, [])
+
+
+def test_the_items_that_a_bundle_remembers_are_not_replaced(run: Run, shop: Shop, trained: Path) -> None:
+    before = shop.items.read_bytes()
+    for flag in ("--json", "--scores"):
+        status, _, err = run("evaluate", "--model", trained, flag, shop.items, "--device", "cpu")
+        assert status == 1 and flag in err and "read" in err
+    assert shop.items.read_bytes() == before
 
 
 def test_device_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     from nrl_dedup.device import pick_device
     from nrl_dedup.evaluate import evaluate as evaluate_models
     from nrl_dedup.report import report
-    from nrl_dedup.tables import check_writable, written_beside
+    from nrl_dedup.tables import check_outputs, written_beside
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
@@ -80,9 +80,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
     if options["neighbours"] < 1:
         raise click.BadParameter("wanted 1 or more.", param_hint="--neighbours")
-    for flag, path in (("--json", options["json_path"]), ("--scores", options["scores"])):
-        if path:
-            check_writable(path, flag)
+    check_outputs(_outputs(options), [items, pairs, options["backbone_weights"]])
     device, progress = pick_device(options["device"]), ConsoleProgress()
     contenders, ads, labelled, names = _inputs(items, pairs, options, device)
     by_column = _columns_by_pair(ads, labelled, options["by"], names.get("id_column"))
@@ -110,6 +108,10 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     show_evaluation(figures, by_length=options["by_length"])
 
 
+def _outputs(options: dict[str, Any]) -> dict[str, Path | None]:
+    return {"--json": options["json_path"], "--scores": options["scores"]}
+
+
 def _inputs(
     items: Path | None, pairs: Path | None, options: dict[str, Any], device: Any
 ) -> tuple[list["Contender"], "Catalogue", "pl.DataFrame", dict[str, str]]:
@@ -119,6 +121,7 @@ def _inputs(
 
     from nrl_dedup.bundle import load_bundle
     from nrl_dedup.evaluate import Contender, check_same_test, names_of, remembered_test
+    from nrl_dedup.tables import check_outputs
 
     bundles = [load_bundle(folder, device) for folder in options["models"] or (None,)]
     called = names_of([bundle.folder for bundle in bundles if bundle.folder])
@@ -134,7 +137,9 @@ def _inputs(
     contenders = [Contender(*each) for each in zip(called, bundles, images, strict=True)]
     check_same_test(contenders)
     data = bundles[0].data
-    ads = read_catalogue(bundles[0].data_path(data.items), data.columns)
+    file = bundles[0].data_path(data.items)
+    check_outputs(_outputs(options), [file])
+    ads = read_catalogue(file, data.columns)
     return contenders, ads, remembered_test(bundles[0], ads), data.columns
 
 

@@ -45,15 +45,14 @@ def link(catalogue: Path, **options: Any) -> None:
     from nrl_dedup.cli.console import ConsoleProgress, show_linked, show_unreadable
     from nrl_dedup.device import pick_device
     from nrl_dedup.pipeline import link as link_catalogue
-    from nrl_dedup.tables import check_writable, written_beside
+    from nrl_dedup.tables import check_outputs, written_beside
 
     if not 0 <= options["threshold"] <= 1:
         raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
     if options["neighbours"] < 1:
         raise click.BadParameter("wanted 1 or more.", param_hint="--neighbours")
-    check_writable(options["output"], "-o")
-    if options["links"]:
-        check_writable(options["links"], "--links")
+    outputs = {"-o": options["output"], "--links": options["links"]}
+    check_outputs(outputs, [catalogue, options["backbone_weights"]])
     device = pick_device(options["device"])
     bundle = load_bundle(options["model"], device)
     ads = read_catalogue(catalogue, columns(options))
