@@ -16,6 +16,7 @@ from nrl_dedup.baseline import Baseline, evidence, fit_baseline
 from nrl_dedup.bundle import DataSource
 from nrl_dedup.catalogue import Catalogue, fingerprint
 from nrl_dedup.config import TEXT_COLUMNS, Settings
+from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures, AdPhotos, training_photos
 from nrl_dedup.features.backbones import Backbone, backbone_row, load_backbone
 from nrl_dedup.features.languages import language_row
@@ -103,7 +104,7 @@ def prepare_training(
     :raises NrlDedupError: a setting names nothing that there is, a side of the split lacks a class, or weights cannot
         be had.
     """
-    _check_before_the_work(settings, resources)
+    check_before_the_work(settings, resources)
     words = read_words(
         [catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text]], settings.text.language, progress
     )
@@ -158,8 +159,13 @@ def _digest(*parts: np.ndarray | bytes) -> str:
     return total.hexdigest()
 
 
-def _check_before_the_work(settings: Settings, resources: Resources) -> None:
-    fusion_module(settings.model.fusion)
+def check_before_the_work(settings: Settings, resources: Resources) -> None:
+    """
+    :raises NrlDedupError: a setting names nothing that there is, or wants photos where there is no photo folder.
+    """
+    fusion = settings.model.fusion
+    if fusion_module(fusion).needs_photos and resources.photo_folder is None:
+        raise NrlDedupError(f"--fusion {fusion} needs photos, and there is no photo folder. Name it with --images.")
     language_row(settings.text.language)
     backbone_row(settings.photos.backbone)
     if resources.word_vectors is not None:

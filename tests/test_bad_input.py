@@ -145,6 +145,51 @@ def test_other_photo_network_than_the_bundles(run: Run, shop: Shop, trained: Pat
     assert "mobilenet_v3_small" in err and "--backbone-weights" in err
 
 
+def apart(shop: Shop, folder: Path) -> Path:
+    """The shop's items in a folder of their own, where no photos are."""
+    folder.mkdir()
+    return shutil.copy(shop.items, folder / "items.csv")
+
+
+def warnings(err: str) -> list[str]:
+    return [line for line in err.splitlines() if line.startswith("Warning") and "photos" in line]
+
+
+def test_photos_that_no_folder_is_found_for(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    items = apart(shop, tmp_path / "apart")
+    outputs = ("-o", tmp_path / "dupes.csv", "--device", "cpu")
+    data = ("--items", items, "--pairs", shop.pairs, "--device", "cpu")
+    training = ("train", items, shop.pairs, "--epochs", 1, "--device", "cpu")
+    own_words = ("-o", tmp_path / "words", "--fusion", "text")
+    commands = {
+        "link": ("link", items, *outputs, "--model", trained),
+        "evaluate": ("evaluate", *data, "--model", trained),
+        "train": (*training, "-o", tmp_path / "both"),
+    }
+    for name, command in commands.items():
+        status, _, err = run(*command)
+        (said,) = warnings(err)
+        assert status == 0 and "120 ads" in said and str(items) in said and "--images" in said, name
+    status, _, err = run(*training, *own_words)
+    assert status == 0 and not warnings(err)  # this one would not look at them
+    for model in ("words", "both"):
+        status, _, err = run("link", items, *outputs, "--model", tmp_path / model)
+        assert status == 0 and not warnings(err)
+        for command in (("link", items, *outputs), ("evaluate", *data)):
+            status, _, err = run(*command, "--model", tmp_path / model, "--images", shop.images)
+            (said,) = warnings(err)
+            assert status == 0 and f"--images {shop.images}" in said and "trained without photos" in said
+
+
+@pytest.mark.parametrize("fusion", ["image", "san"])
+def test_a_model_that_needs_photos_is_not_trained_without(run: Run, shop: Shop, tmp_path: Path, fusion: str) -> None:
+    items = apart(shop, tmp_path / "apart")
+    (tmp_path / "grid.toml").write_text(f'[grid]\nfusion = ["text", "{fusion}"]\n')
+    for options in (("--fusion", fusion), ("--grid", tmp_path / "grid.toml")):
+        status, _, err = run("train", items, "no-such-pairs.csv", *options, "-o", tmp_path / "bundle")
+        assert status == 1 and f"--fusion {fusion}" in err and "--images" in err
+
+
 def test_header_only_catalogue_gives_an_empty_file(run: Run, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "catalogue.csv").write_text("id,title,description\n")
     status, _out, err = run("link", tmp_path / "catalogue.csv", "-o", tmp_path / "dupes.csv", "--model", trained)

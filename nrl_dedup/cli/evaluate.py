@@ -67,7 +67,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     """
     import polars as pl
 
-    from nrl_dedup.cli.console import ConsoleProgress, show_unreadable
+    from nrl_dedup.cli.console import ConsoleProgress, show_photo_use, show_unreadable
     from nrl_dedup.cli.show_evaluation import show_evaluation
     from nrl_dedup.device import pick_device
     from nrl_dedup.evaluate import evaluate as evaluate_models
@@ -83,6 +83,8 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     check_outputs(_outputs(options), [items, pairs, options["backbone_weights"]])
     device, progress = pick_device(options["device"]), ConsoleProgress()
     contenders, ads, labelled, names = _inputs(items, pairs, options, device)
+    for contender in contenders:
+        show_photo_use(contender.bundle, ads, contender.photo_folder, options["images"])
     by_column = _columns_by_pair(ads, labelled, options["by"], names.get("id_column"))
     evaluation = evaluate_models(
         ads,

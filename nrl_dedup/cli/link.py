@@ -42,7 +42,7 @@ def link(catalogue: Path, **options: Any) -> None:
     nrl-dedup link ItemInfo.csv --images zips/ -o dupes.csv --links links.csv --model weights/mine
     """
     from nrl_dedup.bundle import load_bundle
-    from nrl_dedup.cli.console import ConsoleProgress, show_linked, show_unreadable
+    from nrl_dedup.cli.console import ConsoleProgress, show_linked, show_photo_use, show_unreadable
     from nrl_dedup.device import pick_device
     from nrl_dedup.pipeline import link as link_catalogue
     from nrl_dedup.tables import check_outputs, written_beside
@@ -56,10 +56,12 @@ def link(catalogue: Path, **options: Any) -> None:
     device = pick_device(options["device"])
     bundle = load_bundle(options["model"], device)
     ads = read_catalogue(catalogue, columns(options))
+    images = photo_folder(options["images"], catalogue)
+    show_photo_use(bundle, ads, images, options["images"])
     linked = link_catalogue(
         ads,
         bundle,
-        photo_folder(options["images"], catalogue),
+        images,
         work_dir(options),
         threshold=options["threshold"],
         neighbours=options["neighbours"],
