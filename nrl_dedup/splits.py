@@ -67,7 +67,8 @@ def published_split(train: pl.DataFrame, valid: pl.DataFrame | None, test: pl.Da
     """Published sides as they are, weights 1; for each that is None, 10 % of `train` at random within each class.
 
     :param train: columns of `tables.LABELLED_PAIRS`; so for `valid` and `test`.
-    :raises NrlDedupError: training, or a side taken from it, would have no duplicates or nothing but duplicates.
+    :raises NrlDedupError: training, or a side taken from it, would have no duplicates or nothing but duplicates; or a
+        published side has no pairs.
     """
     given = {"valid": valid, "test": test}
     train = check(train, LABELLED_PAIRS, "training pairs")
@@ -76,6 +77,11 @@ def published_split(train: pl.DataFrame, valid: pl.DataFrame | None, test: pl.Da
     parts, sides = [train], [side]
     for name, frame in given.items():
         if frame is not None:
+            if frame.is_empty():
+                raise NrlDedupError(
+                    f"--{name}-pairs: not one pair is left. Name other pairs, or leave out --complete-only: it drops "
+                    "those of ads without words or a readable photo."
+                )
             parts.append(check(frame, LABELLED_PAIRS, f"{name} pairs"))
             sides.append(np.full(frame.height, SIDES.index(name), dtype=np.int8))
     split = _split(pl.concat(parts), np.concatenate(sides), weighted=False)

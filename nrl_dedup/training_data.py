@@ -111,8 +111,8 @@ def prepare_training(
     backbone = _backbone(settings, resources)
     photos = None if backbone is None else _photos(catalogue, settings, resources, backbone, progress)
     if settings.train.complete_only:
-        keep = np.diff(words.offsets) > 0
-        keep &= False if photos is None else np.diff(photos.offsets) > 0
+        assert photos is not None
+        keep = (np.diff(words.offsets) > 0) & (np.diff(photos.offsets) > 0)
         pairs = _complete(pairs, keep)
         if published is not None:
             valid, test = (side if side is None else _complete(side, keep) for side in published)
@@ -166,6 +166,10 @@ def check_before_the_work(settings: Settings, resources: Resources) -> None:
     fusion = settings.model.fusion
     if fusion_module(fusion).needs_photos and resources.photo_folder is None:
         raise NrlDedupError(f"--fusion {fusion} needs photos, and there is no photo folder. Name it with --images.")
+    if settings.train.complete_only and resources.photo_folder is None:
+        raise NrlDedupError(
+            "--complete-only keeps ads with words and a photo, and there is no photo folder. Name it with --images."
+        )
     language_row(settings.text.language)
     backbone_row(settings.photos.backbone)
     if resources.word_vectors is not None:

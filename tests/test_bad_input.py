@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from nrl_dedup.errors import NrlDedupError
@@ -188,6 +189,20 @@ def test_a_model_that_needs_photos_is_not_trained_without(run: Run, shop: Shop, 
     for options in (("--fusion", fusion), ("--grid", tmp_path / "grid.toml")):
         status, _, err = run("train", items, "no-such-pairs.csv", *options, "-o", tmp_path / "bundle")
         assert status == 1 and f"--fusion {fusion}" in err and "--images" in err
+
+
+def test_complete_only_needs_photos(run: Run, shop: Shop, tmp_path: Path) -> None:
+    items = apart(shop, tmp_path / "apart")
+    options = ("--complete-only", "-o", tmp_path / "bundle")
+    status, _, err = run("train", items, shop.pairs, *options)
+    assert status == 1 and "--complete-only" in err and "photo folder" in err and "--images" in err
+    ads = pl.read_csv(shop.items, infer_schema=False)
+    ads.with_columns(image=pl.when(pl.col("item_id") < "0200").then("image")).write_csv(items)
+    (tmp_path / "valid.csv").write_text("id1,id2,label\n0202,0203,1\n0204,0209,0\n")
+    arguments = train_arguments(shop, tmp_path / "bundle", "--valid-pairs", tmp_path / "valid.csv", "--complete-only")
+    status, _, err = run("train", items, *arguments[2:], "--images", shop.images)
+    assert status == 1 and "--valid-pairs" in err and "--complete-only" in err
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_header_only_catalogue_gives_an_empty_file(run: Run, trained: Path, tmp_path: Path) -> None:
