@@ -101,8 +101,8 @@ def prepare_training(
     :param pairs: tables.LABELLED_PAIRS over `catalogue`; all of them, or the training ones if `published` is given.
     :param published: the validation and test pairs of a published split.
     :param columns: the names of the catalogue's columns, where the user gave them.
-    :raises NrlDedupError: a setting names nothing that there is, a side of the split lacks a class, or weights cannot
-        be had.
+    :raises NrlDedupError: a setting names nothing that there is, a side of the split lacks a class, the training ads
+        have nothing that the model reads, or weights cannot be had.
     """
     check_before_the_work(settings, resources)
     words = read_words(
@@ -128,6 +128,11 @@ def prepare_training(
     rows_l, rows_r = (train[name].to_numpy() for name in ("row_l", "row_r"))
     own_words = words.take(np.unique(np.concatenate([rows_l, rows_r])))
     vocabulary = Vocabulary.most_frequent(own_words, settings.text.vocabulary_size)
+    if not vocabulary.words and (photos is None or not fusion_module(settings.model.fusion).reads_photos):
+        raise NrlDedupError(
+            f"The ads of the training pairs have no words, so there is nothing for --fusion {settings.model.fusion} to "
+            "learn from. If they have photos, train on those: --fusion image --images DIR."
+        )
     if resources.word_vectors is not None:
         vectors = read_fasttext(resources.word_vectors, vocabulary.words)
     else:

@@ -115,6 +115,20 @@ def test_identical_ads_are_linked_and_empty_ones_are_not(run: Run, shop: Shop, t
     assert sorted(clusters["item_id"]) == list(range(20)) and set(clusters["cluster_id"]) == {0}
 
 
+def test_a_catalogue_of_photos_alone(run: Run, shop: Shop, tmp_path: Path) -> None:
+    items = tmp_path / "items.csv"
+    pl.read_csv(shop.items, infer_schema=False).select("item_id", "image").write_csv(items)
+    arguments = ["train", items, *train_arguments(shop, tmp_path / "bundle")[2:], "--images", shop.images]
+    status, _, err = run(*arguments, "--fusion", "text")
+    assert status == 1 and "no words" in err and "--fusion image" in err
+    status, _, err = run(*arguments)
+    assert status == 0, err
+    data = ("--items", items, "--pairs", shop.pairs, "--images", shop.images, "--json", tmp_path / "m.json")
+    status, _, err = run("evaluate", "--model", tmp_path / "bundle", *data, "--device", "cpu")
+    assert status == 0, err
+    assert json.loads((tmp_path / "m.json").read_text())["models"]["bundle"]["average_precision"] > 0.9
+
+
 @pytest.mark.parametrize(("fusion", "lost"), [("image", ["image"]), ("text", ["title", "description"])])
 def test_ads_without_what_the_model_reads_are_linked_to_identical_ones_only(
     run: Run, shop: Shop, tmp_path: Path, fusion: str, lost: list[str]

@@ -61,6 +61,14 @@ def test_word_encoder_is_the_gru_over_each_ads_own_tokens() -> None:
         torch.testing.assert_close(states[row], last[-1], atol=1e-6, rtol=0)
 
 
+def test_without_a_vocabulary_the_gru_reads_the_special_tokens() -> None:
+    torch.manual_seed(0)
+    encoder = WordEncoder(torch.zeros(0, WORD_SIZE), hidden_size=10, layers=1)
+    tokens = torch.tensor([[2, 1, 1, 3], [0, 0, 0, 0]])  # two unknown words; an ad without words
+    _, last = encoder.gru(encoder.special.weight[tokens[0]])
+    torch.testing.assert_close(encoder(tokens, torch.tensor([4, 0]))[0], last[-1])
+
+
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_an_ads_vector_depends_on_that_ad_alone(fusion: str) -> None:
     network, batch = model(fusion), ads([5, 1, 0, 9, 3, 0, 2], fusion=fusion)
