@@ -21,6 +21,12 @@ def _one_of(value: str, choices: tuple[str, ...], flag: str) -> None:
         raise NrlDedupError(f"{flag} {value}: wanted one of {', '.join(choices)}.")
 
 
+def check_seed(seed: int) -> None:
+    """:raises NrlDedupError: one of the libraries that draw numbers does not take it."""
+    if not 0 <= seed < 2**63:
+        raise NrlDedupError(f"--seed {seed}: wanted a whole number from 0 to 2^63 - 1.")
+
+
 @dataclass(frozen=True)
 class TextSettings:
     """How an ad's words become token ids (`features/text.py`)."""
@@ -112,8 +118,7 @@ class TrainSettings:
         if self.contrast < 0:
             raise NrlDedupError(f"--contrast {self.contrast}: wanted 0 or more.")
         _one_of(self.split, SPLITS, "--split")
-        if not 0 <= self.seed < 2**63:
-            raise NrlDedupError(f"--seed {self.seed}: wanted a whole number from 0 to 2^63 - 1.")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

@@ -113,9 +113,13 @@ def test_photo_folder_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp
     assert str(tmp_path / "imgs") in err
 
 
-@pytest.mark.parametrize("options", [("--threshold", "1.5"), ("--neighbours", "0"), ("--threshold", "half")])
-def test_options(run: Run, shop: Shop, trained: Path, tmp_path: Path, options: tuple) -> None:
-    assert options[0] in failing_link(run, tmp_path, shop.items, "--model", trained, *options)
+@pytest.mark.parametrize(
+    "options",
+    [("--threshold", "1.5"), ("--neighbours", "0"), ("--threshold", "half"), ("--seed", "-1"), ("--seed", str(2**63))],
+)
+def test_options(run: Run, trained: Path, tmp_path: Path, options: tuple) -> None:
+    err = failing_link(run, tmp_path, tmp_path / "no-such.csv", "--model", trained, *options)
+    assert options[0] in err and "no-such.csv" not in err
 
 
 @pytest.mark.parametrize("missing", ["bundle.json", "model.safetensors", "vocabulary.txt", "split.parquet"])
@@ -247,7 +251,7 @@ def test_pairs(run: Run, shop: Shop, tmp_path: Path, case: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [("--fusion", "sum"), ("--backbone", "alexnet"), ("--language", "xx"), ("--epochs", "0"), ("--lr", "-1"),
-     ("--dropout", "1"), ("--split", "days"), ("--word-vectors", "none.bin")],
+     ("--dropout", "1"), ("--seed", "-1"), ("--split", "days"), ("--word-vectors", "none.bin")],
 )  # fmt: skip
 def test_train_options(run: Run, shop: Shop, tmp_path: Path, options: tuple[str, str]) -> None:
     status, _, err = run(*train_arguments(shop, tmp_path / "bundle", *options))

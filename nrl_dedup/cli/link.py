@@ -43,6 +43,7 @@ def link(catalogue: Path, **options: Any) -> None:
     """
     from nrl_dedup.bundle import load_bundle
     from nrl_dedup.cli.console import ConsoleProgress, show_linked, show_photo_use, show_unreadable
+    from nrl_dedup.config import check_seed
     from nrl_dedup.device import pick_device
     from nrl_dedup.pipeline import link as link_catalogue
     from nrl_dedup.tables import check_outputs, written_beside
@@ -51,6 +52,7 @@ def link(catalogue: Path, **options: Any) -> None:
         raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
     if options["neighbours"] < 1:
         raise click.BadParameter("wanted 1 or more.", param_hint="--neighbours")
+    check_seed(options["seed"])
     outputs = {"-o": options["output"], "--links": options["links"]}
     check_outputs(outputs, [catalogue, options["backbone_weights"]])
     device = pick_device(options["device"])
