@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,8 @@ class Resources:
 class TrainingData:
     """Computed once; any number of networks are trained on it.
 
-    `settings`: those that it was computed with. `vectors`: of `vocabulary`, in its order. `ids`: item ids by row.
+    `settings`: those that it was computed with. `features`: by row of the catalogue, without the photos of ads that
+    stand in no pair. `vectors`: of `vocabulary`, in its order. `ids`: item ids by row.
     """
 
     settings: Settings
@@ -109,7 +110,8 @@ def prepare_training(
         [catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text]], settings.text.language, progress
     )
     backbone = _backbone(settings, resources)
-    photos = None if backbone is None else _photos(catalogue, settings, resources, backbone, progress)
+    of_pairs = _photos_of_pairs(catalogue, [pairs, *(side for side in published or () if side is not None)])
+    photos = None if backbone is None else _photos(of_pairs, settings, resources, backbone, progress)
     if settings.train.complete_only:
         assert photos is not None
         keep = (np.diff(words.offsets) > 0) & (np.diff(photos.offsets) > 0)
@@ -187,8 +189,16 @@ def _backbone(settings: Settings, resources: Resources) -> Backbone | None:
     return load_backbone(settings.photos.backbone, resources.backbone_weights, resources.device)
 
 
+def _photos_of_pairs(catalogue: Catalogue, sides: Sequence[pl.DataFrame]) -> pl.Series:
+    """The photo references of each ad; null for an ad that stands in none of the pairs."""
+    in_pairs = np.zeros(len(catalogue), dtype=bool)
+    for pairs in sides:
+        in_pairs[pairs["row_l"].to_numpy()] = in_pairs[pairs["row_r"].to_numpy()] = True
+    return catalogue.frame.select(pl.when(pl.Series(in_pairs)).then("photos")).to_series()
+
+
 def _photos(
-    catalogue: Catalogue, settings: Settings, resources: Resources, backbone: Backbone, progress: Progress
+    references: pl.Series, settings: Settings, resources: Resources, backbone: Backbone, progress: Progress
 ) -> AdPhotos:
     assert resources.photo_folder is not None
     compute = partial(
@@ -201,7 +211,7 @@ def _photos(
         progress=progress,
     )
     views = partial(compute, views=settings.photos.views, seed=settings.train.seed)
-    return training_photos(catalogue.frame["photos"], settings.photos, compute, views)
+    return training_photos(references, settings.photos, compute, views)
 
 
 def _complete(pairs: pl.DataFrame, keep: np.ndarray) -> pl.DataFrame:

@@ -115,6 +115,31 @@ def test_identical_ads_are_linked_and_empty_ones_are_not(run: Run, shop: Shop, t
     assert sorted(clusters["item_id"]) == list(range(20)) and set(clusters["cluster_id"]) == {0}
 
 
+def test_training_computes_the_photos_of_the_ads_in_pairs_only(
+    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nrl_dedup.features.photos import PhotoFolder
+
+    read, original = set(), PhotoFolder.read
+
+    def noted(self: PhotoFolder, ref: str) -> bytes:
+        read.add(ref)
+        return original(self, ref)
+
+    pairs = pl.read_csv(shop.pairs, infer_schema=False)
+    pairs.head(60).write_csv(tmp_path / "pairs.csv")
+    pairs[60:66].write_csv(tmp_path / "valid.csv")
+    pairs[66:69].write_csv(tmp_path / "test.csv")
+    published = ("--valid-pairs", tmp_path / "valid.csv", "--test-pairs", tmp_path / "test.csv")
+    arguments = train_arguments(shop, tmp_path / "bundle", *published, "--epochs", 1, "--work-dir", tmp_path / "work")
+    arguments[2] = str(tmp_path / "pairs.csv")
+    monkeypatch.setattr(PhotoFolder, "read", noted)
+    status, _, err = run(*arguments)
+    assert status == 0, err
+    ads = set(pairs["id1"][:69]) | set(pairs["id2"][:69])
+    assert len(ads) < 120 and read == {str(int(ad)) for ad in ads}
+
+
 def test_a_catalogue_of_photos_alone(run: Run, shop: Shop, tmp_path: Path) -> None:
     items = tmp_path / "items.csv"
     pl.read_csv(shop.items, infer_schema=False).select("item_id", "image").write_csv(items)

@@ -145,7 +145,7 @@ def photos_in_order(photos: pl.Series, choice: str) -> pl.DataFrame:
 def training_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute, views: Compute) -> AdPhotos:
     """The first `per_ad` photos of every ad, all computed: centre views and, if asked for, augmented ones.
 
-    :param photos: the photo references of each ad, a list each.
+    :param photos: the photo references of each ad, a list each; null counts as none.
     :param centre: computes (or finds) the centre views of the photos that it is given; `views` the augmented.
     """
     frame = photos_in_order(photos, settings.choice).filter(pl.col("place") < settings.per_ad)
