@@ -8,8 +8,7 @@ backbone.safetensors    the photo network, where it came from a file rather than
 """
 
 import json
-import shutil
-import tempfile
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text import Vocabulary
 from nrl_dedup.model import SiameseModel
-from nrl_dedup.tables import check_folder_writable, give_usual_mode
+from nrl_dedup.tables import check_folder_writable, folder_written_beside, give_usual_mode
 
 VERSION = 1
 SPLIT = {
@@ -105,24 +104,11 @@ def save_bundle(bundle: Bundle, backbone: Backbone | None, folder: Path, *, forc
     :raises NrlDedupError: `folder` exists and `force` is not given, or it cannot be written.
     """
     check_bundle_target(folder, force=force)
-    try:
-        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
-    except OSError as error:
-        raise NrlDedupError(f"-o {folder}: cannot write in {folder.parent} ({error.strerror}).") from error
-    try:
-        _write(bundle, backbone, part)
-        part.chmod(0o755)
-        if folder.exists():
-            old = part.with_suffix(".old")
-            folder.rename(old)
-            part.rename(folder)
-            shutil.rmtree(old)
-        else:
-            part.rename(folder)
-    except (OSError, SafetensorError) as error:
-        raise NrlDedupError(f"-o {folder}: could not be written ({error}).") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with folder_written_beside(folder) as part:
+        try:
+            _write(bundle, backbone, part)
+        except SafetensorError as error:
+            raise NrlDedupError(f"-o {folder}: could not be written ({error}).") from error
 
 
 def check_bundle_target(folder: Path, *, force: bool) -> None:
@@ -135,7 +121,7 @@ def check_bundle_target(folder: Path, *, force: bool) -> None:
             raise NrlDedupError(f"-o {folder}: there is something already. Name another folder, or add --force.")
         if not (folder / "bundle.json").exists():
             raise NrlDedupError(f"-o {folder}: --force replaces a bundle, and this is none. Name another folder.")
-    check_folder_writable(folder.parent, f"-o {folder}")
+    check_folder_writable(Path(os.path.realpath(folder)).parent, f"-o {folder}")
 
 
 def _write(bundle: Bundle, backbone: Backbone | None, folder: Path) -> None:

@@ -5,6 +5,7 @@ Inside the stages an ad is its *row*: its position in the catalogue, which is or
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -61,6 +62,44 @@ def written_beside(path: Path) -> Iterator[Path]:
         raise NrlDedupError(f"{path}: could not be written ({error.strerror}).") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_beside(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder`, renamed to it only if the block ends without an exception.
+
+    What was there is thrown away when the new folder stands in its place, and not before. If `folder` is a link, all
+    this is done where it leads to.
+
+    :raises NrlDedupError: the parent cannot be written, or the disk is full. It names `folder` as that of -o.
+    """
+    place = Path(os.path.realpath(folder))
+    try:
+        part = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.", suffix=".part"))
+    except OSError as error:
+        raise NrlDedupError(f"-o {folder}: cannot write in {place.parent} ({error.strerror}).") from error
+    try:
+        yield part
+        part.chmod(0o755)
+        _exchange(part, place)
+    except OSError as error:
+        raise NrlDedupError(f"-o {folder}: could not be written ({error}).") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _exchange(part: Path, place: Path) -> None:
+    old = part.with_suffix(".old")
+    there = place.exists()
+    if there:
+        place.rename(old)
+    try:
+        part.rename(place)
+    except BaseException:  # Ctrl-C too
+        if there:
+            old.rename(place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def give_usual_mode(path: Path) -> None:

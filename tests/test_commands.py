@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import zipfile
 from itertools import combinations
 from pathlib import Path
@@ -194,6 +195,41 @@ def test_a_killed_training_keeps_nothing_half_written(run: Run, shop: Shop, tmp_
     status, _, err = run(*train_arguments(shop, tmp_path / "bundle", "--epochs", 1))
     assert status == 1 and "could not be written" in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_force_replaces_the_bundle_that_a_link_leads_to(
+    run: Run, shop: Shop, trained: Path, tmp_path: Path, search: bool
+) -> None:
+    """For a training and for a search; and the link may lead to where nothing is yet."""
+    shutil.copytree(trained, tmp_path / "real")
+    for name, leads_to in (("old", "real"), ("new", "other")):
+        (tmp_path / name).symlink_to(tmp_path / leads_to)
+        options = ("--epochs", 1, "--force", *(("--seeds", 1) if search else ()))
+        status, _, err = run(*train_arguments(shop, tmp_path / name, *options))
+        assert status == 0, err
+        assert (tmp_path / name).readlink() == tmp_path / leads_to
+        assert len(json.loads((tmp_path / leads_to / "bundle.json").read_text())["epochs"]) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "new", "real", "other"}
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_bundle_that_cannot_be_replaced_stays(
+    run: Run, shop: Shop, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    bundle, original = shutil.copytree(trained, tmp_path / "bundle"), Path.rename
+    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.suffix == ".part":
+            raise failure
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    status, _, err = run(*train_arguments(shop, bundle, "--force", "--epochs", 1))
+    assert status in (1, 130) and "Traceback" not in err
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [bundle]
 
 
 def test_ctrl_c_keeps_the_best_epoch(run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
