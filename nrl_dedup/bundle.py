@@ -35,6 +35,18 @@ SPLIT = {
     "weight": pl.Float64,
 }
 
+_ABOUT: dict[str, type | tuple[type, ...]] = {  # of bundle.json
+    "settings": dict,
+    "image_size": int,
+    "backbone_fingerprint": (str, type(None)),
+    "backbone_file": bool,
+    "baseline": dict,
+    "best_epoch": int,
+    "epochs": list,
+    "split": dict,
+    "data": dict,
+}
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -185,15 +197,19 @@ def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
             folder=folder.resolve(),
         )
     except (
-        KeyError,
+        LookupError,
         TypeError,
+        ValueError,
+        AttributeError,
         RuntimeError,
+        OSError,
         SafetensorError,
         pl.exceptions.PolarsError,
-        UnicodeDecodeError,
+        NrlDedupError,  # of the settings: it names a flag that the user has not given
     ) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error).split("\n")[0]
         raise NrlDedupError(
-            f"--model {folder}: the bundle is damaged ({str(error).splitlines()[0]}). Copy it again, or train anew."
+            f"--model {folder}: the bundle is damaged ({why}). Copy it again, or train anew."
         ) from error
 
 
@@ -210,6 +226,11 @@ def _read_about(folder: Path) -> dict[str, Any]:
         raise NrlDedupError(
             f"{path}: a bundle of version {version}; this program reads version {VERSION}. Train it again."
         )
+    wrong = [key for key, kind in _ABOUT.items() if not isinstance(about.get(key), kind)]
+    if wrong:
+        raise NrlDedupError(
+            f"{path}: the bundle is damaged ({', '.join(wrong)} is missing or malformed). Copy it again, or train anew."
+        )
     return about
 
 
@@ -224,5 +245,6 @@ def _settings(saved: dict[str, Any]) -> Settings:
 
 
 def _baseline(saved: dict[str, Any]) -> Baseline:
-    pairs = {name: tuple(saved[name]) for name in ("mean", "deviation", "coefficients")}
-    return Baseline(**pairs, intercept=saved["intercept"])
+    values = [(name, saved[name]) for name in ("mean", "deviation", "coefficients")]
+    pairs = {name: (float(of_words), float(of_photos)) for name, (of_words, of_photos) in values}
+    return Baseline(**pairs, intercept=float(saved["intercept"]))

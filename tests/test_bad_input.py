@@ -139,6 +139,46 @@ def test_damaged_bundle_and_bundle_of_another_version(run: Run, shop: Shop, trai
     assert "no such folder" in failing_link(run, tmp_path, shop.items, "--model", tmp_path / "none")
 
 
+NO_VALUE = object()
+MALFORMED = {  # where in bundle.json, and what stands there instead
+    "backbone_file": ("backbone_file", NO_VALUE),
+    "image_size": ("image_size", "576"),
+    "settings": ("settings", [1, 2]),
+    "one branch size": ("settings model branch_sizes", [128]),
+    "three branch sizes": ("settings model branch_sizes", [3, 2, 1]),
+    "no branch sizes": ("settings model branch_sizes", NO_VALUE),
+    "another fusion": ("settings model fusion", "sum"),
+    "another size": ("settings model hidden_size", 7),
+    "dropout": ("settings model dropout", 7),
+    "words": ("settings text max_words", "100"),
+    "a part": ("settings photos", 5),
+    "a setting of tomorrow": ("settings train warmup", 3),
+    "epochs": ("epochs", 3),
+    "an epoch": ("epochs", [3]),
+    "baseline": ("baseline mean", [0.1, 0.2, 0.3]),
+    "a figure of the baseline": ("baseline intercept", NO_VALUE),
+    "data": ("data items", NO_VALUE),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_malformed_bundle(run: Run, shop: Shop, trained: Path, tmp_path: Path, case: str) -> None:
+    keys, value = MALFORMED[case]
+    bundle = shutil.copytree(trained, tmp_path / "bundle")
+    about = json.loads((bundle / "bundle.json").read_text())
+    *parents, last = keys.split()
+    part = about
+    for key in parents:
+        part = part[key]
+    if value is NO_VALUE:
+        del part[last]
+    else:
+        part[last] = value
+    (bundle / "bundle.json").write_text(json.dumps(about))
+    err = failing_link(run, tmp_path, shop.items, "--model", bundle)
+    assert err.startswith("Error: ") and str(bundle) in err and "the bundle is damaged" in err and len(err) < 400
+
+
 def test_other_photo_network_than_the_bundles(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
     import torch
 
