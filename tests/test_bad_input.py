@@ -288,6 +288,16 @@ def test_pairs(run: Run, shop: Shop, tmp_path: Path, case: str) -> None:
         assert part in err
 
 
+def test_pairs_that_are_left_out_are_told_of(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    rows = ["0100,0101,1", "0101,0100,1", "0100,0101,1", "0100,0110,0", "0104,0103,1", "0103,0104,0", "0103,0103,1"]
+    (tmp_path / "pairs.csv").write_text("\n".join(["id1,id2,label", *rows]) + "\n")
+    data = ("--items", shop.items, "--pairs", tmp_path / "pairs.csv", "--images", shop.images)
+    status, out, err = run("evaluate", "--model", trained, *data, "--device", "cpu")
+    assert status == 0 and "On 2 pairs" in out, err
+    assert "2 rows repeat" in err and "1 pairs of an ad with itself" in err
+    assert "2 rows are of pairs that are labelled both ways" in err and "  0103 and 0104\n" in err
+
+
 @pytest.mark.parametrize(
     "options",
     [("--fusion", "sum"), ("--backbone", "alexnet"), ("--language", "xx"), ("--epochs", "0"), ("--lr", "-1"),

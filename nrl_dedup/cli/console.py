@@ -100,8 +100,12 @@ def show_dropped_pairs(path: Path, pairs: "LabelledPairs") -> None:
         warn(f"{path}: {pairs.dropped_unknown:,} pairs name an ad that the catalogue lacks ({ids} ...); left out.")
     if pairs.dropped_self:
         warn(f"{path}: {pairs.dropped_self:,} pairs of an ad with itself; left out.")
+    if pairs.dropped_repeated:
+        warn(f"{path}: {pairs.dropped_repeated:,} rows repeat the pair of another row; each pair is taken once.")
     if pairs.dropped_contradicting:
-        warn(f"{path}: {pairs.dropped_contradicting:,} pairs are labelled both ways; left out.")
+        warn(f"{path}: {pairs.dropped_contradicting:,} rows are of pairs that are labelled both ways; left out:")
+        for left, right in pairs.contradicting:
+            messages.print(f"  {left} and {right}", markup=False)
 
 
 def show_photos_not_seen(who: str, ads: "Catalogue") -> None:
