@@ -55,3 +55,15 @@ def test_training_draws_among_the_views_of_an_ads_first_readable_photos(views: i
         for count in seen.values():  # within 4 standard deviations
             share = 1 / len(expected)
             assert count / DRAWS == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / DRAWS))
+
+
+def test_a_batch_holds_each_ads_own_tokens() -> None:
+    ads = [[2, 9, 4, 3], [], [2, 7, 3], [2, 5, 6, 8, 3]]
+    offsets = np.concatenate([[0], np.cumsum([len(ad) for ad in ads])]).astype(np.int64)
+    features = AdFeatures(TokenIds(np.array([token for ad in ads for token in ad], np.int32), offsets), None, (3,))
+    for rows in ([3, 1, 0], [1], [2, 2]):
+        batch = features.batch(np.array(rows))
+        longest = max(1, *(len(ads[row]) for row in rows))
+        assert batch.tokens.tolist() == [ads[row] + [0] * (longest - len(ads[row])) for row in rows]
+        assert batch.lengths.tolist() == [len(ads[row]) for row in rows]
+        assert batch.image.shape == (len(rows), 3) and not batch.image.any() and not batch.has_image.any()

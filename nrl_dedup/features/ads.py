@@ -113,7 +113,8 @@ class AdFeatures:
         photo_rows: np.ndarray,
         gather: Callable[[np.ndarray], np.ndarray] | None,
     ) -> Batch:
-        starts, lengths = self.tokens.offsets[rows], self.lengths()[rows]
+        starts = self.tokens.offsets[rows]
+        lengths = self.tokens.offsets[rows + 1] - starts
         place = np.arange(max(1, int(lengths.max(initial=1))))
         real = place < lengths[:, None]
         tokens = np.zeros(real.shape, dtype=np.int64)
