@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int8, Int64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
+from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import LABELLED_PAIRS, check
 
@@ -87,13 +88,6 @@ def published_split(train: pl.DataFrame, valid: pl.DataFrame | None, test: pl.Da
     split = _split(pl.concat(parts), np.concatenate(sides), weighted=False)
     _refuse_empty_classes(split, ("train", *missing))
     return split
-
-
-def duplicate_groups(
-    row_l: Int64[np.ndarray, " pairs"], row_r: Int64[np.ndarray, " pairs"], ads: int
-) -> Int64[np.ndarray, " ads"]:
-    """A number for each of the rows 0 .. `ads` - 1, the same for ads that a chain of these duplicate pairs joins."""
-    return connected_components(_graph(row_l, row_r, ads), directed=False)[1].astype(np.int64)
 
 
 def _stratified(
