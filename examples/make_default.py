@@ -1,7 +1,7 @@
 """Make `weights/default` again: the bundle that `link` and `evaluate` use when none is named.
 
     python examples/make_photo_network.py ...                    # the photo network, see weights/README.md
-    python examples/make_default.py --photo-network FILE.safetensors                 # about 15 minutes on two cores
+    python examples/make_default.py --photo-network FILE.safetensors                 # about half an hour on two cores
 
 It is trained on made-up ads of another seed than the shipped ones, so `examples/catalogue.csv` and its labelled
 pairs, which become the bundle's remembered test split, are new to it.
@@ -36,11 +36,11 @@ def main() -> None:
         folder = arguments.folder or Path(temporary)
         if not (folder / "catalogue.csv").exists():
             make = [EXAMPLES / "make_examples.py", "--seed", TRAINING_SEED, "--ads", arguments.ads, "--apart"]
-            make += ["--negatives-per-ad", 4, "--out", folder]
+            make += ["--negatives-per-ad", 8, "--out", folder]
             subprocess.run([sys.executable, *map(str, make)], check=True)
         # The plain photos: a random crop of a rendered photo often misses the thing in it.
         options = ["--images", folder / "images", "--backbone", "mobilenet_v3_small", "--views", 0, "--lr", 0.001]
-        options += ["--backbone-weights", arguments.photo_network, "--epochs", 10, "--patience", 4]
+        options += ["--backbone-weights", arguments.photo_network, "--contrast", 1, "--epochs", 8, "--patience", 4]
         options += [*arguments.train_options, "-o", arguments.output, "--force"]
         train = ["nrl-dedup", "train", folder / "catalogue.csv", folder / "pairs.csv", *options]
         subprocess.run([*map(str, train)], check=True)

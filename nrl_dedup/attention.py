@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from nrl_dedup.bootstrap import LEVEL, REPLICATES, PairGroups, duplicate_groups, resampled_weights
+from nrl_dedup.bootstrap import LEVEL, REPLICATES, PairGroups, resampled_weights
 from nrl_dedup.evaluate import Contender, Evaluation
 from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.fusion.san import StackedAttention
@@ -152,7 +152,7 @@ def attention_overlaps(
     which two maps differ by the words alone.
     """
     rows_l, rows_r, labels = (evaluation.pairs[name].to_numpy() for name in ("row_l", "row_r", "is_duplicate"))
-    groups = duplicate_groups(rows_l, rows_r, labels).left
+    groups = PairGroups.of(rows_l, rows_r, labels).left
     found = {}
     for contender in contenders:
         fusion, features = contender.bundle.model.fusion, evaluation.prepared[contender.name].features

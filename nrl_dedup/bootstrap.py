@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.progress import SILENT, Progress
 
 REPLICATES = 1000
@@ -30,17 +29,15 @@ class PairGroups:
     right: Int64[np.ndarray, "pairs"]
     count: int
 
-
-def duplicate_groups(
-    rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"], labels: Bool[np.ndarray, "pairs"]
-) -> PairGroups:
-    """The connected components of the pairs' ads over the duplicate pairs; an ad without one is a group of its own."""
-    ads, ad = np.unique(np.concatenate([rows_l, rows_r]), return_inverse=True)
-    left, right = ad.reshape(2, -1)
-    edges = (np.ones(int(labels.sum()), dtype=bool), (left[labels], right[labels]))
-    count, group = connected_components(coo_array(edges, shape=(len(ads), len(ads))), directed=False)
-    group = group.astype(np.int64)
-    return PairGroups(group[left], group[right], int(count))
+    @classmethod
+    def of(
+        cls, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"], labels: Bool[np.ndarray, "pairs"]
+    ) -> "PairGroups":
+        """The groups that the duplicates among these pairs make of their ads."""
+        ads, ad = np.unique(np.concatenate([rows_l, rows_r]), return_inverse=True)
+        left, right = ad.reshape(2, -1)
+        group = duplicate_groups(left[labels], right[labels], len(ads))
+        return cls(group[left], group[right], int(group.max(initial=-1)) + 1)
 
 
 def resampled_weights(

@@ -8,8 +8,7 @@ backbone.safetensors    the photo network, where it came from a file rather than
 """
 
 import json
-import shutil
-import tempfile
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text import Vocabulary
 from nrl_dedup.model import SiameseModel
-from nrl_dedup.tables import check_folder_writable, give_usual_mode
+from nrl_dedup.tables import check_folder_writable, folder_written_beside, give_usual_mode
 
 VERSION = 1
 SPLIT = {
@@ -34,6 +33,18 @@ SPLIT = {
     "is_duplicate": pl.Boolean,
     "side": pl.String,
     "weight": pl.Float64,
+}
+
+_ABOUT: dict[str, type | tuple[type, ...]] = {  # of bundle.json
+    "settings": dict,
+    "image_size": int,
+    "backbone_fingerprint": (str, type(None)),
+    "backbone_file": bool,
+    "baseline": dict,
+    "best_epoch": int,
+    "epochs": list,
+    "split": dict,
+    "data": dict,
 }
 
 
@@ -105,24 +116,11 @@ def save_bundle(bundle: Bundle, backbone: Backbone | None, folder: Path, *, forc
     :raises NrlDedupError: `folder` exists and `force` is not given, or it cannot be written.
     """
     check_bundle_target(folder, force=force)
-    try:
-        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
-    except OSError as error:
-        raise NrlDedupError(f"-o {folder}: cannot write in {folder.parent} ({error.strerror}).") from error
-    try:
-        _write(bundle, backbone, part)
-        part.chmod(0o755)
-        if folder.exists():
-            old = part.with_suffix(".old")
-            folder.rename(old)
-            part.rename(folder)
-            shutil.rmtree(old)
-        else:
-            part.rename(folder)
-    except (OSError, SafetensorError) as error:
-        raise NrlDedupError(f"-o {folder}: could not be written ({error}).") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with folder_written_beside(folder) as part:
+        try:
+            _write(bundle, backbone, part)
+        except SafetensorError as error:
+            raise NrlDedupError(f"-o {folder}: could not be written ({error}).") from error
 
 
 def check_bundle_target(folder: Path, *, force: bool) -> None:
@@ -135,7 +133,7 @@ def check_bundle_target(folder: Path, *, force: bool) -> None:
             raise NrlDedupError(f"-o {folder}: there is something already. Name another folder, or add --force.")
         if not (folder / "bundle.json").exists():
             raise NrlDedupError(f"-o {folder}: --force replaces a bundle, and this is none. Name another folder.")
-    check_folder_writable(folder.parent, f"-o {folder}")
+    check_folder_writable(Path(os.path.realpath(folder)).parent, f"-o {folder}")
 
 
 def _write(bundle: Bundle, backbone: Backbone | None, folder: Path) -> None:
@@ -199,15 +197,19 @@ def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
             folder=folder.resolve(),
         )
     except (
-        KeyError,
+        LookupError,
         TypeError,
+        ValueError,
+        AttributeError,
         RuntimeError,
+        OSError,
         SafetensorError,
         pl.exceptions.PolarsError,
-        UnicodeDecodeError,
+        NrlDedupError,  # of the settings: it names a flag that the user has not given
     ) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error).split("\n")[0]
         raise NrlDedupError(
-            f"--model {folder}: the bundle is damaged ({str(error).splitlines()[0]}). Copy it again, or train anew."
+            f"--model {folder}: the bundle is damaged ({why}). Copy it again, or train anew."
         ) from error
 
 
@@ -224,6 +226,11 @@ def _read_about(folder: Path) -> dict[str, Any]:
         raise NrlDedupError(
             f"{path}: a bundle of version {version}; this program reads version {VERSION}. Train it again."
         )
+    wrong = [key for key, kind in _ABOUT.items() if not isinstance(about.get(key), kind)]
+    if wrong:
+        raise NrlDedupError(
+            f"{path}: the bundle is damaged ({', '.join(wrong)} is missing or malformed). Copy it again, or train anew."
+        )
     return about
 
 
@@ -238,5 +245,6 @@ def _settings(saved: dict[str, Any]) -> Settings:
 
 
 def _baseline(saved: dict[str, Any]) -> Baseline:
-    pairs = {name: tuple(saved[name]) for name in ("mean", "deviation", "coefficients")}
-    return Baseline(**pairs, intercept=saved["intercept"])
+    values = [(name, saved[name]) for name in ("mean", "deviation", "coefficients")]
+    pairs = {name: (float(of_words), float(of_photos)) for name, (of_words, of_photos) in values}
+    return Baseline(**pairs, intercept=float(saved["intercept"]))

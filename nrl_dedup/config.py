@@ -21,6 +21,12 @@ def _one_of(value: str, choices: tuple[str, ...], flag: str) -> None:
         raise NrlDedupError(f"{flag} {value}: wanted one of {', '.join(choices)}.")
 
 
+def check_seed(seed: int) -> None:
+    """:raises NrlDedupError: one of the libraries that draw numbers does not take it."""
+    if not 0 <= seed < 2**63:
+        raise NrlDedupError(f"--seed {seed}: wanted a whole number from 0 to 2^63 - 1.")
+
+
 @dataclass(frozen=True)
 class TextSettings:
     """How an ad's words become token ids (`features/text.py`)."""
@@ -99,7 +105,7 @@ class TrainSettings:
     patience: int = 5
     batch_size: int = 64
     learning_rate: float = 1e-4
-    contrast: float = 1.0
+    contrast: float = 0.0
     split: str = "ads"
     complete_only: bool = False
     seed: int = 0
@@ -112,8 +118,7 @@ class TrainSettings:
         if self.contrast < 0:
             raise NrlDedupError(f"--contrast {self.contrast}: wanted 0 or more.")
         _one_of(self.split, SPLITS, "--split")
-        if not 0 <= self.seed < 2**63:
-            raise NrlDedupError(f"--seed {self.seed}: wanted a whole number from 0 to 2^63 - 1.")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Reads as the method's sentence: words and photos become features, features embed
 candidate pairs scored pairs, scored pairs links and clusters.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.store import compute_features
 from nrl_dedup.features.text import FIRST_WORD, UNKNOWN, Words, encode, read_words
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.model import image_shape, photo_kind
+from nrl_dedup.model import SiameseModel, image_shape, photo_kind
 from nrl_dedup.progress import SILENT, Progress, StageClock, StageCost
 from nrl_dedup.scoring import logits_of, score_pairs
 
@@ -91,8 +91,8 @@ class Blocked:
     """The embeddings of a catalogue's distinct ads, and the pairs of them that are worth scoring.
 
     `rows`: the rows that were embedded: of identical ads the smallest, and none of an ad that has neither words nor a
-    readable photo. `candidates`: pairs of positions in `rows`. `identical`: `tables.CANDIDATE_PAIRS`, each ad that
-    another stands for, with that other.
+    readable photo. `candidates`: pairs of positions in `rows`, none of an ad that the model cannot tell from others.
+    `identical`: `tables.CANDIDATE_PAIRS`, each ad that another stands for, with that other.
     `position`: where in `rows` each ad is, or the one that stands for it; -1 for ads that say nothing.
     """
 
@@ -129,22 +129,27 @@ def block(
 ) -> Blocked:
     """Collapse identical ads (same words, same photo), embed the rest, and find the candidate pairs among them.
 
+    An ad that has nothing of what the model reads and knows, such as one of unknown words and no photo, has the vector
+    of every other such ad. It is in no candidate pair: that they are the same is nothing that the model can tell.
+
     :raises NrlDedupError: what `find_candidates` raises.
     """
     clock, features = clock or StageClock(), prepared.features
     with clock.stage("embedding"):
         digests = np.zeros(len(catalogue), np.uint64) if features.photos is None else features.photos.digests()
         groups = collapse(catalogue.frame, digests)
-        telling = (features.lengths() > 0) | features.has_image()
-        rows = groups.representatives[telling[groups.representatives]]
+        something = (features.lengths() > 0) | features.has_image()
+        rows = groups.representatives[something[groups.representatives]]
         embeddings = embed_ads(bundle.model, features, rows, device=device, progress=progress)
 
     with clock.stage("blocking"):
+        telling = np.flatnonzero(_telling(bundle.model, features)[rows])
         candidates = find_candidates(
-            _scaled(bundle, embeddings, device), neighbours, device=device, seed=seed, progress=progress
+            _scaled(bundle, embeddings[telling], device), neighbours, device=device, seed=seed, progress=progress
         )
+        candidates = replace(candidates, frame=_renumbered(candidates.frame, telling))
         stars = groups.stars()
-        identical = stars.filter(pl.Series(telling[stars["row_r"].to_numpy()], dtype=pl.Boolean))
+        identical = stars.filter(pl.Series(something[stars["row_r"].to_numpy()], dtype=pl.Boolean))
         position = np.full(len(catalogue), -1)
         position[rows] = np.arange(len(rows))
         position = position[groups.representatives[groups.group_of]]
@@ -194,7 +199,8 @@ def link(
     """Link the ads of `catalogue` that describe the same thing.
 
     Identical ads (same words, same photo) are linked without being searched for. Ads that have neither words nor a
-    readable photo say nothing, and are linked to none.
+    readable photo say nothing, and are linked to none; those that have nothing that the model reads and knows, to
+    identical ones only.
 
     :raises NrlDedupError: the photo network or the photo folder cannot be had.
     """
@@ -215,9 +221,8 @@ def link(
         scored = score_pairs(model, blocked.embeddings, blocked.candidates.frame, device=device, progress=progress)
 
     with clock.stage("clustering"):
-        found = scored.filter(pl.col("score") >= threshold)
-        rows, position = blocked.rows, blocked.position
-        found = found.with_columns(pl.Series(name, rows[found[name].to_numpy()]) for name in ("row_l", "row_r"))
+        found = _renumbered(scored.filter(pl.col("score") >= threshold), blocked.rows)
+        position = blocked.position
         identical = blocked.identical.with_columns(score=pl.lit(model.identical_score(), pl.Float32))
         links = pl.concat([found, identical]).sort("row_l", "row_r")
         clusters = METHODS["connected-components"](links, len(catalogue))
@@ -230,6 +235,17 @@ def link(
 
         chained = chaining(clusters, score, seed).filter(pl.col("mean_score") < threshold)
     return Linked(links, clusters, prepared, blocked.candidates, len(identical), chained, clock.costs)
+
+
+def _telling(model: SiameseModel, features: AdFeatures) -> Bool[np.ndarray, "ads"]:
+    """Whether an ad has something of what the model reads: a word that it knows, or a readable photo."""
+    words = features.tokens.has_known_word() & model.fusion.reads_words
+    return words | (features.has_image() & model.fusion.reads_photos)
+
+
+def _renumbered(pairs: pl.DataFrame, rows: Int64[np.ndarray, "some"]) -> pl.DataFrame:
+    """Pairs of positions in `rows` as pairs of rows."""
+    return pairs.with_columns(pl.Series(name, rows[pairs[name].to_numpy()]) for name in ("row_l", "row_r"))
 
 
 @torch.no_grad()

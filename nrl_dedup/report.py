@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nrl_dedup.attention import AttentionOverlap
-from nrl_dedup.bootstrap import LEVEL, REPLICATES, Interval, Ranking, duplicate_groups, intervals
+from nrl_dedup.bootstrap import LEVEL, REPLICATES, Interval, PairGroups, Ranking, intervals
 from nrl_dedup.evaluate import Evaluation
 from nrl_dedup.metrics import Quality, quality
 from nrl_dedup.progress import SILENT, Progress
@@ -128,7 +128,7 @@ def report(
     }
     for name, kept in evaluation.blocking.items():
         rankings[name, "blocking", 0] = Ranking.of(labels, kept.logits, members["overall"][0])
-    groups = duplicate_groups(rows_l, rows_r, labels)
+    groups = PairGroups.of(rows_l, rows_r, labels)
     found = intervals(list(rankings.values()), groups, weights, seed=SEED, progress=progress)
     interval = dict(zip(rankings, found, strict=True))
 

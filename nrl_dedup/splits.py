@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int8, Int64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
+from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import LABELLED_PAIRS, check
 
@@ -67,7 +68,8 @@ def published_split(train: pl.DataFrame, valid: pl.DataFrame | None, test: pl.Da
     """Published sides as they are, weights 1; for each that is None, 10 % of `train` at random within each class.
 
     :param train: columns of `tables.LABELLED_PAIRS`; so for `valid` and `test`.
-    :raises NrlDedupError: training, or a side taken from it, would have no duplicates or nothing but duplicates.
+    :raises NrlDedupError: training, or a side taken from it, would have no duplicates or nothing but duplicates; or a
+        published side has no pairs.
     """
     given = {"valid": valid, "test": test}
     train = check(train, LABELLED_PAIRS, "training pairs")
@@ -76,18 +78,16 @@ def published_split(train: pl.DataFrame, valid: pl.DataFrame | None, test: pl.Da
     parts, sides = [train], [side]
     for name, frame in given.items():
         if frame is not None:
+            if frame.is_empty():
+                raise NrlDedupError(
+                    f"--{name}-pairs: not one pair is left. Name other pairs, or leave out --complete-only: it drops "
+                    "those of ads without words or a readable photo."
+                )
             parts.append(check(frame, LABELLED_PAIRS, f"{name} pairs"))
             sides.append(np.full(frame.height, SIDES.index(name), dtype=np.int8))
     split = _split(pl.concat(parts), np.concatenate(sides), weighted=False)
     _refuse_empty_classes(split, ("train", *missing))
     return split
-
-
-def duplicate_groups(
-    row_l: Int64[np.ndarray, " pairs"], row_r: Int64[np.ndarray, " pairs"], ads: int
-) -> Int64[np.ndarray, " ads"]:
-    """A number for each of the rows 0 .. `ads` - 1, the same for ads that a chain of these duplicate pairs joins."""
-    return connected_components(_graph(row_l, row_r, ads), directed=False)[1].astype(np.int64)
 
 
 def _stratified(

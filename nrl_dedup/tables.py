@@ -5,8 +5,9 @@ Inside the stages an ad is its *row*: its position in the catalogue, which is or
 """
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,44 @@ def written_beside(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+@contextmanager
+def folder_written_beside(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder`, renamed to it only if the block ends without an exception.
+
+    What was there is thrown away when the new folder stands in its place, and not before. If `folder` is a link, all
+    this is done where it leads to.
+
+    :raises NrlDedupError: the parent cannot be written, or the disk is full. It names `folder` as that of -o.
+    """
+    place = Path(os.path.realpath(folder))
+    try:
+        part = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.", suffix=".part"))
+    except OSError as error:
+        raise NrlDedupError(f"-o {folder}: cannot write in {place.parent} ({error.strerror}).") from error
+    try:
+        yield part
+        part.chmod(0o755)
+        _exchange(part, place)
+    except OSError as error:
+        raise NrlDedupError(f"-o {folder}: could not be written ({error}).") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _exchange(part: Path, place: Path) -> None:
+    old = part.with_suffix(".old")
+    there = place.exists()
+    if there:
+        place.rename(old)
+    try:
+        part.rename(place)
+    except BaseException:  # Ctrl-C too
+        if there:
+            old.rename(place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def give_usual_mode(path: Path) -> None:
     """Let a file that was made for its owner alone be read as any new file can."""
     umask = os.umask(0)
@@ -70,14 +109,34 @@ def give_usual_mode(path: Path) -> None:
     path.chmod(0o666 & ~umask)
 
 
-def check_writable(path: Path, flag: str) -> None:
-    """Find out before the hours of work that the file `path` can be written after them.
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]) -> None:
+    """Find out before the hours of work that the files of `outputs`, by their flags, can be written after them.
 
-    :raises NrlDedupError: its folder does not exist or cannot be written, or `path` is a folder.
+    :param inputs: the files that are read. Two paths are the same file through links too.
+    :raises NrlDedupError: an output is one of `inputs` or another output; it exists and is a folder, a pipe or a
+        device; or its folder does not exist or cannot be written.
     """
-    if path.is_dir():
-        raise NrlDedupError(f"{flag} {path}: this is a folder; a file was wanted.")
-    check_folder_writable(path.parent, f"{flag} {path}")
+    taken = [(path, "is read, and would be replaced") for path in inputs if path]
+    for flag, path in outputs.items():
+        if path is None:
+            continue
+        what = f"{flag} {path}"
+        check_folder_writable(path.parent, what)
+        if path.is_dir():
+            raise NrlDedupError(f"{what}: this is a folder; a file was wanted.")
+        if path.exists() and not path.is_file():
+            raise NrlDedupError(f"{what}: this is a pipe or a device, and would be replaced; a file was wanted.")
+        for other, why in taken:
+            if _is_same_file(path, other):
+                raise NrlDedupError(f"{what}: this file {why}. Name another.")
+        taken.append((path, f"is that of {flag} already"))
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there yet
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def check_folder_writable(folder: Path, what: str) -> None:

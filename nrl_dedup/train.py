@@ -16,6 +16,7 @@ from nrl_dedup.ahead import ahead
 from nrl_dedup.bundle import Bundle, Epoch
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.config import Settings, TrainSettings
+from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures, Batch
 from nrl_dedup.features.backbones import Backbone
@@ -24,7 +25,7 @@ from nrl_dedup.metrics import average_precision, log_loss
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scoring import pair_logits
-from nrl_dedup.splits import Split, duplicate_groups
+from nrl_dedup.splits import Split
 from nrl_dedup.training_data import Resources, TrainingData, prepare_training
 
 OnEpoch = Callable[[Epoch], None]

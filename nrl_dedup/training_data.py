@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from nrl_dedup.baseline import Baseline, evidence, fit_baseline
 from nrl_dedup.bundle import DataSource
 from nrl_dedup.catalogue import Catalogue, fingerprint
 from nrl_dedup.config import TEXT_COLUMNS, Settings
+from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures, AdPhotos, training_photos
 from nrl_dedup.features.backbones import Backbone, backbone_row, load_backbone
 from nrl_dedup.features.languages import language_row
@@ -44,7 +45,8 @@ class Resources:
 class TrainingData:
     """Computed once; any number of networks are trained on it.
 
-    `settings`: those that it was computed with. `vectors`: of `vocabulary`, in its order. `ids`: item ids by row.
+    `settings`: those that it was computed with. `features`: by row of the catalogue, without the photos of ads that
+    stand in no pair. `vectors`: of `vocabulary`, in its order. `ids`: item ids by row.
     """
 
     settings: Settings
@@ -100,18 +102,19 @@ def prepare_training(
     :param pairs: tables.LABELLED_PAIRS over `catalogue`; all of them, or the training ones if `published` is given.
     :param published: the validation and test pairs of a published split.
     :param columns: the names of the catalogue's columns, where the user gave them.
-    :raises NrlDedupError: a setting names nothing that there is, a side of the split lacks a class, or weights cannot
-        be had.
+    :raises NrlDedupError: a setting names nothing that there is, a side of the split lacks a class, the training ads
+        have nothing that the model reads, or weights cannot be had.
     """
-    _check_before_the_work(settings, resources)
+    check_before_the_work(settings, resources)
     words = read_words(
         [catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text]], settings.text.language, progress
     )
     backbone = _backbone(settings, resources)
-    photos = None if backbone is None else _photos(catalogue, settings, resources, backbone, progress)
+    of_pairs = _photos_of_pairs(catalogue, [pairs, *(side for side in published or () if side is not None)])
+    photos = None if backbone is None else _photos(of_pairs, settings, resources, backbone, progress)
     if settings.train.complete_only:
-        keep = np.diff(words.offsets) > 0
-        keep &= False if photos is None else np.diff(photos.offsets) > 0
+        assert photos is not None
+        keep = (np.diff(words.offsets) > 0) & (np.diff(photos.offsets) > 0)
         pairs = _complete(pairs, keep)
         if published is not None:
             valid, test = (side if side is None else _complete(side, keep) for side in published)
@@ -127,6 +130,11 @@ def prepare_training(
     rows_l, rows_r = (train[name].to_numpy() for name in ("row_l", "row_r"))
     own_words = words.take(np.unique(np.concatenate([rows_l, rows_r])))
     vocabulary = Vocabulary.most_frequent(own_words, settings.text.vocabulary_size)
+    if not vocabulary.words and (photos is None or not fusion_module(settings.model.fusion).reads_photos):
+        raise NrlDedupError(
+            f"The ads of the training pairs have no words, so there is nothing for --fusion {settings.model.fusion} to "
+            "learn from. If they have photos, train on those: --fusion image --images DIR."
+        )
     if resources.word_vectors is not None:
         vectors = read_fasttext(resources.word_vectors, vocabulary.words)
     else:
@@ -158,8 +166,17 @@ def _digest(*parts: np.ndarray | bytes) -> str:
     return total.hexdigest()
 
 
-def _check_before_the_work(settings: Settings, resources: Resources) -> None:
-    fusion_module(settings.model.fusion)
+def check_before_the_work(settings: Settings, resources: Resources) -> None:
+    """
+    :raises NrlDedupError: a setting names nothing that there is, or wants photos where there is no photo folder.
+    """
+    fusion = settings.model.fusion
+    if fusion_module(fusion).needs_photos and resources.photo_folder is None:
+        raise NrlDedupError(f"--fusion {fusion} needs photos, and there is no photo folder. Name it with --images.")
+    if settings.train.complete_only and resources.photo_folder is None:
+        raise NrlDedupError(
+            "--complete-only keeps ads with words and a photo, and there is no photo folder. Name it with --images."
+        )
     language_row(settings.text.language)
     backbone_row(settings.photos.backbone)
     if resources.word_vectors is not None:
@@ -172,8 +189,16 @@ def _backbone(settings: Settings, resources: Resources) -> Backbone | None:
     return load_backbone(settings.photos.backbone, resources.backbone_weights, resources.device)
 
 
+def _photos_of_pairs(catalogue: Catalogue, sides: Sequence[pl.DataFrame]) -> pl.Series:
+    """The photo references of each ad; null for an ad that stands in none of the pairs."""
+    in_pairs = np.zeros(len(catalogue), dtype=bool)
+    for pairs in sides:
+        in_pairs[pairs["row_l"].to_numpy()] = in_pairs[pairs["row_r"].to_numpy()] = True
+    return catalogue.frame.select(pl.when(pl.Series(in_pairs)).then("photos")).to_series()
+
+
 def _photos(
-    catalogue: Catalogue, settings: Settings, resources: Resources, backbone: Backbone, progress: Progress
+    references: pl.Series, settings: Settings, resources: Resources, backbone: Backbone, progress: Progress
 ) -> AdPhotos:
     assert resources.photo_folder is not None
     compute = partial(
@@ -186,7 +211,7 @@ def _photos(
         progress=progress,
     )
     views = partial(compute, views=settings.photos.views, seed=settings.train.seed)
-    return training_photos(catalogue.frame["photos"], settings.photos, compute, views)
+    return training_photos(references, settings.photos, compute, views)
 
 
 def _complete(pairs: pl.DataFrame, keep: np.ndarray) -> pl.DataFrame:

@@ -9,7 +9,6 @@ trials/NNN/       the bundle of each trial, without the photo network
 
 import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from nrl_dedup.bundle import Bundle, check_bundle_target, save_bundle
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import Backbone
 from nrl_dedup.grid import Trial
-from nrl_dedup.tables import check_folder_writable, give_usual_mode, written_beside
+from nrl_dedup.tables import check_folder_writable, folder_written_beside, give_usual_mode, written_beside
 from nrl_dedup.training_data import TrainingData
 from nrl_dedup.trial_tables import FIGURES, Figures, thesis_table
 
@@ -100,19 +99,10 @@ class TrialFolder:
         made.rmdir()
 
     def _make(self, wanted: dict[str, Any]) -> None:
-        try:
-            part = Path(tempfile.mkdtemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".part"))
+        with folder_written_beside(self.path) as part:
             (part / "trials").mkdir()
             (part / self.plan.name).write_text(json.dumps(wanted, ensure_ascii=False, indent=1) + "\n", "utf-8")
             give_usual_mode(part / self.plan.name)
-            part.chmod(0o755)
-            old = part.with_suffix(".old")
-            if self.path.exists():
-                self.path.rename(old)
-            part.rename(self.path)
-            shutil.rmtree(old, ignore_errors=True)
-        except OSError as error:
-            raise NrlDedupError(f"-o {self.path}: could not be written ({error.strerror}).") from error
 
     def _figures(self, planned: int) -> list[Figures]:
         for left_over in [*self.path.glob(".*.part"), *self.path.glob("trials/.*.part")]:  # of a run that was killed

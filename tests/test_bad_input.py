@@ -1,11 +1,16 @@
 """What a user's mistakes get: a line that names the file, the row and the value; and nothing half-written."""
 
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.tables import check_outputs
 from tests.conftest import Run, Shop, train_arguments
 
 
@@ -46,6 +51,57 @@ def test_output_folder_is_checked_before_the_work(run: Run, shop: Shop, trained:
     assert status == 1 and "does not exist" in err
 
 
+@pytest.fixture
+def own(shop: Shop, tmp_path: Path) -> Path:
+    """A folder with a user's files: the catalogue, the pairs, a hard and a symbolic link to each, and a pipe."""
+    for name, file in (("items", shop.items), ("pairs", shop.pairs)):
+        shutil.copy(file, tmp_path / f"{name}.csv")
+        (tmp_path / f"{name}-hard.csv").hardlink_to(tmp_path / f"{name}.csv")
+        (tmp_path / f"{name}-soft.csv").symlink_to(tmp_path / f"{name}.csv")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "nowhere.csv").symlink_to(tmp_path / "new.csv")
+    return tmp_path
+
+
+DATA = "--items {items.csv} --pairs {pairs.csv}"
+REPLACING = {  # the command, {name} being a file in the user's folder; what the error names
+    "link, the catalogue": ("link {items.csv} -o {items.csv}", "-o", "read"),
+    "link, its hard link": ("link {items.csv} -o {items-hard.csv}", "-o", "read"),
+    "link, its symbolic link": ("link {items-soft.csv} -o {new.csv} --links {items.csv}", "--links", "read"),
+    "link, both outputs": ("link {items.csv} -o {new.csv} --links {new.csv}", "--links", "-o"),
+    "link, both through a link": ("link {items.csv} -o {new.csv} --links {nowhere.csv}", "--links", "-o"),
+    "link, a pipe": ("link {items.csv} -o {pipe}", "-o", "pipe"),
+    "evaluate, the items": (f"evaluate {DATA} --json {{items-soft.csv}}", "--json", "read"),
+    "evaluate, the pairs": (f"evaluate {DATA} --scores {{pairs.csv}}", "--scores", "read"),
+    "evaluate, both outputs": ("evaluate --json {new.csv} --scores {new.csv}", "--scores", "--json"),
+    "evaluate, a pipe": ("evaluate --json {pipe}", "--json", "pipe"),
+}
+
+
+@pytest.mark.parametrize("case", REPLACING)
+def test_no_file_of_the_users_is_replaced(run: Run, trained: Path, own: Path, case: str) -> None:
+    command, flag, said = REPLACING[case]
+    before = {path.name: (path.lstat().st_mode, path.lstat().st_ino) for path in own.iterdir()}
+    content = [(own / name).read_bytes() for name in ("items.csv", "pairs.csv")]
+    status, out, err = run(*re.sub(r"{(.*?)}", rf"{own}/\1", command).split(), "--model", trained, "--device", "cpu")
+    assert status == 1 and not out and err.startswith(f"Error: {flag} ") and said in err, err
+    assert {path.name: (path.lstat().st_mode, path.lstat().st_ino) for path in own.iterdir()} == before
+    assert [(own / name).read_bytes() for name in ("items.csv", "pairs.csv")] == content
+
+
+def test_a_device_is_no_output() -> None:
+    with pytest.raises(NrlDedupError, match="-o /dev/null"):
+        check_outputs({"-o": Path("/dev/null")}, [])
+
+
+def test_the_items_that_a_bundle_remembers_are_not_replaced(run: Run, shop: Shop, trained: Path) -> None:
+    before = shop.items.read_bytes()
+    for flag in ("--json", "--scores"):
+        status, _, err = run("evaluate", "--model", trained, flag, shop.items, "--device", "cpu")
+        assert status == 1 and flag in err and "read" in err
+    assert shop.items.read_bytes() == before
+
+
 def test_device_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
     for device in ("cuda:97", "gpu", "meta"):
         err = failing_link(run, tmp_path, shop.items, "--model", trained, "--device", device)
@@ -57,9 +113,13 @@ def test_photo_folder_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp
     assert str(tmp_path / "imgs") in err
 
 
-@pytest.mark.parametrize("options", [("--threshold", "1.5"), ("--neighbours", "0"), ("--threshold", "half")])
-def test_options(run: Run, shop: Shop, trained: Path, tmp_path: Path, options: tuple) -> None:
-    assert options[0] in failing_link(run, tmp_path, shop.items, "--model", trained, *options)
+@pytest.mark.parametrize(
+    "options",
+    [("--threshold", "1.5"), ("--neighbours", "0"), ("--threshold", "half"), ("--seed", "-1"), ("--seed", str(2**63))],
+)
+def test_options(run: Run, trained: Path, tmp_path: Path, options: tuple) -> None:
+    err = failing_link(run, tmp_path, tmp_path / "no-such.csv", "--model", trained, *options)
+    assert options[0] in err and "no-such.csv" not in err
 
 
 @pytest.mark.parametrize("missing", ["bundle.json", "model.safetensors", "vocabulary.txt", "split.parquet"])
@@ -79,6 +139,46 @@ def test_damaged_bundle_and_bundle_of_another_version(run: Run, shop: Shop, trai
     assert "no such folder" in failing_link(run, tmp_path, shop.items, "--model", tmp_path / "none")
 
 
+NO_VALUE = object()
+MALFORMED = {  # where in bundle.json, and what stands there instead
+    "backbone_file": ("backbone_file", NO_VALUE),
+    "image_size": ("image_size", "576"),
+    "settings": ("settings", [1, 2]),
+    "one branch size": ("settings model branch_sizes", [128]),
+    "three branch sizes": ("settings model branch_sizes", [3, 2, 1]),
+    "no branch sizes": ("settings model branch_sizes", NO_VALUE),
+    "another fusion": ("settings model fusion", "sum"),
+    "another size": ("settings model hidden_size", 7),
+    "dropout": ("settings model dropout", 7),
+    "words": ("settings text max_words", "100"),
+    "a part": ("settings photos", 5),
+    "a setting of tomorrow": ("settings train warmup", 3),
+    "epochs": ("epochs", 3),
+    "an epoch": ("epochs", [3]),
+    "baseline": ("baseline mean", [0.1, 0.2, 0.3]),
+    "a figure of the baseline": ("baseline intercept", NO_VALUE),
+    "data": ("data items", NO_VALUE),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_malformed_bundle(run: Run, shop: Shop, trained: Path, tmp_path: Path, case: str) -> None:
+    keys, value = MALFORMED[case]
+    bundle = shutil.copytree(trained, tmp_path / "bundle")
+    about = json.loads((bundle / "bundle.json").read_text())
+    *parents, last = keys.split()
+    part = about
+    for key in parents:
+        part = part[key]
+    if value is NO_VALUE:
+        del part[last]
+    else:
+        part[last] = value
+    (bundle / "bundle.json").write_text(json.dumps(about))
+    err = failing_link(run, tmp_path, shop.items, "--model", bundle)
+    assert err.startswith("Error: ") and str(bundle) in err and "the bundle is damaged" in err and len(err) < 400
+
+
 def test_other_photo_network_than_the_bundles(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
     import torch
 
@@ -88,6 +188,65 @@ def test_other_photo_network_than_the_bundles(run: Run, shop: Shop, trained: Pat
     err = failing_link(run, tmp_path, shop.items, "--model", trained, "--images", shop.images,
                        "--backbone-weights", tmp_path / "other.pth")  # fmt: skip
     assert "mobilenet_v3_small" in err and "--backbone-weights" in err
+
+
+def apart(shop: Shop, folder: Path) -> Path:
+    """The shop's items in a folder of their own, where no photos are."""
+    folder.mkdir()
+    return shutil.copy(shop.items, folder / "items.csv")
+
+
+def warnings(err: str) -> list[str]:
+    return [line for line in err.splitlines() if line.startswith("Warning") and "photos" in line]
+
+
+def test_photos_that_no_folder_is_found_for(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    items = apart(shop, tmp_path / "apart")
+    outputs = ("-o", tmp_path / "dupes.csv", "--device", "cpu")
+    data = ("--items", items, "--pairs", shop.pairs, "--device", "cpu")
+    training = ("train", items, shop.pairs, "--epochs", 1, "--device", "cpu")
+    own_words = ("-o", tmp_path / "words", "--fusion", "text")
+    commands = {
+        "link": ("link", items, *outputs, "--model", trained),
+        "evaluate": ("evaluate", *data, "--model", trained),
+        "train": (*training, "-o", tmp_path / "both"),
+    }
+    for name, command in commands.items():
+        status, _, err = run(*command)
+        (said,) = warnings(err)
+        assert status == 0 and "120 ads" in said and str(items) in said and "--images" in said, name
+    status, _, err = run(*training, *own_words)
+    assert status == 0 and not warnings(err)  # this one would not look at them
+    for model in ("words", "both"):
+        status, _, err = run("link", items, *outputs, "--model", tmp_path / model)
+        assert status == 0 and not warnings(err)
+        for command in (("link", items, *outputs), ("evaluate", *data)):
+            status, _, err = run(*command, "--model", tmp_path / model, "--images", shop.images)
+            (said,) = warnings(err)
+            assert status == 0 and f"--images {shop.images}" in said and "trained without photos" in said
+
+
+@pytest.mark.parametrize("fusion", ["image", "san"])
+def test_a_model_that_needs_photos_is_not_trained_without(run: Run, shop: Shop, tmp_path: Path, fusion: str) -> None:
+    items = apart(shop, tmp_path / "apart")
+    (tmp_path / "grid.toml").write_text(f'[grid]\nfusion = ["text", "{fusion}"]\n')
+    for options in (("--fusion", fusion), ("--grid", tmp_path / "grid.toml")):
+        status, _, err = run("train", items, "no-such-pairs.csv", *options, "-o", tmp_path / "bundle")
+        assert status == 1 and f"--fusion {fusion}" in err and "--images" in err
+
+
+def test_complete_only_needs_photos(run: Run, shop: Shop, tmp_path: Path) -> None:
+    items = apart(shop, tmp_path / "apart")
+    options = ("--complete-only", "-o", tmp_path / "bundle")
+    status, _, err = run("train", items, shop.pairs, *options)
+    assert status == 1 and "--complete-only" in err and "photo folder" in err and "--images" in err
+    ads = pl.read_csv(shop.items, infer_schema=False)
+    ads.with_columns(image=pl.when(pl.col("item_id") < "0200").then("image")).write_csv(items)
+    (tmp_path / "valid.csv").write_text("id1,id2,label\n0202,0203,1\n0204,0209,0\n")
+    arguments = train_arguments(shop, tmp_path / "bundle", "--valid-pairs", tmp_path / "valid.csv", "--complete-only")
+    status, _, err = run("train", items, *arguments[2:], "--images", shop.images)
+    assert status == 1 and "--valid-pairs" in err and "--complete-only" in err
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_header_only_catalogue_gives_an_empty_file(run: Run, trained: Path, tmp_path: Path) -> None:
@@ -129,10 +288,20 @@ def test_pairs(run: Run, shop: Shop, tmp_path: Path, case: str) -> None:
         assert part in err
 
 
+def test_pairs_that_are_left_out_are_told_of(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    rows = ["0100,0101,1", "0101,0100,1", "0100,0101,1", "0100,0110,0", "0104,0103,1", "0103,0104,0", "0103,0103,1"]
+    (tmp_path / "pairs.csv").write_text("\n".join(["id1,id2,label", *rows]) + "\n")
+    data = ("--items", shop.items, "--pairs", tmp_path / "pairs.csv", "--images", shop.images)
+    status, out, err = run("evaluate", "--model", trained, *data, "--device", "cpu")
+    assert status == 0 and "On 2 pairs" in out, err
+    assert "2 rows repeat" in err and "1 pairs of an ad with itself" in err
+    assert "2 rows are of pairs that are labelled both ways" in err and "  0103 and 0104\n" in err
+
+
 @pytest.mark.parametrize(
     "options",
     [("--fusion", "sum"), ("--backbone", "alexnet"), ("--language", "xx"), ("--epochs", "0"), ("--lr", "-1"),
-     ("--dropout", "1"), ("--split", "days"), ("--word-vectors", "none.bin")],
+     ("--dropout", "1"), ("--seed", "-1"), ("--split", "days"), ("--word-vectors", "none.bin")],
 )  # fmt: skip
 def test_train_options(run: Run, shop: Shop, tmp_path: Path, options: tuple[str, str]) -> None:
     status, _, err = run(*train_arguments(shop, tmp_path / "bundle", *options))

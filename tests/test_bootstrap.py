@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from nrl_dedup.bootstrap import PairGroups, Ranking, duplicate_groups, intervals, resampled_weights
+from nrl_dedup.bootstrap import PairGroups, Ranking, intervals, resampled_weights
 
 labelled = st.lists(
     st.tuples(st.integers(0, 12), st.integers(0, 12), st.booleans(), st.integers(-3, 3).map(float)),
@@ -28,7 +28,7 @@ def everything(labels: np.ndarray, scores: np.ndarray) -> Ranking:
 @given(labelled)
 def test_groups_are_networkxs_components(rows: list) -> None:
     left, right, labels, _ = columns(rows)
-    groups = duplicate_groups(left, right, labels)
+    groups = PairGroups.of(left, right, labels)
     graph = nx.Graph()
     graph.add_nodes_from([*left, *right])
     graph.add_edges_from(zip(left[labels], right[labels], strict=True))
@@ -52,7 +52,7 @@ def repeated(rows: list, groups: PairGroups, times: np.ndarray) -> list[int]:
 @given(labelled, st.integers(0, 5))
 def test_intervals_are_those_of_pairs_between_copies_of_the_ads(rows: list, seed: int) -> None:
     left, right, labels, scores = columns(rows)
-    groups = duplicate_groups(left, right, labels)
+    groups = PairGroups.of(left, right, labels)
     draw = np.random.default_rng(seed)
     expected = []
     for _ in range(20):
@@ -99,9 +99,9 @@ def test_replicates_without_a_class_are_left_out_and_counted() -> None:
     left, right = np.arange(0, 2 * pairs, 2), np.arange(1, 2 * pairs, 2)
     scores = np.linspace(1, 0, pairs)
     few = np.arange(pairs) == 0
-    (found,) = intervals([everything(few, scores)], duplicate_groups(left, right, few), np.ones(pairs))
+    (found,) = intervals([everything(few, scores)], PairGroups.of(left, right, few), np.ones(pairs))
     assert found.undefined / 1000 == pytest.approx(1 / np.e, abs=0.05) and found.low == found.high == 1.0
-    (found,) = intervals([everything(~few, scores)], duplicate_groups(left, right, ~few), np.ones(pairs))
+    (found,) = intervals([everything(~few, scores)], PairGroups.of(left, right, ~few), np.ones(pairs))
     assert found.undefined / 1000 == pytest.approx(1 - (1 - 1 / np.e) ** 2, abs=0.05) and found.low is None
 
 
@@ -111,7 +111,7 @@ def test_an_interval_of_independent_pairs_is_the_normal_ones() -> None:
     positives, negatives = 400, 1200
     labels = np.arange(positives + negatives) < positives
     ads = np.arange(2 * len(labels)).reshape(2, -1)
-    groups = duplicate_groups(ads[0], ads[1], labels)
+    groups = PairGroups.of(ads[0], ads[1], labels)
     (found,) = intervals([everything(labels, np.zeros(len(labels)))], groups, np.ones(len(labels)), replicates=2000)
     share = positives / (positives + negatives)
     spread = share * (1 - share) * np.sqrt(1 / positives + 3 / negatives)

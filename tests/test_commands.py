@@ -2,7 +2,9 @@
 
 import json
 import shlex
+import shutil
 import zipfile
+from itertools import combinations
 from pathlib import Path
 
 import networkx as nx
@@ -114,6 +116,77 @@ def test_identical_ads_are_linked_and_empty_ones_are_not(run: Run, shop: Shop, t
     assert sorted(clusters["item_id"]) == list(range(20)) and set(clusters["cluster_id"]) == {0}
 
 
+def test_training_computes_the_photos_of_the_ads_in_pairs_only(
+    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nrl_dedup.features.photos import PhotoFolder
+
+    read, original = set(), PhotoFolder.read
+
+    def noted(self: PhotoFolder, ref: str) -> bytes:
+        read.add(ref)
+        return original(self, ref)
+
+    pairs = pl.read_csv(shop.pairs, infer_schema=False)
+    pairs.head(60).write_csv(tmp_path / "pairs.csv")
+    pairs[60:66].write_csv(tmp_path / "valid.csv")
+    pairs[66:69].write_csv(tmp_path / "test.csv")
+    published = ("--valid-pairs", tmp_path / "valid.csv", "--test-pairs", tmp_path / "test.csv")
+    arguments = train_arguments(shop, tmp_path / "bundle", *published, "--epochs", 1, "--work-dir", tmp_path / "work")
+    arguments[2] = str(tmp_path / "pairs.csv")
+    monkeypatch.setattr(PhotoFolder, "read", noted)
+    status, _, err = run(*arguments)
+    assert status == 0, err
+    ads = set(pairs["id1"][:69]) | set(pairs["id2"][:69])
+    assert len(ads) < 120 and read == {str(int(ad)) for ad in ads}
+
+
+def test_a_catalogue_of_photos_alone(run: Run, shop: Shop, tmp_path: Path) -> None:
+    items = tmp_path / "items.csv"
+    pl.read_csv(shop.items, infer_schema=False).select("item_id", "image").write_csv(items)
+    arguments = ["train", items, *train_arguments(shop, tmp_path / "bundle")[2:], "--images", shop.images]
+    status, _, err = run(*arguments, "--fusion", "text")
+    assert status == 1 and "no words" in err and "--fusion image" in err
+    status, _, err = run(*arguments)
+    assert status == 0, err
+    data = ("--items", items, "--pairs", shop.pairs, "--images", shop.images, "--json", tmp_path / "m.json")
+    status, _, err = run("evaluate", "--model", tmp_path / "bundle", *data, "--device", "cpu")
+    assert status == 0, err
+    assert json.loads((tmp_path / "m.json").read_text())["models"]["bundle"]["average_precision"] > 0.9
+
+
+@pytest.mark.parametrize(("fusion", "lost"), [("image", ["image"]), ("text", ["title", "description"])])
+def test_ads_without_what_the_model_reads_are_linked_to_identical_ones_only(
+    run: Run, shop: Shop, tmp_path: Path, fusion: str, lost: list[str]
+) -> None:
+    """With as many neighbours as there are other ads, `--threshold 0` links every pair of ads that are searched."""
+    status, _, err = run(*train_arguments(shop, tmp_path / "bundle", "--fusion", fusion, "--epochs", 1))
+    assert status == 0, err
+    ads = pl.read_csv(shop.items, infer_schema=False).with_row_index("row")
+    bare = pl.col("row") % 4 == 0
+    ads = ads.with_columns(pl.when(bare).then(pl.lit("")).otherwise(name).alias(name) for name in lost).drop("row")
+    twin = ads.row(0)
+    pl.concat([ads, ads.head(1).with_columns(item_id=pl.lit("0999"))]).write_csv(tmp_path / "items.csv")
+    outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
+    options = ("--images", shop.images, "--threshold", 0, "--neighbours", 120, "--device", "cpu")
+    status, _, err = run("link", tmp_path / "items.csv", "--model", tmp_path / "bundle", *options, *outputs)
+    assert status == 0, err
+    links = pl.read_csv(tmp_path / "links.csv", infer_schema=False).select("item_id_l", "item_id_r")
+    searched = [item for row, item in enumerate(ads["item_id"]) if row % 4]
+    assert sorted(links.iter_rows()) == sorted([*combinations(searched, 2), (twin[0], "0999")])
+
+
+def test_ads_of_unknown_words_are_linked_to_identical_ones_only(run: Run, trained: Path, tmp_path: Path) -> None:
+    texts = ["жёсткость", "кальмар тетива", "плинтус", "герань", "плинтус", "диван", "диван герань", "герань диван"]
+    lines = [f"{number},{text}" for number, text in enumerate(texts)]
+    (tmp_path / "items.csv").write_text("\n".join(["item_id,title", *lines]) + "\n", "utf-8")
+    outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
+    status, _, err = run("link", tmp_path / "items.csv", "--model", trained, "--threshold", 0, *outputs)
+    assert status == 0, err
+    links = pl.read_csv(tmp_path / "links.csv").select("item_id_l", "item_id_r")
+    assert list(links.iter_rows()) == [(2, 4), (5, 6), (5, 7), (6, 7)]
+
+
 def test_a_killed_training_keeps_nothing_half_written(run: Run, shop: Shop, tmp_path: Path, monkeypatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -122,6 +195,41 @@ def test_a_killed_training_keeps_nothing_half_written(run: Run, shop: Shop, tmp_
     status, _, err = run(*train_arguments(shop, tmp_path / "bundle", "--epochs", 1))
     assert status == 1 and "could not be written" in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_force_replaces_the_bundle_that_a_link_leads_to(
+    run: Run, shop: Shop, trained: Path, tmp_path: Path, search: bool
+) -> None:
+    """For a training and for a search; and the link may lead to where nothing is yet."""
+    shutil.copytree(trained, tmp_path / "real")
+    for name, leads_to in (("old", "real"), ("new", "other")):
+        (tmp_path / name).symlink_to(tmp_path / leads_to)
+        options = ("--epochs", 1, "--force", *(("--seeds", 1) if search else ()))
+        status, _, err = run(*train_arguments(shop, tmp_path / name, *options))
+        assert status == 0, err
+        assert (tmp_path / name).readlink() == tmp_path / leads_to
+        assert len(json.loads((tmp_path / leads_to / "bundle.json").read_text())["epochs"]) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "new", "real", "other"}
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_bundle_that_cannot_be_replaced_stays(
+    run: Run, shop: Shop, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    bundle, original = shutil.copytree(trained, tmp_path / "bundle"), Path.rename
+    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.suffix == ".part":
+            raise failure
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    status, _, err = run(*train_arguments(shop, bundle, "--force", "--epochs", 1))
+    assert status in (1, 130) and "Traceback" not in err
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [bundle]
 
 
 def test_ctrl_c_keeps_the_best_epoch(run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

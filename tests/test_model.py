@@ -1,5 +1,7 @@
 """The network against closed forms; one test runs the fusion contract over every module."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,14 @@ def test_word_encoder_is_the_gru_over_each_ads_own_tokens() -> None:
         torch.testing.assert_close(states[row], last[-1], atol=1e-6, rtol=0)
 
 
+def test_without_a_vocabulary_the_gru_reads_the_special_tokens() -> None:
+    torch.manual_seed(0)
+    encoder = WordEncoder(torch.zeros(0, WORD_SIZE), hidden_size=10, layers=1)
+    tokens = torch.tensor([[2, 1, 1, 3], [0, 0, 0, 0]])  # two unknown words; an ad without words
+    _, last = encoder.gru(encoder.special.weight[tokens[0]])
+    torch.testing.assert_close(encoder(tokens, torch.tensor([4, 0]))[0], last[-1])
+
+
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_an_ads_vector_depends_on_that_ad_alone(fusion: str) -> None:
     network, batch = model(fusion), ads([5, 1, 0, 9, 3, 0, 2], fusion=fusion)
@@ -79,6 +89,16 @@ def test_absent_sides_are_learned_and_differ_from_present_ones(fusion: str) -> N
     absent = [p.grad for name, p in network.named_parameters() if "absent" in name]
     assert absent and all(grad is not None for grad in absent)
     assert not torch.allclose(network.embed(batch)[0], h[0])
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_module_reads_the_sides_that_it_says(fusion: str) -> None:
+    network, batch = model(fusion), ads([4, 4], fusion=fusion)
+    h = network.embed(batch)
+    other_words = replace(batch, tokens=batch.tokens % (WORDS + 3) + 1)
+    other_photos = replace(batch, image=batch.image + 1)
+    assert (not torch.equal(network.embed(other_words), h)) == FUSIONS[fusion].reads_words
+    assert (not torch.equal(network.embed(other_photos), h)) == FUSIONS[fusion].reads_photos
 
 
 def test_rnn_cnn_is_the_product_of_the_two_sides() -> None:

@@ -228,6 +228,14 @@ def test_training_pairs_of_one_class_are_refused_and_other_sides_are_not():
         published_split(one, both, both, 0)
 
 
+@pytest.mark.parametrize("name", ["valid", "test"])
+def test_a_published_side_without_pairs_is_refused(name):
+    both = labelled([(0, 1, True), (0, 2, False)])
+    sides = {"valid": both, "test": both, name: both.clear()}
+    with pytest.raises(NrlDedupError, match=f"--{name}-pairs: not one pair"):
+        published_split(both, **sides, seed=0)
+
+
 def test_other_columns_are_refused():
     with pytest.raises(NrlDedupError, match="wanted the columns is_duplicate"):
         split_pairs(labelled([(0, 1, True)]).drop("is_duplicate"), "ads", 0)

@@ -248,6 +248,7 @@ def test_token_ids_agree_with_lists(ads: list[str], size: int, max_words: int, a
         inner = [token.get(word, UNKNOWN) for word in ad.split()[:max_words]]
         wanted = [START, *inner, END] if inner else []
         assert tokens.values[tokens.offsets[i] : tokens.offsets[i + 1]].tolist() == wanted
+    assert tokens.has_known_word().tolist() == [any(word in token for word in ad.split()[:max_words]) for ad in ads]
     assert len(tokens) == len(ads)
     assert tokens.offsets[-1] == len(tokens.values)
 

@@ -100,8 +100,31 @@ def show_dropped_pairs(path: Path, pairs: "LabelledPairs") -> None:
         warn(f"{path}: {pairs.dropped_unknown:,} pairs name an ad that the catalogue lacks ({ids} ...); left out.")
     if pairs.dropped_self:
         warn(f"{path}: {pairs.dropped_self:,} pairs of an ad with itself; left out.")
+    if pairs.dropped_repeated:
+        warn(f"{path}: {pairs.dropped_repeated:,} rows repeat the pair of another row; each pair is taken once.")
     if pairs.dropped_contradicting:
-        warn(f"{path}: {pairs.dropped_contradicting:,} pairs are labelled both ways; left out.")
+        warn(f"{path}: {pairs.dropped_contradicting:,} rows are of pairs that are labelled both ways; left out:")
+        for left, right in pairs.contradicting:
+            messages.print(f"  {left} and {right}", markup=False)
+
+
+def show_photos_not_seen(who: str, ads: "Catalogue") -> None:
+    """Where there is no photo folder: how many of the ads have photos all the same."""
+    count = int((ads.frame["photos"].list.len() > 0).sum())
+    if count:
+        warn(
+            f"{count:,} ads have photos, but there is no photo folder beside {ads.path}, so {who} sees none of them. "
+            "Name the folder with --images."
+        )
+
+
+def show_photo_use(bundle: "Bundle", ads: "Catalogue", folder: Path | None, images: Path | None) -> None:
+    """Where a model does not see the photos that it could, or not those that the user named (`images`)."""
+    if bundle.backbone_fingerprint is None:
+        if images is not None:
+            warn(f"--images {images}: {bundle.folder} was trained without photos, and looks at none.")
+    elif folder is None and bundle.model.fusion.reads_photos:
+        show_photos_not_seen(str(bundle.folder), ads)
 
 
 def show_unreadable(unreadable: "pl.DataFrame") -> None:

@@ -69,12 +69,12 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     import polars as pl
 
     from nrl_dedup.attention import attention_overlaps
-    from nrl_dedup.cli.console import ConsoleProgress, show_unreadable
+    from nrl_dedup.cli.console import ConsoleProgress, show_photo_use, show_unreadable
     from nrl_dedup.cli.show_evaluation import show_evaluation
     from nrl_dedup.device import pick_device
     from nrl_dedup.evaluate import evaluate as evaluate_models
     from nrl_dedup.report import report
-    from nrl_dedup.tables import check_writable, written_beside
+    from nrl_dedup.tables import check_outputs, written_beside
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
@@ -82,15 +82,15 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
     if options["neighbours"] < 1:
         raise click.BadParameter("wanted 1 or more.", param_hint="--neighbours")
-    for flag, path in (("--json", options["json_path"]), ("--scores", options["scores"])):
-        if path:
-            check_writable(path, flag)
+    check_outputs(_outputs(options), [items, pairs, options["backbone_weights"]])
     if options["plots"]:
         from nrl_dedup.plots import make_folder
 
         make_folder(options["plots"])
     device, progress = pick_device(options["device"]), ConsoleProgress()
     contenders, ads, labelled, names = _inputs(items, pairs, options, device)
+    for contender in contenders:
+        show_photo_use(contender.bundle, ads, contender.photo_folder, options["images"])
     by_column = _columns_by_pair(ads, labelled, options["by"], names.get("id_column"))
     evaluation = evaluate_models(
         ads,
@@ -123,6 +123,10 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         progress.say(f"{drawn} pictures, each as PNG and SVG, are in {options['plots']}.")
 
 
+def _outputs(options: dict[str, Any]) -> dict[str, Path | None]:
+    return {"--json": options["json_path"], "--scores": options["scores"]}
+
+
 def _inputs(
     items: Path | None, pairs: Path | None, options: dict[str, Any], device: Any
 ) -> tuple[list["Contender"], "Catalogue", "pl.DataFrame", dict[str, str]]:
@@ -132,6 +136,7 @@ def _inputs(
 
     from nrl_dedup.bundle import load_bundle
     from nrl_dedup.evaluate import Contender, check_same_test, names_of, remembered_test
+    from nrl_dedup.tables import check_outputs
 
     bundles = [load_bundle(folder, device) for folder in options["models"] or (None,)]
     called = names_of([bundle.folder for bundle in bundles if bundle.folder])
@@ -147,7 +152,9 @@ def _inputs(
     contenders = [Contender(*each) for each in zip(called, bundles, images, strict=True)]
     check_same_test(contenders)
     data = bundles[0].data
-    ads = read_catalogue(bundles[0].data_path(data.items), data.columns)
+    file = bundles[0].data_path(data.items)
+    check_outputs(_outputs(options), [file])
+    ads = read_catalogue(file, data.columns)
     return contenders, ads, remembered_test(bundles[0], ads), data.columns
 
 

@@ -42,25 +42,28 @@ def link(catalogue: Path, **options: Any) -> None:
     nrl-dedup link ItemInfo.csv --images zips/ -o dupes.csv --links links.csv --model weights/mine
     """
     from nrl_dedup.bundle import load_bundle
-    from nrl_dedup.cli.console import ConsoleProgress, show_linked, show_unreadable
+    from nrl_dedup.cli.console import ConsoleProgress, show_linked, show_photo_use, show_unreadable
+    from nrl_dedup.config import check_seed
     from nrl_dedup.device import pick_device
     from nrl_dedup.pipeline import link as link_catalogue
-    from nrl_dedup.tables import check_writable, written_beside
+    from nrl_dedup.tables import check_outputs, written_beside
 
     if not 0 <= options["threshold"] <= 1:
         raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
     if options["neighbours"] < 1:
         raise click.BadParameter("wanted 1 or more.", param_hint="--neighbours")
-    check_writable(options["output"], "-o")
-    if options["links"]:
-        check_writable(options["links"], "--links")
+    check_seed(options["seed"])
+    outputs = {"-o": options["output"], "--links": options["links"]}
+    check_outputs(outputs, [catalogue, options["backbone_weights"]])
     device = pick_device(options["device"])
     bundle = load_bundle(options["model"], device)
     ads = read_catalogue(catalogue, columns(options))
+    images = photo_folder(options["images"], catalogue)
+    show_photo_use(bundle, ads, images, options["images"])
     linked = link_catalogue(
         ads,
         bundle,
-        photo_folder(options["images"], catalogue),
+        images,
         work_dir(options),
         threshold=options["threshold"],
         neighbours=options["neighbours"],

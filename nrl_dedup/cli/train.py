@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 @click.option("--patience", default=5, show_default=True, help="Epochs without a better validation loss.")
 @click.option("--batch-size", default=64, show_default=True, help="Pairs a step.")
 @click.option("--lr", default=1e-4, show_default=True, help="Adam's learning rate.")
-@click.option("--contrast", default=1.0, show_default=True, help="Weight of telling a batch's ads apart; thesis: 0.")
+@click.option("--contrast", default=0.0, show_default=True, help="Weight of telling the ads of a batch apart.")
 @click.option("--hidden-size", default=256, show_default=True, help="Of the GRU.")
 @click.option("--gru-layers", default=1, show_default=True)
 @click.option("--fused-size", default=256, show_default=True, help="Of an ad's fused vector.")
@@ -89,12 +89,21 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
     of the batches. Finished trials are kept in the bundle's folder: the same command goes on after a stop.
     """
     from nrl_dedup.bundle import save_bundle
-    from nrl_dedup.cli.console import ConsoleProgress, show_epoch, show_split, show_trained, show_unreadable, warn
+    from nrl_dedup.cli.console import (
+        ConsoleProgress,
+        show_epoch,
+        show_photos_not_seen,
+        show_split,
+        show_trained,
+        show_unreadable,
+        warn,
+    )
     from nrl_dedup.device import pick_device
+    from nrl_dedup.fusion import fusion_module
     from nrl_dedup.grid import plan_trials, read_grid
     from nrl_dedup.pairs import require_both_classes
     from nrl_dedup.train import train as train_model
-    from nrl_dedup.training_data import Resources, prepare_training
+    from nrl_dedup.training_data import Resources, check_before_the_work, prepare_training
 
     settings = _settings(options)
     tried = read_grid(options["grid"], settings) if options["grid"] else (settings,)
@@ -102,9 +111,20 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
     many = bool(options["grid"] or options["seeds"])
     output = _output(items, options, many)
     device = pick_device(options["device"])
+    resources = Resources(
+        work_dir(options),
+        device,
+        photo_folder(options["images"], items),
+        options["backbone_weights"],
+        options["word_vectors"],
+    )
+    for one in tried:
+        check_before_the_work(one, resources)
     progress = ConsoleProgress()
     names = columns(options)
     catalogue = read_catalogue(items, names)
+    if resources.photo_folder is None and any(fusion_module(one.model.fusion).reads_photos for one in tried):
+        show_photos_not_seen("training", catalogue)
     labelled = read_labelled(pairs, catalogue, options)
     require_both_classes(labelled)
     published = None
@@ -114,13 +134,6 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
             for name in ("valid_pairs", "test_pairs")
         ]
         published = (extra[0], extra[1])
-    resources = Resources(
-        work_dir(options),
-        device,
-        photo_folder(options["images"], items),
-        options["backbone_weights"],
-        options["word_vectors"],
-    )
     given = (catalogue, labelled.frame, published, settings, resources, names)
     if many:
         data = prepare_training(*given, on_split=show_split, progress=progress)

@@ -35,7 +35,8 @@ class Batch:
 class AdPhotos:
     """The readable photos of each ad: ragged rows of a feature store.
 
-    The first of an ad's rows is the photo that embedding takes.
+    The first of an ad's rows is the photo that embedding takes. `views`, `view_rows`: what training draws from, and the
+    rows of the same photos there; augmented views, or the centre ones where none are kept.
     """
 
     rows: Int64[np.ndarray, "photos"]
@@ -94,7 +95,7 @@ class AdFeatures:
         return self._batch(rows, at, photos.centre.gather)
 
     def training_batch(self, rows: Int64[np.ndarray, "ads"], draw: np.random.Generator) -> Batch:
-        """These ads, each with a drawn photo of its own in a drawn augmented view."""
+        """These ads, each with a drawn photo of its own in a drawn view."""
         photos = self.photos
         if photos is None or photos.views is None or photos.view_rows is None:
             return self.batch(rows)
@@ -112,7 +113,8 @@ class AdFeatures:
         photo_rows: np.ndarray,
         gather: Callable[[np.ndarray], np.ndarray] | None,
     ) -> Batch:
-        starts, lengths = self.tokens.offsets[rows], self.lengths()[rows]
+        starts = self.tokens.offsets[rows]
+        lengths = self.tokens.offsets[rows + 1] - starts
         place = np.arange(max(1, int(lengths.max(initial=1))))
         real = place < lengths[:, None]
         tokens = np.zeros(real.shape, dtype=np.int64)
@@ -143,9 +145,9 @@ def photos_in_order(photos: pl.Series, choice: str) -> pl.DataFrame:
 
 
 def training_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute, views: Compute) -> AdPhotos:
-    """The first `per_ad` photos of every ad, all computed: centre views and, if asked for, augmented ones.
+    """The first `per_ad` photos of every ad, all computed: centre views and, if `settings` keep some, augmented ones.
 
-    :param photos: the photo references of each ad, a list each.
+    :param photos: the photo references of each ad, a list each; null counts as none.
     :param centre: computes (or finds) the centre views of the photos that it is given; `views` the augmented.
     """
     frame = photos_in_order(photos, settings.choice).filter(pl.col("place") < settings.per_ad)
@@ -153,13 +155,13 @@ def training_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute,
     wanted = frame["photo"].unique().sort()
     stored = centre(wanted)
     frame = frame.with_columns(at=pl.Series(stored.rows_of(frame["photo"]))).filter(pl.col("at") >= 0)
-    augmented = views(wanted) if settings.views else None
+    drawn_from = views(wanted) if settings.views else stored
     return AdPhotos(
         rows=frame["at"].to_numpy(),
         offsets=_offsets(frame["row"], len(photos)),
         centre=stored,
-        views=augmented,
-        view_rows=None if augmented is None else augmented.rows_of(frame["photo"]),
+        views=drawn_from,
+        view_rows=drawn_from.rows_of(frame["photo"]),
     )
 
 

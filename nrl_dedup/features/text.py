@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int32, Int64
+from jaxtyping import Bool, Int32, Int64
 
 from nrl_dedup.features.cleaning import clean
 from nrl_dedup.features.words import ADS_AT_ONCE, Words, jaccard, ragged, read_words
@@ -61,6 +61,13 @@ class TokenIds:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def has_known_word(self) -> Bool[np.ndarray, "ads"]:
+        """Whether an ad has a word of the vocabulary."""
+        full = np.diff(self.offsets) > 0
+        known = np.zeros(len(self), dtype=bool)
+        known[full] = np.maximum.reduceat(self.values, self.offsets[:-1][full]) >= FIRST_WORD
+        return known
 
 
 def encode(words: Words, vocabulary: Vocabulary, max_words: int) -> TokenIds:

@@ -11,6 +11,9 @@ from nrl_dedup.fusion.module import FusionModule
 class Image(FusionModule):
     """u = W_i v_i + b_i; an ad without a readable photo is a learned vector."""
 
+    reads_words = False
+    needs_photos = True
+
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
         super().__init__()
         self.output_size = settings.fused_size

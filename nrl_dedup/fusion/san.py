@@ -39,6 +39,7 @@ class StackedAttention(FusionModule):
     """
 
     photo_features = "regions"
+    needs_photos = True
 
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
         super().__init__()

@@ -12,6 +12,8 @@ from nrl_dedup.fusion.words import WordEncoder
 class Text(FusionModule):
     """u = W_d v_d + b_d; an ad without words is a learned vector."""
 
+    reads_photos = False
+
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
         super().__init__()
         self.output_size = settings.fused_size

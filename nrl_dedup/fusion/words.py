@@ -51,8 +51,8 @@ class WordEncoder(nn.Module):
         return torch.cat([self._read(*part) for part in parts])[order.argsort()]
 
     def _read(self, tokens: Int64[Tensor, "ads words"], lengths: Int64[Tensor, "ads"]) -> Float[Tensor, "ads hidden"]:
-        known = self.vectors[(tokens - SPECIAL_TOKENS).clamp(min=0)]  # ads, words, size
-        special = self.special(tokens.clamp(max=SPECIAL_TOKENS - 1))
+        special = self.special(tokens.clamp(max=SPECIAL_TOKENS - 1))  # ads, words, size
+        known = self.vectors[(tokens - SPECIAL_TOKENS).clamp(min=0)] if len(self.vectors) else special
         states, _ = self.gru(torch.where((tokens < SPECIAL_TOKENS)[..., None], special, known))
         last = (lengths - 1).clamp(min=0)
         return states[torch.arange(len(tokens), device=tokens.device), last]

@@ -1,0 +1,69 @@
+"""What training and embedding see of an ad's photos: counted over many draws."""
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nrl_dedup.config import PhotoSettings
+from nrl_dedup.features.ads import AdFeatures, training_photos
+from nrl_dedup.features.kinds import KINDS
+from nrl_dedup.features.store import PhotoFeatures
+from nrl_dedup.features.text import TokenIds
+
+UNREADABLE = "6"
+PHOTOS = [["0"], [], ["1", "2", "3"], ["4", "5", UNREADABLE, "7", "8"], [UNREADABLE]]
+DRAWS = 3000
+
+
+def stored(photos: pl.Series, views: int) -> PhotoFeatures:
+    """The one feature of view v of photo n is 10 n + v, and 0.5 more where training views are kept."""
+    names = sorted(set(photos) - {UNREADABLE}, reverse=True)
+    values = np.array([[[10 * int(name) + view + (views > 0) / 2] for view in range(max(1, views))] for name in names])
+    return PhotoFeatures(
+        photos=pl.DataFrame({"photo": names, "row": range(len(names))}).sort("photo"),
+        unreadable=pl.DataFrame({"photo": [UNREADABLE], "reason": ["broken"]}),
+        digests=np.arange(1, len(names) + 1, dtype=np.uint64),
+        stored=values.astype(np.float32),
+        kind=KINDS["pooled"],
+        shape=(1,),
+    )
+
+
+@pytest.mark.parametrize("views", [0, 1, 2])
+def test_training_draws_among_the_views_of_an_ads_first_readable_photos(views: int) -> None:
+    settings = PhotoSettings(views=views, per_ad=4)
+    photos = training_photos(
+        pl.Series(PHOTOS), settings, lambda wanted: stored(wanted, 0), lambda wanted: stored(wanted, views)
+    )
+    features = AdFeatures(TokenIds(np.zeros(0, np.int32), np.zeros(len(PHOTOS) + 1, np.int64)), photos, (1,))
+    rows, draw = np.arange(len(PHOTOS)), np.random.default_rng(0)
+    batches = [features.training_batch(rows, draw) for _ in range(DRAWS)]
+    centre = features.batch(rows)
+    for ad, names in enumerate(PHOTOS):
+        readable = [int(name) for name in names[:4] if name != UNREADABLE]
+        assert centre.has_image[ad].item() == bool(readable)
+        assert centre.image[ad].item() == (10 * readable[0] if readable else 0)
+        if not readable:
+            assert not any(batch.has_image[ad] or batch.image[ad].any() for batch in batches)
+            continue
+        seen = Counter(batch.image[ad].item() for batch in batches)
+        of_training = [view + 0.5 for view in range(views)] or [0]
+        expected = [10 * photo + view for photo in readable for view in of_training]
+        assert set(seen) == set(expected)
+        for count in seen.values():  # within 4 standard deviations
+            share = 1 / len(expected)
+            assert count / DRAWS == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / DRAWS))
+
+
+def test_a_batch_holds_each_ads_own_tokens() -> None:
+    ads = [[2, 9, 4, 3], [], [2, 7, 3], [2, 5, 6, 8, 3]]
+    offsets = np.concatenate([[0], np.cumsum([len(ad) for ad in ads])]).astype(np.int64)
+    features = AdFeatures(TokenIds(np.array([token for ad in ads for token in ad], np.int32), offsets), None, (3,))
+    for rows in ([3, 1, 0], [1], [2, 2]):
+        batch = features.batch(np.array(rows))
+        longest = max(1, *(len(ads[row]) for row in rows))
+        assert batch.tokens.tolist() == [ads[row] + [0] * (longest - len(ads[row])) for row in rows]
+        assert batch.lengths.tolist() == [len(ads[row]) for row in rows]
+        assert batch.image.shape == (len(rows), 3) and not batch.image.any() and not batch.has_image.any()
