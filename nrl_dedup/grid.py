@@ -64,7 +64,8 @@ def read_grid(path: Path, settings: Settings) -> tuple[Settings, ...]:
     """Every setting of the file, in its order; what the file does not name is as in `settings`.
 
     :raises NrlDedupError: the file cannot be read as TOML; a grid or a list is empty; a key is unknown, a value of the
-        wrong type or out of range; or two settings are the same.
+        wrong type or out of range; a fusion module reads other photo features than that of `settings`; or two settings
+        are the same.
     """
     found: list[Settings] = []
     for number, grid in enumerate(_grids(path), 1):
@@ -73,6 +74,15 @@ def read_grid(path: Path, settings: Settings) -> tuple[Settings, ...]:
             raise NrlDedupError(f"{where} is empty. Name at least one of {', '.join(KEYS)}.")
         values = {key: _values(f"{where}, {key}", key, value, settings) for key, value in grid.items()}
         found += [with_values(settings, dict(zip(values, row, strict=True))) for row in product(*values.values())]
+    features = fusion_module(settings.model.fusion).photo_features
+    for number, one in enumerate(found, 1):
+        wanted = fusion_module(one.model.fusion).photo_features
+        if wanted != features:
+            raise NrlDedupError(
+                f"{path}: setting {number}, {one.model.fusion}, reads {wanted} features of a photo, and --fusion "
+                f"{settings.model.fusion} {features} ones; a grid's settings share them. Search for "
+                f"{one.model.fusion}'s settings by itself, with --fusion {one.model.fusion}."
+            )
     place = {one: number for number, one in reversed(list(enumerate(found, 1)))}
     for number, one in enumerate(found, 1):
         if place[one] != number:

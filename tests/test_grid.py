@@ -1,6 +1,6 @@
 """Grid files: which settings they mean, and what is said about those that mean nothing."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,16 @@ def test_the_thesis_settings_in_its_order() -> None:
     assert {(s.model.fusion, s.train.epochs, s.train.patience, s.train.batch_size) for s in settings} == {
         ("rnn-cnn", 30, 5, 64)
     }
+
+
+def test_a_grid_shares_the_features_of_the_photos(tmp_path: Path) -> None:
+    path = tmp_path / "grid.toml"
+    path.write_text('[grid]\nfusion = ["text", "san"]\n')
+    with pytest.raises(NrlDedupError, match=r"setting 2, san, reads regions.*--fusion rnn-cnn pooled.*--fusion san"):
+        read_grid(path, Settings())
+    regions = replace(Settings(), model=replace(Settings().model, fusion="san"))
+    path.write_text("[grid]\nattention_layers = [1, 2]\n")
+    assert [one.model.attention_layers for one in read_grid(path, regions)] == [1, 2]
 
 
 def test_every_combination_the_last_key_fastest_and_the_rest_as_the_flags_say(tmp_path: Path) -> None:
