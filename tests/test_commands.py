@@ -257,3 +257,14 @@ def test_every_fusion_learns_the_pairs_that_it_is_shown(run: Run, shop: Shop, tm
     assert status == 0, err
     epochs = json.loads((tmp_path / "bundle" / "bundle.json").read_text())["epochs"]
     assert max(epoch["train_ap"] for epoch in epochs) > 0.98
+
+
+@pytest.mark.parametrize(
+    ("options", "backbone"),
+    [([], "resnet152"), (["--fusion", "san"], "vgg19"), (["--fusion", "san", "--backbone", "resnet50"], "resnet50")],
+)
+def test_each_fusion_module_has_the_photo_network_of_the_thesis(options: list[str], backbone: str) -> None:
+    from nrl_dedup.cli.train import _settings, train
+
+    given = train.make_context("train", ["items.csv", "pairs.csv", *options]).params
+    assert _settings(given).photos.backbone == backbone

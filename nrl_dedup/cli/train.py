@@ -41,14 +41,17 @@ if TYPE_CHECKING:
 @click.option("--fusion", default="rnn-cnn", show_default=True, help="rnn-cnn, san, bilinear, text or image.")
 @click.option("--language", default="ru", show_default=True, help="ru, en or none.")
 @click.option("--text", default="title+description", show_default=True, help="title+description or description.")
-@click.option("--backbone", default="resnet152", show_default=True, help="The photo network.")
+@click.option("--backbone", help="The photo network.  [default: vgg19 for san, else resnet152]")
 @backbone_weights_option
 @click.option("--word-vectors", type=FILE, help="fastText .bin.  [default: learnt from the training ads]")
 @click.option("--views", default=2, show_default=True, help="Augmented views kept of each photo for training.")
 @click.option("--photos-per-ad", default=4, show_default=True, help="Photos of an ad that training draws from.")
 @click.option("--photo-choice", default="first", show_default=True, help="The photo embedding takes: first, random.")
 @click.option(
-    "--regions", default="int8-2x2", show_default=True, help="How san keeps regions: half, int8, int8-2x2, ..."
+    "--regions",
+    default="int8-2x2",
+    show_default=True,
+    help="How san keeps regions: half, int8, int8-2x2, int8-2x2-128.",
 )
 @click.option("--complete-only", is_flag=True, help="Drop ads without words or readable photo, as the thesis did.")
 @click.option("--epochs", default=30, show_default=True)
@@ -156,11 +159,13 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
 
 def _settings(options: dict[str, Any]) -> "Settings":
     from nrl_dedup.config import ModelSettings, PhotoSettings, Settings, TextSettings, TrainSettings
+    from nrl_dedup.fusion import fusion_module
 
+    backbone = options["backbone"] or fusion_module(options["fusion"]).backbone
     return Settings(
         TextSettings(options["language"], options["text"]),
         PhotoSettings(
-            options["backbone"], options["views"], options["photos_per_ad"], options["photo_choice"], options["regions"]
+            backbone, options["views"], options["photos_per_ad"], options["photo_choice"], options["regions"]
         ),
         ModelSettings(
             fusion=options["fusion"],

@@ -38,6 +38,7 @@ class StackedAttention(FusionModule):
     without words has a learned v_d; one without a readable photo a learned region, wherever it looks.
     """
 
+    backbone = "vgg19"
     photo_features = "regions"
     needs_photos = True
 
