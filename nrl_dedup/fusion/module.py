@@ -10,8 +10,8 @@ class FusionModule(nn.Module):
 
     `photo_features` say what its `image` is: "pooled", [ads, image_size], or "regions", [ads, regions, image_size].
     `backbone` is the photo network that the thesis gives it. `reads_words` and `reads_photos` say which sides of an ad
-    it looks at, `needs_photos` that it is of no use on a catalogue without any. An ad's vector depends on that ad alone,
-    and all ads that lack every side that it looks at have one vector.
+    it looks at, `needs_photos` that it is of no use on a catalogue without any. An ad's vector depends on that ad
+    alone, and all ads that lack every side that it looks at have one vector.
     """
 
     reads_words: ClassVar[bool] = True

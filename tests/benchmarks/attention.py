@@ -1,6 +1,6 @@
 """How fast does stacked attention train? `fit` against the plain loop of the thesis, the same pairs in one run.
 
-    python tests/benchmarks/attention.py [--pairs 1920] [--ads 2000] [--batch-size 64] [--device cpu]
+    python tests/benchmarks/attention.py [--pairs 960] [--ads 1070] [--batch-size 64] [--device cpu]
 
 The plain loop reads, for both ads of every pair, the 196 x 512 half-precision regions of VGG-19 from a file of their
 own, pads every description to 100 words, and sends both sides of the batch through the network. `fit` is what `train`
@@ -106,8 +106,8 @@ def ours(stored: np.ndarray, tokens: TokenIds, pairs: pl.DataFrame, batch_size: 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=1920)
-    parser.add_argument("--ads", type=int, default=2000)
+    parser.add_argument("--pairs", type=int, default=960)
+    parser.add_argument("--ads", type=int, default=1070)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
