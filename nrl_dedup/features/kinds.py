@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -48,10 +49,13 @@ def _projected(backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]) -> Fl
     """`_fewer_regions` times a fixed random matrix with orthonormal columns, scaled so that lengths are kept on the
     average (Johnson and Lindenstrauss): sizes down to 128 without a look at any data."""
     fewer = _fewer_regions(backbone, images)
-    size = fewer.shape[2]
+    return fewer @ _projection(fewer.shape[2]).to(fewer.device)
+
+
+@cache
+def _projection(size: int) -> Float32[Tensor, "size projected"]:
     gauss = torch.randn(size, PROJECTED_SIZE, generator=torch.Generator().manual_seed(_PROJECTION_SEED))
-    columns = torch.linalg.qr(gauss)[0] * (size / PROJECTED_SIZE) ** 0.5
-    return fewer @ columns.to(fewer.device)
+    return torch.linalg.qr(gauss)[0] * (size / PROJECTED_SIZE) ** 0.5
 
 
 def _side(places: int) -> int:
