@@ -24,3 +24,14 @@ def pick_device(name: str = "auto") -> torch.device:
     if (device.index or 0) >= count:
         raise NrlDedupError(f"--device {name}: this machine has {count} CUDA devices. Use --device cpu or auto.")
     return device
+
+
+def multiplies_in_bfloat16(device: torch.device) -> bool:
+    """Whether training is to multiply matrices in bfloat16 there, because the device has instructions for it.
+
+    A processor with them (AVX512-BF16 or AMX) multiplies 4 times as fast; one without them would be slower.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    found = getattr(torch.cpu, "get_capabilities", dict)()  # newer than the oldest torch that we accept
+    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16"))

@@ -16,6 +16,7 @@ from nrl_dedup.ahead import ahead
 from nrl_dedup.bundle import Bundle, Epoch
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.config import Settings, TrainSettings
+from nrl_dedup.device import multiplies_in_bfloat16
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures, Batch
@@ -154,6 +155,7 @@ def fit(
     draw = np.random.default_rng(settings.seed)
     _start_head(model, features, rows_l[:1024], rows_r[:1024], float(labels.mean()), device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    bfloat16 = multiplies_in_bfloat16(device)
     history: list[Epoch] = []
     best, best_state, interrupted = None, copy.deepcopy(model.state_dict()), False
     try:
@@ -170,7 +172,7 @@ def fit(
                 for pairs, ads, place, batch in made:
                     left, right = torch.from_numpy(place).to(device)
                     target = torch.from_numpy(labels[pairs].astype(np.float32)).to(device)
-                    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                         h = model.embed(batch.to(device))
                     scores = model.score(h[left], h[right])
                     loss = binary_cross_entropy_with_logits(scores, target)
