@@ -65,7 +65,8 @@ class StackedAttention(FusionModule):
         u = self.encoder(tokens, lengths)
         u = torch.where((lengths > 0)[:, None], u, self.absent_text.to(u.dtype))
         v = self.region(image)  # ads, regions, hidden
-        v = torch.where(has_image[:, None, None], v, self.absent_image.to(v.dtype))
+        if not has_image.all():  # most batches; it saves three passes over the largest tensor that there is
+            v = torch.where(has_image[:, None, None], v, self.absent_image.to(v.dtype))
         maps = []
         for layer in self.layers:
             found, p = layer(v, u)
