@@ -1,6 +1,7 @@
 """Where stacked attention looks in each ad's photo, and whether it is the same place in both photos of a duplicate."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from nrl_dedup.bootstrap import LEVEL, REPLICATES, PairGroups, resampled_weights
+from nrl_dedup.embed import batches_by_length
 from nrl_dedup.evaluate import Contender, Evaluation
 from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.fusion.san import StackedAttention
@@ -70,12 +72,13 @@ def attention_maps(
     :param rows: of `features`; the maps come in their order.
     """
     maps = np.empty((len(rows), len(fusion.layers), features.image_shape[0]), dtype=np.float32)
-    order = np.argsort(features.lengths()[rows], kind="stable")  # ads of one length together: little padding
-    with progress.task("attention", len(rows)) as task:
-        for start in range(0, len(rows), BATCH):
-            places = order[start : start + BATCH]
-            batch = features.batch(rows[places]).to(device)
-            p = fusion.attend(batch.tokens, batch.lengths, batch.image, batch.has_image)[1]
+    with (
+        progress.task("attention", len(rows)) as task,
+        closing(batches_by_length(features, rows, BATCH)) as batches,
+    ):
+        for places, batch in batches:
+            ads = batch.to(device)
+            p = fusion.attend(ads.tokens, ads.lengths, ads.image, ads.has_image)[1]
             maps[places] = p.transpose(0, 1).float().cpu().numpy()
             task.advance(len(places))
     return maps

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import torch
 
+from nrl_dedup import attention, embed
 from nrl_dedup.attention import AttentionOverlap, attention_maps, attention_overlap, top_regions
 from nrl_dedup.bundle import load_bundle
 from nrl_dedup.catalogue import read_catalogue
@@ -118,7 +119,10 @@ def maps_of_each_ad(bundle: Path, shop: Shop, work_dir: Path) -> tuple[np.ndarra
             batch = features.batch(np.array([row]))
             alone.append(fusion.attend(batch.tokens, batch.lengths, batch.image, batch.has_image)[1][:, 0].numpy())
     rows = np.random.default_rng(0).permutation(len(ads))[:70]
-    maps = attention_maps(fusion, features, rows, device=CPU)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embed, "SHARD", 32)
+        patch.setattr(attention, "BATCH", 10)
+        maps = attention_maps(fusion, features, rows, device=CPU)
     np.testing.assert_allclose(maps, np.stack(alone)[rows], atol=1e-5)
     return np.stack(alone), pairs, ads.ids
 
