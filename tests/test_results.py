@@ -27,7 +27,7 @@ from results.commands import (
 from results.comparisons import added_parts, against_baseline, trained_to_the_end, verdict
 from results.lengths import length_parts, unlike_parts
 from results.markdown import typed
-from results.on_disk import Overlap, Part, Seed, find_finished, read_evaluation, read_run
+from results.on_disk import Attention, Overlap, Part, Seed, find_finished, read_evaluation, read_run
 from results.report import attention_parts, blocking_parts, forms_parts, report
 from results.standings import Spread, Standing, gather
 
@@ -337,25 +337,56 @@ def test_the_overlap_of_attention_is_shown_where_the_evaluation_has_it(plan: Pla
     models = {"rnn-cnn": model(0.65, blocking=blocking(0.9)), "san": model(0.65), "baseline": model(BASELINE)}
     write_json(plan.json("real"), models)
     assert "looks at the same place" not in report_of(plan)
-    overlap = {"overlap": 0.31, "chance": 0.25, "difference": 0.06, "interval": [0.02, 0.1], "pairs": 1034}
-    models["san"]["attention_overlap"], models["rnn-cnn"]["attention_overlap"] = overlap, None
+    models["san"]["attention_overlap"] = {
+        "overlap": 0.31,
+        "chance": 0.25,
+        "difference": 0.06,
+        "interval": [0.02, 0.1],
+        "pairs": 1034,
+        "untrained": {"overlap": 0.36, "chance": 0.26, "difference": 0.1, "interval": [0.07, 0.12]},
+        "added": -0.04,
+        "added_interval": [-0.06, -0.01],
+    }
     write_json(plan.json("real"), models)
     report = report_of(plan)
     assert "looks at the same place" in report
-    assert "| `san` | 1,034 | 0.310 | 0.250 | +0.060 | +0.020 to +0.100 |" in report
+    for row in (
+        "| `san` | 1,034 | 0.310 | 0.250 | +0.060 | +0.020 to +0.100 |",
+        "| `san`, untrained | 1,034 | 0.360 | 0.260 | +0.100 | +0.070 to +0.120 |",
+        "| added by training | - | - | - | -0.040 | -0.060 to -0.010 |",
+    ):
+        assert row in report
+    assert "share more than photos of different things do: the interval lies above 0. Training took from" in report
+
+
+INTERVALS = {"above": (0.02, 0.1), "holds": (-0.02, 0.1), "touches": (0.0, 0.1), "below": (-0.2, -0.1), "none": None}
 
 
 @pytest.mark.parametrize(
     ("interval", "said"),
     [
-        ((0.02, 0.1), "Duplicates share more than photos of different things do: the interval lies above 0."),
-        ((-0.02, 0.1), "is not shown: the interval holds 0."),
-        ((-0.2, -0.1), "Duplicates share less than photos of different things do: the interval lies below 0."),
-        (None, "is not known"),
+        ("above", "Duplicates share more than photos of different things do: the interval lies above 0."),
+        ("holds", "different things do is not shown: the interval holds 0."),
+        ("touches", "different things do is not shown: the interval holds 0."),
+        ("below", "Duplicates share less than photos of different things do: the interval lies below 0."),
+        ("none", "Whether that is more than chance is not known"),
     ],
 )
-def test_whether_the_overlap_is_chance(interval: tuple | None, said: str) -> None:
-    assert said in attention_parts("san", Overlap(40, 0.3, 0.3, 0.0, interval))[1]
+@pytest.mark.parametrize(
+    ("added", "learnt"),
+    [
+        ("above", "Training added to what the untrained network shares: the last interval lies above 0."),
+        ("holds", "That training added to what the untrained network shares is not shown"),
+        ("below", "Training took from what the untrained network shares: the last interval lies below 0."),
+        ("none", "Whether training added to what the untrained network shares is not known"),
+    ],
+)
+def test_whether_the_overlap_is_chance_and_whether_it_is_learnt(
+    interval: str, said: str, added: str, learnt: str
+) -> None:
+    trained, untrained = Overlap(0.3, 0.3, 0.0, INTERVALS[interval]), Overlap(0.3, 0.2, 0.1, (0.05, 0.15))
+    sentences = attention_parts("san", Attention(40, trained, untrained, -0.1, INTERVALS[added]))[1]
+    assert said in sentences and learnt in sentences
 
 
 def test_forms_of_regions(plan: Plan) -> None:

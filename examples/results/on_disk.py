@@ -127,16 +127,30 @@ class Blocking:
     part: Part
 
 
+Interval = tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Overlap:
     """Of the regions that attention looks at most, the share that two photos have in common: those of a duplicate, and
     by chance those of different things. `interval` is that of the difference."""
 
-    pairs: int
     overlap: float | None
     chance: float | None
     difference: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The overlap over `pairs` duplicates, that of the same network before its training, and what training added to
+    the difference."""
+
+    pairs: int
+    trained: Overlap
+    untrained: Overlap
+    added: float | None
+    added_interval: Interval | None
 
 
 @dataclass(frozen=True)
@@ -148,7 +162,7 @@ class Figures:
     by_length: dict[str, Part]
     by_unlike_length: dict[tuple[str, str], Part]
     blocking: Blocking | None
-    attention: Overlap | None
+    attention: Attention | None
 
 
 @dataclass(frozen=True)
@@ -177,7 +191,7 @@ def _figures(model: dict[str, Any]) -> Figures:
         {row["mean_words"]: _part(row) for row in model["by_length"]},
         {(row["shorter"], row["longer"]): _part(row) for row in model["by_unlike_length"]},
         _blocking(model["blocking"]) if model["blocking"] else None,
-        _overlap(model["attention_overlap"]) if model["attention_overlap"] else None,
+        _attention(model["attention_overlap"]) if model["attention_overlap"] else None,
     )
 
 
@@ -191,6 +205,14 @@ def _blocking(row: dict[str, Any]) -> Blocking:
     return Blocking(*(row[name] for name in names), _part(row))
 
 
+def _attention(row: dict[str, Any]) -> Attention:
+    trained, untrained = _overlap(row), _overlap(row["untrained"])
+    return Attention(row["pairs"], trained, untrained, row["added"], _interval(row["added_interval"]))
+
+
 def _overlap(row: dict[str, Any]) -> Overlap:
-    interval = row["interval"] and tuple(row["interval"])
-    return Overlap(row["pairs"], row["overlap"], row["chance"], row["difference"], interval)
+    return Overlap(row["overlap"], row["chance"], row["difference"], _interval(row["interval"]))
+
+
+def _interval(ends: Sequence[float] | None) -> Interval | None:
+    return None if ends is None else (ends[0], ends[1])

@@ -26,11 +26,23 @@ from results.commands import (
 from results.comparisons import added_parts, against_baseline, overlap_words, systems_table, trained_to_the_end, verdict
 from results.lengths import length_parts, unlike_parts
 from results.markdown import bullets, figure, section, table, typed
-from results.on_disk import BASELINE, Data, Evaluation, Overlap
+from results.on_disk import BASELINE, Attention, Data, Evaluation, Interval
 from results.standings import Results, by_name
 
 NONE_YET = "No system is finished yet."
 SAME_COMMAND = "By the `nrl-dedup evaluate` of the first table."
+SAME_PLACE = {  # by where the interval lies
+    "above 0": "Duplicates share more than photos of different things do: the interval lies above 0.",
+    "below 0": "Duplicates share less than photos of different things do: the interval lies below 0.",
+    "around 0": "That duplicates share more than photos of different things do is not shown: the interval holds 0.",
+    None: "Whether that is more than chance is not known: there is no interval.",
+}
+LEARNT = {  # by where the interval of what training added lies
+    "above 0": "Training added to what the untrained network shares: the last interval lies above 0.",
+    "below 0": "Training took from what the untrained network shares: the last interval lies below 0.",
+    "around 0": "That training added to what the untrained network shares is not shown: the last interval holds 0.",
+    None: "Whether training added to what the untrained network shares is not known: there is no interval of that.",
+}
 
 
 def report(plan: Plan, results: Results) -> str:
@@ -101,30 +113,37 @@ def attention_section(results: Results) -> str:
     where = []
     if looked:
         what = "Whether attention looks at the same place in both photos of a duplicate: of the fifth of the regions"
-        what += " that it looks at most, the share in common."
+        what += " that it looks at most, the share in common. Untrained: the same network as its training began."
         where = [what, *attention_parts(ATTENTION, looked), SAME_COMMAND]
     said = [verdict(attention, product), *map(trained_to_the_end, (attention, product)), verdict(bilinear, product)]
     return section("Attention and bilinear pooling against the product", bullets(said), "From the first table.", *where)
 
 
-def attention_parts(name: str, found: Overlap) -> tuple[str, str]:
-    """How much of what attention looks at most is the same in both photos of a duplicate, and whether by chance."""
-    low, high = found.interval or (None, None)
-    interval = None if low is None else f"{low:+.3f} to {high:+.3f}"
-    difference = None if found.difference is None else f"{found.difference:+.3f}"
-    row = (f"`{name}`", figure(found.pairs), figure(found.overlap), figure(found.chance), difference, interval)
+def attention_parts(name: str, found: Attention) -> tuple[str, str]:
+    """How much of what attention looks at most is the same in both photos of a duplicate, whether by chance, and
+    whether training added anything to what the untrained network shares."""
+    rows = [
+        (title, figure(found.pairs), figure(one.overlap), figure(one.chance), *_signed(one.difference, one.interval))
+        for title, one in ((f"`{name}`", found.trained), (f"`{name}`, untrained", found.untrained))
+    ]
+    rows.append(("added by training", None, None, None, *_signed(found.added, found.added_interval)))
     header = ("", "duplicates", "overlap", "by chance", "difference", "95 % interval")
-    if low is None:
-        said = "Whether that is more than chance is not known: there is no interval."
-    elif low <= 0 <= high:
-        said = "That duplicates share more than photos of different things do is not shown: the interval holds 0."
-    else:
-        more, above = ("more", "above") if low > 0 else ("less", "below")
-        said = f"Duplicates share {more} than photos of different things do: the interval lies {above} 0."
-    caution = (
-        "Photos that look alike have like maps in any network; a difference alone does not show that this is learnt."
+    said = SAME_PLACE[_where(found.trained.interval)], LEARNT[_where(found.added_interval)]
+    return table(header, rows), " ".join(said)
+
+
+def _signed(difference: float | None, interval: Interval | None) -> tuple[str | None, str | None]:
+    return (
+        None if difference is None else f"{difference:+.3f}",
+        None if interval is None else f"{interval[0]:+.3f} to {interval[1]:+.3f}",
     )
-    return table(header, [row]), f"{said} {caution}"
+
+
+def _where(interval: Interval | None) -> str | None:
+    if interval is None:
+        return None
+    low, high = interval
+    return "above 0" if low > 0 else "below 0" if high < 0 else "around 0"
 
 
 def evaluation_sections(evaluation: Evaluation | None) -> list[str]:
