@@ -1,6 +1,7 @@
 """Where stacked attention looks in each ad's photo, and whether it is the same place in both photos of a duplicate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from nrl_dedup.bootstrap import LEVEL, REPLICATES, PairGroups, resampled_weights
+from nrl_dedup.bundle import Bundle
+from nrl_dedup.embed import batches_by_length
 from nrl_dedup.evaluate import Contender, Evaluation
 from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.fusion.san import StackedAttention
@@ -20,19 +23,15 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class AttentionOverlap:
+class Overlap:
     """How much two photos of the same thing share of the regions that attention looks at most.
 
     `overlap`: |top_l and top_r| / |top| of two photos and one attention layer, its mean over the layers and over
-    `pairs` duplicates. `chance`: the same for two photos of different things. Attention that likes the middle of any
-    photo makes both large, so what counts is their difference; `interval` is its 95 % bootstrap interval. What is not
+    duplicates. `chance`: the same for two photos of different things. Attention that likes the middle of any photo
+    makes both large, so what counts is their difference; `interval` is its 95 % bootstrap interval. What is not
     defined is None.
-
-    Photos that look alike have like maps in any network: on the example ads the difference is 0.35, and 0.37 to 0.40
-    with random weights. That attention has *learnt* to find the same place takes more than a difference above 0.
     """
 
-    pairs: int
     overlap: float | None
     chance: float | None
     interval: tuple[float, float] | None
@@ -49,7 +48,37 @@ class AttentionOverlap:
             "chance": self.chance,
             "difference": self.difference,
             "interval": None if self.interval is None else list(self.interval),
+        }
+
+
+@dataclass(frozen=True)
+class AttentionOverlap:
+    """The overlap of a trained network over `pairs` duplicates, beside that of the same network before its training.
+
+    Photos that look alike have like maps in any network: on the example ads the trained network's difference is 0.35,
+    and that of random weights 0.37 to 0.40. What attention has *learnt* of finding the same place is `added`;
+    `added_interval` is its 95 % bootstrap interval, or None.
+    """
+
+    pairs: int
+    trained: Overlap
+    untrained: Overlap
+    added_interval: tuple[float, float] | None
+
+    @property
+    def added(self) -> float | None:
+        """The trained network's difference - that of the untrained one."""
+        trained, untrained = self.trained.difference, self.untrained.difference
+        return None if trained is None or untrained is None else trained - untrained
+
+    def as_json(self) -> dict[str, Any]:
+        """The trained network's figures, and those of the untrained one below `untrained`."""
+        return {
+            **self.trained.as_json(),
             "pairs": self.pairs,
+            "untrained": self.untrained.as_json(),
+            "added": self.added,
+            "added_interval": None if self.added_interval is None else list(self.added_interval),
         }
 
 
@@ -70,12 +99,13 @@ def attention_maps(
     :param rows: of `features`; the maps come in their order.
     """
     maps = np.empty((len(rows), len(fusion.layers), features.image_shape[0]), dtype=np.float32)
-    order = np.argsort(features.lengths()[rows], kind="stable")  # ads of one length together: little padding
-    with progress.task("attention", len(rows)) as task:
-        for start in range(0, len(rows), BATCH):
-            places = order[start : start + BATCH]
-            batch = features.batch(rows[places]).to(device)
-            p = fusion.attend(batch.tokens, batch.lengths, batch.image, batch.has_image)[1]
+    with (
+        progress.task("attention", len(rows)) as task,
+        closing(batches_by_length(features, rows, BATCH)) as batches,
+    ):
+        for places, batch in batches:
+            ads = batch.to(device)
+            p = fusion.attend(ads.tokens, ads.lengths, ads.image, ads.has_image)[1]
             maps[places] = p.transpose(0, 1).float().cpu().numpy()
             task.advance(len(places))
     return maps
@@ -90,40 +120,58 @@ def top_regions(maps: Float32[np.ndarray, "*n regions"]) -> Bool[np.ndarray, "*n
 
 
 def attention_overlap(
-    top_l: Bool[np.ndarray, "pairs layers regions"],
-    top_r: Bool[np.ndarray, "pairs layers regions"],
+    trained: Bool[np.ndarray, "2 pairs layers regions"],
+    untrained: Bool[np.ndarray, "2 pairs layers regions"],
     groups: Int64[np.ndarray, "pairs"],
 ) -> AttentionOverlap:
     """`AttentionOverlap` of duplicate pairs, each of which counts once.
+
+    The intervals are percentile intervals over 1000 draws of the groups (`bootstrap`), the same for both networks; two
+    copies of one group are no different things. None where more than half of the draws hold less than two groups. In a
+    simulation (40 groups, attention drawn to the middle, nothing shared beyond that) that of overlap - chance held 0 in
+    95 % of 100 sets.
+
+    :param trained: the top regions of the pairs' left photos, then of the right ones, equally many in each layer;
+        `untrained` those of the untrained network.
+    :param groups: the group of duplicates that each pair belongs to.
+    """
+    if not len(groups):
+        return AttentionOverlap(0, Overlap(None, None, None), Overlap(None, None, None), None)
+    names, group = np.unique(groups, return_inverse=True)
+    count = len(names)
+    networks = [_overlap_and_chance(top, group, count) for top in (trained, untrained)]
+    alone = np.arange(count)
+    draws = resampled_weights(PairGroups(alone, alone, count), np.ones(count), REPLICATES, SEED)
+    differences = np.array([[np.subtract(*of(times)) for of in networks] for times in draws])  # draws, networks
+
+    def found(number: int) -> Overlap:
+        overlap, chance = networks[number](np.ones(count))
+        return Overlap(overlap, None if np.isnan(chance) else chance, _interval(differences[:, number]))
+
+    return AttentionOverlap(len(groups), found(0), found(1), _interval(differences[:, 0] - differences[:, 1]))
+
+
+def _overlap_and_chance(
+    top: Bool[np.ndarray, "2 pairs layers regions"], group: Int64[np.ndarray, "pairs"], count: int
+) -> Callable[[Float64[np.ndarray, "groups"]], tuple[float, float]]:
+    """What gives overlap and chance where each group stands so many times; NaN where chance is not defined.
 
     `chance` is the mean over *every* two of the pairs' photos that are of different groups: what re-pairing the photos
     at random comes to after infinitely many draws. With c_g(r) the photos of group g that have region r among their
     top k, and n_g its photos, c and n their sums over g,
 
     chance = (sum_r c(r)^2 - sum_g sum_r c_g(r)^2) / (k (n^2 - sum_g n_g^2)).
-
-    The interval of overlap - chance is the percentile interval over 1000 draws of the groups (`bootstrap`); two copies
-    of one group are no different things. None where more than half of the draws hold less than two groups. In a
-    simulation (40 groups, attention drawn to the middle, nothing shared beyond that) it held 0 in 95 % of 100 sets.
-
-    :param top_l: the top regions of the pairs' left photos, equally many in each layer; `top_r` of the right ones.
-    :param groups: the group of duplicates that each pair belongs to.
     """
-    pairs = len(groups)
-    if not pairs:
-        return AttentionOverlap(0, None, None, None)
-    _, group = np.unique(groups, return_inverse=True)
-    count = int(group.max()) + 1
-    marked = int(top_l[0].sum())  # k times the layers
+    pairs = len(group)
+    marked = int(top[0, 0].sum())  # k times the layers
     members = np.bincount(group).astype(np.float64)
-    shared = np.bincount(group, (top_l & top_r).sum(axis=(1, 2)) / marked)
-    regions = np.zeros((count, top_l[0].size), dtype=np.float32)
-    for top in (top_l, top_r):
-        np.add.at(regions, group, top.reshape(pairs, -1))
+    shared = np.bincount(group, (top[0] & top[1]).sum(axis=(1, 2)) / marked)
+    regions = np.zeros((count, top[0, 0].size), dtype=np.float32)
+    for side in top:
+        np.add.at(regions, group, side.reshape(pairs, -1))
     within = (regions**2).sum(axis=1, dtype=np.float64)
 
     def figures(times: Float64[np.ndarray, "groups"]) -> tuple[float, float]:
-        """overlap and chance where each group stands so many times; NaN where chance is not defined."""
         overlap = times @ shared / (times @ members)
         everywhere = (times.astype(np.float32) @ regions).astype(np.float64)
         photos = 2 * members * times
@@ -131,16 +179,15 @@ def attention_overlap(
         alike = everywhere @ everywhere - times**2 @ within
         return float(overlap), float(alike / (marked * others)) if others else np.nan
 
-    overlap, chance = figures(np.ones(count))
-    alone = np.arange(count)
-    draws = resampled_weights(PairGroups(alone, alone, count), np.ones(count), REPLICATES, SEED)
-    differences = np.array([float(np.subtract(*figures(times))) for times in draws])
+    return figures
+
+
+def _interval(differences: Float64[np.ndarray, "draws"]) -> tuple[float, float] | None:
     defined = differences[~np.isnan(differences)]
-    interval = None
-    if 2 * len(defined) >= REPLICATES:
-        low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        interval = float(low), float(high)
-    return AttentionOverlap(pairs, overlap, None if np.isnan(chance) else chance, interval)
+    if 2 * len(defined) < len(differences):
+        return None
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
 def attention_overlaps(
@@ -162,7 +209,19 @@ def attention_overlaps(
         digest_l, digest_r = evaluation.ends(digests)
         pairs = np.flatnonzero(labels & (digest_l > 0) & (digest_r > 0) & (digest_l != digest_r))
         ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
-        top = top_regions(attention_maps(fusion, features, ads, device=device, progress=progress))
-        left, right = place.reshape(2, -1)
-        found[contender.name] = attention_overlap(top[left], top[right], groups[pairs])
+        sides = place.reshape(2, -1)
+        trained, untrained = (
+            top_regions(attention_maps(network, features, ads, device=device, progress=progress))[sides]
+            for network in (fusion, untrained_network(contender.bundle, fusion).to(device))
+        )
+        found[contender.name] = attention_overlap(trained, untrained, groups[pairs])
     return found
+
+
+def untrained_network(bundle: Bundle, fusion: StackedAttention) -> StackedAttention:
+    """The bundle's `fusion` as its training began: with the random weights of its seed. On the processor, in
+    evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(bundle.settings.train.seed)
+        untrained = StackedAttention(bundle.settings.model, fusion.encoder.vectors.cpu(), bundle.image_size)
+    return untrained.eval()

@@ -1,7 +1,7 @@
 """Labelled pairs -> the scores of one or several models, beside the baseline, and what blocking keeps of the pairs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from nrl_dedup.baseline import evidence
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue, fingerprint
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.features.backbones import weights_fingerprint
 from nrl_dedup.metrics import logits_after_blocking, pairs_completeness, reduction_ratio, sigmoid
 from nrl_dedup.pipeline import Prepared, block, prepare
 from nrl_dedup.progress import SILENT, Progress
@@ -25,11 +26,13 @@ _TEST = ["item_id_l", "item_id_r", "is_duplicate", "weight"]
 
 @dataclass(frozen=True)
 class Contender:
-    """A bundle that is evaluated, its name in all tables (`names_of`), and the folder of the photos that it sees."""
+    """A bundle that is evaluated, its name in all tables (`names_of`), the folder of the photos that it sees, and the
+    file of its photo network, if one was named (`weights_of`)."""
 
     name: str
     bundle: Bundle
     photo_folder: Path | None
+    backbone_weights: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,6 @@ def evaluate(
     threshold: float = 0.5,
     neighbours: int | None = None,
     device: torch.device,
-    backbone_weights: Path | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Score `pairs` with each model, through the code that `link` uses, and with the first bundle's baseline.
@@ -138,7 +140,7 @@ def evaluate(
             contender.photo_folder,
             work_dir,
             device=device,
-            backbone_weights=backbone_weights,
+            backbone_weights=contender.backbone_weights,
             progress=progress,
         )
         logits[name] = pair_logits(bundle.model, prepared[name].features, local, device, progress)
@@ -175,6 +177,28 @@ def names_of(folders: Sequence[Path]) -> list[str]:
         if max(count.values()) == 1:
             return names
         depth = [parts + (count[name] > 1) for parts, name in zip(depth, names, strict=True)]
+
+
+def weights_of(bundles: Mapping[str, Bundle], weights: Path) -> list[Path | None]:
+    """The file for each bundle that was trained on the photo network in it; None for the others.
+
+    :param bundles: by name.
+    :raises NrlDedupError: it is the photo network of none of them, or cannot be read.
+    """
+    network = {name: bundle.settings.photos.backbone for name, bundle in bundles.items()}
+    in_file = {one: weights_fingerprint(one, weights) for one in set(network.values())}
+    wanted = {name: bundle.backbone_fingerprint for name, bundle in bundles.items()}
+    fits = [wanted[name] is not None and wanted[name] == in_file[network[name]] for name in bundles]
+    if not any(fits):
+        trained_on = ", ".join(
+            f"{name} on {network[name]} weights {of[:12]}" if of else f"{name} without photos"
+            for name, of in wanted.items()
+        )
+        raise NrlDedupError(
+            f"--backbone-weights {weights}: none of the models was trained on these weights ({trained_on}). Name those "
+            "of one of them, or leave the option out."
+        )
+    return [weights if fitting else None for fitting in fits]
 
 
 def check_same_test(contenders: Sequence[Contender]) -> None:

@@ -58,10 +58,8 @@ def log_loss(
     labels: Bool[np.ndarray, "pairs"],
     logits: Float64[np.ndarray, "pairs"],
     weights: Float64[np.ndarray, "pairs"],
-) -> float | None:
-    """The mean binary cross-entropy (4.4) of sigmoid(logits), in nats; None without pairs."""
-    if not len(labels):
-        return None
+) -> float:
+    """The mean binary cross-entropy (4.4) of sigmoid(logits), in nats, of at least one pair."""
     losses = np.logaddexp(0.0, np.where(labels, -logits, logits))
     return float(np.average(losses, weights=weights))
 
@@ -99,7 +97,7 @@ def quality(
         pairs=len(labels),
         positives=int(labels.sum()),
         average_precision=average_precision(labels, logits, weights),
-        loss=log_loss(labels, logits, weights),
+        loss=log_loss(labels, logits, weights) if len(labels) else None,
         precision=found / claimed if claimed else None,
         recall=found / wanted if wanted else None,
     )

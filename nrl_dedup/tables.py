@@ -132,6 +132,20 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path | No
         taken.append((path, f"is that of {flag} already"))
 
 
+def check_outside(folder: Path, inputs: Iterable[Path | None]) -> None:
+    """Find out before the hours of work that what is read stays when `folder` is replaced.
+
+    :param inputs: files and folders; None is passed over.
+    :raises NrlDedupError: one of them lies in `folder`, or is it, through links too. It names `folder` as that of -o.
+    """
+    place = os.path.realpath(folder)
+    for path in inputs:
+        if path is not None and Path(os.path.realpath(path)).is_relative_to(place):
+            raise NrlDedupError(
+                f"-o {folder}: this folder is replaced whole, and {path} lies in it. Move that, or name another folder."
+            )
+
+
 def _is_same_file(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)

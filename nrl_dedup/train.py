@@ -190,8 +190,8 @@ def fit(
             valid_labels, valid_weights = valid["is_duplicate"].to_numpy(), valid["weight"].to_numpy()
             epoch = Epoch(
                 number,
-                train_loss=log_loss(labels[order], seen, ones) or 0.0,
-                valid_loss=log_loss(valid_labels, valid_logits, valid_weights) or 0.0,
+                train_loss=log_loss(labels[order], seen, ones),
+                valid_loss=log_loss(valid_labels, valid_logits, valid_weights),
                 train_ap=average_precision(labels[order], seen, ones),
                 valid_ap=average_precision(valid_labels, valid_logits, valid_weights),
                 seconds=time.perf_counter() - start,

@@ -270,6 +270,15 @@ def test_states_of_something_else_are_named_with_their_keys(tmp_path: Path) -> N
             load_backbone(SMALL, tmp_path / f"{name}.pth", CPU)
 
 
+def test_whose_weights_a_file_holds(tmp_path: Path) -> None:
+    torch.save(random_state(SMALL), tmp_path / "small.pth")
+    small = load_backbone(SMALL, tmp_path / "small.pth", CPU)
+    assert backbones.weights_fingerprint(SMALL, tmp_path / "small.pth") == small.fingerprint
+    assert backbones.weights_fingerprint("resnet18", tmp_path / "small.pth") is None
+    with pytest.raises(NrlDedupError, match=r"none\.pth: no such file"):
+        backbones.weights_fingerprint(SMALL, tmp_path / "none.pth")
+
+
 def test_names_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(NrlDedupError, match=r"--backbone alexnet: .*resnet152, vgg19"):
         load_backbone("alexnet", None, CPU)

@@ -317,6 +317,35 @@ def test_an_existing_bundle_is_not_overwritten_without_force(run: Run, shop: Sho
     assert (trained / "bundle.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "what",
+    ["items", "pairs", "--images", "--backbone-weights", "--word-vectors", "--valid-pairs", "--test-pairs", "--grid"],
+)
+@pytest.mark.parametrize("more", [(), ("--seeds", 2)])
+def test_force_never_throws_away_what_training_reads(
+    run: Run, shop: Shop, trained: Path, tmp_path: Path, what: str, more: tuple
+) -> None:
+    bundle = shutil.copytree(trained, tmp_path / "bundle")
+    (tmp_path / "link").symlink_to(bundle)
+    (bundle / "mine").write_text("[grid]\nlr = 0.001\n")
+    command = train_arguments(shop, bundle, "--force", *more)
+    if what.startswith("--"):
+        command += [what, str(tmp_path / "link" / "mine")]
+    else:
+        command[1 + ("items", "pairs").index(what)] = str(tmp_path / "link" / "mine")
+    before = {path: path.read_bytes() for path in bundle.iterdir()}
+    status, _, err = run(*command)
+    assert status == 1 and err.startswith(f"Error: -o {bundle}: ") and str(tmp_path / "link" / "mine") in err
+    assert {path: path.read_bytes() for path in bundle.iterdir()} == before
+
+
+def test_a_work_folder_inside_the_output_is_refused_before_the_work(run: Run, shop: Shop, tmp_path: Path) -> None:
+    """Making it would make the output's folder, in which no bundle can be written any more."""
+    status, _, err = run(*train_arguments(shop, tmp_path / "new", "--work-dir", tmp_path / "new" / "photos"))
+    assert status == 1 and str(tmp_path / "new" / "photos") in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_evaluating_with_half_the_data_named(run: Run, shop: Shop, trained: Path) -> None:
     status, _, err = run("evaluate", "--model", trained, "--items", shop.items)
     assert status == 2 and "--pairs" in err

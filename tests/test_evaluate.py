@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import average_precision_score
 
 from nrl_dedup.blocking import Candidates
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluate import names_of
+from nrl_dedup.features.backbones import weights_fingerprint
 from nrl_dedup.pipeline import Blocked
 from nrl_dedup.tables import CANDIDATE_PAIRS
 from tests.conftest import Run, Shop, train_once
@@ -111,6 +113,40 @@ def test_models_of_other_data_are_refused(run: Run, trained: Path, tmp_path: Pat
     (other / "bundle.json").write_text(json.dumps(about))
     status, _, err = run("evaluate", "--model", trained, "--model", other)
     assert status == 1 and "shop and other" in err and "different ads" in err and "/elsewhere/ads.csv" in err
+
+
+def without_its_network(bundle: Path, folder: Path) -> Path:
+    """A copy that needs --backbone-weights: its photo network is neither in it nor torchvision's."""
+    shutil.copytree(bundle, folder)
+    (folder / "backbone.safetensors").unlink()
+    about = json.loads((folder / "bundle.json").read_text())
+    (folder / "bundle.json").write_text(json.dumps({**about, "backbone_file": False}))
+    return folder
+
+
+def of_another_network(bundle: Path, folder: Path) -> Path:
+    """A copy that has another photo network of the same kind."""
+    shutil.copytree(bundle, folder)
+    state = load_file(folder / "backbone.safetensors")
+    state["features.0.0.weight"] *= 0.5
+    save_file(state, folder / "backbone.safetensors")
+    about = json.loads((folder / "bundle.json").read_text())
+    about["backbone_fingerprint"] = weights_fingerprint("mobilenet_v3_small", folder / "backbone.safetensors")
+    (folder / "bundle.json").write_text(json.dumps(about))
+    return folder
+
+
+def test_each_model_gets_the_photo_network_that_fits_it(
+    evaluated, run: Run, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
+    bare, other = without_its_network(trained, tmp_path / "bare"), of_another_network(trained, tmp_path / "other")
+    file = ("--backbone-weights", shop.backbone)
+    together, *_ = evaluated("--model", other, "--model", bare, *file)
+    assert together["bare"] == evaluated("--model", trained)[0]["shop"]
+    assert together["other"] == evaluated("--model", other)[0]["other"] != together["bare"]
+    status, out, err = run("evaluate", "--model", other, *file)
+    assert status == 1 and not out and f"--backbone-weights {shop.backbone}" in err
+    assert "none of the models" in err and "other on mobilenet_v3_small weights" in err
 
 
 def test_names_of_bundles(tmp_path: Path) -> None:

@@ -100,7 +100,6 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         threshold=options["threshold"],
         neighbours=options["neighbours"] if options["blocking"] else None,
         device=device,
-        backbone_weights=options["backbone_weights"],
         progress=progress,
     )
     if options["scores"]:
@@ -135,21 +134,24 @@ def _inputs(
     import polars as pl
 
     from nrl_dedup.bundle import load_bundle
-    from nrl_dedup.evaluate import Contender, check_same_test, names_of, remembered_test
+    from nrl_dedup.evaluate import Contender, check_same_test, names_of, remembered_test, weights_of
     from nrl_dedup.tables import check_outputs
 
     bundles = [load_bundle(folder, device) for folder in options["models"] or (None,)]
     called = names_of([bundle.folder for bundle in bundles if bundle.folder])
+    weights: list[Path | None] = [None] * len(bundles)
+    if options["backbone_weights"]:
+        weights = weights_of(dict(zip(called, bundles, strict=True)), options["backbone_weights"])
     if items is not None and pairs is not None:
         names = columns(options)
         ads = read_catalogue(items, names)
         labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
         images = [photo_folder(options["images"], items)] * len(bundles)
-        contenders = [Contender(*each) for each in zip(called, bundles, images, strict=True)]
+        contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
         return contenders, ads, labelled, names
     remembered = [bundle.data_path(bundle.data.images) if bundle.data.images else None for bundle in bundles]
     images = [options["images"] or folder for folder in remembered]
-    contenders = [Contender(*each) for each in zip(called, bundles, images, strict=True)]
+    contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
     check_same_test(contenders)
     data = bundles[0].data
     file = bundles[0].data_path(data.items)

@@ -89,15 +89,20 @@ def _show_blocking(report: "Report") -> None:
 
 
 def _show_attention(report: "Report") -> None:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for name, found in report.attention.items():
-        interval = None if found.interval is None else " to ".join(map(figure, found.interval))
-        rows.append((name, found.pairs, found.overlap, found.chance, found.difference, interval))
+        for network, one in ((name, found.trained), (f"{name}, untrained", found.untrained)):
+            rows.append((network, found.pairs, one.overlap, one.chance, one.difference, _span(one.interval)))
+        rows.append((f"{name}, added by training", None, None, None, found.added, _span(found.added_interval)))
     show_table(
         "Attention: of the 20 % of the regions looked at most, the share that both photos of a duplicate have",
         ("model", "duplicates", "overlap", "by chance", "difference", "95 % interval"),
         rows,
     )
+
+
+def _span(interval: tuple[float, float] | None) -> str | None:
+    return None if interval is None else " to ".join(map(figure, interval))
 
 
 def _explain(report: "Report", parts: list["Part"]) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from nrl_dedup.grid import Trial
     from nrl_dedup.training_data import TrainingData
 
+_READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pairs", "grid")  # beside ITEMS and PAIRS
+
 
 @click.command()
 @click.argument("items", type=FILE)
@@ -112,7 +114,7 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
     tried = read_grid(options["grid"], settings) if options["grid"] else (settings,)
     plan = plan_trials(tried, options["seeds"] or 1)
     many = bool(options["grid"] or options["seeds"])
-    output = _output(items, options, many)
+    output = _output(items, pairs, options, many)
     device = pick_device(options["device"])
     resources = Resources(
         work_dir(options),
@@ -191,13 +193,13 @@ def _settings(options: dict[str, Any]) -> "Settings":
     )
 
 
-def _output(items: Path, options: dict[str, Any], many: bool) -> Path:
+def _output(items: Path, pairs: Path, options: dict[str, Any], many: bool) -> Path:
     """The folder of -o or its default, checked; `weights`, if it is the default's and missing, is made with the bundle.
 
     :raises NrlDedupError: it holds something that must not be replaced, or cannot be written.
     """
     from nrl_dedup.bundle import check_bundle_target
-    from nrl_dedup.tables import check_folder_writable
+    from nrl_dedup.tables import check_folder_writable, check_outside
     from nrl_dedup.trial_folder import TrialFolder
 
     named = options["grid"].stem if options["grid"] else options["fusion"]
@@ -208,6 +210,9 @@ def _output(items: Path, options: dict[str, Any], many: bool) -> Path:
         TrialFolder(output).check(force=options["force"])
     else:
         check_bundle_target(output, force=options["force"])
+    check_outside(output, [options["work_dir"]])
+    if options["force"]:
+        check_outside(output, [items, pairs, *(options[name] for name in _READ)])
     return output
 
 

@@ -27,7 +27,7 @@ from nrl_dedup.features.views import centre_view, training_view
 
 __all__ = [
     "BACKBONES", "Backbone", "BackboneRow", "centre_view", "load_backbone", "pooled", "regions", "training_view",
-    "weights_folder",
+    "weights_fingerprint", "weights_folder",
 ]  # fmt: skip
 
 
@@ -129,8 +129,7 @@ def load_backbone(name: str, weights: Path | None, device: torch.device) -> Back
     row = backbone_row(name)
     file = weights if weights is not None else find_weights(name, row.weights)
     found, source = (read(file), str(file)) if file is not None else (download(name, row.weights), row.weights)
-    with torch.device("meta"):
-        module = row.trunk(row.builder(weights=None))
+    module = _empty_trunk(row)
     meant = f"{name}, torchvision's {row.weights} ({published_name(row.weights)})"
     state = needed(found, module.state_dict(), source, meant)
     counters = {key: torch.zeros((), dtype=torch.int64) for key in module.state_dict() if key.endswith(COUNTERS)}
@@ -143,6 +142,23 @@ def load_backbone(name: str, weights: Path | None, device: torch.device) -> Back
         state=state,
         from_file=weights is not None,
     )
+
+
+def weights_fingerprint(name: str, weights: Path) -> str | None:
+    """The fingerprint of the backbone `name` with the weights of that file; None if they are another network's.
+
+    :raises NrlDedupError: no such backbone; the file is missing or is no state dict.
+    """
+    wanted, found = _empty_trunk(backbone_row(name)).state_dict(), read(weights)
+    try:
+        return fingerprint(needed(found, wanted, str(weights), name))
+    except NrlDedupError:
+        return None
+
+
+def _empty_trunk(row: BackboneRow) -> nn.Sequential:
+    with torch.device("meta"):
+        return row.trunk(row.builder(weights=None))
 
 
 def pooled(backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]) -> Float32[Tensor, "n size"]:
