@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
+from nrl_dedup.fusion.gru import Packing, read
+
 LONGEST_MEMORY = 100.0  # tokens
 SPECIAL_TOKENS = 4  # padding, unknown word, start, end: the ids below the vocabulary's own
-# Ads of like length that a processor reads together. At once, 128 real ads of 30 words on average and 102 at most take
-# the GRU 2.7 times as long, because it reads the padding of the short ones too. A GPU reads them at once.
-READ_TOGETHER = {"cpu": 32}
+PACKED_ON = ("cpu",)  # kinds of devices where `gru.read` is faster than nn.GRU over padded ads
 
 
 class WordEncoder(nn.Module):
@@ -16,7 +16,7 @@ class WordEncoder(nn.Module):
 
     Word vectors are given, brought to components of size 1 on the whole, and stay so; those of the special tokens
     are learned. A GRU reads from left to right, so the padding behind an ad's last token cannot reach the state that
-    is taken; on a processor, ads of like length are read together, so that there is little padding to read.
+    is taken; on a processor, where time goes by the token, it is not read at all.
 
     The update gates start with biases log U(1, `LONGEST_MEMORY`), so that the units remember over as many tokens
     (Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018). At PyTorch's own start a GRU forgets in a
@@ -43,16 +43,21 @@ class WordEncoder(nn.Module):
         :param tokens: token ids, padded with 0 behind each ad's last token.
         :param lengths: tokens of each ad; the state of an ad of length 0 means nothing and must not be used.
         """
-        together = READ_TOGETHER.get(tokens.device.type, len(tokens))
-        if len(tokens) <= together:
-            return self._read(tokens, lengths)
-        order = lengths.argsort(stable=True)
-        parts = [(tokens[some, : max(1, int(lengths[some[-1]]))], lengths[some]) for some in order.split(together)]
-        return torch.cat([self._read(*part) for part in parts])[order.argsort()]
-
-    def _read(self, tokens: Int64[Tensor, "ads words"], lengths: Int64[Tensor, "ads"]) -> Float[Tensor, "ads hidden"]:
-        special = self.special(tokens.clamp(max=SPECIAL_TOKENS - 1))  # ads, words, size
-        known = self.vectors[(tokens - SPECIAL_TOKENS).clamp(min=0)] if len(self.vectors) else special
-        states, _ = self.gru(torch.where((tokens < SPECIAL_TOKENS)[..., None], special, known))
+        if tokens.device.type in PACKED_ON:
+            return self._read_packed(tokens, lengths)
+        states, _ = self.gru(self._vectors_of(tokens))
         last = (lengths - 1).clamp(min=0)
         return states[torch.arange(len(tokens), device=tokens.device), last]
+
+    def _read_packed(
+        self, tokens: Int64[Tensor, "ads words"], lengths: Int64[Tensor, "ads"]
+    ) -> Float[Tensor, "ads hidden"]:
+        packing = Packing.of(lengths)
+        distinct, which = tokens[packing.rows, packing.columns].unique(return_inverse=True)
+        states = read(self.gru, self._vectors_of(distinct), which, packing)
+        return states.new_zeros(len(tokens), states.shape[1]).index_copy(0, packing.order, states[packing.last])
+
+    def _vectors_of(self, tokens: Int64[Tensor, "*tokens"]) -> Float[Tensor, "*tokens size"]:
+        special = self.special(tokens.clamp(max=SPECIAL_TOKENS - 1))
+        known = self.vectors[(tokens - SPECIAL_TOKENS).clamp(min=0)] if len(self.vectors) else special
+        return torch.where((tokens < SPECIAL_TOKENS)[..., None], special, known)
