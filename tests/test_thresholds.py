@@ -15,7 +15,7 @@ scored = st.lists(
     min_size=1,
     max_size=40,
 )
-targets = st.sampled_from([0.2, 0.5, 0.8, 1.0])
+targets = st.sampled_from([0.2, 0.5, 0.8, 0.95])
 
 
 def held_out(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> HeldOut:
@@ -33,22 +33,21 @@ def of_rows(rows: list) -> HeldOut:
 @settings(deadline=None, max_examples=60)
 def test_precision_is_reached_by_the_lowest_threshold_of_the_monotone_curve(rows: list, target: float) -> None:
     pairs = of_rows(rows)
-    rows = [row for row in rows if row[1] > -np.inf]
+    rows = [(False, 99.0, pairs.weights.mean())] + [row for row in rows if row[1] > -np.inf]
+    labels, scores, weights = map(np.array, zip(*rows, strict=True))
+    share = IsotonicRegression().fit(scores, labels, weights).predict(scores)
     reached = []
-    if rows:
-        labels, scores, weights = map(np.array, zip(*rows, strict=True))
-        share = IsotonicRegression().fit(scores, labels, weights).predict(scores)
-        for threshold in set(scores.tolist()):
-            linked = scores >= threshold
-            if np.average(share[linked], weights=weights[linked]) >= target - 1e-9:
-                reached.append(threshold)
+    for threshold in set(scores[1:].tolist()):
+        linked = scores >= threshold
+        if np.average(share[linked], weights=weights[linked]) >= target - 1e-9:
+            reached.append(threshold)
     if not reached:
         with pytest.raises(NrlDedupError, match=f"--precision {target}: of the {len(pairs.labels)} held-out pairs"):
             threshold_for_precision(pairs, target)
         return
     chosen = threshold_for_precision(pairs, target)
     assert chosen.threshold == min(reached)
-    linked = scores >= chosen.threshold
+    linked = (scores >= chosen.threshold) & (scores < 99)
     assert chosen.precision == pytest.approx(np.average(labels[linked], weights=weights[linked]))
 
 
@@ -123,6 +122,22 @@ def test_intervals_are_those_of_all_pairs_drawn_by_group() -> None:
         assert found.undefined == REPLICATES - len(expected)
 
 
+def test_the_precision_of_a_few_right_pairs_is_not_promised() -> None:
+    """18 right ones and the one that stands above are 18 of 19; 19 are 19 of 20, which is 0.95. One wrong pair of the
+    highest score is no reason to stop at it."""
+    scores = np.arange(100.0, 0, -1)
+    for right, reached in ((18, False), (19, True)):
+        pairs = held_out(np.arange(100) < right, scores)
+        if reached:
+            assert threshold_for_precision(pairs, 0.95).threshold == scores[right - 1]
+        else:
+            with pytest.raises(NrlDedupError, match=r"18 of them duplicates, those .* promise 0\.947"):
+                threshold_for_precision(pairs, 0.95)
+    chosen = threshold_for_precision(held_out((np.arange(100) > 0) & (np.arange(100) < 60), scores), 0.95)
+    assert chosen.threshold == scores[60]
+    assert chosen.precision == pytest.approx(59 / 61)
+
+
 @pytest.mark.parametrize("target", [0.0, -0.1, 1.01, float("nan")])
 def test_a_target_that_is_no_share_is_refused_by_its_flag(target: float) -> None:
     for choose, flag in ((threshold_for_precision, "--precision"), (threshold_for_recall, "--recall")):
@@ -132,7 +147,7 @@ def test_a_target_that_is_no_share_is_refused_by_its_flag(target: float) -> None
 
 def test_pairs_without_a_duplicate_reach_nothing() -> None:
     pairs = held_out(np.zeros(9, dtype=bool), np.arange(9.0))
-    with pytest.raises(NrlDedupError, match=r"reach 0\.000"):
+    with pytest.raises(NrlDedupError, match=r"promise 0\.000"):
         threshold_for_precision(pairs, 0.1)
     with pytest.raises(NrlDedupError, match=r"finds 0\.000 of the 0 held-out duplicates"):
         threshold_for_recall(pairs, 0.1)

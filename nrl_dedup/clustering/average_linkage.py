@@ -16,6 +16,9 @@ def average_linkage(scored: pl.DataFrame, ads: int, threshold: float) -> Int64[n
     between them, while it is 0 or more. A pair that was not scored counts as one of score 0, or for less where the
     lists of candidates had no room for it (`evidence.Evidence`).
 
+    One core takes 5 s for a component of 50,000 ads and a million pairs, a tenth of them links; where all pairs are
+    links, 23 s for 20,000 ads and 400,000 pairs, and 2.5 times as long for twice as many.
+
     :param scored: `tables.SCORED_PAIRS`, those below `threshold` too.
     :return: a label an ad, the row of one of its cluster's ads.
     :raises NrlDedupError: `scored` has other columns or types.
