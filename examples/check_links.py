@@ -10,12 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
-from nrl_dedup.metrics import PairwiseQuality, pairwise_quality
+from nrl_dedup.metrics import ClusterQuality, pairwise_quality
 
 WANTED_F1 = 0.9
 
 
-def check(dupes: Path, truth: Path) -> PairwiseQuality:
+def check(dupes: Path, truth: Path) -> ClusterQuality:
     """Compare `dupes` (cluster_id, item_id, score) with `truth` (itemID, entity); an ad in no cluster stands alone."""
     clusters = pl.read_csv(dupes, infer_schema=False)
     ads = pl.read_csv(truth, infer_schema=False).join(clusters, left_on="itemID", right_on="item_id", how="left")

@@ -130,10 +130,11 @@ def intervals(
         for number, resampled in enumerate(resampled_weights(groups, weights, replicates, seed)):
             found[number] = [ranking.average_precision(resampled) for ranking in rankings]
             task.advance()
-    return [_interval(values) for values in found.T]
+    return [percentile_interval(values) for values in found.T]
 
 
-def _interval(values: Float64[np.ndarray, "replicates"]) -> Interval:
+def percentile_interval(values: Float64[np.ndarray, "replicates"]) -> Interval:
+    """The 95 % interval of a figure's values in the replicates, NaN where it is not defined."""
     defined = values[~np.isnan(values)]
     undefined = len(values) - len(defined)
     if undefined > len(defined):

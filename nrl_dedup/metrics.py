@@ -185,26 +185,52 @@ def logits_after_blocking(
 
 
 @dataclass(frozen=True)
-class PairwiseQuality:
-    """Clusters against the truth, over all pairs of ads."""
+class ClusterQuality:
+    """Clusters against the truth, over all pairs of ads or over all ads."""
 
     precision: float
     recall: float
     f1: float
 
 
-def pairwise_quality(clusters: Int64[np.ndarray, "ads"], entities: Int64[np.ndarray, "ads"]) -> PairwiseQuality:
+def pairwise_quality(clusters: Int64[np.ndarray, "ads"], entities: Int64[np.ndarray, "ads"]) -> ClusterQuality:
     """Precision, recall and F1 of "these two ads are the same", counted from cluster sizes, not pair by pair.
+
+    Precision is 1 where no two ads are claimed to be the same, recall where no two are.
 
     :param clusters: a label an ad; ads of one cluster share it, an ad alone has its own.
     :param entities: the same for the truth.
     """
-
-    def pairs_inside(*labels: np.ndarray) -> int:
-        counts = np.unique(np.stack(labels), axis=1, return_counts=True)[1].astype(np.int64)
-        return int(np.sum(counts * (counts - 1) // 2))
-
-    both, claimed, true = pairs_inside(clusters, entities), pairs_inside(clusters), pairs_inside(entities)
+    both, claimed, true = (_pairs_inside(*labels) for labels in ((clusters, entities), (clusters,), (entities,)))
     precision = both / claimed if claimed else 1.0
     recall = both / true if true else 1.0
-    return PairwiseQuality(precision, recall, 2 * both / (claimed + true) if claimed + true else 1.0)
+    return ClusterQuality(precision, recall, 2 * both / (claimed + true) if claimed + true else 1.0)
+
+
+def _pairs_inside(*labels: Int64[np.ndarray, "ads"]) -> int:
+    counts = np.unique(np.stack(labels), axis=1, return_counts=True)[1].astype(np.int64)
+    return int(np.sum(counts * (counts - 1) // 2))
+
+
+def bcubed_quality(clusters: Int64[np.ndarray, "ads"], entities: Int64[np.ndarray, "ads"]) -> ClusterQuality:
+    """B-cubed precision, recall and F1 (Bagga & Baldwin 1998; Amigo et al. 2009), where each ad counts the same.
+
+    Of ad a, in cluster C and entity E, precision is |C n E| / |C| and recall |C n E| / |E|; an ad is in its own C and
+    E. The means over the N ads, with n_CE = |C n E|, are sum n_CE^2 / (N |C|) and sum n_CE^2 / (N |E|). F1 is the
+    harmonic mean of the two means. Without ads all three are 1.
+
+    :param clusters: a label an ad; ads of one cluster share it, an ad alone has its own.
+    :param entities: the same for the truth.
+    """
+    if not len(clusters):
+        return ClusterQuality(1.0, 1.0, 1.0)
+    _, number, count = np.unique(np.stack([clusters, entities]), axis=1, return_inverse=True, return_counts=True)
+    together = count[number.ravel()]
+    precision, recall = (float(np.mean(together / _sizes(labels))) for labels in (clusters, entities))
+    return ClusterQuality(precision, recall, 2 * precision * recall / (precision + recall))
+
+
+def _sizes(labels: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:
+    """How many ads share the label of each."""
+    _, number, count = np.unique(labels, return_inverse=True, return_counts=True)
+    return count[number]

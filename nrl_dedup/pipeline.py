@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float32, Int64
 from nrl_dedup.blocking import Candidates, collapse, find_candidates
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.clustering import METHODS
+from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
 from nrl_dedup.clustering.chains import chaining
 from nrl_dedup.config import TEXT_COLUMNS
 from nrl_dedup.embed import embed_ads
@@ -191,6 +191,7 @@ def link(
     *,
     threshold: float = 0.5,
     neighbours: int = 20,
+    clustering: str = DEFAULT,
     seed: int = 0,
     device: torch.device,
     backbone_weights: Path | None = None,
@@ -202,9 +203,10 @@ def link(
     readable photo say nothing, and are linked to none; those that have nothing that the model reads and knows, to
     identical ones only.
 
-    :raises NrlDedupError: the photo network or the photo folder cannot be had.
+    :param clustering: a row of `clustering.METHODS`.
+    :raises NrlDedupError: the photo network or the photo folder cannot be had, or `clustering` is unknown.
     """
-    clock, model = StageClock(), bundle.model
+    clock, model, method = StageClock(), bundle.model, clustering_method(clustering)
     prepared = prepare(
         catalogue,
         bundle,
@@ -221,11 +223,11 @@ def link(
         scored = score_pairs(model, blocked.embeddings, blocked.candidates.frame, device=device, progress=progress)
 
     with clock.stage("clustering"):
-        found = _renumbered(scored.filter(pl.col("score") >= threshold), blocked.rows)
+        scored = _renumbered(scored, blocked.rows)
         position = blocked.position
         identical = blocked.identical.with_columns(score=pl.lit(model.identical_score(), pl.Float32))
-        links = pl.concat([found, identical]).sort("row_l", "row_r")
-        clusters = METHODS["connected-components"](links, len(catalogue))
+        links = pl.concat([scored.filter(pl.col("score") >= threshold), identical]).sort("row_l", "row_r")
+        clusters = find_clusters(method, scored, identical, len(catalogue), threshold)
 
         def score(
             rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]

@@ -1,5 +1,6 @@
-"""Clusters against networkx, and the chaining measure against its definition."""
+"""What every clustering method keeps to; components against networkx, the chaining measure against its definition."""
 
+from functools import partial
 from itertools import combinations
 
 import networkx as nx
@@ -9,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nrl_dedup.clustering import METHODS, chains
+from nrl_dedup.clustering import METHODS, chains, clustering_method, find_clusters
 from nrl_dedup.clustering.chains import chaining
-from nrl_dedup.clustering.connected_components import connected_components
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import CLUSTERS, SCORED_PAIRS
 
@@ -30,75 +30,116 @@ def as_sets(clusters):
     return {frozenset(rows) for rows in clusters.group_by("cluster_row").agg("row")["row"].to_list()}
 
 
+def clustered(method, pairs, ads, threshold=0.5, identical=()):
+    return find_clusters(METHODS[method], links_of(*pairs), links_of(*identical), ads, threshold)
+
+
+components = partial(clustered, "connected-components")
+
+
 @st.composite
 def graphs(draw):
     ads = draw(st.integers(1, 30))
     row = st.integers(0, ads - 1)
-    ends = draw(st.lists(st.tuples(row, row).map(sorted).map(tuple), unique=True, max_size=40))
+    ends = draw(st.lists(st.tuples(row, row).map(sorted).map(tuple), unique=True, max_size=60))
     scores = draw(st.lists(st.floats(0, 1, width=32), min_size=len(ends), max_size=len(ends)))
     return ads, [(left, right, score) for (left, right), score in zip(ends, scores, strict=True)]
 
 
 @pytest.mark.parametrize("method", METHODS)
-@given(graphs())
+@given(graphs(), st.sampled_from([0.0, 0.2, 0.5, 0.9]), st.randoms())
 @settings(max_examples=60, deadline=None)
-def test_every_method_gives_clusters_inside_the_components(method, graph):
-    """The contract: each ad at most once, two or more together, named by the smallest, only where links lead."""
+def test_every_method_gives_clusters_that_links_hold_together(method, graph, threshold, random):
+    """The contract: each ad at most once, two or more together, named by the smallest, joined by links inside; and the
+    order of the pairs does not matter."""
     ads, pairs = graph
-    clusters = METHODS[method](links_of(*pairs), ads)
+    clusters = clustered(method, pairs, ads, threshold)
     assert clusters.schema == pl.Schema(CLUSTERS)
     assert clusters["row"].is_unique().all()
     assert clusters.rows() == sorted(clusters.rows())
-    components = nx.Graph([pair[:2] for pair in pairs])
+    links = nx.Graph([pair[:2] for pair in pairs if pair[2] >= np.float32(threshold)])
     for rows in as_sets(clusters):
         assert len(rows) > 1
-        assert nx.has_path(components, *list(rows)[:2])
+        assert nx.is_connected(links.subgraph(rows)) and rows <= set(links)
         inside = clusters.filter(pl.col("row").is_in(sorted(rows)))
         assert set(inside["cluster_row"]) == {min(rows)}
         for row, score in inside.select("row", "score").iter_rows():
             best = [s for left, right, s in pairs if left != right and row in (left, right) and {left, right} <= rows]
             assert score == max(best)
+    random.shuffle(pairs)
+    assert clustered(method, pairs, ads, threshold).equals(clusters)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_ads_with_a_link_are_a_cluster_and_without_one_are_not(method):
+    clusters = clustered(method, [(0, 3, 0.7), (1, 2, 0.6999)], 5, 0.7)
+    assert as_sets(clusters) == {frozenset({0, 3})}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_ads_that_are_all_linked_are_a_cluster(method):
+    clusters = clustered(method, [(a, b, 0.7) for a, b in combinations(range(2, 9), 2)], 12, 0.7)
+    assert as_sets(clusters) == {frozenset(range(2, 9))}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_identical_ads_go_where_the_one_goes_that_stands_for_them(method):
+    """Whatever their score, and without a say: 2 and 4 are one ad, 6 and 7 another, 0 has no copy and no link."""
+    clusters = clustered(method, [(0, 2, 0.1), (2, 3, 0.9)], 8, identical=[(2, 4, 0.4), (2, 5, 0.4), (6, 7, 0.4)])
+    assert clusters.select("cluster_row", "row").rows() == [(2, 2), (2, 3), (2, 4), (2, 5), (6, 6), (6, 7)]
+    np.testing.assert_allclose(clusters["score"], [0.9, 0.9, 0.4, 0.4, 0.4, 0.4], rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_links_no_ads_and_links_to_oneself_give_no_clusters(method):
+    assert clustered(method, [], 5).rows() == []
+    assert clustered(method, [], 0).rows() == []
+    assert clustered(method, [(2, 2, 1.0), (0, 1, 0.3)], 5).rows() == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_link_to_oneself_is_no_best_link(method):
+    clusters = clustered(method, [(2, 2, 1.0), (2, 4, 0.6)], 5)
+    np.testing.assert_allclose(clusters["score"], [0.6, 0.6], rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pairs_without_a_score_are_refused(method):
+    with pytest.raises(NrlDedupError, match="score"):
+        METHODS[method](links_of().drop("score"), 3, 0.5)
+
+
+def test_an_unknown_method_is_refused_by_its_flag():
+    with pytest.raises(NrlDedupError, match=r"--clustering stars: wanted one of .*average-linkage"):
+        clustering_method("stars")
+
+
+# ---- connected components
 
 
 @given(graphs())
 @settings(max_examples=60, deadline=None)
 def test_components_are_those_of_networkx(graph):
     ads, pairs = graph
-    components = nx.connected_components(nx.Graph([pair[:2] for pair in pairs]))
-    expected = {frozenset(rows) for rows in components if len(rows) > 1}
-    assert as_sets(connected_components(links_of(*pairs), ads)) == expected
+    links = nx.Graph([pair[:2] for pair in pairs if pair[2] >= 0.5])
+    assert as_sets(components(pairs, ads)) == {
+        frozenset(rows) for rows in nx.connected_components(links) if len(rows) > 1
+    }
 
 
-def test_a_chain_is_one_cluster():
-    clusters = connected_components(links_of((3, 5, 0.9), (5, 8, 0.6), (1, 8, 0.7)), 10)
+def test_a_chain_is_one_component():
+    clusters = components([(3, 5, 0.9), (5, 8, 0.6), (1, 8, 0.7)], 10)
     assert clusters.select("cluster_row", "row").rows() == [(1, 1), (1, 3), (1, 5), (1, 8)]
     np.testing.assert_allclose(clusters["score"], [0.7, 0.9, 0.9, 0.7], rtol=1e-6)
 
 
-def test_a_hub_is_one_cluster():
-    clusters = connected_components(links_of(*((7, row, 0.8) for row in range(8, 508))), 600)
+def test_a_hub_is_one_component():
+    clusters = components([(7, row, 0.8) for row in range(8, 508)], 600)
     assert as_sets(clusters) == {frozenset(range(7, 508))}
 
 
-def test_no_links_no_ads_and_links_to_oneself_give_no_clusters():
-    assert connected_components(links_of(), 5).rows() == []
-    assert connected_components(links_of(), 0).rows() == []
-    assert connected_components(links_of((2, 2, 1.0)), 5).rows() == []
-
-
-def test_a_link_to_oneself_is_no_best_link():
-    clusters = connected_components(links_of((2, 2, 1.0), (2, 4, 0.6)), 5)
-    np.testing.assert_allclose(clusters["score"], [0.6, 0.6], rtol=1e-6)
-
-
 def test_links_that_repeat_many_times_still_join():
-    clusters = connected_components(links_of(*[(0, 1, 0.5)] * 512), 2)
-    assert as_sets(clusters) == {frozenset({0, 1})}
-
-
-def test_links_without_a_score_are_refused():
-    with pytest.raises(NrlDedupError, match="score"):
-        connected_components(links_of().drop("score"), 3)
+    assert as_sets(components([(0, 1, 0.5)] * 512, 2)) == {frozenset({0, 1})}
 
 
 # ---- chaining

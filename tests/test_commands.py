@@ -26,7 +26,7 @@ def link(run: Run, shop: Shop, model: Path, folder: Path, *more: object, images:
 
 
 def test_link_writes_the_components_of_its_links(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
-    link(run, shop, trained, tmp_path)
+    link(run, shop, trained, tmp_path, "--clustering", "connected-components")
     links = pl.read_csv(tmp_path / "links.csv", infer_schema=False).cast({"score": pl.Float64})
     clusters = pl.read_csv(tmp_path / "dupes.csv", infer_schema=False).cast({"score": pl.Float64})
     assert len(links) and links.columns == ["item_id_l", "item_id_r", "score"]

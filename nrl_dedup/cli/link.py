@@ -28,6 +28,12 @@ from nrl_dedup.cli.inputs import (
 @backbone_weights_option
 @click.option("--threshold", default=0.5, show_default=True, help="The score from which two ads are linked.")
 @click.option("--neighbours", default=20, show_default=True, help="Candidates searched for each ad.")
+@click.option(
+    "--clustering",
+    default="average-linkage",
+    show_default=True,
+    help="average-linkage, correlation, centre or connected-components.",
+)
 @click.option("--seed", default=0, show_default=True)
 @work_dir_option
 @device_option
@@ -67,6 +73,7 @@ def link(catalogue: Path, **options: Any) -> None:
         work_dir(options),
         threshold=options["threshold"],
         neighbours=options["neighbours"],
+        clustering=options["clustering"],
         seed=options["seed"],
         device=device,
         backbone_weights=options["backbone_weights"],

@@ -2,31 +2,22 @@
 
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array, csgraph
+from jaxtyping import Int64
 
-from nrl_dedup.tables import CLUSTERS, SCORED_PAIRS, check
+from nrl_dedup.duplicate_groups import duplicate_groups
+from nrl_dedup.tables import SCORED_PAIRS, check
 
 
-def connected_components(links: pl.DataFrame, ads: int) -> pl.DataFrame:
+def connected_components(scored: pl.DataFrame, ads: int, threshold: float) -> Int64[np.ndarray, "ads"]:
     """Connected components of the graph whose nodes are the rows 0 .. `ads` - 1 and whose edges are the links.
 
-    `links`: `tables.SCORED_PAIRS`, all of them taken, whatever their score. A link of an ad with itself says
-    nothing and is passed over.
+    `scored`: `tables.SCORED_PAIRS`; those with a score of at least `threshold` are the links.
 
-    Returns `tables.CLUSTERS`: components of two ads or more, score = the ad's best link, ordered by cluster_row and
-    row. Breadth-first search over a sparse matrix, O(ads + links).
+    Returns the smallest row of each ad's component. Breadth-first search over a sparse matrix, O(ads + links).
 
-    :raises NrlDedupError: `links` has other columns or types.
+    :raises NrlDedupError: `scored` has other columns or types.
     """
-    links = check(links, SCORED_PAIRS, "links").filter(pl.col("row_l") != pl.col("row_r"))
-    left, right = links["row_l"].to_numpy(), links["row_r"].to_numpy()
-    graph = coo_array((np.ones(len(links), dtype=bool), (left, right)), shape=(ads, ads))
-    _, label = csgraph.connected_components(graph, directed=False)
-    _, smallest, size = np.unique(label, return_index=True, return_counts=True)
-
-    best = np.zeros(ads, dtype=np.float32)
-    for end in (left, right):
-        np.maximum.at(best, end, links["score"].to_numpy())
-    rows = np.flatnonzero(size[label] > 1)
-    columns = {"cluster_row": smallest[label[rows]], "row": rows, "score": best[rows]}
-    return pl.DataFrame(columns, schema=CLUSTERS).sort("cluster_row", "row")
+    links = check(scored, SCORED_PAIRS, "scored pairs").filter(pl.col("score") >= threshold)
+    component = duplicate_groups(links["row_l"].to_numpy(), links["row_r"].to_numpy(), ads)
+    _, smallest = np.unique(component, return_index=True)
+    return smallest[component]

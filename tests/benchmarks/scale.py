@@ -31,7 +31,7 @@ import torch
 
 from nrl_dedup.blocking import collapse, find_candidates
 from nrl_dedup.catalogue import read_catalogue
-from nrl_dedup.clustering import METHODS
+from nrl_dedup.clustering import DEFAULT, METHODS, find_clusters
 from nrl_dedup.clustering.chains import chaining
 from nrl_dedup.features.text import TokenIds, Vocabulary, encode, read_words
 from nrl_dedup.progress import Silent, StageClock, peak_memory
@@ -199,9 +199,10 @@ def measure(folder: Path, neighbours: int, seed: int) -> bool:
         scored = candidates.frame.with_columns(score=pl.Series(scores(z, row_l, row_r, near)))
     with clock.stage("clustering"):
         names = [groups.representatives[rows] for rows in (row_l, row_r)]
-        found = scored.with_columns(row_l=names[0], row_r=names[1]).filter(pl.col("score") >= 0.5)
-        links = pl.concat([found, groups.stars().with_columns(score=pl.lit(1.0, pl.Float32))])
-        clusters = METHODS["connected-components"](links, len(catalogue))
+        scored = scored.with_columns(row_l=names[0], row_r=names[1])
+        identical = groups.stars().with_columns(score=pl.lit(1.0, pl.Float32))
+        links = pl.concat([scored.filter(pl.col("score") >= 0.5), identical])
+        clusters = find_clusters(METHODS[DEFAULT], scored, identical, len(catalogue), 0.5)
         place = groups.group_of
         chains = chaining(clusters, lambda left, right: scores(z, place[left], place[right], near), seed)
 
