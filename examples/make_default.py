@@ -15,9 +15,11 @@ import tempfile
 from pathlib import Path
 
 import polars as pl
+import torch
 
-from nrl_dedup.bundle import SPLIT
+from nrl_dedup.bundle import SPLIT, add_held_out, load_bundle
 from nrl_dedup.catalogue import fingerprint, read_catalogue
+from nrl_dedup.held_out import held_out_candidates
 from nrl_dedup.pairs import read_pairs
 
 EXAMPLES = Path(__file__).parent
@@ -66,6 +68,11 @@ def remember_examples(bundle: Path) -> None:
         "fingerprint": fingerprint(catalogue),
     }
     (bundle / "bundle.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    device = torch.device("cpu")
+    with tempfile.TemporaryDirectory() as work:
+        loaded = load_bundle(bundle, device)
+        kept = held_out_candidates(catalogue, loaded, EXAMPLES / "images", Path(work), device=device)
+    add_held_out(bundle, kept)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ model.safetensors       the network, word vectors included
 vocabulary.txt          one word a line, in the order of the word vectors
 split.parquet           item_id_l, item_id_r, is_duplicate, side, weight
 backbone.safetensors    the photo network, where it came from a file rather than from torchvision
+held_out.parquet        candidate pairs of held-out ads (`HELD_OUT`), from which thresholds are chosen; may be missing
 """
 
 import json
@@ -24,7 +25,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text import Vocabulary
 from nrl_dedup.model import SiameseModel
-from nrl_dedup.tables import check_folder_writable, folder_written_beside, give_usual_mode
+from nrl_dedup.tables import check, check_folder_writable, folder_written_beside, give_usual_mode, written_beside
 
 VERSION = 1
 SPLIT = {
@@ -33,6 +34,14 @@ SPLIT = {
     "is_duplicate": pl.Boolean,
     "side": pl.String,
     "weight": pl.Float64,
+}
+# Groups of duplicates of the two ads, and the head's logit of the pair; -inf for one that blocking loses.
+HELD_OUT = {
+    "group_l": pl.Int64,
+    "group_r": pl.Int64,
+    "is_duplicate": pl.Boolean,
+    "weight": pl.Float64,
+    "logit": pl.Float64,
 }
 
 _ABOUT: dict[str, type | tuple[type, ...]] = {  # of bundle.json
@@ -86,6 +95,7 @@ class Bundle:
     best_epoch: int
     data: DataSource
     folder: Path | None = None
+    held_out: pl.DataFrame | None = None
 
     def backbone(self, device: torch.device, weights: Path | None = None) -> Backbone | None:
         """The photo network that the model was trained on; None if it was trained without photos.
@@ -121,6 +131,15 @@ def save_bundle(bundle: Bundle, backbone: Backbone | None, folder: Path, *, forc
             _write(bundle, backbone, part)
         except SafetensorError as error:
             raise NrlDedupError(f"-o {folder}: could not be written ({error}).") from error
+
+
+def add_held_out(folder: Path, held_out: pl.DataFrame) -> None:
+    """Put `HELD_OUT` beside a saved bundle.
+
+    :raises NrlDedupError: it cannot be written.
+    """
+    with written_beside(folder / "held_out.parquet") as path:
+        check(held_out, HELD_OUT, "held-out candidates").write_parquet(path)
 
 
 def check_bundle_target(folder: Path, *, force: bool) -> None:
@@ -195,6 +214,7 @@ def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
             best_epoch=about["best_epoch"],
             data=DataSource(**about["data"]),
             folder=folder.resolve(),
+            held_out=_held_out(folder),
         )
     except (
         LookupError,
@@ -211,6 +231,11 @@ def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
         raise NrlDedupError(
             f"--model {folder}: the bundle is damaged ({why}). Copy it again, or train anew."
         ) from error
+
+
+def _held_out(folder: Path) -> pl.DataFrame | None:
+    path = folder / "held_out.parquet"
+    return check(pl.read_parquet(path), HELD_OUT, str(path)) if path.exists() else None
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

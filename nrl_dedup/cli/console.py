@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nrl_dedup.pipeline import Linked
     from nrl_dedup.reading import BadRow
     from nrl_dedup.splits import Split
+    from nrl_dedup.thresholds import ChosenThreshold
 
 LISTED = 10
 UNKNOWN_WORDS_WARNING = 0.3
@@ -163,6 +164,29 @@ def show_trained(bundle: "Bundle") -> None:
     show_table("Trained", ("", "value"), rows)
     if highest <= 0.5:
         warn(f"no pair can score above {highest:.3f}: link with --threshold below that, or train longer.")
+
+
+def show_held_out(held_out: "pl.DataFrame") -> None:
+    """How much there is for `link --precision` to choose a threshold from."""
+    duplicates = int(held_out["is_duplicate"].sum())
+    lost = int(held_out["logit"].is_infinite().sum())
+    show_table(
+        "Candidates of held-out ads",
+        ("", "count"),
+        [("pairs", len(held_out) - lost), ("duplicates among them", duplicates - lost), ("duplicates lost", lost)],
+    )
+
+
+def show_threshold(threshold: float, chosen: "ChosenThreshold") -> None:
+    """The threshold that was chosen, and what links from it on are to be expected to be."""
+    rows = [
+        (name, value, f"{figure(interval.low)}-{figure(interval.high)}")
+        for name, value, interval in (
+            ("precision", chosen.precision, chosen.precision_interval),
+            ("recall", chosen.recall, chosen.recall_interval),
+        )
+    ]
+    show_table(f"Expected of links from {threshold:.4f} on", ("", "on held-out ads", "95 % interval"), rows)
 
 
 def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", threshold: float) -> None:

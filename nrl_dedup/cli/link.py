@@ -18,6 +18,8 @@ from nrl_dedup.cli.inputs import (
     work_dir_option,
 )
 
+DEFAULT_THRESHOLD = 0.5
+
 
 @click.command()
 @click.argument("catalogue", type=FILE)
@@ -26,7 +28,9 @@ from nrl_dedup.cli.inputs import (
 @click.option("--links", type=FILE, help="The links too: item_id_l, item_id_r, score.")
 @click.option("--model", type=FILE, help="A bundle.  [default: the shipped one]")
 @backbone_weights_option
-@click.option("--threshold", default=0.5, show_default=True, help="The score from which two ads are linked.")
+@click.option("--threshold", type=float, help="The score from which two ads are linked.  [default: 0.5]")
+@click.option("--precision", type=float, help="Instead of --threshold: the share of links that are to be right.")
+@click.option("--recall", type=float, help="Instead of --threshold: the share of duplicates that are to be linked.")
 @click.option("--neighbours", default=20, show_default=True, help="Candidates searched for each ad.")
 @click.option(
     "--clustering",
@@ -46,15 +50,23 @@ def link(catalogue: Path, **options: Any) -> None:
     \b
     nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv
     nrl-dedup link ItemInfo.csv --images zips/ -o dupes.csv --links links.csv --model weights/mine
+    nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv --model weights/mine --precision 0.95
+
+    --precision and --recall choose the threshold from the candidate pairs that training held out, and say what is to be
+    expected of it. On a catalogue much larger than the labelled ads there are more pairs to be wrong about.
     """
     from nrl_dedup.bundle import load_bundle
-    from nrl_dedup.cli.console import ConsoleProgress, show_linked, show_photo_use, show_unreadable
+    from nrl_dedup.cli.console import ConsoleProgress, show_linked, show_photo_use, show_threshold, show_unreadable
     from nrl_dedup.config import check_seed
     from nrl_dedup.device import pick_device
+    from nrl_dedup.held_out import choose_threshold, score_of
     from nrl_dedup.pipeline import link as link_catalogue
     from nrl_dedup.tables import check_outputs, written_beside
 
-    if not 0 <= options["threshold"] <= 1:
+    wanted = [f"--{name}" for name in ("threshold", "precision", "recall") if options[name] is not None]
+    if len(wanted) > 1:
+        raise click.UsageError(f"{' and '.join(wanted)}: one of them says where links begin. Name one.")
+    if not 0 <= (options["threshold"] or 0) <= 1:
         raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
     if options["neighbours"] < 1:
         raise click.BadParameter("wanted 1 or more.", param_hint="--neighbours")
@@ -63,6 +75,11 @@ def link(catalogue: Path, **options: Any) -> None:
     check_outputs(outputs, [catalogue, options["backbone_weights"]])
     device = pick_device(options["device"])
     bundle = load_bundle(options["model"], device)
+    threshold = DEFAULT_THRESHOLD if options["threshold"] is None else options["threshold"]
+    chosen = choose_threshold(bundle, precision=options["precision"], recall=options["recall"])
+    if chosen is not None:
+        threshold = score_of(chosen)
+        show_threshold(threshold, chosen)
     ads = read_catalogue(catalogue, columns(options))
     images = photo_folder(options["images"], catalogue)
     show_photo_use(bundle, ads, images, options["images"])
@@ -71,7 +88,7 @@ def link(catalogue: Path, **options: Any) -> None:
         bundle,
         images,
         work_dir(options),
-        threshold=options["threshold"],
+        threshold=threshold,
         neighbours=options["neighbours"],
         clustering=options["clustering"],
         seed=options["seed"],
@@ -86,4 +103,4 @@ def link(catalogue: Path, **options: Any) -> None:
     with written_beside(options["output"]) as path:
         clusters.write_csv(path)
     show_unreadable(linked.prepared.unreadable)
-    show_linked(linked, ads, bundle, options["threshold"])
+    show_linked(linked, ads, bundle, threshold)

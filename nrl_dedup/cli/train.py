@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     import torch
 
     from nrl_dedup.bundle import Bundle
+    from nrl_dedup.catalogue import Catalogue
     from nrl_dedup.cli.console import ConsoleProgress
     from nrl_dedup.config import Settings
     from nrl_dedup.grid import Trial
-    from nrl_dedup.training_data import TrainingData
+    from nrl_dedup.training_data import Resources, TrainingData
 
 _READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pairs", "grid")  # beside ITEMS and PAIRS
 
@@ -153,10 +154,25 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
         show_unreadable(trained.unreadable)
         bundle = trained.bundle
     show_trained(bundle)
+    _hold_out(catalogue, output, resources, progress)
     where = shlex.quote(str(output.resolve()))
     progress.say(f"Saved {output}. Next:")
     progress.say(f"  nrl-dedup evaluate --model {where} --by-length")
     progress.say(f"  nrl-dedup link CATALOGUE.csv --model {where} -o dupes.csv")
+
+
+def _hold_out(catalogue: "Catalogue", output: Path, resources: "Resources", progress: "ConsoleProgress") -> None:
+    """Keep beside the bundle what its blocking and its head make of the held-out ads, for `link --precision`."""
+    from nrl_dedup.bundle import add_held_out, load_bundle
+    from nrl_dedup.cli.console import show_held_out
+    from nrl_dedup.held_out import held_out_candidates
+
+    bundle = load_bundle(output, resources.device)
+    kept = held_out_candidates(
+        catalogue, bundle, resources.photo_folder, resources.work_dir, device=resources.device, progress=progress
+    )
+    add_held_out(output, kept)
+    show_held_out(kept)
 
 
 def _settings(options: dict[str, Any]) -> "Settings":

@@ -1,0 +1,101 @@
+"""The held-out candidates of a bundle against the links that `link` writes, and thresholds chosen from them."""
+
+import shutil
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from nrl_dedup.bundle import HELD_OUT, load_bundle
+from nrl_dedup.held_out import held_out_ads
+from tests.conftest import Run, Shop
+
+CPU = torch.device("cpu")
+
+
+def test_an_ad_of_a_training_pair_is_not_held_out() -> None:
+    pairs = [(0, 1, "train"), (1, 2, "valid"), (2, 3, "test"), (4, 5, "test")]
+    labelled = pl.DataFrame(pairs, schema=["row_l", "row_r", "side"], orient="row")
+    assert held_out_ads(labelled, 7).tolist() == [False, False, True, True, True, True, False]
+    assert not held_out_ads(labelled.filter(pl.col("side") == "train"), 7).any()
+
+
+def every_candidate(run: Run, shop: Shop, model: Path, folder: Path) -> pl.DataFrame:
+    """The pairs that `link` scores, with their scores."""
+    arguments = ["link", shop.items, "--images", shop.images, "--model", model, "--device", "cpu", "--threshold", 0]
+    status, _, err = run(*arguments, "-o", folder / "dupes.csv", "--links", folder / "links.csv")
+    assert status == 0, err
+    return pl.read_csv(folder / "links.csv", schema_overrides={"item_id_l": pl.String, "item_id_r": pl.String})
+
+
+def test_held_out_candidates_are_the_scored_pairs_of_held_out_ads(
+    run: Run, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
+    bundle = load_bundle(trained, CPU)
+    of_training = bundle.split.filter(pl.col("side") == "train")
+    every = {*bundle.split["item_id_l"], *bundle.split["item_id_r"]}
+    held_out = every - {*of_training["item_id_l"], *of_training["item_id_r"]}
+    assert every == set(pl.read_csv(shop.items, infer_schema=False)["item_id"])  # so the candidates are the same
+    graph = nx.Graph(list(bundle.split.filter("is_duplicate").select("item_id_l", "item_id_r").iter_rows()))
+    graph.add_nodes_from(every)
+    wanted = []
+    for left, right, score in every_candidate(run, shop, trained, tmp_path).iter_rows():
+        ends = (left in held_out) + (right in held_out)
+        if ends:
+            wanted.append((nx.has_path(graph, left, right), ends / 2, score))
+    assert bundle.held_out is not None and bundle.held_out.schema == pl.Schema(HELD_OUT)
+    kept = bundle.held_out.filter(pl.col("logit").is_finite())
+    found = zip(kept["is_duplicate"], kept["weight"], 1 / (1 + np.exp(-kept["logit"].to_numpy())), strict=True)
+    for ours, theirs in zip(sorted(found), sorted(wanted), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-5)
+    assert kept["is_duplicate"].to_list() == (kept["group_l"] == kept["group_r"]).to_list()
+
+
+def test_duplicates_that_blocking_loses_are_kept_with_the_lowest_logit(
+    shop: Shop, trained: Path, tmp_path: Path
+) -> None:
+    from nrl_dedup.catalogue import read_catalogue
+    from nrl_dedup.held_out import held_out_candidates
+
+    bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
+    few, many = (
+        held_out_candidates(catalogue, bundle, shop.images, tmp_path, neighbours=count, device=CPU)
+        for count in (1, 119)
+    )
+    assert many["logit"].is_finite().all()
+    assert many["is_duplicate"].sum() == few["is_duplicate"].sum()  # none is forgotten
+    lost = few.filter(pl.col("logit").is_infinite())
+    assert (lost["logit"] < 0).all() and lost["is_duplicate"].all() and (lost["weight"] == 1).all()
+    assert len(few) < len(many)
+
+
+@pytest.mark.parametrize("wanted", ["--precision", "--recall"])
+def test_link_takes_the_threshold_that_it_names(
+    run: Run, shop: Shop, trained: Path, tmp_path: Path, wanted: str
+) -> None:
+    arguments = ["link", shop.items, "--images", shop.images, "--model", trained, "--device", "cpu"]
+    status, out, err = run(*arguments, wanted, 0.7, "-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
+    assert status == 0, err
+    threshold = float(out.split("Expected of links from ")[1].split(" on")[0])
+    links = pl.read_csv(tmp_path / "links.csv")
+    assert links["score"].min() == pytest.approx(threshold, abs=0.05)
+    assert (links["score"] >= threshold - 1e-4).all()
+
+
+def test_what_cannot_be_chosen_is_said(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+    arguments = ["link", shop.items, "-o", tmp_path / "dupes.csv", "--device", "cpu"]
+    status, _, err = run(*arguments, "--model", trained, "--precision", 0.9, "--threshold", 0.5)
+    assert status == 2 and "--threshold and --precision: one of them" in err
+    status, _, err = run(*arguments, "--model", trained, "--precision", 1.5)
+    assert status == 1 and "--precision 1.5: wanted a share" in err
+    shutil.copytree(trained, tmp_path / "bare")
+    (tmp_path / "bare" / "held_out.parquet").unlink()
+    status, _, err = run(*arguments, "--model", tmp_path / "bare", "--recall", 0.9)
+    assert status == 1 and "--recall: " in err and "Name --threshold" in err
+    assert not (tmp_path / "dupes.csv").exists()
+    (tmp_path / "bare" / "held_out.parquet").write_bytes(b"nothing")
+    status, _, err = run(*arguments, "--model", tmp_path / "bare", "--recall", 0.9)
+    assert status == 1 and "the bundle is damaged" in err
