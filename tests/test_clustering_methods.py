@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import combinations, product
-from math import log
+from math import log, tanh
 
 import numpy as np
 import polars as pl
@@ -60,8 +60,8 @@ def difference(score: float, threshold: float) -> float:
 
 
 def log_odds(score: float, threshold: float) -> float:
-    odds = log(score / (1 - score)) - log(threshold / (1 - threshold)) if score else -np.inf
-    return min(max(odds, -CERTAIN), CERTAIN)
+    score = min(max(score, 1e-7), 1 - 1e-7)
+    return CERTAIN * tanh((log(score / (1 - score)) - log(threshold / (1 - threshold))) / CERTAIN)
 
 
 def contracted(weight: np.ndarray, scores: dict[tuple[int, int], float], priority) -> set[frozenset[int]]:

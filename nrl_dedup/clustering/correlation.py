@@ -10,13 +10,13 @@ from nrl_dedup.clustering.contraction import ROUNDING, contract
 from nrl_dedup.clustering.evidence import Evidence, gather_evidence
 from nrl_dedup.duplicate_groups import duplicate_groups
 
-CERTAIN = 4.0  # no pair says more: odds of e^4, 55 to 1, against those at the threshold
+CERTAIN = 4.0  # c: no pair says more than odds of e^4, 55 to 1, against those at the threshold
 PASSES = 20
 
 
 def correlation_clustering(scored: pl.DataFrame, ads: int, threshold: float) -> Int64[np.ndarray, "ads"]:
-    """Clusters of a high sum, over all pairs inside clusters, of logit(score) - logit(`threshold`), each of these
-    cut off at +-`CERTAIN`.
+    """Clusters of a high sum, over all pairs inside clusters, of c tanh(x / c), where x = logit(score) -
+    logit(`threshold`): near the threshold this is x, and it levels off at +-c, so that no pair outweighs many.
 
     The best clusters cannot be found in reasonable time (Bansal, Blum & Chawla 2004). These are found by greedy
     additive edge contraction (GAEC; Keuper et al. 2015, "Efficient Decomposition of Image and Mesh Graphs by Lifted
@@ -35,7 +35,7 @@ def correlation_clustering(scored: pl.DataFrame, ads: int, threshold: float) -> 
 
 def _log_odds(score: Float64[np.ndarray, "pairs"], threshold: float) -> Float64[np.ndarray, "pairs"]:
     odds, border = (np.log(x / (1 - x)) for x in (np.clip(x, 1e-7, 1 - 1e-7) for x in (score, threshold)))
-    return np.clip(odds - border, -CERTAIN, CERTAIN)
+    return CERTAIN * np.tanh((odds - border) / CERTAIN)
 
 
 def _moved(evidence: Evidence, label: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:
