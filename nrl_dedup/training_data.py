@@ -173,6 +173,11 @@ def check_before_the_work(settings: Settings, resources: Resources) -> None:
     fusion = settings.model.fusion
     if fusion_module(fusion).needs_photos and resources.photo_folder is None:
         raise NrlDedupError(f"--fusion {fusion} needs photos, and there is no photo folder. Name it with --images.")
+    if settings.photos.pool == "mean" and fusion_module(fusion).photo_features == "regions":
+        raise NrlDedupError(
+            f"--photo-pool mean: --fusion {fusion} looks at the regions of one photo; the mean of several photos' "
+            "regions shows none of them. Use --photo-pool one."
+        )
     if settings.train.complete_only and resources.photo_folder is None:
         raise NrlDedupError(
             "--complete-only keeps ads with words and a photo, and there is no photo folder. Name it with --images."

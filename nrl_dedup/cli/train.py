@@ -45,8 +45,9 @@ if TYPE_CHECKING:
 @backbone_weights_option
 @click.option("--word-vectors", type=FILE, help="fastText .bin.  [default: learnt from the training ads]")
 @click.option("--views", default=2, show_default=True, help="Augmented views kept of each photo for training.")
-@click.option("--photos-per-ad", default=4, show_default=True, help="Photos of an ad that training draws from.")
-@click.option("--photo-choice", default="first", show_default=True, help="The photo embedding takes: first, random.")
+@click.option("--photos-per-ad", default=4, show_default=True, help="Photos of an ad that are looked at.")
+@click.option("--photo-choice", default="first", show_default=True, help="Which of them: the first, or random.")
+@click.option("--photo-pool", help="mean: all of them; one: a single one.  [default: one for san, else mean]")
 @click.option(
     "--regions",
     default="int8-2x2",
@@ -161,11 +162,16 @@ def _settings(options: dict[str, Any]) -> "Settings":
     from nrl_dedup.config import ModelSettings, PhotoSettings, Settings, TextSettings, TrainSettings
     from nrl_dedup.fusion import fusion_module
 
-    backbone = options["backbone"] or fusion_module(options["fusion"]).backbone
+    fusion = fusion_module(options["fusion"])
     return Settings(
         TextSettings(options["language"], options["text"]),
         PhotoSettings(
-            backbone, options["views"], options["photos_per_ad"], options["photo_choice"], options["regions"]
+            backbone=options["backbone"] or fusion.backbone,
+            views=options["views"],
+            per_ad=options["photos_per_ad"],
+            choice=options["photo_choice"],
+            regions=options["regions"],
+            pool=options["photo_pool"] or ("one" if fusion.photo_features == "regions" else "mean"),
         ),
         ModelSettings(
             fusion=options["fusion"],
