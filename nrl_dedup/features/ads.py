@@ -1,20 +1,16 @@
 """An ad's words and photos as the network reads them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 import torch
-from jaxtyping import Bool, Float32, Int64, UInt64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.store import PhotoFeatures
-from nrl_dedup.features.text import TokenIds
-from nrl_dedup.features.words import ragged
+from nrl_dedup.features.ad_photos import AdPhotos, embedding_photos, training_photos
+from nrl_dedup.features.text import TokenIds, two_texts
 
-ABSENT = -1
+__all__ = ["AdFeatures", "AdPhotos", "Batch", "Shown", "embedding_photos", "training_photos"]
 
 
 @dataclass(frozen=True)
@@ -33,43 +29,11 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class AdPhotos:
-    """The readable photos of each ad: ragged rows of a feature store.
+class Shown:
+    """Which sides of an ad a posting of it shows."""
 
-    `views`, `view_rows`: what training draws from, and the rows of the same photos there; augmented views, or the
-    centre ones where none are kept. `pool`: as in `PhotoSettings`; "one" embeds the first of an ad's rows.
-    """
-
-    rows: Int64[np.ndarray, "photos"]
-    offsets: Int64[np.ndarray, "ads_plus_1"]
-    centre: PhotoFeatures
-    views: PhotoFeatures | None = None
-    view_rows: Int64[np.ndarray, "photos"] | None = None
-    pool: str = "one"
-
-    def chosen(self) -> Int64[np.ndarray, "ads"]:
-        """The store row of each ad's first readable photo; ABSENT for an ad without one."""
-        counts = np.diff(self.offsets)
-        chosen = np.full(len(counts), ABSENT, dtype=np.int64)
-        chosen[counts > 0] = self.rows[self.offsets[:-1][counts > 0]]
-        return chosen
-
-    def digests(self) -> UInt64[np.ndarray, "ads"]:
-        """A digest of the bytes of the photos that embedding takes, whatever their order; 0 for an ad without any."""
-        at, counts = self.embedded(np.arange(len(self.offsets) - 1))
-        digests = np.zeros(len(counts), dtype=np.uint64)
-        has = counts > 0
-        if has.any():
-            total = np.add.reduceat(self.centre.digests[self.rows[at]], _starts(counts[has]))  # modulo 2^64
-            digests[has] = np.maximum(total, np.uint64(1))
-        return digests
-
-    def embedded(self, ads: Int64[np.ndarray, "ads"]) -> tuple[Int64[np.ndarray, "photos"], Int64[np.ndarray, "ads"]]:
-        """The photos (places in `rows`) that embedding takes of some ads, ad after ad, and how many of each."""
-        counts = self.offsets[ads + 1] - self.offsets[ads]
-        if self.pool == "one":
-            counts = np.minimum(counts, 1)
-        return ragged(self.offsets[ads], counts), counts
+    words: bool
+    photos: bool
 
 
 @dataclass(frozen=True)
@@ -117,19 +81,45 @@ class AdFeatures:
         view = draw.integers(photos.views.views, size=len(at))
         return self._batch(rows, photos.views.gather(photos.view_rows[at], view), counts)
 
+    def two_views(
+        self, rows: Int64[np.ndarray, "ads"], shown: tuple[Shown, Shown], draw: np.random.Generator
+    ) -> tuple[Batch, Batch]:
+        """Each of these ads twice, as two sellers might post it (`two_texts`, `AdPhotos.dealt_out`).
+
+        :param rows: in any order, each once.
+        :param shown: what the first and the second posting show; of the other side they have nothing.
+        """
+        texts = two_texts(self.tokens, rows, draw)
+        photos: list[tuple[np.ndarray | None, np.ndarray]] = [(None, np.zeros(len(rows), np.int64))] * 2
+        if self.photos is not None:
+            photos = list(self.photos.dealt_out(rows, draw))
+        both = []
+        for what, text, (features, counts) in zip(shown, texts, photos, strict=True):
+            if not what.words:
+                text = TokenIds(text.values[:0], np.zeros_like(text.offsets))
+            if not what.photos:
+                features, counts = None, np.zeros_like(counts)
+            both.append(self._batch(np.arange(len(rows)), features, counts, text))
+        return both[0], both[1]
+
     def _batch(
         self,
         rows: Int64[np.ndarray, "ads"],
         photos: Float32[np.ndarray, "photos *features"] | None,
         counts: Int64[np.ndarray, "ads"],
+        text: TokenIds | None = None,
     ) -> Batch:
-        """:param photos: ad after ad, of each as many as `counts` says."""
-        starts = self.tokens.offsets[rows]
-        lengths = self.tokens.offsets[rows + 1] - starts
+        """
+        :param photos: ad after ad, of each as many as `counts` says.
+        :param text: where `rows` is to be read, in place of the ads' own.
+        """
+        text = text or self.tokens
+        starts = text.offsets[rows]
+        lengths = text.offsets[rows + 1] - starts
         place = np.arange(max(1, int(lengths.max(initial=1))))
         real = place < lengths[:, None]
         tokens = np.zeros(real.shape, dtype=np.int64)
-        tokens[real] = self.tokens.values[(starts[:, None] + place)[real]]
+        tokens[real] = text.values[(starts[:, None] + place)[real]]
         image = np.zeros((len(rows), *self.image_shape), dtype=np.float32)
         has_image = counts > 0
         if photos is not None and has_image.any():
@@ -142,81 +132,11 @@ class AdFeatures:
         )
 
 
-def _starts(counts: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:
-    return np.cumsum(counts) - counts
-
-
 def _means(
     photos: Float32[np.ndarray, "photos *features"], counts: Int64[np.ndarray, "ads"]
 ) -> Float32[np.ndarray, "ads *features"]:
     """The mean of each ad's photos, 1 or more; of one photo it is that photo, bit for bit."""
     if counts.max() == 1:
         return photos
-    total = np.add.reduceat(photos, _starts(counts), axis=0)
+    total = np.add.reduceat(photos, np.cumsum(counts) - counts, axis=0)
     return total / counts.astype(np.float32).reshape(-1, *[1] * (photos.ndim - 1))
-
-
-Compute = Callable[[pl.Series], PhotoFeatures]
-
-
-def photos_in_order(photos: pl.Series, choice: str) -> pl.DataFrame:
-    """Columns row, place, photo: each ad's photos in the order in which they are tried.
-
-    `first` keeps the ad's own order; `random` orders them by a hash of their names, the same in every run.
-    """
-    frame = pl.DataFrame({"photo": photos}).with_row_index("row").explode("photo").drop_nulls("photo")
-    order = pl.int_range(pl.len()) if choice == "first" else pl.col("photo").hash(seed=0)
-    return frame.with_columns(pl.col("row").cast(pl.Int64), place=order.rank("ordinal").over("row") - 1)
-
-
-def training_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute, views: Compute) -> AdPhotos:
-    """The first `per_ad` photos of every ad, all computed: centre views and, if `settings` keep some, augmented ones.
-
-    :param photos: the photo references of each ad, a list each; null counts as none.
-    :param centre: computes (or finds) the centre views of the photos that it is given; `views` the augmented.
-    """
-    frame, stored = _first_photos(photos, settings, centre)
-    drawn_from = views(frame["photo"].unique().sort()) if settings.views else stored
-    return AdPhotos(
-        rows=frame["at"].to_numpy(),
-        offsets=_offsets(frame["row"], len(photos)),
-        centre=stored,
-        views=drawn_from,
-        view_rows=drawn_from.rows_of(frame["photo"]),
-        pool=settings.pool,
-    )
-
-
-def _first_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute) -> tuple[pl.DataFrame, PhotoFeatures]:
-    """Columns row, place, photo, at (row of the store): the readable ones of the first `per_ad` photos of every ad."""
-    frame = photos_in_order(photos, settings.choice).filter(pl.col("place") < settings.per_ad).sort("row", "place")
-    stored = centre(frame["photo"].unique().sort())
-    return frame.with_columns(at=pl.Series(stored.rows_of(frame["photo"]))).filter(pl.col("at") >= 0), stored
-
-
-def embedding_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute) -> AdPhotos:
-    """The photos of every ad that embedding takes: the readable ones of its first `per_ad` in the order of `choice`,
-    or, with `pool` "one", its first readable one; only where that cannot be read is the next one tried.
-    """
-    if settings.pool != "one":
-        frame, stored = _first_photos(photos, settings, centre)
-        return AdPhotos(frame["at"].to_numpy(), _offsets(frame["row"], len(photos)), stored, pool=settings.pool)
-    left = photos_in_order(photos, settings.choice)
-    asked, found, place = left["photo"].clear(), left.clear(), 0
-    while True:
-        turn = left.filter(pl.col("place") == place)
-        asked = asked.extend(turn["photo"]).unique()
-        stored = centre(asked.sort())
-        turn = turn.with_columns(at=pl.Series(stored.rows_of(turn["photo"]))).filter(pl.col("at") >= 0)
-        found = pl.concat([found, turn], how="diagonal")
-        left = left.filter(pl.col("place") > place).join(turn.select("row"), on="row", how="anti")
-        if left.is_empty():
-            break
-        place += 1
-    found = found.sort("row")
-    return AdPhotos(found["at"].to_numpy(), _offsets(found["row"], len(photos)), stored)
-
-
-def _offsets(rows: pl.Series, ads: int) -> np.ndarray:
-    counts = np.bincount(rows.to_numpy(), minlength=ads)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
