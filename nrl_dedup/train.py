@@ -232,4 +232,4 @@ def _start_head(
 ) -> None:
     model.eval()
     h_l, h_r = (model.embed(features.batch(rows).to(device)) for rows in (rows_l, rows_r))
-    model.start_head(h_l, h_r, share_of_duplicates)
+    model.start_head(h_l, h_r, torch.logit(torch.tensor(share_of_duplicates), eps=1e-3).item())
