@@ -127,6 +127,25 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
+class PretrainSettings:
+    """Training without labels (`pretrain.py`), before that on labelled pairs or in its place.
+
+    `epochs`: at most; 0 is none, as in bundles of version 1, which do not say it. `batch_size`: ads, each of which is
+    told from all others of its batch.
+    """
+
+    epochs: int = 0
+    patience: int = 5
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0:
+            raise NrlDedupError(f"--pretrain-epochs {self.epochs}: wanted 0 or more.")
+        _positive(self.learning_rate, "--pretrain-lr")
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that decides what a trained model is, given its data."""
 
@@ -134,3 +153,4 @@ class Settings:
     photos: PhotoSettings = field(default_factory=PhotoSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    pretrain: PretrainSettings = field(default_factory=PretrainSettings)

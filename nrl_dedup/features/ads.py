@@ -27,6 +27,10 @@ class Batch:
             *(x.to(device, non_blocking=True) for x in (self.tokens, self.lengths, self.image, self.has_image))
         )
 
+    def take(self, ads: Bool[Tensor, "ads"]) -> "Batch":
+        """The ads for which `ads` says so."""
+        return Batch(self.tokens[ads], self.lengths[ads], self.image[ads], self.has_image[ads])
+
 
 @dataclass(frozen=True)
 class Shown:

@@ -37,6 +37,7 @@ class Towers(FusionModule):
     """
 
     branched = False
+    looks_first = True
 
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
         super().__init__()
