@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from sklearn.linear_model import LogisticRegression
 
 from nrl_dedup.ahead import ahead
@@ -38,6 +38,8 @@ SHOWN = (
 )
 STARTED_FROM = 4096  # ads
 START_DISTANCE = 40.0  # of two ads before training, in logits: far enough apart that the nearest of a batch count
+EPOCH_MOST = 500_000  # ads; of more, each epoch draws others
+TOGETHER = 32  # neighbours in a batch
 JUDGED_ON = 512  # held-out ads at a time
 JUDGED_AGAINST = 2048  # ads, to settle what score means "linked"
 
@@ -74,8 +76,8 @@ def pretrain(
     progress: Progress = SILENT,
 ) -> Fitted:
     """Minimise `contrast_of_views` of two postings of each ad (`AdFeatures.two_views`) with Adam; stop when that of the
-    held-out ads has not improved for `patience` epochs; keep the epoch of its lowest value; `settle` the scores. Ctrl-C
-    ends the loop and keeps the best so far.
+    held-out ads has not improved for `patience` epochs; keep the epoch of its lowest value; `settle` the scores. From
+    the second epoch on the batches are made of neighbours. Ctrl-C ends the loop and keeps the best so far.
 
     :param rows: the ads to learn from; `held_out` those that choose the epoch, two or more. No labels are looked at.
     :raises NrlDedupError: the loss diverged; or no ad has what the network reads.
@@ -91,8 +93,10 @@ def pretrain(
         for number in range(1, settings.epochs + 1):
             start = time.perf_counter()
             model.train()
-            order = draw.permutation(rows)
-            losses = []
+            order = draw.permutation(rows)[:EPOCH_MOST]
+            if number > 1:
+                order = _neighbours_together(model, features, order, draw, device)
+            losses: list[torch.Tensor] = []
             batches = _batches(features, order, settings.batch_size, plan, draw)
             with progress.task(f"epoch {number} without labels", len(order)) as task, closing(ahead(batches)) as made:
                 for one, other in made:
@@ -127,6 +131,39 @@ def _batches(
         says = _says_something(one) & _says_something(other)
         if says.sum() > 1:
             yield one.take(says), other.take(says)
+
+
+def _neighbours_together(
+    model: SiameseModel,
+    features: AdFeatures,
+    rows: Int64[np.ndarray, "ads"],
+    draw: np.random.Generator,
+    device: torch.device,
+) -> Int64[np.ndarray, "ads"]:
+    """The ads in groups of at most `TOGETHER` that are near to each other as the network sees them now, the groups in
+    any order. So a batch holds, for each ad, some others that are hard to tell from it, and many that are not."""
+    h = torch.from_numpy(embed_ads(model, features, rows, device=device)).to(device)
+    groups = leaves(model.scaled(h).detach().cpu().numpy(), TOGETHER, draw)
+    return rows[np.lexsort((draw.random(len(rows)), draw.permutation(int(groups.max()) + 1)[groups]))]
+
+
+def leaves(vectors: Float32[np.ndarray, "ads size"], most: int, draw: np.random.Generator) -> Int64[np.ndarray, "ads"]:
+    """The leaf of each vector in a tree that halves all nodes at the median of their projections on the difference of
+    two vectors drawn at random, until none holds more than `most` (the random projection trees of Dasgupta and Freund,
+    2008, with one direction for each level).
+
+    :return: numbers from 0 on, without gaps.
+    """
+    leaf = np.zeros(len(vectors), np.int64)
+    nodes, largest = 1, len(vectors)
+    while largest > most:
+        one, other = vectors[draw.integers(len(vectors), size=2)]
+        order = np.lexsort((vectors @ (one - other), leaf))
+        sizes = np.bincount(leaf, minlength=nodes)
+        place = np.arange(len(vectors)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        leaf[order] = 2 * leaf[order] + (place >= np.repeat((sizes + 1) // 2, sizes))
+        nodes, largest = 2 * nodes, (largest + 1) // 2
+    return np.unique(leaf, return_inverse=True)[1]
 
 
 def _says_something(batch: Batch) -> torch.Tensor:
@@ -183,10 +220,11 @@ def settle(
 ) -> None:
     """Make probabilities of the scores, as far as that goes without labels: `model.rescale` by a logistic regression.
 
-    Its duplicates are two postings of each of some held-out ads, its other pairs one of these postings and other ads,
-    which count as often as there are other ads in all. So a score of 0.5, the threshold unless another is asked for, is
-    where a pair is as likely two postings of one ad as two of the catalogue's other ads, if every ad had one double in
-    it. Two postings of an ad with one photo show the same photo, so true duplicates with other photos score lower.
+    Its duplicates are two postings of each of some held-out ads; its other pairs are one of these postings and other
+    ads, which count as often as there are other ads in all (the nearest not at all, as it may be the ad's double). So
+    a score of 0.5, the threshold unless another is asked for, is where a pair is as likely two postings of one ad as
+    two of the other ads, if every ad had one double. Two postings of an ad with one photo show the same photo, so true
+    duplicates with other photos score lower.
     """
     model.eval()
     some = held_out[:JUDGED_ON]
@@ -195,12 +233,12 @@ def settle(
     says = _says_something(one) & _says_something(other)
     some = some[says.numpy()]
     pool = draw.permutation(np.setdiff1d(rows, some))[:JUDGED_AGAINST]
-    if not len(some) or not len(pool):
+    if not len(some) or len(pool) < 2:
         return
     h_one, h_other = (model.embed(batch.take(says).to(device)) for batch in (one, other))
     h_pool = torch.from_numpy(embed_ads(model, features, pool, device=device)).to(device)
     found = model.score(h_one, h_other).double().cpu().numpy()
-    others = model.scores(h_one, h_pool).double().cpu().numpy().ravel()
+    others = np.sort(model.scores(h_one, h_pool).double().cpu().numpy(), axis=1)[:, :-1].ravel()
     logits, labels = np.concatenate([found, others]), np.repeat([1, 0], [len(found), len(others)])
     weights = np.where(labels == 1, 1.0, (len(rows) - 1) / len(pool))
     line = LogisticRegression(C=np.inf).fit(logits[:, None], labels, weights)

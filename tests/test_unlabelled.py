@@ -48,7 +48,7 @@ def test_a_model_trained_without_labels_links_and_says_what_it_is(
 def test_it_is_evaluated_on_labelled_pairs_only(run: Run, shop: Shop, unlabelled: Path, tmp_path: Path) -> None:
     status, _, err = run("evaluate", "--model", unlabelled, "--device", "cpu")
     assert status == 1 and "trained without labels" in err and "--items CSV --pairs CSV" in err
-    status, out, err = run("evaluate", "--model", unlabelled, "--items", shop.items, "--pairs", shop.pairs, "--images",
+    status, _, err = run("evaluate", "--model", unlabelled, "--items", shop.items, "--pairs", shop.pairs, "--images",
                            shop.images, "--json", tmp_path / "figures.json", "--device", "cpu")  # fmt: skip
     assert status == 0, err
     figures = json.loads((tmp_path / "figures.json").read_text())["models"]
@@ -61,7 +61,7 @@ def test_labels_can_follow(run: Run, shop: Shop, tmp_path: Path) -> None:
     bundle = load_bundle(tmp_path / "both", CPU)
     assert bundle.labelled and bundle.settings.model.fusion == "towers" and len(bundle.history) == 2
     assert bundle.history[0].valid_ap is not None and bundle.history[0].valid_ap > 0.9
-    status, out, err = run("evaluate", "--model", tmp_path / "both", "--device", "cpu")
+    status, _, err = run("evaluate", "--model", tmp_path / "both", "--device", "cpu")
     assert status == 0, err
 
 

@@ -29,8 +29,8 @@ PAD, UNKNOWN, START, END = 0, 1, 2, 3
 FIRST_WORD = 4
 
 SPAN = 6  # words
-REPEATED, REORDERED = 0.2, 0.3  # of the ads
-LOST, LOST_OF_REPEATED, MISSPELT = 0.1, 0.3, 0.03  # of the words
+LOST, MISSPELT = 0.1, 0.03  # of the words
+REORDERED = 0.3  # of the ads
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ def two_texts(tokens: TokenIds, rows: Int64[np.ndarray, "ads"], draw: np.random.
     """Some ads as two sellers might write them, each with words of its own; in the order of `rows`.
 
     An ad's words are dealt out in spans of `SPAN` words on average, fewer where the ad is short, each span to one of
-    the two; of two words or more each gets at least one. In `REPEATED` of the ads both have all words, as when an ad is
-    posted again. Then each of the two, on its own, loses `LOST` of its words (of a repeated ad `LOST_OF_REPEATED`);
-    `MISSPELT` of them are misspelt, shortened or spelt with other letters, which for the vocabulary is the unknown
-    word; and in `REORDERED` of the ads the spans stand in another order.
+    the two; of two words or more each gets at least one. So they hardly share words: that an ad posted again with the
+    same words is the same ad needs no learning. Then each of the two, on its own, loses `LOST` of its words; `MISSPELT`
+    of them are misspelt, shortened or spelt with other letters, which for the vocabulary is the unknown word; and in
+    `REORDERED` of the ads the spans stand in another order.
     """
     counts = np.maximum(np.diff(tokens.offsets)[rows] - 2, 0)
     at, ad = ragged(tokens.offsets[rows] + 1, counts), np.repeat(np.arange(len(rows)), counts)
@@ -118,11 +118,9 @@ def two_texts(tokens: TokenIds, rows: Int64[np.ndarray, "ads"], draw: np.random.
     span = np.cumsum(begins)
     first_span = span[np.minimum(np.cumsum(counts) - counts, max(0, len(at) - 1))] if len(at) else counts
     side = (span - first_span[ad] + draw.integers(2, size=len(rows))[ad]) % 2
-    repeated = (draw.random(len(rows)) < REPEATED)[ad]
-    lost = np.where(repeated, LOST_OF_REPEATED, LOST)
     texts = []
     for which in (0, 1):
-        kept = np.flatnonzero(((side == which) | repeated) & (draw.random(len(at)) >= lost))
+        kept = np.flatnonzero((side == which) & (draw.random(len(at)) >= LOST))
         words = np.where(draw.random(len(kept)) < MISSPELT, UNKNOWN, tokens.values[at[kept]])
         reordered = draw.random(len(rows)) < REORDERED
         order = np.where(reordered[ad[kept]], draw.random(len(at) + 1)[span[kept]], 0.0)
