@@ -57,11 +57,29 @@ def _z_scores(values: np.ndarray, mean: tuple[float, float], deviation: tuple[fl
 
 def fit_baseline(evidence: Float64[np.ndarray, "pairs 2"], labels: Bool[np.ndarray, "pairs"]) -> Baseline:
     """Fit on the training pairs. A feature that is always missing or always the same gets no say."""
+    mean, deviation = _moments(evidence)
+    model = LogisticRegression().fit(_z_scores(evidence, mean, deviation), labels)
+    slopes = (float(model.coef_[0, 0]), float(model.coef_[0, 1]))
+    return Baseline(mean, deviation, slopes, float(model.intercept_[0]))
+
+
+def unfitted_baseline(evidence: Float64[np.ndarray, "pairs 2"]) -> Baseline:
+    """What can be had without labels: the z-score of the similarity minus that of the distance. It orders pairs; its
+    logits mean nothing else.
+
+    :param evidence: of any pairs of ads, none of them known to be duplicates.
+    """
+    return Baseline(*_moments(evidence), coefficients=(1.0, -1.0), intercept=0.0)
+
+
+Pair = tuple[float, float]
+
+
+def _moments(evidence: Float64[np.ndarray, "pairs 2"]) -> tuple[Pair, Pair]:
+    """Mean and deviation of what is known of each feature; a deviation of 0 becomes 1."""
     known = ~np.isnan(evidence)
     count = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, evidence, 0.0).sum(axis=0) / count
     deviation = np.sqrt(np.where(known, (evidence - mean) ** 2, 0.0).sum(axis=0) / count)
     deviation = np.where(deviation > 0, deviation, 1.0)
-    pair = (float(mean[0]), float(mean[1])), (float(deviation[0]), float(deviation[1]))
-    model = LogisticRegression().fit(_z_scores(evidence, *pair), labels)
-    return Baseline(*pair, (float(model.coef_[0, 0]), float(model.coef_[0, 1])), float(model.intercept_[0]))
+    return (float(mean[0]), float(mean[1])), (float(deviation[0]), float(deviation[1]))

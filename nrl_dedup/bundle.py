@@ -20,14 +20,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from nrl_dedup.baseline import Baseline
-from nrl_dedup.config import ModelSettings, PhotoSettings, Settings, TextSettings, TrainSettings
+from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings, TextSettings, TrainSettings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text import Vocabulary
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.tables import check, check_folder_writable, folder_written_beside, give_usual_mode, written_beside
 
-VERSION = 1
+VERSION = 2
+READ = (
+    1,
+    2,
+)  # a bundle of version 1 says neither `photos.pool` nor `pretrain`, whose defaults are what it was made with
 SPLIT = {
     "item_id_l": pl.String,
     "item_id_r": pl.String,
@@ -71,7 +75,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where the labelled data was at training; relative paths start at the bundle's own folder."""
+    """Where the data was at training; relative paths start at the bundle's own folder."""
 
     items: str
     images: str | None
@@ -96,6 +100,11 @@ class Bundle:
     data: DataSource
     folder: Path | None = None
     held_out: pl.DataFrame | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it was trained on labelled pairs, and remembers some for a test."""
+        return not self.split.is_empty()
 
     def backbone(self, device: torch.device, weights: Path | None = None) -> Backbone | None:
         """The photo network that the model was trained on; None if it was trained without photos.
@@ -247,9 +256,10 @@ def _read_about(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise NrlDedupError(f"{path}: cannot be read as JSON ({error}). Copy the bundle again.") from error
     version = about.get("version") if isinstance(about, dict) else None
-    if version != VERSION:
+    if version not in READ:
         raise NrlDedupError(
-            f"{path}: a bundle of version {version}; this program reads version {VERSION}. Train it again."
+            f"{path}: a bundle of version {version}; this program reads versions {READ[0]} to {READ[-1]}. Train it "
+            "again."
         )
     wrong = [key for key, kind in _ABOUT.items() if not isinstance(about.get(key), kind)]
     if wrong:
@@ -266,6 +276,7 @@ def _settings(saved: dict[str, Any]) -> Settings:
         photos=PhotoSettings(**saved["photos"]),
         model=ModelSettings(**{**saved["model"], "branch_sizes": (first, second)}),
         train=TrainSettings(**saved["train"]),
+        pretrain=PretrainSettings(**saved.get("pretrain", {})),
     )
 
 

@@ -8,6 +8,7 @@ TEXT_COLUMNS = {"title+description": ("title", "description"), "description": ("
 PHOTO_CHOICES = ("first", "random")
 SPLITS = ("ads", "pairs")
 HEAD_SIGNS = ("nonpositive", "free")
+PHOTO_POOLS = ("one", "mean")
 REGION_KINDS = ("half", "int8", "int8-2x2", "int8-2x2-128")
 
 
@@ -47,9 +48,11 @@ class PhotoSettings:
     """How an ad's photos become feature vectors (`features/photos.py`, `backbones.py`, `store.py`).
 
     `views`: seeded augmented views of each photo kept for training; 0 trains on the centre view alone.
-    `per_ad`: training draws, each epoch, one of an ad's first `per_ad` readable photos.
-    `choice`: the photo that embedding takes: the ad's first readable one, or one drawn by the photo's name.
+    `per_ad`: of an ad's photos, only the first so many are looked at.
+    `choice`: the order of an ad's photos: its own, or one drawn by their names.
     `regions`: how `san` keeps a photo's regions on disk (`features/kinds.py`).
+    `pool`: "mean": the network sees the mean of the features of an ad's photos; "one": embedding takes the first
+    readable one and each epoch of training draws one, as the thesis does.
     """
 
     backbone: str = "resnet152"
@@ -57,6 +60,7 @@ class PhotoSettings:
     per_ad: int = 4
     choice: str = "first"
     regions: str = "int8-2x2"
+    pool: str = "one"  # bundles of version 1 do not say it
 
     def __post_init__(self) -> None:
         if self.views < 0:
@@ -64,6 +68,7 @@ class PhotoSettings:
         _positive(self.per_ad, "--photos-per-ad")
         _one_of(self.choice, PHOTO_CHOICES, "--photo-choice")
         _one_of(self.regions, REGION_KINDS, "--regions")
+        _one_of(self.pool, PHOTO_POOLS, "--photo-pool")
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,25 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
+class PretrainSettings:
+    """Training without labels (`pretrain.py`), before that on labelled pairs or in its place.
+
+    `epochs`: at most; 0 is none, as in bundles of version 1, which do not say it. `batch_size`: ads, each of which is
+    told from all others of its batch.
+    """
+
+    epochs: int = 0
+    patience: int = 5
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0:
+            raise NrlDedupError(f"--pretrain-epochs {self.epochs}: wanted 0 or more.")
+        _positive(self.learning_rate, "--pretrain-lr")
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that decides what a trained model is, given its data."""
 
@@ -129,3 +153,4 @@ class Settings:
     photos: PhotoSettings = field(default_factory=PhotoSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    pretrain: PretrainSettings = field(default_factory=PretrainSettings)

@@ -202,11 +202,17 @@ def weights_of(bundles: Mapping[str, Bundle], weights: Path) -> list[Path | None
 
 
 def check_same_test(contenders: Sequence[Contender]) -> None:
-    """Figures stand side by side only if they are of the same pairs.
+    """Figures stand side by side only if they are of the same pairs, and there must be some.
 
-    :raises NrlDedupError: two bundles were trained on different ads, or remember other pairs, labels or weights for
-        the test. It names the two and what differs.
+    :raises NrlDedupError: a bundle was trained without labels; or two bundles were trained on different ads, or
+        remember other pairs, labels or weights for the test. It names the two and what differs.
     """
+    for contender in contenders:
+        if not contender.bundle.labelled:
+            raise NrlDedupError(
+                f"{contender.name} was trained without labels: it remembers no test pairs, and only labelled pairs can "
+                "say how good it is. Name some: --items CSV --pairs CSV."
+            )
     first = contenders[0]
     for other in contenders[1:]:
         difference = _difference(first.bundle, other.bundle)

@@ -1,9 +1,10 @@
-"""What training minimises beside the binary cross-entropy (4.4) of the labelled pairs."""
+"""What training minimises beside the binary cross-entropy (4.4) of the labelled pairs, or without labels."""
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from nrl_dedup.model import SiameseModel
 
@@ -38,3 +39,20 @@ def in_batch_contrast(
     found = logits[positives]
     both_ways = [torch.logaddexp(found, others[side[positives]]) - found for side in (rows, columns)]
     return torch.cat(both_ways).mean()
+
+
+def contrast_of_views(
+    model: SiameseModel, one: Float[Tensor, "ads size"], other: Float[Tensor, "ads size"]
+) -> Float[Tensor, ""]:
+    """How hard it is to find each ad's other view among those of a batch, by the head's own logits s.
+
+        mean over a of   -log( exp s(a, a') / sum over b of exp s(a, b') )
+
+    and the same from a' to all a, the mean of the two (InfoNCE of van den Oord et al. 2018; both ways: Radford et al.
+    2021). Ads that are the same thing, and that nobody said so of, count as different; a batch holds few of them.
+
+    :param one: the embedding of one view of each ad; `other` of another view, in the same order.
+    """
+    logits = model.scores(one, other)
+    own = torch.arange(len(logits), device=logits.device)
+    return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2

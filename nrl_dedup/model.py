@@ -25,15 +25,14 @@ class SiameseModel(nn.Module):
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
         super().__init__()
         self.fusion = fusion_module(settings.fusion)(settings, vectors, image_size)
-        first, second = settings.branch_sizes
-        self.branch = nn.Sequential(
-            nn.Linear(self.fusion.output_size, first),
-            nn.ReLU(),
-            nn.Linear(first, second),
-            nn.ReLU(),
-        )
+        size = self.fusion.output_size
+        self.branch = nn.Sequential()
+        if self.fusion.branched:
+            first, second = settings.branch_sizes
+            self.branch = nn.Sequential(nn.Linear(size, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU())
+            size = second
         self.nonpositive = settings.head == "nonpositive"
-        self.raw_weight = nn.Parameter(torch.zeros(second))
+        self.raw_weight = nn.Parameter(torch.zeros(size))
         self.bias = nn.Parameter(torch.tensor(START_BIAS))
 
     @property
@@ -42,12 +41,20 @@ class SiameseModel(nn.Module):
         return -softplus(self.raw_weight) if self.nonpositive else self.raw_weight
 
     def embed(self, batch: Batch) -> Float[Tensor, "ads size"]:
-        """h: the branch's output for each ad."""
+        """h: the branch's output for each ad, or the fusion module's where it has no branch."""
         return self.branch(self.fusion(batch.tokens, batch.lengths, batch.image, batch.has_image))
 
     def score(self, h_l: Float[Tensor, "pairs size"], h_r: Float[Tensor, "pairs size"]) -> Tensor:
         """The logit w . |h_l - h_r| + b of each pair; symmetric in its two sides, bit for bit."""
         return (h_l.float() - h_r.float()).abs() @ self.weight + self.bias
+
+    def scores(self, h_l: Float[Tensor, "left size"], h_r: Float[Tensor, "right size"]) -> Float[Tensor, "left right"]:
+        """`score` of every left ad with every right one, by the sum of the positive weights and that of the others."""
+        left, right = h_l.float(), h_r.float()
+        logits = self.bias - torch.cdist(left * (-self.weight).relu(), right * (-self.weight).relu(), p=1)
+        if not self.nonpositive:
+            logits = logits + torch.cdist(left * self.weight.relu(), right * self.weight.relu(), p=1)
+        return logits
 
     def scaled(self, h: Float32[Tensor, "ads size"]) -> Float32[Tensor, "ads size"]:
         """h times |w|: with w <= 0 the L1 distance of two rows is b minus their logit, so the nearest in L1 are the
@@ -55,17 +62,34 @@ class SiameseModel(nn.Module):
         return h * self.weight.abs()
 
     @torch.no_grad()
-    def start_head(self, h_l: Tensor, h_r: Tensor, share_of_duplicates: float) -> None:
-        """Set w before training so that the mean logit of these pairs is the log-odds of a duplicate.
+    def start_head(self, h_l: Tensor, h_r: Tensor, logit: float) -> None:
+        """Set w before training, all of one size, so that the mean logit of these pairs is `logit`.
 
         Adam moves a parameter by about the learning rate a step, too little to bring the head of a random start
         to the data's own scale within an epoch.
+
+        :param logit: below `START_BIAS`.
         """
         distance = (h_l.float() - h_r.float()).abs().sum(1).mean().clamp(min=1e-6)
-        odds = torch.logit(torch.tensor(share_of_duplicates), eps=1e-3)
-        size = ((START_BIAS - odds) / distance).clamp(1e-4, 100.0)
-        inverse_softplus = size + torch.log(-torch.expm1(-size))
-        self.raw_weight.fill_(inverse_softplus.item() if self.nonpositive else -size.item())
+        self._set_weight(((START_BIAS - logit) / distance).clamp(1e-4, 100.0).expand_as(self.weight))
+
+    @torch.no_grad()
+    def rescale(self, slope: float, intercept: float) -> None:
+        """Every logit s becomes slope s + intercept; the order of the pairs stays.
+
+        :param slope: above 0.
+        """
+        self._set_weight(-slope * self.weight)
+        self.bias.copy_(slope * self.bias + intercept)
+
+    @torch.no_grad()
+    def _set_weight(self, size: Tensor) -> None:
+        """w = -size; where w cannot be positive, by the inverse of its softplus."""
+        if self.nonpositive:
+            size = size.clamp(min=1e-6)
+            self.raw_weight.copy_(size + torch.log(-torch.expm1(-size)))
+        else:
+            self.raw_weight.copy_(-size)
 
     @torch.no_grad()
     def identical_score(self) -> float:

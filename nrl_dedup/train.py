@@ -1,7 +1,5 @@
 """Prepared data -> a trained model: one loop, top to bottom (thesis, section 4.3 and 4.4)."""
 
-import copy
-import math
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -10,26 +8,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nrl_dedup.ahead import ahead
+from nrl_dedup.best_epoch import BestEpoch, Fitted, OnEpoch
 from nrl_dedup.bundle import Bundle, Epoch
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.config import Settings, TrainSettings
 from nrl_dedup.device import multiplies_in_bfloat16
 from nrl_dedup.duplicate_groups import duplicate_groups
+from nrl_dedup.embed import embed_ads
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures, Batch
 from nrl_dedup.features.backbones import Backbone
 from nrl_dedup.losses import in_batch_contrast
 from nrl_dedup.metrics import average_precision, log_loss
 from nrl_dedup.model import SiameseModel
+from nrl_dedup.pretrain import pretrain, start_fusion
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scoring import pair_logits
 from nrl_dedup.splits import Split
-from nrl_dedup.training_data import Resources, TrainingData, prepare_training
+from nrl_dedup.training_data import Resources, TrainingData, prepare_training, prepare_unlabelled
 
-OnEpoch = Callable[[Epoch], None]
+STARTED_FROM = 1024  # pairs
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Trained:
 
 def train(
     catalogue: Catalogue,
-    pairs: pl.DataFrame,
+    pairs: pl.DataFrame | None,
     published: tuple[pl.DataFrame | None, pl.DataFrame | None] | None,
     settings: Settings,
     resources: Resources,
@@ -56,13 +58,17 @@ def train(
 ) -> Trained:
     """Labelled pairs -> features -> split -> baseline and network, fitted on the same training pairs.
 
-    The arguments are those of `prepare_training`.
+    The arguments are those of `prepare_training`. Where `pairs` is None, those of `prepare_unlabelled`, and the network
+    learns from the catalogue alone.
 
-    :raises NrlDedupError: what `prepare_training` and `train_one` raise; Ctrl-C in the first epoch.
+    :raises NrlDedupError: what these and `train_one` raise; Ctrl-C in the first epoch.
     """
-    data = prepare_training(
-        catalogue, pairs, published, settings, resources, columns, on_split=on_split, progress=progress
-    )
+    if pairs is None:
+        data = prepare_unlabelled(catalogue, settings, resources, columns, progress=progress)
+    else:
+        data = prepare_training(
+            catalogue, pairs, published, settings, resources, columns, on_split=on_split, progress=progress
+        )
     trained = train_one(data, settings, device=resources.device, on_epoch=on_epoch, progress=progress)
     if not trained.bundle.history:
         raise NrlDedupError("Stopped before the first epoch was done; there is nothing to keep.")
@@ -77,10 +83,12 @@ def train_one(
     on_epoch: OnEpoch | None = None,
     progress: Progress = SILENT,
 ) -> Trained:
-    """One network on prepared data. The result depends on `data` and `settings` alone, not on what was trained before.
+    """One network on prepared data: first without labels if the settings say so, then on labelled pairs if there are
+    any. The result depends on `data` and `settings` alone, not on what was trained before.
 
     `settings` may differ from `data.settings` in everything that changes neither features nor split: all of its model,
-    but the word size, which is that of `data.vectors`; all of its training, but `split` and `complete_only`. Its seed
+    but the word size, which is that of `data.vectors`; all of its training, but `split`, `complete_only` and whether
+    there is any without labels. Its seed
     gives the initial weights and the order of the batches; the split and the views of the photos stay those of the
     seed in `data.settings`.
 
@@ -95,10 +103,34 @@ def train_one(
     torch.manual_seed(settings.train.seed)
     model = SiameseModel(settings.model, torch.from_numpy(data.vectors), data.features.image_shape[-1])
     train, valid = data.split.side("train"), data.split.side("valid")
-    with np.errstate(invalid="ignore", over="ignore"):  # `fit` says it in words when the loss diverges
-        fitted = fit(
-            model, data.features, train, valid, settings.train, device=device, on_epoch=on_epoch, progress=progress
-        )
+    unlabelled = settings.pretrain.epochs > 0
+    with np.errstate(invalid="ignore", over="ignore"):  # the loops say it in words when the loss diverges
+        if unlabelled:
+            fitted = pretrain(
+                model,
+                data.features,
+                data.unlabelled,
+                data.held_out,
+                settings.pretrain,
+                settings.train.seed,
+                device=device,
+                on_epoch=on_epoch,
+                progress=progress,
+            )
+            if fitted.interrupted and len(train):
+                raise NrlDedupError("Stopped before the first epoch on labelled pairs was done; nothing is kept.")
+        if len(train):
+            fitted = fit(
+                model,
+                data.features,
+                train,
+                valid,
+                settings.train,
+                pretrained=unlabelled,
+                device=device,
+                on_epoch=on_epoch,
+                progress=progress,
+            )
     bundle = Bundle(
         settings=settings,
         model=fitted.model,
@@ -121,16 +153,6 @@ def train_one(
     return Trained(bundle, data.backbone, fitted.interrupted, data.unreadable)
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """The network of the best epoch, and how every epoch did."""
-
-    model: SiameseModel
-    history: tuple[Epoch, ...]
-    best_epoch: int
-    interrupted: bool
-
-
 def fit(
     model: SiameseModel,
     features: AdFeatures,
@@ -138,6 +160,7 @@ def fit(
     valid: pl.DataFrame,
     settings: TrainSettings,
     *,
+    pretrained: bool = False,
     device: torch.device,
     on_epoch: OnEpoch | None = None,
     progress: Progress = SILENT,
@@ -147,17 +170,19 @@ def fit(
     ends the loop and keeps the best so far.
 
     :param train: the training pairs (splits.SPLIT); `valid` those that choose the epoch.
+    :param pretrained: the model's weights are of use already; else they are started here.
     """
-    model = model.to(device)
     rows_l, rows_r = train["row_l"].to_numpy(), train["row_r"].to_numpy()
     labels = train["is_duplicate"].to_numpy()
     groups = duplicate_groups(rows_l[labels], rows_r[labels], len(features))
     draw = np.random.default_rng(settings.seed)
-    _start_head(model, features, rows_l[:1024], rows_r[:1024], float(labels.mean()), device)
+    if not pretrained:
+        start_fusion(model, features, np.unique(np.concatenate([rows_l, rows_r])), draw)
+    model = model.to(device)
+    _start_head(model, features, train[:STARTED_FROM], pretrained, device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     bfloat16 = multiplies_in_bfloat16(device)
-    history: list[Epoch] = []
-    best, best_state, interrupted = None, copy.deepcopy(model.state_dict()), False
+    best, interrupted = BestEpoch(model, settings.patience), False
     try:
         for number in range(1, settings.epochs + 1):
             start = time.perf_counter()
@@ -196,21 +221,14 @@ def fit(
                 valid_ap=average_precision(valid_labels, valid_logits, valid_weights),
                 seconds=time.perf_counter() - start,
             )
-            if not math.isfinite(epoch.train_loss + epoch.valid_loss):
-                raise NrlDedupError(
-                    f"epoch {number}: the loss is not a number any more. Lower --lr ({settings.learning_rate})."
-                )
-            history.append(epoch)
-            if best is None or epoch.valid_loss < best.valid_loss:
-                best, best_state = epoch, copy.deepcopy(model.state_dict())
+            best.add(epoch, f"Lower --lr ({settings.learning_rate}).")
             if on_epoch is not None:
                 on_epoch(epoch)
-            if epoch.number - best.number >= settings.patience:
+            if best.exhausted:
                 break
     except KeyboardInterrupt:
         interrupted = True
-    model.load_state_dict(best_state)
-    return Fitted(model.eval(), tuple(history), best.number if best else 0, interrupted)
+    return best.fitted(interrupted=interrupted)
 
 
 def _batch(
@@ -223,13 +241,18 @@ def _batch(
 
 @torch.no_grad()
 def _start_head(
-    model: SiameseModel,
-    features: AdFeatures,
-    rows_l: np.ndarray,
-    rows_r: np.ndarray,
-    share_of_duplicates: float,
-    device: torch.device,
+    model: SiameseModel, features: AdFeatures, pairs: pl.DataFrame, pretrained: bool, device: torch.device
 ) -> None:
-    model.eval()
-    h_l, h_r = (model.embed(features.batch(rows).to(device)) for rows in (rows_l, rows_r))
-    model.start_head(h_l, h_r, share_of_duplicates)
+    """Bring the scores of these training pairs to the size of their labels: by a logistic regression of those that a
+    pretrained model gives, or at random, with their mean at the log-odds of a duplicate."""
+    labels = pairs["is_duplicate"].to_numpy()
+    if not pretrained:
+        h_l, h_r = (
+            torch.from_numpy(embed_ads(model, features, pairs[name].to_numpy(), device=device)).to(device)
+            for name in ("row_l", "row_r")
+        )
+        model.start_head(h_l, h_r, torch.logit(torch.tensor(labels.mean()), eps=1e-3).item())
+    elif 0 < labels.sum() < len(labels):
+        line = LogisticRegression(C=np.inf).fit(pair_logits(model, features, pairs, device)[:, None], labels)
+        if line.coef_[0, 0] > 0:
+            model.rescale(float(line.coef_[0, 0]), float(line.intercept_[0]))

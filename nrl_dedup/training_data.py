@@ -1,44 +1,36 @@
-"""Labelled pairs -> what every training over them shares: features, split, word vectors, baseline."""
+"""A catalogue, and labelled pairs of it if there are any -> what every training over them shares: features, split, word
+vectors, baseline."""
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
-from nrl_dedup.baseline import Baseline, evidence, fit_baseline
+from nrl_dedup.baseline import Baseline, evidence, fit_baseline, unfitted_baseline
 from nrl_dedup.bundle import DataSource
 from nrl_dedup.catalogue import Catalogue, fingerprint
-from nrl_dedup.config import TEXT_COLUMNS, Settings
+from nrl_dedup.config import Settings
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.ads import AdFeatures, AdPhotos, training_photos
-from nrl_dedup.features.backbones import Backbone, backbone_row, load_backbone
-from nrl_dedup.features.languages import language_row
-from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.store import compute_features
-from nrl_dedup.features.text import Vocabulary, encode, read_words
-from nrl_dedup.features.vectors import check_fasttext, learn_vectors, read_fasttext
+from nrl_dedup.features.ads import AdFeatures
+from nrl_dedup.features.backbones import Backbone
+from nrl_dedup.features.text import Vocabulary, encode
+from nrl_dedup.features.vectors import learn_vectors, read_fasttext
 from nrl_dedup.fusion import fusion_module
 from nrl_dedup.model import image_shape, photo_kind
 from nrl_dedup.progress import SILENT, Progress
-from nrl_dedup.splits import Split, published_split, split_pairs
+from nrl_dedup.seen_ads import Resources, SeenAds, check_before_the_work, look_at_ads
+from nrl_dedup.splits import SPLIT, Split, published_split, split_pairs
 
+__all__ = ["Resources", "TrainingData", "check_before_the_work", "prepare_training", "prepare_unlabelled"]
 
-@dataclass(frozen=True)
-class Resources:
-    """What training uses beside the data and the settings."""
-
-    work_dir: Path
-    device: torch.device
-    photo_folder: Path | None = None
-    backbone_weights: Path | None = None
-    word_vectors: Path | None = None
+HELD_OUT_MOST = 2048  # ads that choose the epoch of training without labels
+LEAST_ADS = 20
+BASELINE_PAIRS = 10_000
 
 
 @dataclass(frozen=True)
@@ -46,12 +38,17 @@ class TrainingData:
     """Computed once; any number of networks are trained on it.
 
     `settings`: those that it was computed with. `features`: by row of the catalogue, without the photos of ads that
-    stand in no pair. `vectors`: of `vocabulary`, in its order. `ids`: item ids by row.
+    stand in no pair, unless the network learns from these too. `split`: without pairs where there are no labels.
+    `unlabelled`, `held_out`: the ads that training without labels learns from, and those that choose its epoch; none
+    of the first stands in a labelled pair for validation or test. `vectors`: of `vocabulary`, in its order. `ids`: item
+    ids by row.
     """
 
     settings: Settings
     features: AdFeatures
     split: Split
+    unlabelled: Int64[np.ndarray, "ads"]
+    held_out: Int64[np.ndarray, "others"]
     vocabulary: Vocabulary
     vectors: Float32[np.ndarray, "words size"]
     vectors_file: Path | None
@@ -68,7 +65,8 @@ class TrainingData:
     @staticmethod
     def fixed(settings: Settings) -> tuple[object, ...]:
         """The settings that decide features and split: all networks trained on one `TrainingData` share them."""
-        return settings.text, settings.photos, photo_kind(settings), settings.train.split, settings.train.complete_only
+        train, unlabelled = settings.train, settings.pretrain.epochs > 0
+        return settings.text, settings.photos, photo_kind(settings), train.split, train.complete_only, unlabelled
 
     def identity(self) -> dict[str, str | None]:
         """What was computed, by name: a digest (SHA-256, hex) that is the same in the next run over the same data.
@@ -99,6 +97,9 @@ def prepare_training(
 ) -> TrainingData:
     """Words, photos and split of the labelled pairs; vocabulary, word vectors and baseline of the training side.
 
+    Where the network learns without labels first, the photos of all ads, and vocabulary and vectors of all that stand
+    in no pair for validation or test.
+
     :param pairs: tables.LABELLED_PAIRS over `catalogue`; all of them, or the training ones if `published` is given.
     :param published: the validation and test pairs of a published split.
     :param columns: the names of the catalogue's columns, where the user gave them.
@@ -106,12 +107,10 @@ def prepare_training(
         have nothing that the model reads, or weights cannot be had.
     """
     check_before_the_work(settings, resources)
-    words = read_words(
-        [catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text]], settings.text.language, progress
-    )
-    backbone = _backbone(settings, resources)
-    of_pairs = _photos_of_pairs(catalogue, [pairs, *(side for side in published or () if side is not None)])
-    photos = None if backbone is None else _photos(of_pairs, settings, resources, backbone, progress)
+    of_pairs = _ads_of([pairs, *(side for side in published or () if side is not None)])
+    pretrained = settings.pretrain.epochs > 0
+    seen = look_at_ads(catalogue, None if pretrained else of_pairs, settings, resources, progress)
+    words, photos = seen.words, seen.photos
     if settings.train.complete_only:
         assert photos is not None
         keep = (np.diff(words.offsets) > 0) & (np.diff(photos.offsets) > 0)
@@ -128,26 +127,86 @@ def prepare_training(
 
     train = split.side("train")
     rows_l, rows_r = (train[name].to_numpy() for name in ("row_l", "row_r"))
-    own_words = words.take(np.unique(np.concatenate([rows_l, rows_r])))
-    vocabulary = Vocabulary.most_frequent(own_words, settings.text.vocabulary_size)
-    if not vocabulary.words and (photos is None or not fusion_module(settings.model.fusion).reads_photos):
+    own, unlabelled, held_out = np.unique(np.concatenate([rows_l, rows_r])), of_pairs[:0], of_pairs[:0]
+    if pretrained:
+        held_out = _some(_ads_of([split.side("valid")]), settings.train.seed)
+        unseen = _ads_of([split.side("valid"), split.side("test")])
+        own = unlabelled = np.setdiff1d(np.flatnonzero(seen.something), unseen)
+    baseline = fit_baseline(evidence(words, photos, rows_l, rows_r), train["is_duplicate"].to_numpy())
+    return _prepared(catalogue, seen, own, split, unlabelled, held_out, baseline, settings, resources, columns)
+
+
+def prepare_unlabelled(
+    catalogue: Catalogue,
+    settings: Settings,
+    resources: Resources,
+    columns: dict[str, str],
+    *,
+    progress: Progress = SILENT,
+) -> TrainingData:
+    """Words, photos, vocabulary and word vectors of all ads, for training without labels.
+
+    A tenth of the ads that have words or a photo, `HELD_OUT_MOST` at most, are held out, at random. There is no split,
+    and the baseline is `baseline.unfitted_baseline`.
+
+    :raises NrlDedupError: a setting names nothing that there is, fewer than `LEAST_ADS` ads have words or a readable
+        photo, the ads have nothing that the model reads, or weights cannot be had.
+    """
+    check_before_the_work(settings, resources)
+    seen = look_at_ads(catalogue, None, settings, resources, progress)
+    ads = np.flatnonzero(seen.something)
+    if len(ads) < LEAST_ADS:
         raise NrlDedupError(
-            f"The ads of the training pairs have no words, so there is nothing for --fusion {settings.model.fusion} to "
-            "learn from. If they have photos, train on those: --fusion image --images DIR."
+            f"{catalogue.path}: {len(ads)} ads have words or a readable photo, and training without labels wants "
+            f"{LEAST_ADS} or more. Name more ads; thousands are worth the while."
+        )
+    draw = np.random.default_rng(settings.train.seed)
+    held_out = _some(np.sort(draw.permutation(ads)[: len(ads) // 10]), settings.train.seed)
+    unlabelled = np.setdiff1d(ads, held_out)
+    split = Split(pl.DataFrame(schema=SPLIT), {"ads_train": len(unlabelled), "ads_valid": len(held_out)})
+    two = draw.choice(unlabelled, (2, BASELINE_PAIRS))
+    baseline = unfitted_baseline(evidence(seen.words, seen.photos, *two[:, two[0] != two[1]]))
+    return _prepared(catalogue, seen, unlabelled, split, unlabelled, held_out, baseline, settings, resources, columns)
+
+
+def _prepared(
+    catalogue: Catalogue,
+    seen: SeenAds,
+    own: Int64[np.ndarray, "own"],
+    split: Split,
+    unlabelled: Int64[np.ndarray, "ads"],
+    held_out: Int64[np.ndarray, "others"],
+    baseline: Baseline,
+    settings: Settings,
+    resources: Resources,
+    columns: dict[str, str],
+) -> TrainingData:
+    """
+    :param own: the ads whose words the vocabulary and the word vectors come from.
+    """
+    words = seen.words.take(own)
+    vocabulary = Vocabulary.most_frequent(words, settings.text.vocabulary_size)
+    if not vocabulary.words and (seen.photos is None or not fusion_module(settings.model.fusion).reads_photos):
+        raise NrlDedupError(
+            f"The ads to train on have no words, so there is nothing for --fusion {settings.model.fusion} to learn "
+            "from. If they have photos, train on those: --fusion image --images DIR."
         )
     if resources.word_vectors is not None:
         vectors = read_fasttext(resources.word_vectors, vocabulary.words)
     else:
-        vectors = learn_vectors(own_words, vocabulary, settings.model.word_size, seed=settings.train.seed)
+        vectors = learn_vectors(words, vocabulary, settings.model.word_size, seed=settings.train.seed)
+    tokens = encode(seen.words, vocabulary, settings.text.max_words)
     return TrainingData(
         settings=settings,
-        features=AdFeatures(encode(words, vocabulary, settings.text.max_words), photos, image_shape(settings)),
+        features=AdFeatures(tokens, seen.photos, image_shape(settings)),
         split=split,
+        unlabelled=unlabelled,
+        held_out=held_out,
         vocabulary=vocabulary,
         vectors=vectors,
         vectors_file=resources.word_vectors,
-        baseline=fit_baseline(evidence(words, photos, rows_l, rows_r), train["is_duplicate"].to_numpy()),
-        backbone=backbone,
+        baseline=baseline,
+        backbone=seen.backbone,
         ids=catalogue.ids,
         source=DataSource(
             items=str(catalogue.path.resolve()),
@@ -158,6 +217,11 @@ def prepare_training(
     )
 
 
+def _some(ads: Int64[np.ndarray, "ads"], seed: int) -> Int64[np.ndarray, "some"]:
+    """At most `HELD_OUT_MOST` of them, at random."""
+    return np.sort(np.random.default_rng(seed).permutation(ads)[:HELD_OUT_MOST])
+
+
 def _digest(*parts: np.ndarray | bytes) -> str:
     total = hashlib.sha256()
     for part in parts:
@@ -166,52 +230,9 @@ def _digest(*parts: np.ndarray | bytes) -> str:
     return total.hexdigest()
 
 
-def check_before_the_work(settings: Settings, resources: Resources) -> None:
-    """
-    :raises NrlDedupError: a setting names nothing that there is, or wants photos where there is no photo folder.
-    """
-    fusion = settings.model.fusion
-    if fusion_module(fusion).needs_photos and resources.photo_folder is None:
-        raise NrlDedupError(f"--fusion {fusion} needs photos, and there is no photo folder. Name it with --images.")
-    if settings.train.complete_only and resources.photo_folder is None:
-        raise NrlDedupError(
-            "--complete-only keeps ads with words and a photo, and there is no photo folder. Name it with --images."
-        )
-    language_row(settings.text.language)
-    backbone_row(settings.photos.backbone)
-    if resources.word_vectors is not None:
-        check_fasttext(resources.word_vectors)
-
-
-def _backbone(settings: Settings, resources: Resources) -> Backbone | None:
-    if resources.photo_folder is None:
-        return None
-    return load_backbone(settings.photos.backbone, resources.backbone_weights, resources.device)
-
-
-def _photos_of_pairs(catalogue: Catalogue, sides: Sequence[pl.DataFrame]) -> pl.Series:
-    """The photo references of each ad; null for an ad that stands in none of the pairs."""
-    in_pairs = np.zeros(len(catalogue), dtype=bool)
-    for pairs in sides:
-        in_pairs[pairs["row_l"].to_numpy()] = in_pairs[pairs["row_r"].to_numpy()] = True
-    return catalogue.frame.select(pl.when(pl.Series(in_pairs)).then("photos")).to_series()
-
-
-def _photos(
-    references: pl.Series, settings: Settings, resources: Resources, backbone: Backbone, progress: Progress
-) -> AdPhotos:
-    assert resources.photo_folder is not None
-    compute = partial(
-        compute_features,
-        folder=PhotoFolder(resources.photo_folder),
-        backbone=backbone,
-        work_dir=resources.work_dir,
-        kind=photo_kind(settings),
-        device=resources.device,
-        progress=progress,
-    )
-    views = partial(compute, views=settings.photos.views, seed=settings.train.seed)
-    return training_photos(references, settings.photos, compute, views)
+def _ads_of(sides: Sequence[pl.DataFrame]) -> Int64[np.ndarray, "ads"]:
+    """The rows of the ads that stand in these pairs, each once, in order."""
+    return np.unique(np.concatenate([side[name].to_numpy() for side in sides for name in ("row_l", "row_r")]))
 
 
 def _complete(pairs: pl.DataFrame, keep: np.ndarray) -> pl.DataFrame:

@@ -24,7 +24,7 @@ from nrl_dedup.tables import check_folder_writable, folder_written_beside, give_
 from nrl_dedup.training_data import TrainingData
 from nrl_dedup.trial_tables import FIGURES, Figures, thesis_table
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.ads import AdFeatures, training_photos
+from nrl_dedup.features.ads import AdFeatures, AdPhotos, embedding_photos, training_photos
 from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.features.store import PhotoFeatures
 from nrl_dedup.features.text import TokenIds
@@ -31,13 +31,19 @@ def stored(photos: pl.Series, views: int) -> PhotoFeatures:
     )
 
 
+def features_of(photos: AdPhotos) -> AdFeatures:
+    """Ads without words."""
+    ads = len(photos.offsets) - 1
+    return AdFeatures(TokenIds(np.zeros(0, np.int32), np.zeros(ads + 1, np.int64)), photos, (1,))
+
+
 @pytest.mark.parametrize("views", [0, 1, 2])
 def test_training_draws_among_the_views_of_an_ads_first_readable_photos(views: int) -> None:
     settings = PhotoSettings(views=views, per_ad=4)
     photos = training_photos(
         pl.Series(PHOTOS), settings, lambda wanted: stored(wanted, 0), lambda wanted: stored(wanted, views)
     )
-    features = AdFeatures(TokenIds(np.zeros(0, np.int32), np.zeros(len(PHOTOS) + 1, np.int64)), photos, (1,))
+    features = features_of(photos)
     rows, draw = np.arange(len(PHOTOS)), np.random.default_rng(0)
     batches = [features.training_batch(rows, draw) for _ in range(DRAWS)]
     centre = features.batch(rows)
@@ -67,3 +73,55 @@ def test_a_batch_holds_each_ads_own_tokens() -> None:
         assert batch.tokens.tolist() == [ads[row] + [0] * (longest - len(ads[row])) for row in rows]
         assert batch.lengths.tolist() == [len(ads[row]) for row in rows]
         assert batch.image.shape == (len(rows), 3) and not batch.image.any() and not batch.has_image.any()
+
+
+def test_the_mean_of_an_ads_photos_whatever_their_order() -> None:
+    settings = PhotoSettings(views=0, per_ad=4, pool="mean")
+    turned = [["0"], [], ["3", "1", "2"], ["7", "5", UNREADABLE, "4", "8"], [UNREADABLE]]
+    rows = np.arange(len(PHOTOS))
+    seen, digests = [], []
+    for order in (PHOTOS, turned):
+        photos = embedding_photos(pl.Series(order), settings, lambda wanted: stored(wanted, 0))
+        seen.append(features_of(photos).batch(rows))
+        digests.append(photos.digests())
+    for batch in seen:
+        assert batch.has_image.tolist() == [True, False, True, True, False]
+        assert batch.image[:, 0].tolist() == pytest.approx([0, 0, 20, np.mean([40, 50, 70]), 0])
+    assert digests[0][[0, 1, 4]].tolist() == digests[1][[0, 1, 4]].tolist()
+    assert digests[0][1] == 0 and digests[0][0] > 0 and len(set(digests[0])) == 4
+
+
+def test_the_digest_of_photos_does_not_depend_on_their_order() -> None:
+    settings = PhotoSettings(views=0, pool="mean")
+    centre = stored(pl.Series(["1", "2", "3"]), 0)
+    one, other, less = (
+        embedding_photos(pl.Series([photos]), settings, lambda wanted: centre).digests()
+        for photos in (["1", "2", "3"], ["3", "1", "2"], ["1", "2"])
+    )
+    assert one == other and one != less
+
+
+def test_ads_of_one_photo_are_seen_the_same_with_either_pool() -> None:
+    photos = pl.Series([["3"], [], ["1"], ["2"]])
+    batches = []
+    for pool in ("one", "mean"):
+        settings = PhotoSettings(views=0, pool=pool)
+        found = embedding_photos(photos, settings, lambda wanted: stored(wanted, 0))
+        batches.append((features_of(found).batch(np.array([2, 1, 0, 3])), found.digests()))
+    (one, digest_one), (mean, digest_mean) = batches
+    assert np.array_equal(one.image, mean.image) and np.array_equal(one.has_image, mean.has_image)
+    assert np.array_equal(digest_one, digest_mean)
+
+
+def test_training_with_the_mean_sees_every_photo_in_a_drawn_view() -> None:
+    settings = PhotoSettings(views=2, per_ad=4, pool="mean")
+    photos = training_photos(
+        pl.Series(PHOTOS), settings, lambda wanted: stored(wanted, 0), lambda wanted: stored(wanted, 2)
+    )
+    features, draw = features_of(photos), np.random.default_rng(0)
+    batches = [features.training_batch(np.array([3, 1, 0]), draw) for _ in range(200)]
+    assert {batch.image[1].item() for batch in batches} == {0}
+    assert {batch.image[2].item() for batch in batches} == {0.5, 1.5}
+    # three photos, each in view 0 or 1: the sum of their features is 160 + 3 * 0.5 and 0 to 3 more
+    assert {round(3 * batch.image[0].item(), 3) for batch in batches} == {161.5, 162.5, 163.5, 164.5}
+    assert np.isclose(features.batch(np.array([3])).image.item(), 160 / 3)

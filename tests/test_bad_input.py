@@ -226,6 +226,12 @@ def test_photos_that_no_folder_is_found_for(run: Run, shop: Shop, trained: Path,
             assert status == 0 and f"--images {shop.images}" in said and "trained without photos" in said
 
 
+def test_regions_of_several_photos_have_no_mean(run: Run, shop: Shop, tmp_path: Path) -> None:
+    san = ("--fusion", "san", "--photo-pool", "mean", "-o", tmp_path / "san")
+    status, _, err = run("train", shop.items, shop.pairs, *san)
+    assert status == 1 and "--photo-pool mean" in err and "--photo-pool one" in err and not (tmp_path / "san").exists()
+
+
 @pytest.mark.parametrize("fusion", ["image", "san"])
 def test_a_model_that_needs_photos_is_not_trained_without(run: Run, shop: Shop, tmp_path: Path, fusion: str) -> None:
     items = apart(shop, tmp_path / "apart")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from nrl_dedup.config import ModelSettings
-from nrl_dedup.losses import in_batch_contrast
+from nrl_dedup.losses import contrast_of_views, in_batch_contrast
 from nrl_dedup.model import SiameseModel
 
 
@@ -39,3 +39,12 @@ def test_a_batch_of_one_kind_of_pairs_teaches_nothing(network: SiameseModel, gro
     loss = in_batch_contrast(network, h, np.array(groups))
     loss.backward()
     assert loss.item() == 0 and h.grad is not None and not h.grad.any()
+
+
+def test_contrast_of_views_is_its_formula(network: SiameseModel) -> None:
+    one, other = torch.rand(2, 6, 5)
+    with torch.no_grad():
+        s = np.array([[network.score(one[a : a + 1], other[b : b + 1]).item() for b in range(6)] for a in range(6)])
+        found = contrast_of_views(network, one, other).item()
+    ways = [[-np.log(np.exp(table[a, a]) / np.exp(table[a]).sum()) for a in range(6)] for table in (s, s.T)]
+    assert found == pytest.approx(np.mean(ways), abs=1e-5)

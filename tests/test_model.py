@@ -12,6 +12,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import Batch
 from nrl_dedup.fusion import FUSIONS
 from nrl_dedup.fusion.san import StackedAttention
+from nrl_dedup.fusion.towers import SLOW
 from nrl_dedup.fusion.words import WordEncoder
 from nrl_dedup.model import SiameseModel
 
@@ -125,6 +126,50 @@ def test_bilinear_is_its_formula() -> None:
     np.testing.assert_allclose(fused.detach().numpy(), expected, atol=1e-6)
 
 
+def test_towers_are_their_formula() -> None:
+    network, batch = model("towers"), ads([4, 2, 5])
+    fusion = network.fusion
+    with torch.no_grad():
+        for parameter in fusion.parameters():
+            parameter.normal_()
+        u = fusion(batch.tokens, batch.lengths, batch.image, batch.has_image).numpy()
+        torch.testing.assert_close(network.embed(batch), torch.from_numpy(u))  # no branch
+    w = {name: x.detach().numpy() for name, x in fusion.named_parameters()}
+
+    def unit(x: np.ndarray) -> np.ndarray:
+        return x / np.linalg.norm(x)
+
+    for ad in range(3):
+        words = [token - 4 for token in batch.tokens[ad].tolist() if token >= 4]
+        t = unit(sum(np.exp(w["log_weights"][word]) * w["words"][word] for word in words))
+        photo = SLOW * np.sqrt(batch.image[ad].numpy())
+        i, m = w["absent_image"], unit(w["shared_text.weight"] @ t)
+        if ad != 2:  # the third ad has no photo
+            i = unit(w["image.weight"] @ photo + w["image.bias"])
+            m = unit(m + unit(w["shared_image.weight"] @ photo + w["shared_image.bias"]))
+        np.testing.assert_allclose(u[ad], np.concatenate([t, i, unit(m)]), atol=1e-5)
+
+
+def test_towers_start_with_document_frequencies_and_white_photos() -> None:
+    """Two views of a photo differ along three directions only; along these it is what tells least."""
+    fusion, batch = model("towers").fusion, ads([4, 0, 7] * 100)
+    draw = np.random.default_rng(0)
+    thing = draw.normal(size=(300, IMAGE))
+    noise = [np.pad(draw.normal(size=(300, 3)), ((0, 0), (0, IMAGE - 3))) for _ in range(2)]
+    one, other = (torch.from_numpy((thing + each).astype(np.float32)) for each in noise)
+    has_image = torch.arange(300) < 200
+    fusion.start(batch.tokens, one.sign() * one**2, other.sign() * other**2, has_image)
+    found = [sum(word + 4 in row for row in batch.tokens.tolist()) for word in range(WORDS)]
+    expected = [max(0.1, np.log(301 / (count + 1))) for count in found]
+    np.testing.assert_allclose(fusion.log_weights.detach().exp(), expected, rtol=1e-5)
+    weight = fusion.image.weight.detach().numpy() * SLOW
+    along, across = np.linalg.norm(weight, axis=0)[:3].mean(), np.linalg.norm(weight, axis=0)[3:].mean()
+    assert along < across / 2
+    mapped = (one[has_image] @ fusion.image.weight.T * SLOW + fusion.image.bias).detach().numpy()
+    np.testing.assert_allclose(mapped.mean(axis=0), 0, atol=1e-4)
+    assert np.linalg.norm(mapped, axis=1).mean() == pytest.approx(1, abs=1e-4)
+
+
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_stacked_attention_is_equations_3_3_to_3_6(layers: int) -> None:
     torch.manual_seed(4)
@@ -194,8 +239,29 @@ def test_blocking_follows_the_score() -> None:
 def test_the_head_starts_at_the_log_odds_of_the_labels(head: str) -> None:
     network = model(head=head)
     h_l, h_r = torch.rand(2, 400, 5)
-    network.start_head(h_l, h_r, 0.25)
-    assert network.score(h_l, h_r).mean().item() == pytest.approx(np.log(0.25 / 0.75), abs=1e-4)
+    network.start_head(h_l, h_r, -1.5)
+    assert network.score(h_l, h_r).mean().item() == pytest.approx(-1.5, abs=1e-4)
+
+
+@pytest.mark.parametrize("head", ["nonpositive", "free"])
+def test_scores_are_the_score_of_every_two_ads(head: str) -> None:
+    network = model(head=head)
+    h_l, h_r = torch.rand(4, 5), torch.rand(3, 5)
+    with torch.no_grad():
+        network.raw_weight.copy_(torch.randn(5))
+        expected = [[network.score(h_l[a : a + 1], h_r[b : b + 1]).item() for b in range(3)] for a in range(4)]
+        np.testing.assert_allclose(network.scores(h_l, h_r), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["nonpositive", "free"])
+def test_rescaling_the_head_is_a_line_through_its_logits(head: str) -> None:
+    network = model(head=head)
+    h_l, h_r = torch.rand(2, 6, 5)
+    with torch.no_grad():
+        network.raw_weight.copy_(torch.randn(5))
+        before = network.score(h_l, h_r)
+        network.rescale(0.4, -3.0)
+        torch.testing.assert_close(network.score(h_l, h_r), 0.4 * before - 3.0, atol=1e-5, rtol=1e-5)
 
 
 def test_unknown_fusion_is_named() -> None:

@@ -267,7 +267,7 @@ DAMAGE = {
         ["from 1"],
     ),
     "trials.json cut": ("trials.json", lambda text: text[:100], ["trials.json is damaged", "--force"]),
-    "trials.json newer": ("trials.json", lambda text: text.replace('"version": 1', '"version": 7'), ["version 7"]),
+    "trials.json newer": ("trials.json", lambda text: text.replace('"version": 2', '"version": 7'), ["version 7"]),
 }
 
 

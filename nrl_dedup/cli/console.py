@@ -161,7 +161,7 @@ def show_trained(bundle: "Bundle") -> None:
         ("validation average precision", best.valid_ap),
         ("score of two identical ads", highest),
     ]
-    show_table("Trained", ("", "value"), rows)
+    show_table("Trained" if bundle.labelled else "Trained without labels", ("", "value"), rows)
     if highest <= 0.5:
         warn(f"no pair can score above {highest:.3f}: link with --threshold below that, or train longer.")
 

@@ -17,10 +17,10 @@ from nrl_dedup.cli.inputs import (
     pair_column_options,
     photo_folder,
     read_catalogue,
-    read_labelled,
     work_dir,
     work_dir_option,
 )
+from nrl_dedup.cli.training_options import read_labels, settings_of, with_defaults
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from nrl_dedup.bundle import Bundle
     from nrl_dedup.catalogue import Catalogue
     from nrl_dedup.cli.console import ConsoleProgress
-    from nrl_dedup.config import Settings
     from nrl_dedup.grid import Trial
     from nrl_dedup.training_data import Resources, TrainingData
 
@@ -37,19 +36,23 @@ _READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pair
 
 @click.command()
 @click.argument("items", type=FILE)
-@click.argument("pairs", type=FILE)
+@click.argument("pairs", type=FILE, required=False)
 @images_option
 @click.option("-o", "--output", type=FILE, help="The bundle's folder.  [default: weights/NAME-FUSION or -GRID]")
 @click.option("--force", is_flag=True, help="Replace the bundle, or other trials, that are there.")
-@click.option("--fusion", default="rnn-cnn", show_default=True, help="rnn-cnn, san, bilinear, text or image.")
+@click.option(
+    "--fusion",
+    help="rnn-cnn, san, bilinear, towers, text or image.  [default: rnn-cnn; without PAIRS or pretraining towers]",
+)
 @click.option("--language", default="ru", show_default=True, help="ru, en or none.")
 @click.option("--text", default="title+description", show_default=True, help="title+description or description.")
 @click.option("--backbone", help="The photo network.  [default: vgg19 for san, else resnet152]")
 @backbone_weights_option
 @click.option("--word-vectors", type=FILE, help="fastText .bin.  [default: learnt from the training ads]")
 @click.option("--views", default=2, show_default=True, help="Augmented views kept of each photo for training.")
-@click.option("--photos-per-ad", default=4, show_default=True, help="Photos of an ad that training draws from.")
-@click.option("--photo-choice", default="first", show_default=True, help="The photo embedding takes: first, random.")
+@click.option("--photos-per-ad", default=4, show_default=True, help="Photos of an ad that are looked at.")
+@click.option("--photo-choice", default="first", show_default=True, help="Which of them: the first, or random.")
+@click.option("--photo-pool", help="mean: all of them; one: a single one.  [default: one for san, else mean]")
 @click.option(
     "--regions",
     default="int8-2x2",
@@ -57,6 +60,12 @@ _READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pair
     help="How san keeps regions: half, int8, int8-2x2, int8-2x2-128.",
 )
 @click.option("--complete-only", is_flag=True, help="Drop ads without words or readable photo, as the thesis did.")
+@click.option(
+    "--pretrain-epochs",
+    type=click.IntRange(0),
+    help="Epochs, at most, of learning from all ads without labels, before PAIRS.  [default: 40 without PAIRS, else 0]",
+)
+@click.option("--pretrain-lr", default=1e-3, show_default=True, help="Adam's learning rate there.")
 @click.option("--epochs", default=30, show_default=True)
 @click.option("--patience", default=5, show_default=True, help="Epochs without a better validation loss.")
 @click.option("--batch-size", default=64, show_default=True, help="Pairs a step.")
@@ -82,10 +91,14 @@ _READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pair
 @device_option
 @column_options
 @pair_column_options
-def train(items: Path, pairs: Path, **options: Any) -> None:
+def train(items: Path, pairs: Path | None, **options: Any) -> None:
     """Learn from labelled pairs: ITEMS is the catalogue, PAIRS two ids and a 0/1 label a row.
 
+    Without PAIRS the network learns from the catalogue alone: to know an ad again by other words of it, other photos or
+    other views of its photo. With PAIRS and --pretrain-epochs it does so first, and then learns from the labels.
+
     \b
+    nrl-dedup train ItemInfo_train.csv --images photos/
     nrl-dedup train ItemInfo_train.csv ItemPairs_train.csv --images photos/
     nrl-dedup train items.csv pairs.csv --language en --backbone mobilenet_v2 -o weights/mine
     nrl-dedup train items.csv pairs.csv --grid examples/thesis.toml --seeds 3 -o weights/best
@@ -107,11 +120,11 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
     from nrl_dedup.device import pick_device
     from nrl_dedup.fusion import fusion_module
     from nrl_dedup.grid import plan_trials, read_grid
-    from nrl_dedup.pairs import require_both_classes
     from nrl_dedup.train import train as train_model
     from nrl_dedup.training_data import Resources, check_before_the_work, prepare_training
 
-    settings = _settings(options)
+    options = with_defaults(pairs, options)
+    settings = settings_of(options)
     tried = read_grid(options["grid"], settings) if options["grid"] else (settings,)
     plan = plan_trials(tried, options["seeds"] or 1)
     many = bool(options["grid"] or options["seeds"])
@@ -131,22 +144,14 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
     catalogue = read_catalogue(items, names)
     if resources.photo_folder is None and any(fusion_module(one.model.fusion).reads_photos for one in tried):
         show_photos_not_seen("training", catalogue)
-    labelled = read_labelled(pairs, catalogue, options)
-    require_both_classes(labelled)
-    published = None
-    if options["valid_pairs"] or options["test_pairs"]:
-        extra = [
-            options[name] and read_labelled(options[name], catalogue, options).frame
-            for name in ("valid_pairs", "test_pairs")
-        ]
-        published = (extra[0], extra[1])
-    given = (catalogue, labelled.frame, published, settings, resources, names)
-    if many:
-        data = prepare_training(*given, on_split=show_split, progress=progress)
+    labelled, published = read_labels(pairs, catalogue, options)
+    given = (published, settings, resources, names)
+    if many and labelled is not None:
+        data = prepare_training(catalogue, labelled, *given, on_split=show_split, progress=progress)
         show_unreadable(data.unreadable)
         bundle = _train_many(data, plan, output, device, progress, force=options["force"])
     else:
-        trained = train_model(*given, on_split=show_split, on_epoch=show_epoch, progress=progress)
+        trained = train_model(catalogue, labelled, *given, on_split=show_split, on_epoch=show_epoch, progress=progress)
         output.parent.mkdir(exist_ok=True)
         save_bundle(trained.bundle, trained.backbone, output, force=options["force"])
         if trained.interrupted:
@@ -157,7 +162,8 @@ def train(items: Path, pairs: Path, **options: Any) -> None:
     _hold_out(catalogue, output, resources, progress)
     where = shlex.quote(str(output.resolve()))
     progress.say(f"Saved {output}. Next:")
-    progress.say(f"  nrl-dedup evaluate --model {where} --by-length")
+    on_pairs = "--by-length" if bundle.labelled else "--items CSV --pairs CSV"
+    progress.say(f"  nrl-dedup evaluate --model {where} {on_pairs}")
     progress.say(f"  nrl-dedup link CATALOGUE.csv --model {where} -o dupes.csv")
 
 
@@ -168,6 +174,8 @@ def _hold_out(catalogue: "Catalogue", output: Path, resources: "Resources", prog
     from nrl_dedup.held_out import held_out_candidates
 
     bundle = load_bundle(output, resources.device)
+    if not bundle.labelled:
+        return
     kept = held_out_candidates(
         catalogue, bundle, resources.photo_folder, resources.work_dir, device=resources.device, progress=progress
     )
@@ -175,41 +183,7 @@ def _hold_out(catalogue: "Catalogue", output: Path, resources: "Resources", prog
     show_held_out(kept)
 
 
-def _settings(options: dict[str, Any]) -> "Settings":
-    from nrl_dedup.config import ModelSettings, PhotoSettings, Settings, TextSettings, TrainSettings
-    from nrl_dedup.fusion import fusion_module
-
-    backbone = options["backbone"] or fusion_module(options["fusion"]).backbone
-    return Settings(
-        TextSettings(options["language"], options["text"]),
-        PhotoSettings(
-            backbone, options["views"], options["photos_per_ad"], options["photo_choice"], options["regions"]
-        ),
-        ModelSettings(
-            fusion=options["fusion"],
-            gru_layers=options["gru_layers"],
-            hidden_size=options["hidden_size"],
-            fused_size=options["fused_size"],
-            attention_layers=options["attention_layers"],
-            attention_size=options["attention_size"],
-            branch_sizes=options["branch_sizes"],
-            dropout=options["dropout"],
-            head=options["head"],
-        ),
-        TrainSettings(
-            epochs=options["epochs"],
-            patience=options["patience"],
-            batch_size=options["batch_size"],
-            learning_rate=options["lr"],
-            contrast=options["contrast"],
-            split=options["split"],
-            complete_only=options["complete_only"],
-            seed=options["seed"],
-        ),
-    )
-
-
-def _output(items: Path, pairs: Path, options: dict[str, Any], many: bool) -> Path:
+def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool) -> Path:
     """The folder of -o or its default, checked; `weights`, if it is the default's and missing, is made with the bundle.
 
     :raises NrlDedupError: it holds something that must not be replaced, or cannot be written.

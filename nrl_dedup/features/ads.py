@@ -1,19 +1,16 @@
 """An ad's words and photos as the network reads them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 import torch
-from jaxtyping import Bool, Float32, Int64, UInt64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.store import PhotoFeatures
-from nrl_dedup.features.text import TokenIds
+from nrl_dedup.features.ad_photos import AdPhotos, embedding_photos, training_photos
+from nrl_dedup.features.text import TokenIds, two_texts
 
-ABSENT = -1
+__all__ = ["AdFeatures", "AdPhotos", "Batch", "Shown", "embedding_photos", "training_photos"]
 
 
 @dataclass(frozen=True)
@@ -30,34 +27,17 @@ class Batch:
             *(x.to(device, non_blocking=True) for x in (self.tokens, self.lengths, self.image, self.has_image))
         )
 
+    def take(self, ads: Bool[Tensor, "ads"]) -> "Batch":
+        """The ads for which `ads` says so."""
+        return Batch(self.tokens[ads], self.lengths[ads], self.image[ads], self.has_image[ads])
+
 
 @dataclass(frozen=True)
-class AdPhotos:
-    """The readable photos of each ad: ragged rows of a feature store.
+class Shown:
+    """Which sides of an ad a posting of it shows."""
 
-    The first of an ad's rows is the photo that embedding takes. `views`, `view_rows`: what training draws from, and the
-    rows of the same photos there; augmented views, or the centre ones where none are kept.
-    """
-
-    rows: Int64[np.ndarray, "photos"]
-    offsets: Int64[np.ndarray, "ads_plus_1"]
-    centre: PhotoFeatures
-    views: PhotoFeatures | None = None
-    view_rows: Int64[np.ndarray, "photos"] | None = None
-
-    def chosen(self) -> Int64[np.ndarray, "ads"]:
-        """The store row of the photo that embedding takes; ABSENT for an ad without a readable photo."""
-        counts = np.diff(self.offsets)
-        chosen = np.full(len(counts), ABSENT, dtype=np.int64)
-        chosen[counts > 0] = self.rows[self.offsets[:-1][counts > 0]]
-        return chosen
-
-    def digests(self) -> UInt64[np.ndarray, "ads"]:
-        """A digest of the chosen photo's bytes; 0 for an ad without a readable photo."""
-        chosen = self.chosen()
-        digests = np.zeros(len(chosen), dtype=np.uint64)
-        digests[chosen >= 0] = self.centre.digests[chosen[chosen >= 0]]
-        return digests
+    words: bool
+    photos: bool
 
 
 @dataclass(frozen=True)
@@ -85,44 +65,69 @@ class AdFeatures:
         return np.diff(self.photos.offsets) > 0
 
     def batch(self, rows: Int64[np.ndarray, "ads"]) -> Batch:
-        """These ads with the centre view of their chosen photo: what validation and linking see."""
-        if self.photos is None:
-            return self._batch(rows, np.full(len(rows), ABSENT), None)
-        offsets, photos = self.photos.offsets, self.photos
-        has = offsets[rows + 1] > offsets[rows]
-        at = np.full(len(rows), ABSENT, dtype=np.int64)
-        at[has] = photos.rows[offsets[rows[has]]]
-        return self._batch(rows, at, photos.centre.gather)
+        """These ads with the centre view of their one photo, or the mean of all: what validation and linking see."""
+        photos = self.photos
+        if photos is None:
+            return self._batch(rows, None, np.zeros(len(rows), np.int64))
+        at, counts = photos.embedded(rows)
+        return self._batch(rows, photos.centre.gather(photos.rows[at]), counts)
 
     def training_batch(self, rows: Int64[np.ndarray, "ads"], draw: np.random.Generator) -> Batch:
-        """These ads, each with a drawn photo of its own in a drawn view."""
+        """These ads, each with a drawn photo of its own, or with all of them (`pool`), in drawn views."""
         photos = self.photos
         if photos is None or photos.views is None or photos.view_rows is None:
             return self.batch(rows)
-        first, counts = photos.offsets[rows], photos.offsets[rows + 1] - photos.offsets[rows]
-        pick = first + np.floor(draw.random(len(rows)) * counts).astype(np.int64)
-        at = np.full(len(rows), ABSENT, dtype=np.int64)
-        at[counts > 0] = photos.view_rows[pick[counts > 0]]
-        view = draw.integers(photos.views.views, size=len(rows))
-        views = photos.views
-        return self._batch(rows, at, lambda found: views.gather(found, view[at >= 0]))
+        at, counts = photos.embedded(rows)
+        if photos.pool == "one":
+            found = rows[counts > 0]
+            first, of_ad = photos.offsets[found], photos.offsets[found + 1] - photos.offsets[found]
+            at = first + np.floor(draw.random(len(found)) * of_ad).astype(np.int64)
+        view = draw.integers(photos.views.views, size=len(at))
+        return self._batch(rows, photos.views.gather(photos.view_rows[at], view), counts)
+
+    def two_views(
+        self, rows: Int64[np.ndarray, "ads"], shown: tuple[Shown, Shown], draw: np.random.Generator
+    ) -> tuple[Batch, Batch]:
+        """Each of these ads twice, as two sellers might post it (`two_texts`, `AdPhotos.dealt_out`).
+
+        :param rows: in any order, each once.
+        :param shown: what the first and the second posting show; of the other side they have nothing.
+        """
+        texts = two_texts(self.tokens, rows, draw)
+        photos: list[tuple[np.ndarray | None, np.ndarray]] = [(None, np.zeros(len(rows), np.int64))] * 2
+        if self.photos is not None:
+            photos = list(self.photos.dealt_out(rows, draw))
+        both = []
+        for what, text, (features, counts) in zip(shown, texts, photos, strict=True):
+            if not what.words:
+                text = TokenIds(text.values[:0], np.zeros_like(text.offsets))
+            if not what.photos:
+                features, counts = None, np.zeros_like(counts)
+            both.append(self._batch(np.arange(len(rows)), features, counts, text))
+        return both[0], both[1]
 
     def _batch(
         self,
-        rows: np.ndarray,
-        photo_rows: np.ndarray,
-        gather: Callable[[np.ndarray], np.ndarray] | None,
+        rows: Int64[np.ndarray, "ads"],
+        photos: Float32[np.ndarray, "photos *features"] | None,
+        counts: Int64[np.ndarray, "ads"],
+        text: TokenIds | None = None,
     ) -> Batch:
-        starts = self.tokens.offsets[rows]
-        lengths = self.tokens.offsets[rows + 1] - starts
+        """
+        :param photos: ad after ad, of each as many as `counts` says.
+        :param text: where `rows` is to be read, in place of the ads' own.
+        """
+        text = text or self.tokens
+        starts = text.offsets[rows]
+        lengths = text.offsets[rows + 1] - starts
         place = np.arange(max(1, int(lengths.max(initial=1))))
         real = place < lengths[:, None]
         tokens = np.zeros(real.shape, dtype=np.int64)
-        tokens[real] = self.tokens.values[(starts[:, None] + place)[real]]
+        tokens[real] = text.values[(starts[:, None] + place)[real]]
         image = np.zeros((len(rows), *self.image_shape), dtype=np.float32)
-        has_image = photo_rows >= 0
-        if gather is not None and has_image.any():
-            image[has_image] = gather(photo_rows[has_image])
+        has_image = counts > 0
+        if photos is not None and has_image.any():
+            image[has_image] = _means(photos, counts[has_image])
         return Batch(
             torch.from_numpy(tokens),
             torch.from_numpy(lengths.astype(np.int64)),
@@ -131,61 +136,11 @@ class AdFeatures:
         )
 
 
-Compute = Callable[[pl.Series], PhotoFeatures]
-
-
-def photos_in_order(photos: pl.Series, choice: str) -> pl.DataFrame:
-    """Columns row, place, photo: each ad's photos in the order in which they are tried.
-
-    `first` keeps the ad's own order; `random` orders them by a hash of their names, the same in every run.
-    """
-    frame = pl.DataFrame({"photo": photos}).with_row_index("row").explode("photo").drop_nulls("photo")
-    order = pl.int_range(pl.len()) if choice == "first" else pl.col("photo").hash(seed=0)
-    return frame.with_columns(pl.col("row").cast(pl.Int64), place=order.rank("ordinal").over("row") - 1)
-
-
-def training_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute, views: Compute) -> AdPhotos:
-    """The first `per_ad` photos of every ad, all computed: centre views and, if `settings` keep some, augmented ones.
-
-    :param photos: the photo references of each ad, a list each; null counts as none.
-    :param centre: computes (or finds) the centre views of the photos that it is given; `views` the augmented.
-    """
-    frame = photos_in_order(photos, settings.choice).filter(pl.col("place") < settings.per_ad)
-    frame = frame.sort("row", "place")
-    wanted = frame["photo"].unique().sort()
-    stored = centre(wanted)
-    frame = frame.with_columns(at=pl.Series(stored.rows_of(frame["photo"]))).filter(pl.col("at") >= 0)
-    drawn_from = views(wanted) if settings.views else stored
-    return AdPhotos(
-        rows=frame["at"].to_numpy(),
-        offsets=_offsets(frame["row"], len(photos)),
-        centre=stored,
-        views=drawn_from,
-        view_rows=drawn_from.rows_of(frame["photo"]),
-    )
-
-
-def embedding_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute) -> AdPhotos:
-    """The one photo of every ad that embedding takes: the first readable one in the order of `choice`.
-
-    Only where an ad's first photo cannot be read is its next one tried.
-    """
-    left = photos_in_order(photos, settings.choice)
-    asked, found, place = left["photo"].clear(), left.clear(), 0
-    while True:
-        turn = left.filter(pl.col("place") == place)
-        asked = asked.extend(turn["photo"]).unique()
-        stored = centre(asked.sort())
-        turn = turn.with_columns(at=pl.Series(stored.rows_of(turn["photo"]))).filter(pl.col("at") >= 0)
-        found = pl.concat([found, turn], how="diagonal")
-        left = left.filter(pl.col("place") > place).join(turn.select("row"), on="row", how="anti")
-        if left.is_empty():
-            break
-        place += 1
-    found = found.sort("row")
-    return AdPhotos(found["at"].to_numpy(), _offsets(found["row"], len(photos)), stored)
-
-
-def _offsets(rows: pl.Series, ads: int) -> np.ndarray:
-    counts = np.bincount(rows.to_numpy(), minlength=ads)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+def _means(
+    photos: Float32[np.ndarray, "photos *features"], counts: Int64[np.ndarray, "ads"]
+) -> Float32[np.ndarray, "ads *features"]:
+    """The mean of each ad's photos, 1 or more; of one photo it is that photo, bit for bit."""
+    if counts.max() == 1:
+        return photos
+    total = np.add.reduceat(photos, np.cumsum(counts) - counts, axis=0)
+    return total / counts.astype(np.float32).reshape(-1, *[1] * (photos.ndim - 1))

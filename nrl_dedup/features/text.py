@@ -22,10 +22,15 @@ __all__ = [
     "encode",
     "jaccard",
     "read_words",
+    "two_texts",
 ]
 
 PAD, UNKNOWN, START, END = 0, 1, 2, 3
 FIRST_WORD = 4
+
+SPAN = 6  # words
+LOST, MISSPELT = 0.1, 0.03  # of the words
+REORDERED = 0.3  # of the ads
 
 
 @dataclass(frozen=True)
@@ -77,15 +82,50 @@ def encode(words: Words, vocabulary: Vocabulary, max_words: int) -> TokenIds:
     """
     token_of = vocabulary.tokens_of(words.distinct)
     kept = np.minimum(np.diff(words.offsets), max_words)
-    sizes = np.where(kept > 0, kept + 2, 0)
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    values = np.empty(offsets[-1], np.int32)
-    full = kept > 0
-    values[offsets[:-1][full]] = START
-    values[offsets[1:][full] - 1] = END
+    framed = _framed(kept)
     for start in range(0, len(words), ADS_AT_ONCE):
         ads = slice(start, start + ADS_AT_ONCE)
         read = ragged(words.offsets[:-1][ads], kept[ads])
-        written = ragged(offsets[:-1][ads] + 1, kept[ads])
-        values[written] = token_of[words.ids[read]]
+        written = ragged(framed.offsets[:-1][ads] + 1, kept[ads])
+        framed.values[written] = token_of[words.ids[read]]
+    return framed
+
+
+def _framed(words: Int64[np.ndarray, "ads"]) -> TokenIds:
+    """START, so many words that are still to be filled in, and END, for each ad that has words."""
+    sizes = np.where(words > 0, words + 2, 0)
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    values = np.empty(offsets[-1], np.int32)
+    values[offsets[:-1][words > 0]] = START
+    values[offsets[1:][words > 0] - 1] = END
     return TokenIds(values, offsets)
+
+
+def two_texts(tokens: TokenIds, rows: Int64[np.ndarray, "ads"], draw: np.random.Generator) -> tuple[TokenIds, TokenIds]:
+    """Some ads as two sellers might write them, each with words of its own; in the order of `rows`.
+
+    An ad's words are dealt out in spans of `SPAN` words on average, fewer where the ad is short, each span to one of
+    the two; of two words or more each gets at least one. So they hardly share words: that an ad posted again with the
+    same words is the same ad needs no learning. Then each of the two, on its own, loses `LOST` of its words; `MISSPELT`
+    of them are misspelt, shortened or spelt with other letters, which for the vocabulary is the unknown word; and in
+    `REORDERED` of the ads the spans stand in another order.
+    """
+    counts = np.maximum(np.diff(tokens.offsets)[rows] - 2, 0)
+    at, ad = ragged(tokens.offsets[rows] + 1, counts), np.repeat(np.arange(len(rows)), counts)
+    place = np.arange(len(at)) - (np.cumsum(counts) - counts)[ad]
+    cut = 1 + np.floor(draw.random(len(rows)) * (counts - 1))  # both sides of it go to different texts
+    begins = (draw.random(len(at)) * np.clip(counts / 4, 1, SPAN)[ad] < 1) | (place == cut[ad]) | (place == 0)
+    span = np.cumsum(begins)
+    first_span = span[np.minimum(np.cumsum(counts) - counts, max(0, len(at) - 1))] if len(at) else counts
+    side = (span - first_span[ad] + draw.integers(2, size=len(rows))[ad]) % 2
+    texts = []
+    for which in (0, 1):
+        kept = np.flatnonzero((side == which) & (draw.random(len(at)) >= LOST))
+        words = np.where(draw.random(len(kept)) < MISSPELT, UNKNOWN, tokens.values[at[kept]])
+        reordered = draw.random(len(rows)) < REORDERED
+        order = np.where(reordered[ad[kept]], draw.random(len(at) + 1)[span[kept]], 0.0)
+        sequence = np.lexsort((order, ad[kept]))  # stable: the words of a span stay together
+        framed = _framed(np.bincount(ad[kept], minlength=len(rows)))
+        framed.values[ragged(framed.offsets[:-1] + 1, np.maximum(np.diff(framed.offsets) - 2, 0))] = words[sequence]
+        texts.append(framed)
+    return texts[0], texts[1]

@@ -7,6 +7,7 @@ from nrl_dedup.fusion.module import FusionModule
 from nrl_dedup.fusion.rnn_cnn import RnnCnn
 from nrl_dedup.fusion.san import StackedAttention
 from nrl_dedup.fusion.text import Text
+from nrl_dedup.fusion.towers import Towers
 
 FUSIONS: dict[str, type[FusionModule]] = {
     "rnn-cnn": RnnCnn,
@@ -14,6 +15,7 @@ FUSIONS: dict[str, type[FusionModule]] = {
     "text": Text,
     "image": Image,
     "bilinear": Bilinear,
+    "towers": Towers,
 }
 
 

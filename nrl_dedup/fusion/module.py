@@ -2,7 +2,8 @@
 
 from typing import ClassVar, Literal
 
-from torch import nn
+from jaxtyping import Bool, Float32, Int64
+from torch import Tensor, nn
 
 
 class FusionModule(nn.Module):
@@ -11,7 +12,9 @@ class FusionModule(nn.Module):
     `photo_features` say what its `image` is: "pooled", [ads, image_size], or "regions", [ads, regions, image_size].
     `backbone` is the photo network that the thesis gives it. `reads_words` and `reads_photos` say which sides of an ad
     it looks at, `needs_photos` that it is of no use on a catalogue without any. An ad's vector depends on that ad
-    alone, and all ads that lack every side that it looks at have one vector.
+    alone, and all ads that lack every side that it looks at have one vector. `branched`: whether the thesis's two fully
+    connected layers follow; without them the head compares the module's own output. `looks_first`: whether `start` is
+    of use.
     """
 
     reads_words: ClassVar[bool] = True
@@ -19,4 +22,18 @@ class FusionModule(nn.Module):
     needs_photos: ClassVar[bool] = False
     backbone: ClassVar[str] = "resnet152"
     photo_features: ClassVar[Literal["pooled", "regions"]] = "pooled"
+    branched: ClassVar[bool] = True
+    looks_first: ClassVar[bool] = False
     output_size: int
+
+    def start(
+        self,
+        tokens: Int64[Tensor, "ads words"],
+        image: Float32[Tensor, "ads *features"],
+        other: Float32[Tensor, "ads *features"],
+        has_image: Bool[Tensor, "ads"],
+    ) -> None:
+        """Set the weights before training after a look at some ads; a module of random weights does nothing.
+
+        :param image: a view of each ad's photo; `other` another one of the same.
+        """

@@ -1,0 +1,101 @@
+"""What the options of `nrl-dedup train` mean."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nrl_dedup.cli.inputs import read_labelled
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from nrl_dedup.catalogue import Catalogue
+    from nrl_dedup.config import Settings
+
+UNLABELLED_EPOCHS = 40
+
+
+def with_defaults(pairs: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with the defaults that depend on whether there are labelled pairs.
+
+    :raises click.UsageError: an option wants labelled pairs, and there are none.
+    """
+    if pairs is None:
+        for name in ("grid", "seeds", "valid_pairs", "test_pairs", "complete_only"):
+            if options[name]:
+                raise click.UsageError(f"--{name.replace('_', '-')} is about labelled pairs; name them: ITEMS PAIRS.")
+    epochs = options["pretrain_epochs"]
+    if epochs is None:
+        epochs = UNLABELLED_EPOCHS if pairs is None else 0
+    if pairs is None and not epochs:
+        raise click.UsageError("--pretrain-epochs 0 leaves nothing to learn from; name labelled pairs: ITEMS PAIRS.")
+    fusion = options["fusion"] or ("towers" if epochs else "rnn-cnn")
+    return {**options, "pretrain_epochs": epochs, "fusion": fusion}
+
+
+def read_labels(
+    pairs: Path | None, catalogue: "Catalogue", options: dict[str, Any]
+) -> "tuple[pl.DataFrame | None, tuple[pl.DataFrame | None, pl.DataFrame | None] | None]":
+    """The labelled pairs, and those of a published split, if there are any."""
+    from nrl_dedup.pairs import require_both_classes
+
+    if pairs is None:
+        return None, None
+    labelled = read_labelled(pairs, catalogue, options)
+    require_both_classes(labelled)
+    if not options["valid_pairs"] and not options["test_pairs"]:
+        return labelled.frame, None
+    valid, test = (
+        options[name] and read_labelled(options[name], catalogue, options).frame
+        for name in ("valid_pairs", "test_pairs")
+    )
+    return labelled.frame, (valid, test)
+
+
+def settings_of(options: dict[str, Any]) -> "Settings":
+    """The settings that the options say.
+
+    :raises NrlDedupError: one of them is out of its range.
+    """
+    from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings, TextSettings, TrainSettings
+    from nrl_dedup.fusion import fusion_module
+
+    fusion = fusion_module(options["fusion"])
+    return Settings(
+        TextSettings(options["language"], options["text"]),
+        PhotoSettings(
+            backbone=options["backbone"] or fusion.backbone,
+            views=options["views"],
+            per_ad=options["photos_per_ad"],
+            choice=options["photo_choice"],
+            regions=options["regions"],
+            pool=options["photo_pool"] or ("one" if fusion.photo_features == "regions" else "mean"),
+        ),
+        ModelSettings(
+            fusion=options["fusion"],
+            gru_layers=options["gru_layers"],
+            hidden_size=options["hidden_size"],
+            fused_size=options["fused_size"],
+            attention_layers=options["attention_layers"],
+            attention_size=options["attention_size"],
+            branch_sizes=options["branch_sizes"],
+            dropout=options["dropout"],
+            head=options["head"],
+        ),
+        TrainSettings(
+            epochs=options["epochs"],
+            patience=options["patience"],
+            batch_size=options["batch_size"],
+            learning_rate=options["lr"],
+            contrast=options["contrast"],
+            split=options["split"],
+            complete_only=options["complete_only"],
+            seed=options["seed"],
+        ),
+        PretrainSettings(
+            epochs=options["pretrain_epochs"],
+            patience=options["patience"],
+            learning_rate=options["pretrain_lr"],
+        ),
+    )
