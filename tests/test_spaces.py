@@ -20,18 +20,21 @@ from nrl_dedup.blocking import (
     both_space,
     joint_space,
     photo_space,
+    read_texts,
+    search_spaces,
     text_space,
-    text_weights,
     unite,
 )
 from nrl_dedup.blocking import both as both_module
+from nrl_dedup.blocking import candidates as candidates_module
 from nrl_dedup.blocking import photos as photos_module
 from nrl_dedup.blocking import sparse_search as sparse_module
 from nrl_dedup.blocking.both import correlated
-from nrl_dedup.blocking.candidates import proposed
+from nrl_dedup.blocking.candidates import proposed, surroundings
 from nrl_dedup.blocking.collapse import first_of_equal_rows
 from nrl_dedup.blocking.nearest import Held, nearest_ads
 from nrl_dedup.blocking.sparse_search import SparseSearch
+from nrl_dedup.blocking.text import Weigher, grams, stems
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.features.store import PhotoFeatures
@@ -145,34 +148,54 @@ def random_texts(count, seed, words=WORDS):
     ]
 
 
-def stems(text):
-    words = re.findall(r"\w+", text.lower())
+def only_words(text):
+    return " ".join(re.findall(r"\w+", text))
+
+
+def stems_in_python(text):
+    words = only_words(text.lower()).split()
     return [word if any(letter.isdigit() for letter in word) else word[:5] for word in words]
 
 
-def test_text_weights_are_scikit_learns_of_the_stems(monkeypatch):
-    texts = [*random_texts(60, 0), ("", ""), ("", " !? "), ("диван", "")]
+def weights_of(texts, take_apart=stems):
+    return Weigher.of(take_apart(texts.words), texts.counts).weights(texts.counts)
+
+
+def test_weights_are_scikit_learns(monkeypatch):
+    pairs = [*random_texts(60, 0), ("", ""), ("", " !? "), ("диван", "")]
     monkeypatch.setattr("nrl_dedup.blocking.text.ADS_AT_ONCE", 17)  # several chunks
-    weights = text_weights(catalogue(texts))
-    vectorizer = TfidfVectorizer(analyzer=lambda pair: stems(" ".join(pair)), sublinear_tf=True)
-    wanted = vectorizer.fit_transform(texts)
-    assert weights.shape == wanted.shape
-    np.testing.assert_allclose((weights @ weights.T).toarray(), (wanted @ wanted.T).toarray(), atol=1e-6)
+    texts = read_texts(catalogue(pairs))
+    whole = [" ".join(pair) for pair in pairs]
+    by_stems = TfidfVectorizer(analyzer=stems_in_python, sublinear_tf=True)
+    by_grams = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(4, 4), sublinear_tf=True, preprocessor=lambda text: only_words(text.lower())
+    )
+    for take_apart, vectorizer in ((stems, by_stems), (grams, by_grams)):
+        weights, wanted = weights_of(texts, take_apart), vectorizer.fit_transform(whole)
+        assert weights.shape == wanted.shape
+        np.testing.assert_allclose((weights @ weights.T).toarray(), (wanted @ wanted.T).toarray(), atol=1e-6)
 
 
-def test_look_alike_letters_and_accents_make_no_other_stem():
-    texts = [("iphone кафе\u0301", ""), ("iph\u043ene", "каф\u00e9".replace("\u00e9", "е\u0301")), ("ИЖ", "")]
-    like = text_weights(catalogue(texts))
-    assert (like @ like.T).toarray()[0, 1] == pytest.approx(1.0)
-    assert (like @ like.T).toarray()[0, 2] == 0
+def test_pieces_that_stand_in_too_few_ads_are_left_out():
+    texts = read_texts(catalogue([("стол", "дуб"), ("стол", "стол дуб"), ("", "дуб орех орех")]))
+    weigher = Weigher.of(stems(texts.words), texts.counts, least=3)
+    assert weigher.weights(texts.counts).toarray().tolist() == [[1.0], [1.0], [1.0]]  # дуб
+    assert weigher.rarity.tolist() == [1.0]
+
+
+def test_look_alike_letters_and_accents_make_no_other_word():
+    texts = read_texts(catalogue([("iphone кафе\u0301", ""), ("iph\u043ene", "КАФЕ\u0301"), ("ИЖ", "")]))
+    like = weights_of(texts) @ weights_of(texts).T
+    assert like.toarray()[0, 1] == pytest.approx(1.0)
+    assert like.toarray()[0, 2] == 0
 
 
 @pytest.mark.parametrize("neighbours", [1, 4, 100])
 def test_the_text_space_is_brute_force_over_all_pairs(neighbours):
     words = [f"{word}{number}" for word in WORDS for number in range(6)]
     texts = [*random_texts(150, 1, words), ("", "")]
-    weights = text_weights(catalogue(texts))
-    space = text_space(weights, neighbours)
+    read = read_texts(catalogue(texts))
+    weights, space = weights_of(read), text_space(read, neighbours, device=CPU)
     like = (weights @ weights.T).toarray()
     np.fill_diagonal(like, 0)
     assert space.recall == 1.0
@@ -189,7 +212,7 @@ def test_a_template_text_is_a_crowd_and_fills_no_other_list():
     for number in range(0, 40, 4):
         texts[number] = ("Звоните", "отвечу на все вопросы")
     texts[1] = ("Звоните", "отвечу про стол 5 белый")
-    space = text_space(text_weights(catalogue(texts)), 6)
+    space = text_space(read_texts(catalogue(texts)), 6, device=CPU)
     crowd = list(range(0, 40, 4))
     assert np.flatnonzero(space.crowded).tolist() == crowd
     assert set(by_row(space.neighbours, 8)) <= set(crowd) and by_row(space.neighbours, 8)[0] == 1.0
@@ -203,22 +226,27 @@ def test_equal_rows_of_a_sparse_matrix():
     assert first_of_equal_rows(rows).tolist() == [0, 0, 2, 3, 2]
 
 
+def zipf_weights(rows_count, columns_count, seed):
+    """Sparse rows of length 1, a dozen entries each, the columns as frequent as words are."""
+    draw = np.random.default_rng(seed)
+    chance = 1 / np.arange(1, columns_count + 1)
+    rows = np.repeat(np.arange(rows_count), 12)
+    columns = draw.choice(columns_count, len(rows), p=chance / chance.sum())
+    counts = sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=(rows_count, columns_count)).tocsr()
+    counts.data *= np.log(rows_count / (1 + np.bincount(counts.indices, minlength=columns_count)))[counts.indices]
+    lengths = np.sqrt(counts.multiply(counts).sum(axis=1))
+    return sparse.csr_array(counts / lengths[:, None], dtype=np.float32)
+
+
 def test_a_search_by_the_rarest_stems_finds_what_it_claims(monkeypatch):
-    draw = np.random.default_rng(3)
-    words = 1 / np.arange(1, 3_001)
-    rows = np.repeat(np.arange(2_000), 12)
-    columns = draw.choice(3_000, len(rows), p=words / words.sum())
-    counts = sparse.coo_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(2_000, 3_000)).tocsr()
-    rare = np.log(2_000 / (1 + np.bincount(counts.indices, minlength=3_000)))[counts.indices]
-    counts.data = (counts.data * rare).astype(np.float32)
-    weights = sparse.csr_array(counts / np.sqrt(counts.multiply(counts).sum(axis=1))[:, None], dtype=np.float32)
-    exact = SparseSearch(weights, 10, seed=0)
+    weights = zipf_weights(2_000, 3_000, 3)
+    exact = SparseSearch(weights, 10, seed=0, device=CPU)
     assert exact.recall == 1.0 and "exact" in exact.name
     monkeypatch.setattr(sparse_module, "EXACT_WORK", 0)
     monkeypatch.setattr(sparse_module, "POSTINGS", 300)
     monkeypatch.setattr(sparse_module, "PRODUCTS_AT_ONCE", 1_000)
     monkeypatch.setattr(sparse_module, "ENTRIES_AT_ONCE", 5_000)
-    search = SparseSearch(weights, 10, seed=0)
+    search = SparseSearch(weights, 10, seed=0, device=CPU)
     near, found = search.nearest(np.arange(2_000))
     like = (weights @ weights.T).toarray()
     last = np.sort(like, axis=1)[:, -11:-10]
@@ -226,6 +254,20 @@ def test_a_search_by_the_rarest_stems_finds_what_it_claims(monkeypatch):
     assert 0.3 < recall < 0.999 and search.recall == pytest.approx(recall, abs=0.03)
     there = (found != NONE) & (found != np.arange(2_000)[:, None])
     np.testing.assert_allclose(near[there], np.take_along_axis(like, np.maximum(found, 0), axis=1)[there], atol=1e-5)
+    assert np.isneginf(near[found == NONE]).all()
+
+
+def test_all_products_on_a_device_give_what_the_lists_give(monkeypatch):
+    """What a GPU does, done on the CPU."""
+    weights = zipf_weights(300, 2_000, 20)
+    monkeypatch.setattr(sparse_module, "NUMBERS_AT_ONCE", 20_000)
+    near, found = sparse_module.best_products(weights, weights[40:90], 250, CPU)
+    like = (weights @ weights[40:90].T).toarray().T
+    wanted = -np.sort(-like, axis=1)[:, :250]
+    assert (wanted == 0).any() and ((found == NONE) == (wanted <= 0)).all()
+    np.testing.assert_allclose(near[found != NONE], wanted[wanted > 0], atol=1e-6)
+    rows, columns = np.nonzero(found != NONE)
+    np.testing.assert_allclose(like[rows, found[rows, columns]], near[rows, columns], atol=1e-6)
     assert np.isneginf(near[found == NONE]).all()
 
 
@@ -350,13 +392,13 @@ def test_words_are_near_to_the_photos_of_their_kind():
         held[row] = []
     bare = pl.int_range(pl.len()) >= 500
     frame = frame.with_columns(pl.when(bare).then(pl.lit("")).otherwise("description").alias("description"))
-    weights, photos = text_weights(frame), photos_of(features, held)
-    space = both_space(weights, photos, np.arange(600), 10, device=CPU)
+    texts, photos = read_texts(frame), photos_of(features, held)
+    space = both_space(texts, photos, np.arange(600), 10, device=CPU)
     found = space.neighbours.rows[400:500]
     right = kinds[np.maximum(found, 0)] == kinds[400:500, None]
     assert right[found != NONE].mean() > 0.9
-    views = both_module.learn_views(weights, photos, np.arange(600))
-    vectors = views.embed(weights, photos, np.arange(600))
+    views = both_module.learn_views(texts, photos, np.arange(600))
+    vectors = views.embed(texts, photos, np.arange(600))
     there = vectors.any(axis=1)
     assert there.mean() > 0.99
     np.testing.assert_allclose(np.linalg.norm(vectors[there], axis=1), 1, atol=1e-5)
@@ -370,10 +412,11 @@ def test_words_are_near_to_the_photos_of_their_kind():
 
 def test_both_views_of_the_ads_learned_from_are_of_one_mean_length():
     frame, features, _ = things(100, 11)
-    weights, photos = text_weights(frame), photos_of(features, [[row] for row in range(200)])
-    views = both_module.learn_views(weights, photos, np.arange(200))
+    texts, photos = read_texts(frame), photos_of(features, [[row] for row in range(200)])
+    views = both_module.learn_views(texts, photos, np.arange(200))
     looks = both_module.mean_photos(photos, np.arange(200))[1] - views.photo_mean
-    topics = (weights[:, views.stems] @ views.topics).astype(np.float64)
+    pieces = [weigher.weights(texts.counts) for weigher in views.weighers]
+    topics = (sparse.hstack(pieces) @ views.topics).astype(np.float64)
     topics = topics / np.linalg.norm(topics, axis=1, keepdims=True) - views.topic_mean
     for seen, mapped in ((looks, views.photo_map), (topics, views.topic_map)):
         assert np.linalg.norm(seen @ mapped, axis=1).mean() == pytest.approx(1, abs=1e-4)
@@ -392,13 +435,13 @@ def test_an_ad_counts_by_the_mean_of_its_photos():
 def test_too_few_ads_with_words_and_photos_teach_nothing():
     frame, features, _ = things(100, 13)
     held = [[row] if row < both_module.LEAST - 1 else [] for row in range(200)]
-    assert both_space(text_weights(frame), photos_of(features, held), np.arange(200), 5, device=CPU) is None
+    assert both_space(read_texts(frame), photos_of(features, held), np.arange(200), 5, device=CPU) is None
 
 
 def test_the_same_neighbours_each_time():
     frame, features, _ = things(150, 14)
-    weights, photos = text_weights(frame), photos_of(features, [[row] for row in range(300)])
-    one, other = (both_space(weights, photos, np.arange(300), 8, device=CPU, seed=5) for _ in range(2))
+    texts, photos = read_texts(frame), photos_of(features, [[row] for row in range(300)])
+    one, other = (both_space(texts, photos, np.arange(300), 8, device=CPU, seed=5) for _ in range(2))
     assert (one.neighbours.rows == other.neighbours.rows).all()
     assert (one.neighbours.similarities == other.neighbours.similarities).all()
 
@@ -429,9 +472,10 @@ def csls(space):
     ]
 
 
+@pytest.mark.parametrize("at_once", [7, 2**20])
 @given(st.integers(13, 30), st.integers(1, 12), st.integers(1, 25), st.integers(0, 2**32 - 1))
-@settings(max_examples=100, deadline=None)
-def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(ads, width, most, seed):
+@settings(max_examples=60, deadline=None)
+def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(at_once, ads, width, most, seed):
     draw = np.random.default_rng(seed)
     spaces = [random_space(draw, ads, width), random_space(draw, ads, 3)]
     steps = (1, 4)
@@ -445,7 +489,10 @@ def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(ads, wi
             for other in mine[: reach // step]
         }
 
-    found = unite(spaces, steps, most)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates_module, "ADS_AT_ONCE", at_once)
+        patch.setattr(candidates_module, "NUMBERS_AT_ONCE", at_once)
+        found = unite(spaces, steps, most)
     fitting = [reach for reach in range(2, 13) if 2 * len(pairs(reach)) <= most * ads]
     reach = max(fitting, default=1)
     assert set(found.frame.iter_rows()) == pairs(reach)
@@ -467,9 +514,9 @@ def test_the_order_in_a_list_is_that_of_csls():
     near = np.array([[0.8, 0.7, 0.1], [0.9, 0.1, 0.0], [0.8, 0.9, 0.6], [0.7, 0.6, 0.0]], np.float32)
     near = -np.sort(-near, axis=1)
     space = Space("space", Neighbours(rows, near), np.zeros(4, bool), "", 1.0)
-    assert proposed(space)[0].tolist() == [3, 2, 1]
+    assert proposed(space, surroundings(space), np.array([0])).tolist() == [[3, 2, 1]]
     space = Space("space", Neighbours(rows, near), np.array([True, False, False, False]), "", 1.0)
-    assert proposed(space)[0].tolist() == [2, NONE, NONE]
+    assert proposed(space, surroundings(space), np.array([3, 0]))[1].tolist() == [2, NONE, NONE]
 
 
 def test_a_hub_takes_no_more_of_the_cap_than_its_own_list():
@@ -480,7 +527,7 @@ def test_a_hub_takes_no_more_of_the_cap_than_its_own_list():
     crowd = draw.choice(1_400, 1_000, replace=False)
     for row in crowd:
         texts[row] = ("Магазин", "Все товары в наличии, доставка по городу")
-    space = text_space(text_weights(catalogue(texts)), 20)
+    space = text_space(read_texts(catalogue(texts)), 20, device=CPU)
     other = joint_space(draw.random((1_400, 6), dtype=np.float32), 20, device=CPU)
     found = unite([other, space], (1, 1), 20)
     text = found.from_space(1, found.frame["row_l"].to_numpy(), found.frame["row_r"].to_numpy())
@@ -516,3 +563,56 @@ def test_a_space_among_more_ads_names_them_by_their_new_places():
     absent = np.setdiff1d(np.arange(30), places)
     assert (wider.neighbours.rows[absent] == NONE).all() and np.isnan(wider.neighbours.similarities[absent]).all()
     assert np.flatnonzero(wider.crowded).tolist() == [places[2]]
+
+
+# ---- all spaces together
+
+
+def test_which_spaces_are_searched_and_how_deep():
+    frame, features, _ = things(300, 21)
+    draw = np.random.default_rng(22)
+    z = draw.random((600, 5), dtype=np.float32)
+    each = photos_of(features, [[row] for row in range(600)])
+    few = photos_of(features, [[row] if row < 20 else [] for row in range(600)])
+    none = photos_of(features, [[] for _ in range(600)])
+    wordless = frame.with_columns(title=pl.lit(""), description=pl.lit(""))
+    cases = [
+        (frame, each, {"text and photos": 1, "joint": 2, "text": 6, "photos": 6}),
+        (frame, few, {"joint": 1, "text": 1, "photos": 1}),
+        (frame, none, {"joint": 1, "text": 1}),
+        (frame, None, {"joint": 1, "text": 1}),
+        (wordless, each, {"joint": 1, "photos": 1}),
+        (wordless, None, {"joint": 1}),
+    ]
+    for catalogue_, photos, steps in cases:
+        found = search_spaces(z, catalogue_, photos, np.arange(600), 30, device=CPU)
+        depths = {space.name: depth for space, depth in zip(found.spaces, found.depths, strict=True)}
+        reach = depths[min(steps, key=steps.get)]
+        assert depths == {name: reach // step for name, step in steps.items()}
+        widths = {space.name: space.neighbours.rows.shape[1] for space in found.spaces}
+        assert widths == {name: 30 if step < 6 else 10 for name, step in steps.items()}
+        assert 20 < found.per_ad(600).mean() <= 30
+        again = search_spaces(z, catalogue_, photos, np.arange(600), 30, device=CPU)
+        assert again.frame.equals(found.frame)
+
+
+def test_only_the_ads_that_are_asked_for_are_searched():
+    frame, features, _ = things(100, 23)
+    photos = photos_of(features, [[row] for row in range(200)])
+    ads = np.sort(np.random.default_rng(24).choice(200, 120, replace=False))
+    z = np.random.default_rng(25).random((120, 5), dtype=np.float32)
+    some = search_spaces(z, frame, photos, ads, 12, device=CPU)
+    alone = search_spaces(
+        z, frame[ads], photos_of(features[ads], [[row] for row in range(120)]), np.arange(120), 12, device=CPU
+    )
+    assert some.frame.equals(alone.frame)
+    for one, other in zip(some.spaces, alone.spaces, strict=True):
+        assert (one.neighbours.rows == other.neighbours.rows).all()
+
+
+def test_a_catalogue_of_one_ad_or_none_has_no_candidates():
+    for count in (0, 1):
+        z = np.ones((count, 3), dtype=np.float32)
+        photos = photos_of(np.ones((1, 4), np.float32), [[0]] * count)
+        found = search_spaces(z, catalogue([("стол", "дуб")] * count), photos, np.arange(count), 5, device=CPU)
+        assert found.frame.rows() == []

@@ -11,7 +11,7 @@ from nrl_dedup.blocking.collapse import Groups, collapse
 from nrl_dedup.blocking.neighbours import NONE, Neighbours, Space
 from nrl_dedup.blocking.photos import photo_space
 from nrl_dedup.blocking.spaces import search_spaces
-from nrl_dedup.blocking.text import text_space, text_weights
+from nrl_dedup.blocking.text import Texts, read_texts, text_space
 
 __all__ = [
     "NONE",
@@ -19,13 +19,14 @@ __all__ = [
     "Groups",
     "Neighbours",
     "Space",
+    "Texts",
     "both_space",
     "collapse",
     "find_candidates",
     "joint_space",
     "photo_space",
+    "read_texts",
     "search_spaces",
     "text_space",
-    "text_weights",
     "unite",
 ]

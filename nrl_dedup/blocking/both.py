@@ -18,13 +18,14 @@ from nrl_dedup.blocking.nearest import Held
 from nrl_dedup.blocking.neighbours import NONE, Space
 from nrl_dedup.blocking.photos import rooted, shown_photos, unit
 from nrl_dedup.blocking.search import L2
+from nrl_dedup.blocking.text import Texts, Weigher, grams, stems
 from nrl_dedup.blocking.vectors import nearest_by_vectors
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.progress import SILENT, Progress
 
 SIZE = 256
 TEXT_SIZE = 1_024
-RIDGE_PHOTOS, RIDGE_TEXT = 4.0, 1.0
+RIDGE_PHOTOS, RIDGE_TEXT = 3.0, 1.0
 SAMPLE = 50_000
 LEAST = 50  # ads with words and photos, to learn from
 ADS_AT_ONCE = 4_096
@@ -63,21 +64,19 @@ class Views:
 
     photo_mean: Float32[np.ndarray, " features"]
     photo_map: Float32[np.ndarray, "features size"]
-    stems: Bool[np.ndarray, " all_stems"]
-    topics: Float32[np.ndarray, "stems topics"]
+    weighers: tuple[Weigher, ...]
+    topics: Float32[np.ndarray, "pieces topics"]
     topic_mean: Float32[np.ndarray, " topics"]
     topic_map: Float32[np.ndarray, "topics size"]
 
-    def embed(
-        self, weights: sparse.csr_array, photos: AdPhotos, ads: Int64[np.ndarray, "ads"]
-    ) -> Float32[np.ndarray, "ads size"]:
+    def embed(self, texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"]) -> Float32[np.ndarray, "ads size"]:
         """What the words and what the photos of each ad say, added up and scaled to length 1; of an ad that lacks both,
         0. Words that tell little of a photo ("collection only") are short vectors and weigh little."""
         vectors = np.zeros((len(ads), self.photo_map.shape[1]), np.float32)
         for start in range(0, len(ads), ADS_AT_ONCE):
             some = ads[start : start + ADS_AT_ONCE]
             seen, looks = mean_photos(photos, some)
-            said, topics = _topics(weights[start : start + ADS_AT_ONCE][:, self.stems], self.topics)
+            said, topics = _topics(_weights(self.weighers, texts.counts[start : start + ADS_AT_ONCE]), self.topics)
             part = vectors[start : start + ADS_AT_ONCE]
             part[seen] += (looks - self.photo_mean) @ self.photo_map
             part[said] += (topics - self.topic_mean) @ self.topic_map
@@ -85,31 +84,30 @@ class Views:
         return vectors
 
 
-def learn_views(
-    weights: sparse.csr_array, photos: AdPhotos, ads: Int64[np.ndarray, "ads"], seed: int = 0
-) -> Views | None:
+def learn_views(texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"], seed: int = 0) -> Views | None:
     """The maps of `Views` from those of `ads` that have words and photos; None if these are fewer than `LEAST`.
 
-    The words of an ad are first its `TEXT_SIZE` topics, the right singular vectors of the `text_weights` (Deerwester
-    et al. 1990), scaled to length 1. Each direction of both maps is then multiplied with its correlation, so that what
-    the two views do not share counts little (Gong et al. 2014), and both views are given the same mean length. Of many
-    ads, a sample of `SAMPLE` is learned from.
+    The words of an ad become its stems and their runs of four letters, those that stand in two ads, weighted by
+    `Weigher`; and these its `TEXT_SIZE` topics, the products with the right singular vectors of all the weights
+    (Deerwester et al. 1990), scaled to length 1. Each direction of both maps is then multiplied with its correlation,
+    so that what the two views do not share counts little (Gong et al. 2014), and both views are given the same mean
+    length. Of many ads, a sample of `SAMPLE` is learned from.
 
-    :param weights: `text_weights` of `ads`, in their order. :param photos: of the catalogue that `ads` are rows of.
+    :param texts: of `ads`, in their order. :param photos: of the catalogue that `ads` are rows of.
     """
-    complete = np.flatnonzero((np.diff(photos.offsets)[ads] > 0) & (np.diff(weights.indptr) > 0))
+    complete = np.flatnonzero((np.diff(photos.offsets)[ads] > 0) & (np.diff(texts.counts.indptr) > 0))
     if len(complete) < LEAST:
         return None
     if len(complete) > SAMPLE:
         complete = np.sort(np.random.default_rng(seed).choice(complete, SAMPLE, replace=False))
-    sample = weights[complete]
-    stems = np.bincount(sample.indices, minlength=sample.shape[1]) > 1
-    sample = sample[:, stems]
-    size = min(TEXT_SIZE, len(complete) // 2, int(stems.sum()) - 1)
+    counts = texts.counts[complete]
+    weighers = tuple(Weigher.of(take_apart(texts.words), counts, least=2) for take_apart in (stems, grams))
+    weights = _weights(weighers, counts)
+    size = min(TEXT_SIZE, len(complete) // 2, weights.shape[1] - 1)
     if size < 1:
         return None
-    topics = randomized_svd(sample, size, n_iter=2, random_state=seed)[2].T
-    said, of_words = _topics(sample, topics)
+    topics = randomized_svd(weights, size, n_iter=2, random_state=seed)[2].T
+    said, of_words = _topics(weights, topics)
     of_photos = np.concatenate([mean_photos(photos, some)[1] for some in _parts(ads[complete[said]])])
     photo_mean, topic_mean = of_photos.mean(axis=0), of_words.mean(axis=0)
     seen, told = (of_photos - photo_mean).astype(np.float64), (of_words - topic_mean).astype(np.float64)
@@ -118,11 +116,11 @@ def learn_views(
         np.ascontiguousarray(each * strengths / _mean_length(view @ (each * strengths)), np.float32)
         for view, each in ((seen, photo_map), (told, topic_map))
     )
-    return Views(photo_mean, photo_map, stems, topics, topic_mean, topic_map)
+    return Views(photo_mean, photo_map, weighers, topics, topic_mean, topic_map)
 
 
 def both_space(
-    weights: sparse.csr_array,
+    texts: Texts,
     photos: AdPhotos,
     ads: Int64[np.ndarray, "ads"],
     neighbours: int,
@@ -139,10 +137,10 @@ def both_space(
 
     :raises NrlDedupError: what `nearest_by_vectors` raises.
     """
-    views = learn_views(weights, photos, ads, seed)
+    views = learn_views(texts, photos, ads, seed)
     if views is None:
         return None
-    vectors = views.embed(weights, photos, ads)
+    vectors = views.embed(texts, photos, ads)
     place = np.full(len(ads), NONE)
     there = vectors.any(axis=1)
     place[there] = np.arange(there.sum())
@@ -163,10 +161,15 @@ def mean_photos(
     return counts > 0, total / counts[counts > 0][:, None].astype(np.float32)
 
 
+def _weights(weighers: tuple[Weigher, ...], counts: sparse.csr_array) -> sparse.csr_array:
+    """Side by side, those of every weigher."""
+    return sparse.hstack([weigher.weights(counts) for weigher in weighers], format="csr")
+
+
 def _topics(
-    weights: sparse.csr_array, topics: Float32[np.ndarray, "stems topics"]
+    weights: sparse.csr_array, topics: Float32[np.ndarray, "pieces topics"]
 ) -> tuple[Bool[np.ndarray, "ads"], Float32[np.ndarray, "some topics"]]:
-    """Which ads have a stem that the topics know, and the topics of these, of length 1."""
+    """Which ads have a piece that the topics know, and the topics of these, of length 1."""
     said = np.diff(weights.indptr) > 0
     return said, unit(weights[said] @ topics)
 

@@ -17,6 +17,8 @@ from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.tables import CANDIDATE_PAIRS
 
 SURROUNDINGS = 10
+ADS_AT_ONCE = 65_536
+NUMBERS_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,12 @@ class Candidates:
         self, place: int, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
     ) -> Bool[np.ndarray, "pairs"]:
         """Whether each pair is a candidate pair through the space at `place`, be it through other spaces too."""
-        listed = proposed(self.spaces[place])[:, : self.depths[place]]
-        return (listed[rows_l] == rows_r[:, None]).any(axis=1) | (listed[rows_r] == rows_l[:, None]).any(axis=1)
+        space, depth = self.spaces[place], self.depths[place]
+        mean = surroundings(space)
+        found = np.zeros(len(rows_l), dtype=bool)
+        for one, other in ((rows_l, rows_r), (rows_r, rows_l)):
+            found |= (proposed(space, mean, one)[:, :depth] == other[:, None]).any(axis=1)
+        return found
 
     def spread(self, places: Int64[np.ndarray, "some"], count: int) -> "Candidates":
         """The same among `count` ads, of which these are the ones at `places`, ascending."""
@@ -48,23 +54,30 @@ class Candidates:
         return np.bincount(ends, minlength=ads)
 
 
-def proposed(space: Space) -> Int64[np.ndarray, "ads neighbours"]:
-    """The neighbours in the order in which they become candidates: by
+def surroundings(space: Space) -> Float32[np.ndarray, "ads"]:
+    """The mean similarity of each ad to its ten nearest, or to those that there are; 0 where there are none."""
+    near = space.neighbours.similarities[:, :SURROUNDINGS]
+    counts = (space.neighbours.rows[:, :SURROUNDINGS] != NONE).sum(axis=1)
+    return (np.nan_to_num(near).sum(axis=1) / np.maximum(counts, 1)).astype(np.float32)
 
-        2 s(l, r) - m(r),   m(r) = the mean similarity of r to its ten nearest,
+
+def proposed(
+    space: Space, mean: Float32[np.ndarray, "ads"], ads: Int64[np.ndarray, "some"]
+) -> Int64[np.ndarray, "some neighbours"]:
+    """The neighbours of some ads in the order in which they become candidates, that of
+
+        2 s(l, r) - m(r),   m = `surroundings`,
 
     which, as m(l) is the same for all of l's neighbours, is the order of s - m(l) / 2 - m(r) / 2: similarity judged
     against the surroundings of both (CSLS; Conneau et al. 2018). It keeps an ad that is near to everything, such as
     one with a template for a text, out of the first places. Of a crowded ad only the first, so that a crowd is a star.
     """
-    rows, near = space.neighbours.rows, space.neighbours.similarities
-    there = rows != NONE
-    nearest, counts = np.nan_to_num(near[:, :SURROUNDINGS]), there[:, :SURROUNDINGS].sum(axis=1)
-    mean = np.append(nearest.sum(axis=1) / np.maximum(counts, 1), 0)
-    order = np.argsort(np.where(there, mean[rows] - 2 * near, np.inf), axis=1, kind="stable")
-    ordered = np.take_along_axis(rows, order, axis=1)
-    ordered[space.crowded] = NONE
-    ordered[space.crowded, :1] = rows[space.crowded, :1]
+    rows, near = space.neighbours.rows[ads], space.neighbours.similarities[ads]
+    behind = np.where(rows != NONE, np.append(mean, 0)[rows] - 2 * near, np.inf)
+    ordered = np.take_along_axis(rows, np.argsort(behind, axis=1, kind="stable"), axis=1)
+    crowded = space.crowded[ads]
+    ordered[crowded] = NONE
+    ordered[crowded, :1] = rows[crowded, :1]
     return ordered
 
 
@@ -109,8 +122,9 @@ def find_candidates(
     around its smallest row, which stands for all of them where others search.
     """
     space = joint_space(z, neighbours, device=device, seed=seed, index=index, progress=progress)
-    pairs, _ = _pairs([space], [1])
-    return Candidates(_frame(pairs, len(z)), (space,), (neighbours,))
+    levels = _levels([space], [1])
+    numbers, _ = _listed([space], [1], levels)
+    return Candidates(_frame(numbers, levels, levels, len(z)), (space,), (neighbours,))
 
 
 def unite(spaces: Sequence[Space], steps: Sequence[int], most: int, progress: Progress = SILENT) -> Candidates:
@@ -123,12 +137,11 @@ def unite(spaces: Sequence[Space], steps: Sequence[int], most: int, progress: Pr
 
     :param spaces: of the same ads. :param steps: one for each space, at least one of them 1.
     """
-    ads = len(spaces[0].crowded)
-    pairs, places = _pairs(spaces, steps)
-    up_to = np.cumsum(np.bincount(places, minlength=_levels(spaces, steps)))  # up_to[t]: pairs that T = t gives
-    reach = max(1, int(np.searchsorted(2 * up_to, most * ads, side="right")) - 1)
+    ads, levels = len(spaces[0].crowded), _levels(spaces, steps)
+    numbers, counts = _listed(spaces, steps, levels)
+    reach = max(1, int(np.searchsorted(2 * np.cumsum(counts), most * ads, side="right")) - 1)
     found = Candidates(
-        _frame(pairs[places <= reach], ads),
+        _frame(numbers, levels, reach, ads),
         tuple(spaces),
         tuple(min(reach // step, space.neighbours.rows.shape[1]) for space, step in zip(spaces, steps, strict=True)),
     )
@@ -141,38 +154,53 @@ def unite(spaces: Sequence[Space], steps: Sequence[int], most: int, progress: Pr
     return found
 
 
-def _pairs(
-    spaces: Sequence[Space], steps: Sequence[int]
-) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]]:
-    """The pairs l < r that any space lists, as l * ads + r, ascending; and the T at which each is first listed.
-
-    A pair and a T are one number while they are sorted in place: 8 bytes for each neighbour of each ad.
-    """
-    ads = len(spaces[0].crowded)
-    levels = _levels(spaces, steps)
-    if ads * ads * levels >= 2**63:
-        raise NrlDedupError(f"{ads:,} ads with {levels:,} neighbours are too many. Ask for fewer --candidates.")
-    numbers = np.empty(sum(space.neighbours.rows.size for space in spaces), dtype=np.int64)
-    filled = 0
-    for space, step in zip(spaces, steps, strict=True):
-        listed = proposed(space)
-        for column in range(listed.shape[1]):
-            row = np.flatnonzero(listed[:, column] != NONE)
-            other = listed[row, column]
-            pair = np.minimum(row, other) * ads + np.maximum(row, other)
-            numbers[filled : filled + len(row)] = pair * levels + step * (column + 1)
-            filled += len(row)
-    numbers = numbers[:filled]
-    numbers.sort()
-    pairs = numbers // levels
-    first = np.diff(pairs, prepend=-1) != 0
-    return pairs[first], numbers[first] % levels
-
-
 def _levels(spaces: Sequence[Space], steps: Sequence[int]) -> int:
     """One more than the T at which every list is used up."""
     return 1 + max(step * max(1, space.neighbours.rows.shape[1]) for space, step in zip(spaces, steps, strict=True))
 
 
-def _frame(pairs: Int64[np.ndarray, "pairs"], ads: int) -> pl.DataFrame:
+def _listed(
+    spaces: Sequence[Space], steps: Sequence[int], levels: int
+) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "levels"]]:
+    """The pairs l < r that any space lists, in order, and the T at which each is first listed; how many each T has.
+
+    A pair and its T are one number, (l * ads + r) * levels + T: 8 bytes for each neighbour of each ad are all that is
+    held, sorted and thinned in place.
+    """
+    ads = len(spaces[0].crowded)
+    if ads * ads * levels >= 2**63:
+        raise NrlDedupError(f"{ads:,} ads with {levels:,} neighbours are too many. Ask for fewer --candidates.")
+    numbers = np.empty(sum(space.neighbours.rows.size for space in spaces), dtype=np.int64)
+    filled = 0
+    for space, step in zip(spaces, steps, strict=True):
+        mean = surroundings(space)
+        for start in range(0, ads, ADS_AT_ONCE):
+            some = np.arange(start, min(start + ADS_AT_ONCE, ads))
+            listed = proposed(space, mean, some)
+            row, column = np.nonzero(listed != NONE)
+            left, right = some[row], listed[row, column]
+            pair = np.minimum(left, right) * ads + np.maximum(left, right)
+            numbers[filled : filled + len(pair)] = pair * levels + step * (column + 1)
+            filled += len(pair)
+    numbers = numbers[:filled]
+    numbers.sort()
+    filled, last, counts = 0, -1, np.zeros(levels, dtype=np.int64)
+    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
+        some = numbers[start : start + NUMBERS_AT_ONCE]
+        pair = some // levels
+        first = some[np.diff(pair, prepend=last) != 0]
+        last = pair[-1]
+        numbers[filled : filled + len(first)] = first
+        counts += np.bincount(first % levels, minlength=levels)
+        filled += len(first)
+    return numbers[:filled], counts
+
+
+def _frame(numbers: Int64[np.ndarray, "pairs"], levels: int, reach: int, ads: int) -> pl.DataFrame:
+    """The pairs of T <= `reach`."""
+    parts = [numbers[:0]]
+    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
+        some = numbers[start : start + NUMBERS_AT_ONCE]
+        parts.append(some[some % levels <= reach] // levels)
+    pairs = np.concatenate(parts)
     return pl.DataFrame({"row_l": pairs // max(ads, 1), "row_r": pairs % max(ads, 1)}, schema=CANDIDATE_PAIRS)

@@ -8,11 +8,11 @@ from jaxtyping import Float32, Int64
 from nrl_dedup.blocking.both import both_space
 from nrl_dedup.blocking.candidates import SURROUNDINGS, Candidates, joint_space, unite
 from nrl_dedup.blocking.photos import photo_space
-from nrl_dedup.blocking.text import text_space, text_weights
+from nrl_dedup.blocking.text import read_texts, text_space
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.progress import SILENT, Progress, StageClock
 
-MAIN, SIDE = 1, 6
+MAIN, JOINT, SIDE = 1, 2, 6
 
 
 def search_spaces(
@@ -29,11 +29,10 @@ def search_spaces(
 ) -> Candidates:
     """The candidate pairs of some ads, as places in `ads`: the joint space and those that need no model, united.
 
-    The joint space (step 1) shares the cap with the space of text and photos (step 1); text alone and photos alone give
-    one ad where these give six (step 6), since most of what they find stands in the other two. Where ads lack
-    words or photos, or too few have both to learn from, what there is of text and photos has step 1. `unite` says
-    what a step is. Each list has `most` neighbours, or a sixth of that for step 6, but never fewer than 10, by which
-    nearness is judged.
+    Steps, as `unite` has them: text and photos together 1, the joint space 2, text alone and photos alone 6. On real
+    ads these keep the most duplicates, with networks trained with labels and without. Where ads lack words or photos,
+    or too few have both to learn from, the joint space and what there is of text or photos have step 1. A list has
+    `most` neighbours, of step 6 a sixth of that, but never fewer than the 10 by which nearness is judged.
 
     :param z: the embeddings of `ads`, scaled. :param catalogue: title and description of all ads of the catalogue.
     :param photos: theirs; None where there are none.
@@ -42,23 +41,18 @@ def search_spaces(
     clock = clock or StageClock()
     long, short = max(most, SURROUNDINGS), max(-(-most // SIDE), SURROUNDINGS)
     with clock.stage("joint space"):
-        spaces, steps = [joint_space(z, long, device=device, seed=seed, progress=progress)], [MAIN]
+        joint = joint_space(z, long, device=device, seed=seed, progress=progress)
     with clock.stage("text and photo space"):
-        weights = text_weights(catalogue[ads], progress)
-        both = None
+        texts, both = read_texts(catalogue[ads], progress), None
         if photos is not None:
-            both = both_space(weights, photos, ads, long, device=device, seed=seed, progress=progress)
-        if both is not None:
-            spaces.append(both)
-            steps.append(MAIN)
-    step, length = (MAIN, long) if both is None else (SIDE, short)
+            both = both_space(texts, photos, ads, long, device=device, seed=seed, progress=progress)
+    length, step = (long, MAIN) if both is None else (short, SIDE)
+    found = [(joint, MAIN)] if both is None else [(joint, JOINT), (both, MAIN)]
     with clock.stage("text space"):
-        if weights.nnz:
-            spaces.append(text_space(weights, length, seed=seed, progress=progress))
-            steps.append(step)
+        if texts.counts.nnz:
+            found.append((text_space(texts, length, device=device, seed=seed, progress=progress), step))
     with clock.stage("photo space"):
         if photos is not None and (np.diff(photos.offsets)[ads] > 0).any():
-            spaces.append(photo_space(photos, ads, length, device=device, seed=seed, progress=progress))
-            steps.append(step)
+            found.append((photo_space(photos, ads, length, device=device, seed=seed, progress=progress), step))
     with clock.stage("uniting"):
-        return unite(spaces, steps, most, progress)
+        return unite([space for space, _ in found], [step for _, step in found], most, progress)

@@ -1,6 +1,7 @@
 """The nearest of many sparse vectors by cosine: products of few rows at a time, through the lists of their columns."""
 
 import numpy as np
+import torch
 from jaxtyping import Int64
 from scipy import sparse
 
@@ -10,13 +11,15 @@ from nrl_dedup.blocking.neighbours import NONE
 EXACT_WORK = 1e10  # most products of an exact search: a few minutes of one core
 POSTINGS = 30_000
 PRODUCTS_AT_ONCE = 2**23  # 100 MB
+NUMBERS_AT_ONCE = 2**28  # on a GPU: 1 GiB, twice
 ENTRIES_AT_ONCE = 2**22
 SAMPLE = 500
 WIDER = 2
 
 
 class SparseSearch:
-    """Compares every vector with all that share a column with it, up to `EXACT_WORK` products of two entries.
+    """Compares every vector with all that share a column with it, up to `EXACT_WORK` products of two entries; on a GPU
+    always (written after PyTorch's documentation; not yet measured on a GPU).
 
     Beyond that, a vector looks by its rarest columns only: as many of them as stand in `POSTINGS` vectors together,
     and at least one. Of the `WIDER` times as many that are nearest by these, the nearest by all columns are kept. Its
@@ -25,13 +28,14 @@ class SparseSearch:
     :param weights: a row of length 1 for each vector, f32.
     """
 
-    def __init__(self, weights: sparse.csr_array, neighbours: int, seed: int) -> None:
+    def __init__(self, weights: sparse.csr_array, neighbours: int, seed: int, device: torch.device) -> None:
         frequency = np.bincount(weights.indices, minlength=weights.shape[1]).astype(np.int64)
         self._weights = weights[:, frequency > 1]  # the other columns bring nobody together
         self._frequency = frequency[frequency > 1]
         self._lists = self._weights.T.tocsr()
         self._wanted = neighbours
-        self._exact = float(self._frequency @ self._frequency) <= EXACT_WORK
+        self._device = device
+        self._exact = device.type == "cuda" or float(self._frequency @ self._frequency) <= EXACT_WORK
         self.name = f"exact search among {weights.shape[0]:,} texts"
         self.recall = 1.0
         if not self._exact:
@@ -42,6 +46,8 @@ class SparseSearch:
         """Cosines, descending, and rows of up to `neighbours` + 1 vectors, the query perhaps among them (with a cosine
         too low); at equal cosines the smaller row first. NONE and -inf where there are fewer."""
         rows = self._weights[queries]
+        if self._device.type == "cuda":
+            return best_products(self._weights, rows, min(self._wanted + 1, self._weights.shape[0]), self._device)
         if self._exact:
             return self._best(rows, self._wanted + 1)
         _, found = self._best(self._rarest(rows), WIDER * self._wanted + 1)
@@ -102,3 +108,22 @@ class SparseSearch:
         there = np.isfinite(exact)
         last = np.where(there, exact, np.inf).min(axis=1, keepdims=True) * (1 - 1e-5)
         return float((near >= last).sum() / max(1, there.sum()))
+
+
+def best_products(weights: sparse.csr_array, rows: sparse.csr_array, wanted: int, device: torch.device) -> Similar:
+    """The `wanted` rows of `weights` with the largest positive products with each of `rows`, all of them computed."""
+    entries = weights.tocoo()
+    places = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
+    data = torch.from_numpy(entries.data)
+    every = torch.sparse_coo_tensor(places, data, weights.shape, device=device, check_invariants=True).coalesce()
+    step = max(1, NUMBERS_AT_ONCE // max(weights.shape))
+    similarities = np.empty((rows.shape[0], wanted), np.float32)
+    found = np.empty((rows.shape[0], wanted), np.int64)
+    for start in range(0, rows.shape[0], step):
+        some = slice(start, start + step)
+        columns = torch.from_numpy(rows[some].T.toarray()).to(device)
+        near, best = torch.sparse.mm(every, columns).T.topk(wanted, dim=1)  # queries x wanted
+        nothing = near <= 0
+        similarities[some] = near.masked_fill(nothing, -torch.inf).cpu().numpy()
+        found[some] = best.masked_fill(nothing, NONE).cpu().numpy()
+    return similarities, found
