@@ -42,17 +42,19 @@ def search_spaces(
     long, short = max(most, SURROUNDINGS), max(-(-most // SIDE), SURROUNDINGS)
     with clock.stage("joint space"):
         joint = joint_space(z, long, device=device, seed=seed, progress=progress)
-    with clock.stage("text and photo space"):
-        texts, both = read_texts(catalogue[ads], progress), None
-        if photos is not None:
+    with clock.stage("texts"):
+        texts = read_texts(catalogue[ads], progress)
+    both = None
+    if photos is not None:
+        with clock.stage("text and photo space"):
             both = both_space(texts, photos, ads, long, device=device, seed=seed, progress=progress)
-    length, step = (long, MAIN) if both is None else (short, SIDE)
     found = [(joint, MAIN)] if both is None else [(joint, JOINT), (both, MAIN)]
-    with clock.stage("text space"):
-        if texts.counts.nnz:
+    length, step = (long, MAIN) if both is None else (short, SIDE)
+    if texts.counts.nnz:
+        with clock.stage("text space"):
             found.append((text_space(texts, length, device=device, seed=seed, progress=progress), step))
-    with clock.stage("photo space"):
-        if photos is not None and (np.diff(photos.offsets)[ads] > 0).any():
+    if photos is not None and (np.diff(photos.offsets)[ads] > 0).any():
+        with clock.stage("photo space"):
             found.append((photo_space(photos, ads, length, device=device, seed=seed, progress=progress), step))
     with clock.stage("uniting"):
         return unite([space for space, _ in found], [step for _, step in found], most, progress)
