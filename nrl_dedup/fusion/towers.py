@@ -68,7 +68,7 @@ class Towers(FusionModule):
         word = tokens[known] - SPECIAL_TOKENS
         counts = known.sum(dim=1)
         starts = counts.cumsum(dim=0) - counts
-        weights = self.log_weights[word].exp()
+        weights = self.log_weights.index_select(0, word).exp()
         t = _unit(embedding_bag(word, self.words, starts, mode="sum", per_sample_weights=weights))  # ads, part
         photo = SLOW * image.sign() * image.abs().sqrt()
         i = _unit(self.image(photo))
