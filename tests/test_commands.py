@@ -264,7 +264,8 @@ def test_every_fusion_learns_the_pairs_that_it_is_shown(run: Run, shop: Shop, tm
     [([], "resnet152"), (["--fusion", "san"], "vgg19"), (["--fusion", "san", "--backbone", "resnet50"], "resnet50")],
 )
 def test_each_fusion_module_has_the_photo_network_of_the_thesis(options: list[str], backbone: str) -> None:
-    from nrl_dedup.cli.train import _settings, train
+    from nrl_dedup.cli.train import train
+    from nrl_dedup.cli.training_options import settings_of, with_defaults
 
     given = train.make_context("train", ["items.csv", "pairs.csv", *options]).params
-    assert _settings(given).photos.backbone == backbone
+    assert settings_of(with_defaults(given["pairs"], given)).photos.backbone == backbone
