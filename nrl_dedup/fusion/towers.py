@@ -42,9 +42,8 @@ class Towers(FusionModule):
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
         super().__init__()
         part = max(1, settings.fused_size // 2)
-        vectors = (
-            vectors if len(vectors) else vectors.new_zeros(1, vectors.shape[1])
-        )  # a table of no rows cannot be read
+        if not len(vectors):  # a table of no rows cannot be read
+            vectors = vectors.new_zeros(1, vectors.shape[1])
         self.output_size = 3 * part
         self.words = nn.Parameter(_mixed(vectors, part))
         self.log_weights = nn.Parameter(torch.zeros(len(vectors)))
