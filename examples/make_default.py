@@ -41,9 +41,10 @@ def main() -> None:
             make += ["--negatives-per-ad", 8, "--out", folder]
             subprocess.run([sys.executable, *map(str, make)], check=True)
         # The plain photos: a random crop of a rendered photo often misses the thing in it.
-        options = ["--images", folder / "images", "--backbone", "mobilenet_v3_small", "--views", 0, "--lr", 0.001]
+        options = ["--fusion", "rnn-cnn", "--images", folder / "images", "--backbone", "mobilenet_v3_small"]
+        options += ["--views", 0, "--photo-pool", "one"]
         options += ["--backbone-weights", arguments.photo_network, "--contrast", 1, "--epochs", 8, "--patience", 4]
-        options += [*arguments.train_options, "-o", arguments.output, "--force"]
+        options += ["--lr", 0.001, *arguments.train_options, "-o", arguments.output, "--force"]
         train = ["nrl-dedup", "train", folder / "catalogue.csv", folder / "pairs.csv", *options]
         subprocess.run([*map(str, train)], check=True)
     remember_examples(arguments.output)

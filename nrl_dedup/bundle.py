@@ -28,10 +28,8 @@ from nrl_dedup.model import SiameseModel
 from nrl_dedup.tables import check, check_folder_writable, folder_written_beside, give_usual_mode, written_beside
 
 VERSION = 2
-READ = (
-    1,
-    2,
-)  # a bundle of version 1 says neither `photos.pool` nor `pretrain`, whose defaults are what it was made with
+# One of version 1 says neither `photos.pool` nor `pretrain`, whose defaults are what it was made with.
+READ = (1, 2)
 SPLIT = {
     "item_id_l": pl.String,
     "item_id_r": pl.String,

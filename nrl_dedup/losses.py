@@ -30,7 +30,7 @@ def in_batch_contrast(
     if not duplicates.any() or duplicates.all():
         return h.sum() * 0.0
     rows, columns = torch.from_numpy(left).to(h.device), torch.from_numpy(right).to(h.device)
-    logits = model.score(h[rows], h[columns])
+    logits = model.score(h.index_select(0, rows), h.index_select(0, columns))
     of = torch.from_numpy(groups).to(h.device)
     table = logits.new_full((len(h), len(h)), _NEVER)
     table = table.index_put((rows, columns), logits).index_put((columns, rows), logits)

@@ -37,9 +37,11 @@ SHOWN = (
     (BOTH, BOTH, 0.4),
 )
 STARTED_FROM = 4096  # ads
-START_DISTANCE = 40.0  # of two ads before training, in logits: far enough apart that the nearest of a batch count
+START_DISTANCE = 10.0  # of two ads before training, in logits
+START_DISTANCE_AFTER_LOOKING = 40.0  # where it means something already, only the nearest of a batch are to count
+HEAD_PACE = 5.0  # how much faster the head's weights learn: they are larger than the others
 EPOCH_MOST = 500_000  # ads; of more, each epoch draws others
-TOGETHER = 32  # neighbours in a batch
+TOGETHER = 64  # neighbours in a batch
 JUDGED_ON = 512  # held-out ads at a time
 JUDGED_AGAINST = 2048  # ads, to settle what score means "linked"
 
@@ -86,8 +88,11 @@ def pretrain(
     start_fusion(model, features, rows, draw)
     model = model.to(device)
     few = torch.from_numpy(embed_ads(model, features, draw.permutation(rows)[:1024], device=device)).to(device)
-    model.start_head(few[::2][: len(few) // 2], few[1::2], START_BIAS - START_DISTANCE)
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    distance = START_DISTANCE_AFTER_LOOKING if model.fusion.looks_first else START_DISTANCE
+    model.start_head(few[::2][: len(few) // 2], few[1::2], START_BIAS - distance)
+    body = [parameter for name, parameter in model.named_parameters() if name != "raw_weight"]
+    optimiser = torch.optim.Adam(body, lr=settings.learning_rate)
+    optimiser.add_param_group({"params": [model.raw_weight], "lr": HEAD_PACE * settings.learning_rate})
     best, interrupted = BestEpoch(model, settings.patience), False
     try:
         for number in range(1, settings.epochs + 1):

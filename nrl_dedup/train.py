@@ -199,7 +199,7 @@ def fit(
                     target = torch.from_numpy(labels[pairs].astype(np.float32)).to(device)
                     with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                         h = model.embed(batch.to(device))
-                    scores = model.score(h[left], h[right])
+                    scores = model.score(h.index_select(0, left), h.index_select(0, right))
                     loss = binary_cross_entropy_with_logits(scores, target)
                     if settings.contrast:
                         loss = loss + settings.contrast * in_batch_contrast(model, h, groups[ads])

@@ -113,7 +113,8 @@ def trained(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train_arguments(shop: Shop, folder: Path, *more: object) -> list[str]:
     arguments = ["train", shop.items, shop.pairs, "--backbone", "mobilenet_v3_small", "--backbone-weights"]
-    arguments += [shop.backbone, "--views", 1, "--epochs", 12, "--lr", 0.003, "--device", "cpu", "-o", folder, *more]
+    arguments += [shop.backbone, "--views", 1, "--epochs", 12, "--lr", 0.003, "--device", "cpu", "-o", folder]
+    arguments += ["--fusion", "rnn-cnn", *more]
     return [str(argument) for argument in arguments]
 
 

@@ -72,3 +72,22 @@ def test_autocast_multiplies_in_its_type_and_keeps_states_in_theirs() -> None:
         assert ours.dtype == torch.float32
         torch.testing.assert_close(ours, theirs, atol=0.03, rtol=0)
     assert any(not torch.equal(ours, theirs) for ours, theirs in zip(rounded, exact, strict=True))
+
+
+def test_gradients_have_the_same_bits_each_time_with_two_threads() -> None:
+    """A backward pass that adds in any order would not: tokens come again and again."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        draw = torch.Generator().manual_seed(5)
+        gru, vectors = nn.GRU(8, 16), torch.randn(50, 8, generator=draw)
+        lengths = torch.full((40,), 50)
+        packing, which = Packing.of(lengths), torch.randint(0, 50, (2000,), generator=draw)
+        found = []
+        for _ in range(10):
+            distinct = vectors.clone().requires_grad_()
+            read(gru, distinct, which, packing).sin().sum().backward()
+            found.append(distinct.grad)
+        assert all(torch.equal(found[0], one) for one in found)
+    finally:
+        torch.set_num_threads(threads)

@@ -56,7 +56,8 @@ def test_it_is_evaluated_on_labelled_pairs_only(run: Run, shop: Shop, unlabelled
 
 
 def test_labels_can_follow(run: Run, shop: Shop, tmp_path: Path) -> None:
-    status, out, err = run(*train_arguments(shop, tmp_path / "both", "--pretrain-epochs", 2, "--epochs", 2))
+    status, out, err = run(*train_arguments(shop, tmp_path / "both", "--fusion", "towers", "--pretrain-epochs", 2,
+                                             "--epochs", 2))  # fmt: skip
     assert status == 0 and "Trained" in out and "without labels" not in out, err
     bundle = load_bundle(tmp_path / "both", CPU)
     assert bundle.labelled and bundle.settings.model.fusion == "towers" and len(bundle.history) == 2

@@ -154,8 +154,9 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw = np.random.default_rng(0)
     text = "\n".join(" ".join(draw.choice(["кот", "дом", "лес", "сад"], 8)) for _ in range(60))
     (folder / "text.txt").write_text(text, encoding="utf-8")
+    # fastText gives each of ten parts of its matrix to a thread: with fewer, the rest is whatever memory held.
     model = fasttext.train_unsupervised(
-        str(folder / "text.txt"), dim=8, minCount=1, bucket=200, epoch=1, thread=1, verbose=0
+        str(folder / "text.txt"), dim=8, minCount=1, bucket=200, epoch=1, thread=10, verbose=0
     )
     model.save_model(str(folder / "model.bin"))
     return folder / "model.bin"

@@ -42,7 +42,7 @@ _READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pair
 @click.option("--force", is_flag=True, help="Replace the bundle, or other trials, that are there.")
 @click.option(
     "--fusion",
-    help="rnn-cnn, san, bilinear, towers, text or image.  [default: rnn-cnn; without PAIRS or pretraining towers]",
+    help="towers, rnn-cnn, san, bilinear, text or image.  [default: towers; with --grid the thesis's rnn-cnn]",
 )
 @click.option("--language", default="ru", show_default=True, help="ru, en or none.")
 @click.option("--text", default="title+description", show_default=True, help="title+description or description.")
@@ -63,7 +63,7 @@ _READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pair
 @click.option(
     "--pretrain-epochs",
     type=click.IntRange(0),
-    help="Epochs, at most, of learning from all ads without labels, before PAIRS.  [default: 40 without PAIRS, else 0]",
+    help="Epochs, at most, of learning without labels, first.  [default: 40 for towers and without PAIRS, else 0]",
 )
 @click.option("--pretrain-lr", default=1e-3, show_default=True, help="Adam's learning rate there.")
 @click.option("--epochs", default=30, show_default=True)
@@ -95,7 +95,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> None:
     """Learn from labelled pairs: ITEMS is the catalogue, PAIRS two ids and a 0/1 label a row.
 
     Without PAIRS the network learns from the catalogue alone: to know an ad again by other words of it, other photos or
-    other views of its photo. With PAIRS and --pretrain-epochs it does so first, and then learns from the labels.
+    other views of its photo. With PAIRS and --fusion towers it does so first, and then learns from the labels.
 
     \b
     nrl-dedup train ItemInfo_train.csv --images photos/

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nrl_dedup.catalogue import Catalogue
     from nrl_dedup.config import Settings
 
+THESIS, UNLABELLED = "rnn-cnn", "towers"
 UNLABELLED_EPOCHS = 40
 
 
@@ -25,12 +26,12 @@ def with_defaults(pairs: Path | None, options: dict[str, Any]) -> dict[str, Any]
         for name in ("grid", "seeds", "valid_pairs", "test_pairs", "complete_only"):
             if options[name]:
                 raise click.UsageError(f"--{name.replace('_', '-')} is about labelled pairs; name them: ITEMS PAIRS.")
+    fusion = options["fusion"] or (THESIS if options["grid"] else UNLABELLED)
     epochs = options["pretrain_epochs"]
     if epochs is None:
-        epochs = UNLABELLED_EPOCHS if pairs is None else 0
+        epochs = UNLABELLED_EPOCHS if pairs is None or fusion == UNLABELLED else 0
     if pairs is None and not epochs:
         raise click.UsageError("--pretrain-epochs 0 leaves nothing to learn from; name labelled pairs: ITEMS PAIRS.")
-    fusion = options["fusion"] or ("towers" if epochs else "rnn-cnn")
     return {**options, "pretrain_epochs": epochs, "fusion": fusion}
 
 

@@ -58,7 +58,7 @@ def read(
         gates = (
             linear(states, w_input).to(b_input.dtype) + b_input + torch.cat([reset_and_update, torch.zeros_like(new)])
         )
-        states = _Recurrence.apply(gates[which] if layer == 0 else gates, w_state, new, packing.sizes)
+        states = _Recurrence.apply(gates.index_select(0, which) if layer == 0 else gates, w_state, new, packing.sizes)
     return states
 
 

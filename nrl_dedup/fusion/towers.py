@@ -42,9 +42,8 @@ class Towers(FusionModule):
     def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
         super().__init__()
         part = max(1, settings.fused_size // 2)
-        vectors = (
-            vectors if len(vectors) else vectors.new_zeros(1, vectors.shape[1])
-        )  # a table of no rows cannot be read
+        if not len(vectors):  # a table of no rows cannot be read
+            vectors = vectors.new_zeros(1, vectors.shape[1])
         self.output_size = 3 * part
         self.words = nn.Parameter(_mixed(vectors, part))
         self.log_weights = nn.Parameter(torch.zeros(len(vectors)))
@@ -68,7 +67,7 @@ class Towers(FusionModule):
         word = tokens[known] - SPECIAL_TOKENS
         counts = known.sum(dim=1)
         starts = counts.cumsum(dim=0) - counts
-        weights = self.log_weights[word].exp()
+        weights = self.log_weights.index_select(0, word).exp()
         t = _unit(embedding_bag(word, self.words, starts, mode="sum", per_sample_weights=weights))  # ads, part
         photo = SLOW * image.sign() * image.abs().sqrt()
         i = _unit(self.image(photo))
