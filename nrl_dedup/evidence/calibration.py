@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
@@ -48,10 +48,10 @@ def platt(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
     """Logistic regression of one feature (Platt, 1999); a slope of at least 0."""
     mean = np.average(scores, weights=weights)
     deviation = np.sqrt(np.average((scores - mean) ** 2, weights=weights))
-    deviation = deviation if deviation > 0 else 1.0
+    deviation = float(deviation) if deviation > 0 else 1.0
     model = LogisticRegression().fit((scores - mean)[:, None] / deviation, labels, sample_weight=weights)
     slope = max(0.0, float(model.coef_[0, 0])) / deviation
-    return Calibration(slope, float(model.intercept_[0]) - slope * mean)
+    return Calibration(slope, float(model.intercept_[0] - slope * mean))
 
 
 def isotonic(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
@@ -72,7 +72,7 @@ def isotonic(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
     return Calibration(straight.slope, straight.intercept, tuple(zip(at.tolist(), after.tolist(), strict=True)))
 
 
-def fit_calibration(scores: Scores, labels: Labels, weights: Scores, folds: np.ndarray) -> Calibration:
+def fit_calibration(scores: Scores, labels: Labels, weights: Scores, folds: Int64[np.ndarray, "pairs"]) -> Calibration:
     """Platt's, or the isotonic one where its calibration error is lower on folds that it was not fitted on.
 
     :param scores: of each pair, by a model that has not seen it; `folds`: a number for each pair.

@@ -1,11 +1,12 @@
 """The second model: evidence of a pair -> the probability that it is a duplicate, and what it rests on."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import lightgbm
 import numpy as np
 from jaxtyping import Float64
 
@@ -27,8 +28,8 @@ Scores = Float64[np.ndarray, "pairs"]
 class PairModel:
     """score = start(views' log-odds) + correction's log-odds; log-odds = calibration(score).
 
-    `views`: learned without labels; None where the model was fitted to labelled pairs alone. `start`: their scale,
-    learned from labels. `correction`: trees grown on top of that; None without labels.
+    `views`: learned without labels; None where the model was fitted to labelled pairs alone, their log-odds then being
+    0. `start`: their scale, learned from labels. `correction`: trees grown on top of that; None without labels.
     """
 
     views: Views | None
@@ -60,7 +61,7 @@ class PairModel:
         return found
 
     def _score(self, evidence: Evidence) -> Scores:
-        score = np.zeros(len(evidence)) if self.views is None else self.start(self.views.log_odds(evidence))
+        score = self.start(np.zeros(len(evidence)) if self.views is None else self.views.log_odds(evidence))
         return score if self.correction is None else score + self.correction.log_odds(evidence)
 
 
@@ -84,7 +85,7 @@ def save_pair_model(model: PairModel, folder: Path) -> None:
         "calibration": model.calibration.saved(),
         "prior": None if model.views is None else model.views.prior,
         "views": [] if model.views is None else list(model.views.trees),
-        "forests": {name: {"names": trees.names, "groups": trees.groups} for name, trees in forests.items()},
+        "forests": {name: _described(trees) for name, trees in forests.items()},
     }
     (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
     for name, trees in forests.items():
@@ -107,14 +108,23 @@ def load_pair_model(folder: Path) -> PairModel:
         calibrations = (Calibration.loaded(about[key]) for key in ("start", "calibration"))
         start, calibration = calibrations
         return PairModel(views, start, forests.get(_CORRECTION), calibration)
-    except (LookupError, TypeError, ValueError, AttributeError, OSError, lightgbm.basic.LightGBMError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
         raise NrlDedupError(f"{path}: the pair evidence is damaged ({error}). Copy the bundle again.") from error
 
 
-def _load_forest(path: Path, names: list[str], groups: list[str]) -> Trees:
-    trees = Trees(path.read_text("utf-8"), tuple(names), tuple(groups))
-    trees.log_odds(Evidence(np.zeros((1, len(names)), np.float32), trees.names, trees.groups))
-    return trees
+def _described(trees: Trees) -> dict[str, Any]:
+    return {"names": trees.names, "groups": trees.groups, "sha256": _digest(trees.text)}
+
+
+def _load_forest(path: Path, names: list[str], groups: list[str], sha256: str) -> Trees:
+    text = path.read_text("utf-8")
+    if _digest(text) != sha256:  # LightGBM ends the whole process on some texts that are not its own
+        raise ValueError(f"{path.name} is not the file that was written")
+    return Trees(text, tuple(names), tuple(groups))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _view_file(group: str) -> str:
