@@ -10,11 +10,12 @@ from jaxtyping import Float32
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.evidence.columns import column_parts
+from nrl_dedup.evidence.crossing import crossing_parts
 from nrl_dedup.evidence.parts import SIAMESE, Part, RelativeSimilarity
-from nrl_dedup.evidence.photos import photo_parts
+from nrl_dedup.evidence.photos import ShownPhotos, photo_parts
 from nrl_dedup.evidence.spaces import DistanceSpace
 from nrl_dedup.evidence.surroundings import known_neighbours, surround
-from nrl_dedup.evidence.texts import text_parts
+from nrl_dedup.evidence.texts import text_parts, word_space
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.sketch_store import PhotoSketches
 from nrl_dedup.features.words import Words
@@ -47,9 +48,12 @@ def describe_ads(
     """
     known = known_neighbours(neighbours)
     frame = catalogue.frame
-    parts = text_parts(frame["title"], frame["description"], words, known, seed)
+    of_words = word_space(words)
+    parts = text_parts(frame["title"], frame["description"], words, of_words, known, seed)
     if photos is not None:
-        parts += photo_parts(photos, sketches, known, seed)
+        shown = ShownPhotos.of(photos, seed)
+        parts += photo_parts(photos, shown, sketches, known, seed)
+        parts += crossing_parts(of_words, shown.mean(), known)
     parts += column_parts(columns)
     if z is not None:
         space = DistanceSpace(z, ~np.isnan(z).any(axis=1))

@@ -7,7 +7,7 @@ import polars as pl
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt64
 
 from nrl_dedup.evidence.parts import PHOTOS, Columns, Measure, Part, RelativeSimilarity
-from nrl_dedup.evidence.spaces import NAN, Compare, PhotoSpace, Rows, Space, Values
+from nrl_dedup.evidence.spaces import NAN, Compare, DenseSpace, PhotoSpace, Rows, Space, Values
 from nrl_dedup.evidence.surroundings import surround
 from nrl_dedup.evidence.whitening import whitened
 from nrl_dedup.features.ads import AdPhotos
@@ -21,8 +21,36 @@ _BITS_SET = np.array([number.bit_count() for number in range(1 << 16)], np.uint8
 Numbers = Int64[np.ndarray, "some"]
 
 
+@dataclass(frozen=True)
+class ShownPhotos:
+    """The distinct photos that ads show. `rows`: of the feature store; `features`: whitened, of length 1."""
+
+    rows: Int64[np.ndarray, "photos"]
+    features: Float32[np.ndarray, "photos size"]
+    ads: "_Lists"
+
+    @classmethod
+    def of(cls, photos: AdPhotos, seed: int = 0) -> "ShownPhotos":
+        rows, number = np.unique(photos.rows, return_inverse=True)
+        features = np.zeros((0, 1), np.float32)
+        if len(rows):
+            features = whitened(lambda some: _features(photos, rows[some]), len(rows), SIZE, POWER, seed)
+        return cls(rows, features, _Lists(number, photos.offsets))
+
+    def mean(self) -> DenseSpace:
+        """Each ad's photos as one vector of length 1."""
+        counts = np.diff(self.ads.offsets)
+        total = np.zeros((len(counts), self.features.shape[1]), np.float32)
+        np.add.at(total, np.repeat(np.arange(len(counts)), counts), self.features[self.ads.of_ad])
+        return DenseSpace(_to_length_1(total), counts > 0)
+
+
 def photo_parts(
-    photos: AdPhotos, sketches: PhotoSketches | None, known: Int64[np.ndarray, "ads known"], seed: int = 0
+    photos: AdPhotos,
+    shown: ShownPhotos,
+    sketches: PhotoSketches | None,
+    known: Int64[np.ndarray, "ads known"],
+    seed: int = 0,
 ) -> list[Part]:
     """Cosines of the network's features, of where the colours are and of how many there are of each; the same file, the
     same picture, the same size; how many photos an ad has, and how many ads show them.
@@ -31,13 +59,11 @@ def photo_parts(
 
     :param known: `surroundings.known_neighbours`.
     """
-    distinct, number = np.unique(photos.rows, return_inverse=True)
+    distinct, ads = shown.rows, shown.ads
     parts: list[Part] = [Measure("photo_count", PHOTOS, np.diff(photos.offsets).astype(np.float32))]
     if not len(distinct):
         return parts
-    ads = _Lists(number, photos.offsets)
-    features = whitened(lambda some: _features(photos, distinct[some]), len(distinct), SIZE, POWER, seed)
-    spaces: dict[str, Space] = {"photos": ads.space(cosine_of(features))}
+    spaces: dict[str, Space] = {"photos": ads.space(cosine_of(shown.features))}
     digest = SharedValue.of(photos.centre.digests[distinct], ads)
     parts += [PhotoColumn("same_file", ads.space(digest)), Measure("file_rarity", PHOTOS, ads.least(digest.rarities()))]
     if sketches is not None:

@@ -38,21 +38,25 @@ HABITS = {
 
 
 def text_parts(
-    titles: pl.Series, descriptions: pl.Series, words: Words, known: Int64[np.ndarray, "ads known"], seed: int = 0
+    titles: pl.Series,
+    descriptions: pl.Series,
+    words: Words,
+    of_words: SparseSpace,
+    known: Int64[np.ndarray, "ads known"],
+    seed: int = 0,
 ) -> list[Part]:
     """Cosines of words (lemmas), of runs of letters, of titles and of topics; shared tokens, model codes, quantities;
     lengths and habits of writing. Weights come from these ads.
 
-    :param known: `surroundings.known_neighbours`.
+    :param of_words: `word_space(words)`; `known`: `surroundings.known_neighbours`.
     """
     plain = [normalised(titles), normalised(descriptions)]
     tokens = count_terms([tokens_of(texts) for texts in plain])
-    of_words = tf_idf(word_counts(words))
     spaces: dict[str, Space] = {
-        "words": SparseSpace(of_words),
+        "words": of_words,
         "letters": SparseSpace(tf_idf(count_ngrams(tokens, NGRAMS))),
         "titles": SparseSpace(tf_idf(count_terms([tokens_of(plain[0])]).matrix)),
-        "topics": topics(of_words, TOPICS, seed),
+        "topics": topics(of_words.vectors, TOPICS, seed),
     }
     terms = {
         "tokens": tokens.matrix,
@@ -64,6 +68,11 @@ def text_parts(
         *(SharedTerms.of(name, TEXT, counts) for name, counts in terms.items()),
         *_measures(titles, descriptions, words),
     ]
+
+
+def word_space(words: Words) -> SparseSpace:
+    """The cosine of the words' tf-idf."""
+    return SparseSpace(tf_idf(word_counts(words)))
 
 
 def word_counts(words: Words) -> sparse.csr_array:
