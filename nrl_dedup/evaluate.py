@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.baseline import evidence
+from nrl_dedup.blocking_quality import BlockingQuality, blocking_quality
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue, fingerprint
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import weights_fingerprint
-from nrl_dedup.metrics import logits_after_blocking, pairs_completeness, reduction_ratio, sigmoid
+from nrl_dedup.metrics import sigmoid
 from nrl_dedup.pipeline import Prepared, block, prepare
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scoring import pair_logits
@@ -33,22 +34,6 @@ class Contender:
     bundle: Bundle
     photo_folder: Path | None
     backbone_weights: Path | None = None
-
-
-@dataclass(frozen=True)
-class BlockingQuality:
-    """What a model's blocking keeps, of the whole catalogue. An undefined figure is None.
-
-    `candidate_pairs`: the pairs that `link` would score; identical ads cost none. `pairs_completeness`: of the
-    labelled duplicates, the share that is found (identical ads are). `reduction_ratio`: 1 - candidate_pairs / all
-    pairs of ads. `logits`: `metrics.logits_after_blocking`; their average precision counts the lost pairs.
-    """
-
-    neighbours: int
-    candidate_pairs: int
-    pairs_completeness: float | None
-    reduction_ratio: float | None
-    logits: Float64[np.ndarray, "pairs"]
 
 
 @dataclass(frozen=True)
@@ -114,19 +99,20 @@ def evaluate(
     work_dir: Path,
     *,
     threshold: float = 0.5,
-    neighbours: int | None = None,
+    candidates: int | None = None,
     device: torch.device,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Score `pairs` with each model, through the code that `link` uses, and with the first bundle's baseline.
 
-    :param pairs: row_l, row_r, is_duplicate, weight; only their ads are read and embedded, unless `neighbours` is
+    :param pairs: row_l, row_r, is_duplicate, weight; only their ads are read and embedded, unless `candidates` is
         given.
-    :param neighbours: the candidates searched for each ad, to judge blocking over the whole catalogue; None: not asked.
-    :raises NrlDedupError: a photo network or a photo folder cannot be had; what `find_candidates` raises.
+    :param candidates: the candidates of each ad, on average, to judge blocking over the whole catalogue; None: not
+        asked.
+    :raises NrlDedupError: a photo network or a photo folder cannot be had; what `pipeline.block` raises.
     """
     rows = np.arange(len(catalogue))
-    if neighbours is None:
+    if candidates is None:
         rows = np.unique(np.concatenate([pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()]))
     part = catalogue.take(rows)
     rows_l, rows_r = (np.searchsorted(rows, pairs[side].to_numpy()) for side in ("row_l", "row_r"))
@@ -144,16 +130,10 @@ def evaluate(
             progress=progress,
         )
         logits[name] = pair_logits(bundle.model, prepared[name].features, local, device, progress)
-        if neighbours is not None:
-            blocked = block(part, bundle, prepared[name], neighbours, device=device, progress=progress)
-            found, candidates = blocked.finds(rows_l, rows_r), len(blocked.candidates.frame)
-            blocking[name] = BlockingQuality(
-                neighbours,
-                candidates,
-                pairs_completeness(pairs["is_duplicate"].to_numpy(), found),
-                reduction_ratio(candidates, len(catalogue)),
-                logits_after_blocking(logits[name], found),
-            )
+        if candidates is not None:
+            blocked = block(part, bundle, prepared[name], candidates, device=device, progress=progress)
+            labels = pairs["is_duplicate"].to_numpy()
+            blocking[name] = blocking_quality(blocked, candidates, rows_l, rows_r, labels, logits[name])
     first = contenders[0]
     seen = prepared[first.name]
     logits[BASELINE] = first.bundle.baseline.logits(evidence(seen.words, seen.features.photos, rows_l, rows_r))

@@ -17,12 +17,10 @@ from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.pipeline import Blocked, block, prepare
+from nrl_dedup.pipeline import CANDIDATES, Blocked, block, prepare
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scoring import logits_of
 from nrl_dedup.thresholds import ChosenThreshold, HeldOut, threshold_for_precision, threshold_for_recall
-
-NEIGHBOURS = 20
 
 
 def held_out_candidates(
@@ -31,7 +29,7 @@ def held_out_candidates(
     photo_folder: Path | None,
     work_dir: Path,
     *,
-    neighbours: int = NEIGHBOURS,
+    most: int = CANDIDATES,
     device: torch.device,
     progress: Progress = SILENT,
 ) -> pl.DataFrame:
@@ -60,7 +58,7 @@ def held_out_candidates(
     if not held_out.any():
         return pl.DataFrame(schema=HELD_OUT)
     prepared = prepare(part, bundle, photo_folder, work_dir, device=device, progress=progress)
-    blocked = block(part, bundle, prepared, neighbours, device=device, progress=progress)
+    blocked = block(part, bundle, prepared, most, device=device, progress=progress)
     found = blocked.candidates.frame
     left, right = found["row_l"].to_numpy(), found["row_r"].to_numpy()
     wanted = held_out[blocked.rows[left]] | held_out[blocked.rows[right]]

@@ -4,7 +4,7 @@ Reads as the method's sentence: words and photos become features, features embed
 candidate pairs scored pairs, scored pairs links and clusters.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Float32, Int64
 
-from nrl_dedup.blocking import Candidates, collapse, find_candidates
+from nrl_dedup.blocking import Candidates, collapse, search_spaces
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
@@ -28,6 +28,8 @@ from nrl_dedup.metrics import sigmoid
 from nrl_dedup.model import SiameseModel, image_shape, photo_kind
 from nrl_dedup.progress import SILENT, Progress, StageClock, StageCost
 from nrl_dedup.scoring import logits_of, score_pairs
+
+CANDIDATES = 100
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class Blocked:
     """The embeddings of a catalogue's distinct ads, and the pairs of them that are worth scoring.
 
     `rows`: the rows that were embedded: of identical ads the smallest, and none of an ad that has neither words nor a
-    readable photo. `candidates`: pairs of positions in `rows`, none of an ad that the model cannot tell from others.
+    readable photo. `candidates`: pairs of positions in `rows`, none of an ad that the model cannot tell from others;
+    and the neighbours of each of `rows` in every space.
     `identical`: `tables.CANDIDATE_PAIRS`, each ad that another stands for, with that other.
     `position`: where in `rows` each ad is, or the one that stands for it; -1 for ads that say nothing.
     """
@@ -107,7 +110,7 @@ class Blocked:
     ) -> Bool[np.ndarray, "pairs"]:
         """Whether blocking brings the two ads of each pair together: they are identical, or a candidate pair is made
         of the ads that stand for them."""
-        ends = np.sort([self.position[rows_l], self.position[rows_r]], axis=0)
+        ends = self._ends(rows_l, rows_r)
         count, frame = len(self.rows), self.candidates.frame
         keys = frame["row_l"].to_numpy() * count + frame["row_r"].to_numpy()  # ascending, as the frame is ordered
         wanted = ends[0] * count + ends[1]
@@ -115,24 +118,48 @@ class Blocked:
         candidate = np.append(keys, -1)[at] == wanted
         return (ends[0] >= 0) & (candidate | (ends[0] == ends[1]))
 
+    def identical_ends(
+        self, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
+    ) -> Bool[np.ndarray, "pairs"]:
+        """Whether one ad stands for both ads of each pair."""
+        ends = self._ends(rows_l, rows_r)
+        return (ends[0] >= 0) & (ends[0] == ends[1])
+
+    def finds_in(
+        self, place: int, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
+    ) -> Bool[np.ndarray, "pairs"]:
+        """As `finds`, where the space at `place` of `candidates.spaces` were the only one."""
+        ends, found = self._ends(rows_l, rows_r), self.identical_ends(rows_l, rows_r)
+        there = ends[0] >= 0
+        found[there] |= self.candidates.from_space(place, *ends[:, there])
+        return found
+
+    def _ends(
+        self, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
+    ) -> Int64[np.ndarray, "2 pairs"]:
+        """The positions of the two ads of each pair, the smaller first."""
+        return np.sort([self.position[rows_l], self.position[rows_r]], axis=0)
+
 
 def block(
     catalogue: Catalogue,
     bundle: Bundle,
     prepared: Prepared,
-    neighbours: int,
+    most: int = CANDIDATES,
     *,
     seed: int = 0,
     device: torch.device,
     clock: StageClock | None = None,
     progress: Progress = SILENT,
 ) -> Blocked:
-    """Collapse identical ads (same words, same photo), embed the rest, and find the candidate pairs among them.
+    """Collapse identical ads (same words, same photos), embed the rest, and find the candidate pairs among them.
+
+    :param most: candidates an ad, on average (`search_spaces`).
 
     An ad that has nothing of what the model reads and knows, such as one of unknown words and no photo, has the vector
     of every other such ad. It is in no candidate pair: that they are the same is nothing that the model can tell.
 
-    :raises NrlDedupError: what `find_candidates` raises.
+    :raises NrlDedupError: what `search_spaces` raises.
     """
     clock, features = clock or StageClock(), prepared.features
     with clock.stage("embedding"):
@@ -142,17 +169,24 @@ def block(
         rows = groups.representatives[something[groups.representatives]]
         embeddings = embed_ads(bundle.model, features, rows, device=device, progress=progress)
 
-    with clock.stage("blocking"):
-        telling = np.flatnonzero(_telling(bundle.model, features)[rows])
-        candidates = find_candidates(
-            _scaled(bundle, embeddings[telling], device), neighbours, device=device, seed=seed, progress=progress
-        )
-        candidates = replace(candidates, frame=_renumbered(candidates.frame, telling))
-        stars = groups.stars()
-        identical = stars.filter(pl.Series(something[stars["row_r"].to_numpy()], dtype=pl.Boolean))
-        position = np.full(len(catalogue), -1)
-        position[rows] = np.arange(len(rows))
-        position = position[groups.representatives[groups.group_of]]
+    telling = np.flatnonzero(_telling(bundle.model, features)[rows])
+    found = search_spaces(
+        _scaled(bundle, embeddings[telling], device),
+        catalogue.frame,
+        features.photos,
+        rows[telling],
+        most,
+        device=device,
+        seed=seed,
+        clock=clock,
+        progress=progress,
+    )
+    candidates = found if len(telling) == len(rows) else found.spread(telling, len(rows))
+    stars = groups.stars()
+    identical = stars.filter(pl.Series(something[stars["row_r"].to_numpy()], dtype=pl.Boolean))
+    position = np.full(len(catalogue), -1)
+    position[rows] = np.arange(len(rows))
+    position = position[groups.representatives[groups.group_of]]
     return Blocked(rows, embeddings, candidates, identical, position)
 
 
@@ -190,7 +224,7 @@ def link(
     work_dir: Path,
     *,
     threshold: float = 0.5,
-    neighbours: int = 20,
+    most: int = CANDIDATES,
     clustering: str = DEFAULT,
     seed: int = 0,
     device: torch.device,
@@ -203,8 +237,10 @@ def link(
     readable photo say nothing, and are linked to none; those that have nothing that the model reads and knows, to
     identical ones only.
 
+    :param most: candidates an ad, on average (`block`).
     :param clustering: a row of `clustering.METHODS`.
-    :raises NrlDedupError: the photo network or the photo folder cannot be had, or `clustering` is unknown.
+    :raises NrlDedupError: the photo network or the photo folder cannot be had, or `clustering` is unknown; what
+        `block` raises.
     """
     clock, model, method = StageClock(), bundle.model, clustering_method(clustering)
     prepared = prepare(
@@ -217,7 +253,7 @@ def link(
         clock=clock,
         progress=progress,
     )
-    blocked = block(catalogue, bundle, prepared, neighbours, seed=seed, device=device, clock=clock, progress=progress)
+    blocked = block(catalogue, bundle, prepared, most, seed=seed, device=device, clock=clock, progress=progress)
 
     with clock.stage("scoring"):
         scored = score_pairs(model, blocked.embeddings, blocked.candidates.frame, device=device, progress=progress)

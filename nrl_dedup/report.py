@@ -89,10 +89,12 @@ class Report:
         kept = self.evaluation.blocking[name]
         return {
             "ads": len(self.evaluation.catalogue),
-            "neighbours": kept.neighbours,
+            "candidates_wanted": kept.wanted,
             "candidate_pairs": kept.candidate_pairs,
+            "candidates_per_ad": {"mean": kept.mean_per_ad, "most": kept.most_per_ad},
             "pairs_completeness": kept.pairs_completeness,
             "reduction_ratio": kept.reduction_ratio,
+            "spaces": [vars(space) for space in kept.spaces],
             **after.as_json(),
         }
 

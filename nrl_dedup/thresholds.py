@@ -86,7 +86,7 @@ def threshold_for_recall(held_out: HeldOut, target: float, *, seed: int = 0) -> 
         best = recall[-1] if len(recall) else 0.0
         raise NrlDedupError(
             f"--recall {target}: blocking finds {best:.3f} of the {held_out.labels.sum():,} held-out duplicates. "
-            "Ask for less, or search with more --neighbours."
+            "Ask for less, or search with more --candidates."
         )
     return _chosen(held_out, float(scores[reached[0]]), seed)
 

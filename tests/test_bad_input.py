@@ -115,7 +115,7 @@ def test_photo_folder_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp
 
 @pytest.mark.parametrize(
     "options",
-    [("--threshold", "1.5"), ("--neighbours", "0"), ("--threshold", "half"), ("--seed", "-1"), ("--seed", str(2**63))],
+    [("--threshold", "1.5"), ("--candidates", "0"), ("--threshold", "half"), ("--seed", "-1"), ("--seed", str(2**63))],
 )
 def test_options(run: Run, trained: Path, tmp_path: Path, options: tuple) -> None:
     err = failing_link(run, tmp_path, tmp_path / "no-such.csv", "--model", trained, *options)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.spatial.distance import cdist
 
-from nrl_dedup.blocking import candidates as candidates_module
-from nrl_dedup.blocking import collapse, find_candidates
+from nrl_dedup.blocking import collapse, find_candidates, joint_space
+from nrl_dedup.blocking import nearest as nearest_module
 from nrl_dedup.blocking import search as search_module
-from nrl_dedup.blocking.search import InvertedSearch, faiss_device, without_self
+from nrl_dedup.blocking import vectors as vectors_module
+from nrl_dedup.blocking.search import L2, InvertedSearch, faiss_device, without_self
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.progress import Silent
 
@@ -63,7 +64,17 @@ def test_exact_search_gives_the_pairs_of_brute_force(n, neighbours, seed):
     z = np.random.default_rng(seed).random((n, 5), dtype=np.float32)
     result = find_candidates(z, neighbours, device=CPU, index="exact")
     assert pairs_of(result.frame) == brute_force(z, neighbours)
-    assert result.recall == 1.0
+    assert result.spaces[0].recall == 1.0
+
+
+def test_the_joint_space_lists_the_nearest_in_their_order_with_minus_their_distance():
+    z = structured(200)
+    space = joint_space(z, 7, device=CPU, index="exact")
+    apart = cdist(z.astype(np.float64), z.astype(np.float64), "cityblock")
+    np.fill_diagonal(apart, np.inf)
+    assert (space.neighbours.rows == np.argsort(apart, axis=1)[:, :7]).all()
+    np.testing.assert_allclose(space.neighbours.similarities, -np.sort(apart, axis=1)[:, :7], rtol=1e-5)
+    assert not space.crowded.any()
 
 
 def test_the_nearest_in_l1_are_the_best_by_the_heads_logit():
@@ -87,7 +98,7 @@ def test_the_nearest_in_l1_are_the_best_by_the_heads_logit():
 
 
 def test_pairs_are_ordered_unique_and_never_of_an_ad_with_itself(monkeypatch):
-    monkeypatch.setattr(candidates_module, "QUERIES", 7)  # several chunks
+    monkeypatch.setattr(nearest_module, "ADS_AT_ONCE", 7)  # several chunks
     z = structured(60)
     frame = find_candidates(z, 3, device=CPU, index="exact").frame
     assert (frame["row_l"] < frame["row_r"]).all()
@@ -117,11 +128,16 @@ def test_a_crowd_of_one_vector_is_a_star_and_hides_nobody():
     heard = Heard()
     frame = find_candidates(z, 4, device=CPU, index="exact", progress=heard).frame
 
+    # The crowd lists only itself; the others list their nearest, among which the crowd is one ad.
     rows = np.setdiff1d(np.arange(200), crowd[1:])
-    others = {(rows[i], rows[j]) for i, j in brute_force(z[rows], 4)}
+    apart = cdist(z[rows], z[rows], "cityblock")
+    np.fill_diagonal(apart, np.inf)
+    nearest = rows[np.argsort(apart, axis=1)[:, :4]]
+    others = {(min(i, j), max(i, j)) for i, listed in zip(rows, nearest, strict=True) if i != 20 for j in listed}
+    assert any(20 in pair for pair in others)
     assert pairs_of(frame) == others | {(20, member) for member in crowd[1:]}
     assert frame.rows() == sorted(frame.rows())
-    assert any(message.startswith("4 ads") for message in heard.said)
+    assert any("5 ads are crowded" in message for message in heard.said)
 
 
 def test_equal_vectors_that_are_no_crowd_are_each_others_neighbours():
@@ -158,10 +174,11 @@ def test_inverted_lists_find_what_they_claim():
     z = structured(4_000)
     heard = Heard()
     result = find_candidates(z, 10, device=CPU, index="ivf", progress=heard)
-    assert 0.97 <= result.recall <= 1
+    (space,) = result.spaces
+    assert 0.97 <= space.recall <= 1
     # Pairs found from either side count here, so the share may only be higher than the recall of one side.
-    assert recall_of(result.frame, z, 10) >= result.recall - 0.02
-    assert result.index in heard.said[0] and f"{result.recall:.3f}" in heard.said[0]
+    assert recall_of(result.frame, z, 10) >= space.recall - 0.02
+    assert space.index in heard.said[0] and f"{space.recall:.3f}" in heard.said[0]
     assert heard.warned == []
 
 
@@ -169,9 +186,10 @@ def test_inverted_lists_warn_where_there_is_no_structure():
     z = np.random.default_rng(0).standard_normal((3_000, 128)).astype(np.float32)
     heard = Heard()
     result = find_candidates(z, 10, device=CPU, index="ivf", progress=heard)
-    assert result.recall < 0.97
-    assert f"{result.recall:.1%}" in heard.warned[0]
-    assert recall_of(result.frame, z, 10) >= result.recall - 0.02
+    (space,) = result.spaces
+    assert space.recall < 0.97
+    assert f"{space.recall:.1%}" in heard.warned[0]
+    assert recall_of(result.frame, z, 10) >= space.recall - 0.02
 
 
 def test_the_same_pairs_each_time_and_on_any_number_of_cores():
@@ -206,7 +224,7 @@ def test_ranking_again_by_l1_keeps_the_nearest_and_what_is_missing_last(monkeypa
 def test_a_net_in_l2_ranked_by_l1_finds_the_same_neighbours():
     """What a GPU does, done on the CPU."""
     z = structured(2_000, seed=6)
-    search = InvertedSearch(z, 10, CPU, seed=0, metric=faiss.METRIC_L2)
+    search = InvertedSearch(z, 10, CPU, seed=0, in_lists=L2)
     distances, rows = search.nearest(z[:300])
     apart = cdist(z[:300].astype(np.float64), z.astype(np.float64), "cityblock")
     np.testing.assert_allclose(distances, np.take_along_axis(apart, rows, axis=1), rtol=1e-5, atol=1e-5)
@@ -219,9 +237,9 @@ def test_a_net_in_l2_ranked_by_l1_finds_the_same_neighbours():
 
 def test_auto_is_exact_while_cheap_and_inverted_beyond(monkeypatch):
     z = structured(500)
-    assert "exact" in find_candidates(z, 5, device=CPU).index
-    monkeypatch.setitem(candidates_module.EXACT_WORK, "cpu", 500 * 500 * 16 - 1)
-    assert "inverted" in find_candidates(z, 5, device=CPU).index
+    assert "exact" in find_candidates(z, 5, device=CPU).spaces[0].index
+    monkeypatch.setitem(vectors_module.EXACT_WORK, "cpu", 500 * 500 * 16 - 1)
+    assert "inverted" in find_candidates(z, 5, device=CPU).spaces[0].index
 
 
 def test_torch_and_faiss_share_a_process_in_both_orders():
@@ -241,7 +259,7 @@ def test_a_gpu_without_faiss_code_for_it_falls_back_and_says_so(monkeypatch):
 
 def test_what_find_candidates_refuses():
     z = structured(40)
-    with pytest.raises(NrlDedupError, match="--neighbours 0"):
+    with pytest.raises(NrlDedupError, match="--candidates 0"):
         find_candidates(z, 0, device=CPU)
     with pytest.raises(NrlDedupError, match="index hnsw: wanted one of auto, exact, ivf"):
         find_candidates(z, 5, device=CPU, index="hnsw")

@@ -110,7 +110,7 @@ def test_identical_ads_are_linked_and_empty_ones_are_not(run: Run, shop: Shop, t
     empty = [f"{n},,," for n in range(20, 30)]
     items = tmp_path / "items.csv"
     items.write_text("\n".join(["item_id,title,description,image", *same, *empty]) + "\n", "utf-8")
-    status, _out, err = run("link", items, "--model", trained, "-o", tmp_path / "dupes.csv", "--neighbours", 3)
+    status, _out, err = run("link", items, "--model", trained, "-o", tmp_path / "dupes.csv", "--candidates", 3)
     assert status == 0, err
     clusters = pl.read_csv(tmp_path / "dupes.csv")
     assert sorted(clusters["item_id"]) == list(range(20)) and set(clusters["cluster_id"]) == {0}
@@ -159,7 +159,7 @@ def test_a_catalogue_of_photos_alone(run: Run, shop: Shop, tmp_path: Path) -> No
 def test_ads_without_what_the_model_reads_are_linked_to_identical_ones_only(
     run: Run, shop: Shop, tmp_path: Path, fusion: str, lost: list[str]
 ) -> None:
-    """With as many neighbours as there are other ads, `--threshold 0` links every pair of ads that are searched."""
+    """With as many candidates as there are other ads, `--threshold 0` links every pair of ads that are searched."""
     status, _, err = run(*train_arguments(shop, tmp_path / "bundle", "--fusion", fusion, "--epochs", 1))
     assert status == 0, err
     ads = pl.read_csv(shop.items, infer_schema=False).with_row_index("row")
@@ -168,7 +168,7 @@ def test_ads_without_what_the_model_reads_are_linked_to_identical_ones_only(
     twin = ads.row(0)
     pl.concat([ads, ads.head(1).with_columns(item_id=pl.lit("0999"))]).write_csv(tmp_path / "items.csv")
     outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
-    options = ("--images", shop.images, "--threshold", 0, "--neighbours", 120, "--device", "cpu")
+    options = ("--images", shop.images, "--threshold", 0, "--candidates", 120, "--device", "cpu")
     status, _, err = run("link", tmp_path / "items.csv", "--model", tmp_path / "bundle", *options, *outputs)
     assert status == 0, err
     links = pl.read_csv(tmp_path / "links.csv", infer_schema=False).select("item_id_l", "item_id_r")

@@ -249,7 +249,7 @@ def test_a_slice_column_that_is_not_there(run: Run, shop: Shop, trained: Path, t
     assert "no column 'colour' (--by)" in err and "item_id, title, description, image" in err
 
 
-@pytest.mark.parametrize("options", [("--threshold", "1.5"), ("--neighbours", "0"), ("--model", "no-such-bundle")])
+@pytest.mark.parametrize("options", [("--threshold", "1.5"), ("--candidates", "0"), ("--model", "no-such-bundle")])
 def test_wrong_options(run: Run, trained: Path, options: tuple[str, str]) -> None:
     status, _, err = run("evaluate", "--model", trained, "--blocking", *options)
     assert status in (1, 2) and options[0] in err and "Traceback" not in err
@@ -258,9 +258,9 @@ def test_wrong_options(run: Run, trained: Path, options: tuple[str, str]) -> Non
 # --- blocking ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("neighbours", [1, 3, 119])
+@pytest.mark.parametrize("candidates", [1, 3, 119])
 def test_blocking_is_that_of_link(
-    evaluated, run: Run, shop: Shop, words_only: Path, tmp_path: Path, neighbours
+    evaluated, run: Run, shop: Shop, words_only: Path, tmp_path: Path, candidates
 ) -> None:
     """`link` at threshold 0 writes every candidate. Some ads of the catalogue are identical to others, and some unlike
     ones are labelled duplicates, so that there is something to lose."""
@@ -274,7 +274,7 @@ def test_blocking_is_that_of_link(
     of_twins = of_twins.with_columns(id1=pl.format("twin{}", "id1"))
     identical = twins.select(id1="item_id", id2=pl.col("item_id").str.tail(4), label=pl.lit("1"))
     pl.concat([pairs, of_twins, identical]).write_csv(tmp_path / "pairs.csv")
-    where = ("--images", shop.images, "--model", words_only, "--neighbours", neighbours)
+    where = ("--images", shop.images, "--model", words_only, "--candidates", candidates)
     items = ("--items", tmp_path / "items.csv", "--pairs", tmp_path / "pairs.csv", "--blocking")
     figures, scores, out, _ = evaluated(*items, *where)
     links = tmp_path / "links.csv"
@@ -295,7 +295,7 @@ def test_blocking_is_that_of_link(
     assert kept["reduction_ratio"] == pytest.approx(1 - (len(linked) - stars) / (130 * 129 / 2))
     lost_last = np.where(found, scores["score"], -1.0)
     assert kept["average_precision"] == pytest.approx(average_precision_score(duplicate, lost_last), abs=1e-3)
-    if neighbours == 119:
+    if candidates == 119:
         assert kept["pairs_completeness"] == 1.0
         assert kept["average_precision"] == figures["words"]["average_precision"]
     else:
@@ -308,8 +308,8 @@ def test_pairs_that_blocking_finds_are_those_of_a_set() -> None:
     position = np.concatenate([draw.permutation(8), draw.integers(-1, 8, size=12)])  # 20 ads, 8 of them distinct
     chosen = sorted(pair for pair in combinations(range(8), 2) if draw.random() < 0.4)
     frame = pl.DataFrame(chosen, schema=CANDIDATE_PAIRS, orient="row")
-    candidates = Candidates(frame, "", 1.0)
-    no_pairs = Candidates(frame.clear(), "", 1.0)
+    candidates = Candidates(frame, (), ())
+    no_pairs = Candidates(frame.clear(), (), ())
     rows_l, rows_r = np.array(list(combinations(range(20), 2))).T
     for candidate_pairs, known in ((candidates, set(chosen)), (no_pairs, set())):
         blocked = Blocked(np.arange(8), np.zeros((8, 2), np.float32), candidate_pairs, frame.clear(), position)

@@ -62,8 +62,7 @@ def test_duplicates_that_blocking_loses_are_kept_with_the_lowest_logit(
 
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
     few, many = (
-        held_out_candidates(catalogue, bundle, shop.images, tmp_path, neighbours=count, device=CPU)
-        for count in (1, 119)
+        held_out_candidates(catalogue, bundle, shop.images, tmp_path, most=count, device=CPU) for count in (1, 119)
     )
     assert many["logit"].is_finite().all()
     assert many["is_duplicate"].sum() == few["is_duplicate"].sum()  # none is forgotten

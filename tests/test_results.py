@@ -119,7 +119,7 @@ def model(ap: float, *, lengths: dict | None = None, unlike: dict | None = None,
 
 
 def blocking(completeness: float | None) -> dict:
-    figures = {"ads": 1234, "neighbours": 20, "candidate_pairs": 98765, "pairs_completeness": completeness}
+    figures = {"ads": 1234, "candidates_wanted": 20, "candidate_pairs": 98765, "pairs_completeness": completeness}
     return {**figures, "reduction_ratio": 0.87654321, **part(103, 34, 0.5, (0.4, 0.6))}
 
 

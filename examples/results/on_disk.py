@@ -120,7 +120,7 @@ class Blocking:
     """What a model's candidate search keeps; `part` is the average precision in which lost pairs rank last."""
 
     ads: int
-    neighbours: int
+    wanted: int
     candidate_pairs: int
     pairs_completeness: float | None
     reduction_ratio: float | None
@@ -201,7 +201,7 @@ def _part(row: dict[str, Any]) -> Part:
 
 
 def _blocking(row: dict[str, Any]) -> Blocking:
-    names = ("ads", "neighbours", "candidate_pairs", "pairs_completeness", "reduction_ratio")
+    names = ("ads", "candidates_wanted", "candidate_pairs", "pairs_completeness", "reduction_ratio")
     return Blocking(*(row[name] for name in names), _part(row))
 
 

@@ -157,7 +157,7 @@ def evaluation_sections(evaluation: Evaluation | None) -> list[str]:
     else:
         unlike = (f"`{PRODUCT}` is not finished yet.",)
     searched = next(model.blocking for model in evaluation.models.values())
-    search = f"The {searched.neighbours:,} nearest neighbours of each of the {searched.ads:,} ads are candidates."
+    search = f"Each of the {searched.ads:,} ads has at most {searched.wanted:,} candidates, on average."
     parts = (length_parts(evaluation), unlike, (search, *blocking_parts(evaluation)))
     return [section(title, *made, SAME_COMMAND) for title, made in zip(titles, parts, strict=True)]
 

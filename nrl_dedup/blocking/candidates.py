@@ -1,37 +1,110 @@
-"""Embeddings -> candidate pairs: each ad with its nearest neighbours in L1, without ever holding n x n."""
+"""Spaces -> candidate pairs: the nearest ads of each ad in every space, as many as the cap allows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
-from nrl_dedup.blocking.collapse import first_of_equal
-from nrl_dedup.blocking.search import ExactSearch, InvertedSearch, Search, faiss_device, without_self
+from nrl_dedup.blocking.nearest import Held
+from nrl_dedup.blocking.neighbours import NONE, Space
+from nrl_dedup.blocking.search import L1
+from nrl_dedup.blocking.vectors import nearest_by_vectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.tables import CANDIDATE_PAIRS
 
-INDEXES = ("auto", "exact", "ivf")
-# Most coordinate differences (n * n * size) of an exact search before `auto` takes the inverted lists. Two CPU
-# cores do 1e12 in about 100 s; the GPU's border is an estimate. Counted in work, not in seconds, so that the same
-# catalogue gets the same index on every machine of its kind.
-EXACT_WORK = {"cpu": 1e12, "cuda": 5e13}
-QUERIES = 4_096
+SURROUNDINGS = 10
+ADS_AT_ONCE = 65_536
+NUMBERS_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """`frame`: `tables.CANDIDATE_PAIRS` with rows of z, ordered by row_l, row_r.
-
-    `index`: the search that was used, in words. `recall`: the share of the exact nearest neighbours that it found
-    on a sample of the ads (1.0 where the search is exact).
-    """
+    """`frame`: `tables.CANDIDATE_PAIRS`, ordered by row_l, row_r. `spaces`: where they come from; `depths`: of each
+    space, how many of an ad's nearest became candidates."""
 
     frame: pl.DataFrame
-    index: str
-    recall: float
+    spaces: tuple[Space, ...]
+    depths: tuple[int, ...]
+
+    def from_space(
+        self, place: int, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
+    ) -> Bool[np.ndarray, "pairs"]:
+        """Whether each pair is a candidate pair through the space at `place`, be it through other spaces too."""
+        space, depth = self.spaces[place], self.depths[place]
+        mean = surroundings(space)
+        found = np.zeros(len(rows_l), dtype=bool)
+        for one, other in ((rows_l, rows_r), (rows_r, rows_l)):
+            found |= (proposed(space, mean, one)[:, :depth] == other[:, None]).any(axis=1)
+        return found
+
+    def spread(self, places: Int64[np.ndarray, "some"], count: int) -> "Candidates":
+        """The same among `count` ads, of which these are the ones at `places`, ascending."""
+        frame = self.frame.with_columns(
+            pl.Series(name, places[self.frame[name].to_numpy()]) for name in ("row_l", "row_r")
+        )
+        return Candidates(frame, tuple(space.spread(places, count) for space in self.spaces), self.depths)
+
+    def per_ad(self, ads: int) -> Int64[np.ndarray, "ads"]:
+        """How many candidate partners each of `ads` ads has."""
+        ends = np.concatenate([self.frame["row_l"].to_numpy(), self.frame["row_r"].to_numpy()])
+        return np.bincount(ends, minlength=ads)
+
+
+def surroundings(space: Space) -> Float32[np.ndarray, "ads"]:
+    """The mean similarity of each ad to its ten nearest, or to those that there are; 0 where there are none."""
+    near = space.neighbours.similarities[:, :SURROUNDINGS]
+    counts = (space.neighbours.rows[:, :SURROUNDINGS] != NONE).sum(axis=1)
+    return (np.nan_to_num(near).sum(axis=1) / np.maximum(counts, 1)).astype(np.float32)
+
+
+def proposed(
+    space: Space, mean: Float32[np.ndarray, "ads"], ads: Int64[np.ndarray, "some"]
+) -> Int64[np.ndarray, "some neighbours"]:
+    """The neighbours of some ads in the order in which they become candidates, that of
+
+        2 s(l, r) - m(r),   m = `surroundings`,
+
+    which, as m(l) is the same for all of l's neighbours, is the order of s - m(l) / 2 - m(r) / 2: similarity judged
+    against the surroundings of both (CSLS; Conneau et al. 2018). It keeps an ad that is near to everything, such as
+    one with a template for a text, out of the first places. Of a crowded ad only the first, so that a crowd is a star.
+    """
+    rows, near = space.neighbours.rows[ads], space.neighbours.similarities[ads]
+    behind = np.where(rows != NONE, np.append(mean, 0)[rows] - 2 * near, np.inf)
+    ordered = np.take_along_axis(rows, np.argsort(behind, axis=1, kind="stable"), axis=1)
+    crowded = space.crowded[ads]
+    ordered[crowded] = NONE
+    ordered[crowded, :1] = rows[crowded, :1]
+    return ordered
+
+
+def joint_space(
+    z: Float32[np.ndarray, "ads size"],
+    neighbours: int,
+    *,
+    device: torch.device,
+    seed: int = 0,
+    index: str = "auto",
+    progress: Progress = SILENT,
+) -> Space:
+    """The nearest ads by sum_i |z_l - z_r|_i, z being h scaled by |w|; similarities are minus that distance.
+
+    With b added they are the head's logits, where no w is positive. `index`: as in `nearest_by_vectors`.
+
+    The same z and seed give the same neighbours on the same kind of processor. Runs on the GPU where `device` is one
+    and this FAISS has GPU code (written after FAISS's documentation; not yet measured on a GPU).
+
+    :raises NrlDedupError: what `nearest_by_vectors` raises; z holds values that are not finite.
+    """
+    if not np.isfinite(z.sum(dtype=np.float64)):
+        raise NrlDedupError("The embeddings hold values that are not finite numbers. Train with a lower --lr.")
+    each = Held.one_each(np.arange(len(z)))
+    return nearest_by_vectors(
+        "joint", z, each, neighbours, L1, device=device, seed=seed, index=index, progress=progress
+    )
 
 
 def find_candidates(
@@ -43,102 +116,91 @@ def find_candidates(
     index: str = "auto",
     progress: Progress = SILENT,
 ) -> Candidates:
-    """Pair each ad with its `neighbours` nearest ads by sum_i |z_l - z_r|_i, z being h scaled by |w|.
+    """Pair each ad with its `neighbours` nearest ads in the joint space alone, without a cap.
 
-    `index`: `exact` compares all with all; `ivf` probes inverted lists, as many as it takes to find 97 % of the
-    exact neighbours of a sample; `auto` is `exact` up to `EXACT_WORK`, then `ivf`. An ad is never its own
-    neighbour. Ads at the same distance as the last neighbour may be left out; which ones is arbitrary but the same
-    in each run.
-
-    Crowds: where more than `neighbours` ads have one and the same vector, each is the nearest neighbour of all the
-    others, and no list of `neighbours` could leave the crowd. Only the crowd's smallest row is then searched (and
-    found by others); the rest are paired with it.
-
-    The same z and seed give the same pairs on the same kind of processor. Runs on the GPU where `device` is one
-    and this FAISS has GPU code (written after FAISS's documentation; not yet measured on a GPU).
-
-    :raises NrlDedupError: `neighbours` is not positive or more than the GPU can keep, `index` is unknown, or z
-        holds values that are not finite.
+    Arguments and errors are those of `joint_space`. A crowd, more than `neighbours` ads of one vector, is a star
+    around its smallest row, which stands for all of them where others search.
     """
-    if neighbours < 1:
-        raise NrlDedupError(f"--neighbours {neighbours}: wanted 1 or more.")
-    if index not in INDEXES:
-        raise NrlDedupError(f"index {index}: wanted one of {', '.join(INDEXES)}.")
-    if not np.isfinite(z.sum(dtype=np.float64)):
-        raise NrlDedupError("The embeddings hold values that are not finite numbers. Train with a lower --lr.")
-    if len(z) <= 1:
-        return Candidates(pl.DataFrame(schema=CANDIDATE_PAIRS), "nothing to search", 1.0)
+    space = joint_space(z, neighbours, device=device, seed=seed, index=index, progress=progress)
+    levels = _levels([space], [1])
+    numbers, _ = _listed([space], [1], levels)
+    return Candidates(_frame(numbers, levels, levels, len(z)), (space,), (neighbours,))
 
-    leader = _crowd_leaders(z, neighbours)
-    searched = np.flatnonzero(leader == np.arange(len(z)))
-    members = np.flatnonzero(leader != np.arange(len(z)))
-    if len(members):
-        progress.say(
-            f"{len(members):,} ads have the vector of more than {neighbours:,} others; each is paired with the "
-            "first of those."
-        )
-    distinct = z[searched] if len(members) else np.ascontiguousarray(z)
-    search = _choose(distinct, min(neighbours, len(distinct) - 1), device, seed, index, progress)
-    row_l, row_r = _pairs(distinct, search, progress)
-    frame = pl.DataFrame(
-        {
-            "row_l": np.concatenate([searched[row_l], leader[members]]),
-            "row_r": np.concatenate([searched[row_r], members]),
-        },
-        schema=CANDIDATE_PAIRS,
+
+def unite(spaces: Sequence[Space], steps: Sequence[int], most: int, progress: Progress = SILENT) -> Candidates:
+    """The pairs of each ad with the first T / step `proposed` in every space, T the largest that keeps to the cap.
+
+    The cap: on average an ad has at most `most` candidates, counted among all ads and from both sides (a pair that both
+    list, or that several spaces list, is one). A space of step 1 gives its nearest at T = 1, 2, 3 ...; one of step
+    6 gives one at T = 6, 12, 18 ... Whatever the cap, T is at least 1. An ad that is near to many may have more
+    than `most`, but what it lists itself takes no more of the cap than any other ad's.
+
+    :param spaces: of the same ads. :param steps: one for each space, at least one of them 1.
+    """
+    ads, levels = len(spaces[0].crowded), _levels(spaces, steps)
+    numbers, counts = _listed(spaces, steps, levels)
+    reach = max(1, int(np.searchsorted(2 * np.cumsum(counts), most * ads, side="right")) - 1)
+    found = Candidates(
+        _frame(numbers, levels, reach, ads),
+        tuple(spaces),
+        tuple(min(reach // step, space.neighbours.rows.shape[1]) for space, step in zip(spaces, steps, strict=True)),
     )
-    return Candidates(frame.sort("row_l", "row_r") if len(members) else frame, search.name, search.recall)
+    per_ad = found.per_ad(ads)
+    depths = ", ".join(f"{depth:,} by {space.name}" for space, depth in zip(spaces, found.depths, strict=True))
+    progress.say(
+        f"Candidate pairs: {len(found.frame):,}, of the nearest {depths}; {per_ad.mean() if ads else 0:.1f} for each "
+        f"ad (wanted at most {most:,}), {per_ad.max(initial=0):,} for the ad with most."
+    )
+    return found
 
 
-def _crowd_leaders(z: Float32[np.ndarray, "ads size"], neighbours: int) -> Int64[np.ndarray, "ads"]:
-    """Each ad's own row; inside a crowd of more than `neighbours` ads with one vector, its smallest row."""
-    first = first_of_equal(z)
-    crowded = np.bincount(first, minlength=len(z)) > neighbours
-    return np.where(crowded[first], first, np.arange(len(z)))
+def _levels(spaces: Sequence[Space], steps: Sequence[int]) -> int:
+    """One more than the T at which every list is used up."""
+    return 1 + max(step * max(1, space.neighbours.rows.shape[1]) for space, step in zip(spaces, steps, strict=True))
 
 
-def _choose(
-    z: Float32[np.ndarray, "ads size"],
-    neighbours: int,
-    device: torch.device,
-    seed: int,
-    index: str,
-    progress: Progress,
-) -> Search:
-    device = faiss_device(device, progress)
-    work = len(z) * len(z) * z.shape[1]
-    if index == "exact" or (index == "auto" and work <= EXACT_WORK[device.type]):
-        search: Search = ExactSearch(z, neighbours, device)
-    else:
-        search = InvertedSearch(z, neighbours, device, seed)
-    progress.say(f"Candidate pairs by {search.name}; recall {search.recall:.3f} of exact search.")
-    if search.recall < InvertedSearch.WANTED_RECALL:
-        progress.warn(
-            f"Blocking finds only {search.recall:.1%} of each ad's {neighbours:,} nearest ads: these embeddings "
-            "have little structure to search by."
-        )
-    return search
+def _listed(
+    spaces: Sequence[Space], steps: Sequence[int], levels: int
+) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "levels"]]:
+    """The pairs l < r that any space lists, in order, and the T at which each is first listed; how many each T has.
 
-
-def _pairs(
-    z: Float32[np.ndarray, "ads size"], search: Search, progress: Progress
-) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]]:
-    """The unique pairs l < r, ordered, of each ad and the neighbours that `search` finds.
-
-    A pair is one number, l * n + r: 8 bytes for each neighbour of each ad are all that is held, sorted in place.
+    A pair and its T are one number, (l * ads + r) * levels + T: 8 bytes for each neighbour of each ad are all that is
+    held, sorted and thinned in place.
     """
-    keys = np.empty(len(z) * search.neighbours, dtype=np.int64)
+    ads = len(spaces[0].crowded)
+    if ads * ads * levels >= 2**63:
+        raise NrlDedupError(f"{ads:,} ads with {levels:,} neighbours are too many. Ask for fewer --candidates.")
+    numbers = np.empty(sum(space.neighbours.rows.size for space in spaces), dtype=np.int64)
     filled = 0
-    with progress.task("candidate pairs", len(z)) as task:
-        for start in range(0, len(z), QUERIES):
-            rows = np.arange(start, min(start + QUERIES, len(z)))
-            _, found = search.nearest(z[rows])
-            query, column = np.nonzero(without_self(found, rows))
-            left, right = rows[query], found[query, column]
-            keys[filled : filled + len(left)] = np.minimum(left, right) * len(z) + np.maximum(left, right)
-            filled += len(left)
-            task.advance(len(rows))
-    keys = keys[:filled]
-    keys.sort()
-    keys = keys[np.diff(keys, prepend=-1) != 0]
-    return keys // len(z), keys % len(z)
+    for space, step in zip(spaces, steps, strict=True):
+        mean = surroundings(space)
+        for start in range(0, ads, ADS_AT_ONCE):
+            some = np.arange(start, min(start + ADS_AT_ONCE, ads))
+            listed = proposed(space, mean, some)
+            row, column = np.nonzero(listed != NONE)
+            left, right = some[row], listed[row, column]
+            pair = np.minimum(left, right) * ads + np.maximum(left, right)
+            numbers[filled : filled + len(pair)] = pair * levels + step * (column + 1)
+            filled += len(pair)
+    numbers = numbers[:filled]
+    numbers.sort()
+    filled, last, counts = 0, -1, np.zeros(levels, dtype=np.int64)
+    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
+        some = numbers[start : start + NUMBERS_AT_ONCE]
+        pair = some // levels
+        first = some[np.diff(pair, prepend=last) != 0]
+        last = pair[-1]
+        numbers[filled : filled + len(first)] = first
+        counts += np.bincount(first % levels, minlength=levels)
+        filled += len(first)
+    return numbers[:filled], counts
+
+
+def _frame(numbers: Int64[np.ndarray, "pairs"], levels: int, reach: int, ads: int) -> pl.DataFrame:
+    """The pairs of T <= `reach`."""
+    parts = [numbers[:0]]
+    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
+        some = numbers[start : start + NUMBERS_AT_ONCE]
+        parts.append(some[some % levels <= reach] // levels)
+    pairs = np.concatenate(parts)
+    return pl.DataFrame({"row_l": pairs // max(ads, 1), "row_r": pairs % max(ads, 1)}, schema=CANDIDATE_PAIRS)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64, UInt64
+from scipy import sparse
 
 from nrl_dedup.tables import CANDIDATE_PAIRS
 
@@ -59,6 +60,8 @@ def first_of_equal(z: Float32[np.ndarray, "ads size"]) -> Int64[np.ndarray, "ads
     Like `collapse`, by hashes that are then compared.
     """
     rows = np.arange(len(z))
+    if not len(z):
+        return rows
     hashes = [pl.from_numpy(z[start : start + CHUNK]).hash_rows() for start in range(0, len(z), CHUNK)]
     first = _smallest_row(pl.concat(hashes).alias("hash").to_frame())
     for start in range(0, len(z), CHUNK):
@@ -67,6 +70,14 @@ def first_of_equal(z: Float32[np.ndarray, "ads size"]) -> Int64[np.ndarray, "ads
         differ = members[(z[start + members] != z[part[members]]).any(axis=1)]
         part[differ] = start + differ
     return first
+
+
+def first_of_equal_rows(rows: sparse.csr_array) -> Int64[np.ndarray, "rows"]:
+    """For each row of a sparse matrix the smallest one with the same entries; by two 64-bit sums of hashes alone."""
+    entries = pl.DataFrame({"column": rows.indices, "value": rows.data})
+    hashes = [np.append(entries.hash_rows(seed=seed).to_numpy(), np.uint64(0)) for seed in (0, 1)]
+    sums = [np.where(np.diff(rows.indptr) > 0, np.add.reduceat(each, rows.indptr[:-1]), 0) for each in hashes]
+    return _smallest_row(pl.DataFrame(sums))
 
 
 def _smallest_row(frame: pl.DataFrame) -> Int64[np.ndarray, "rows"]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 NONE = -1
 
@@ -18,3 +18,33 @@ class Neighbours:
 
     rows: Int64[np.ndarray, "ads neighbours"]
     similarities: Float32[np.ndarray, "ads neighbours"]
+
+    def spread(self, places: Int64[np.ndarray, "ads"], count: int) -> "Neighbours":
+        """The same among `count` ads, of which these are the ones at `places`; the others are not in the space."""
+        rows = np.full((count, self.rows.shape[1]), NONE)
+        rows[places] = np.append(places, NONE)[self.rows]
+        similarities = np.full(rows.shape, np.nan, np.float32)
+        similarities[places] = self.similarities
+        return Neighbours(rows, similarities)
+
+
+@dataclass(frozen=True)
+class Space:
+    """One sense of nearness, and what was found by it.
+
+    `crowded`: ads of a crowd, that is of more equal ads than a list can name. Each lists others of the crowd, the
+    smallest row first; which of the rest it names says nothing. `index`: the search that was used, in words.
+    `recall`: the share of the exact nearest that it found on a sample (1.0 where the search is exact).
+    """
+
+    name: str
+    neighbours: Neighbours
+    crowded: Bool[np.ndarray, "ads"]
+    index: str
+    recall: float
+
+    def spread(self, places: Int64[np.ndarray, "ads"], count: int) -> "Space":
+        """As `Neighbours.spread`."""
+        crowded = np.zeros(count, dtype=bool)
+        crowded[places] = self.crowded
+        return Space(self.name, self.neighbours.spread(places, count), crowded, self.index, self.recall)

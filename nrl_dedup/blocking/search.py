@@ -1,4 +1,4 @@
-"""The two ways to the nearest vectors in L1: compare with all, or with those in the likeliest inverted lists."""
+"""The two ways to the nearest vectors in L1 or L2: compare with all, or with those in the likeliest inverted lists."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,6 +12,8 @@ from nrl_dedup.progress import Progress
 
 GPU_MOST = 2_048  # FAISS on a GPU keeps, and probes, no more
 GATHERED = 2**24  # coordinates that re-ranking holds at a time: 64 MiB
+
+L1, L2 = faiss.METRIC_L1, faiss.METRIC_L2  # FAISS's distances in L2 are squared
 
 Found = tuple[Float32[np.ndarray, "queries found"], Int64[np.ndarray, "queries found"]]
 
@@ -28,8 +30,8 @@ class Search(Protocol):
     recall: float
 
     def nearest(self, queries: Float32[np.ndarray, "queries size"]) -> Found:
-        """L1 distances, ascending, and rows of the `neighbours` + 1 nearest vectors (a query that is itself one of
-        the vectors is its own nearest); row -1 where fewer were found."""
+        """Distances, ascending, and rows of the `neighbours` + 1 nearest vectors (a query that is itself one of the
+        vectors is its own nearest); row -1 where fewer were found."""
 
 
 def faiss_device(device: torch.device, progress: Progress) -> torch.device:
@@ -53,14 +55,16 @@ def without_self(
 
 
 class ExactSearch:
-    """Every vector is compared with every other (FAISS's flat index in L1)."""
+    """Every vector is compared with every other (FAISS's flat index)."""
 
-    def __init__(self, z: Float32[np.ndarray, "ads size"], neighbours: int, device: torch.device) -> None:
+    def __init__(
+        self, z: Float32[np.ndarray, "ads size"], neighbours: int, device: torch.device, metric: int = L1
+    ) -> None:
         _check_most(neighbours, device)
-        self.name = f"exact search among {len(z):,} ads"
+        self.name = f"exact search among {len(z):,}"
         self.neighbours = neighbours
         self.recall = 1.0
-        self._index, self._resources = _place(faiss.IndexFlat(z.shape[1], faiss.METRIC_L1), device)
+        self._index, self._resources = _place(faiss.IndexFlat(z.shape[1], metric), device)
         self._index.add(z)
 
     def nearest(self, queries: Float32[np.ndarray, "queries size"]) -> Found:
@@ -71,12 +75,14 @@ class ExactSearch:
 class InvertedSearch:
     """The vectors stand in about 4 sqrt(n) lists, each around a k-means centre; a query sees the nearest lists.
 
-    On the CPU the lists are compared in L1 itself (`metric` = `faiss.METRIC_L1`). On a GPU FAISS compares lists in L2
-    only: it gives a wider net, which is then ranked by L1.
+    On the CPU the lists are compared in `metric` itself. On a GPU FAISS compares lists in L2 only: where L1 is wanted
+    it gives a wider net, which is then ranked by L1.
 
     The number of lists that a query sees (and the net, with its square root) grows until `WANTED_RECALL` of the
-    exact L1 neighbours of `SAMPLE` ads are found, or until a quarter of all lists are seen: exact search would not
+    exact neighbours of `SAMPLE` vectors are found, or until a quarter of all lists are seen: exact search would not
     take much longer then.
+
+    :param in_lists: the metric in which lists are compared; by default what the device allows.
     """
 
     WANTED_RECALL = 0.97
@@ -91,19 +97,21 @@ class InvertedSearch:
         neighbours: int,
         device: torch.device,
         seed: int,
-        metric: int | None = None,
+        metric: int = L1,
+        in_lists: int | None = None,
     ) -> None:
         _check_most(neighbours, device)
-        if metric is None:
-            metric = faiss.METRIC_L1 if device.type == "cpu" else faiss.METRIC_L2
+        if in_lists is None:
+            in_lists = metric if device.type == "cpu" else L2
         random = np.random.default_rng(seed)
         self.neighbours = neighbours
+        self._metric = metric
         self._net = neighbours + 1
-        self._vectors = None if metric == faiss.METRIC_L1 else torch.from_numpy(z).to(device)
+        self._vectors = None if in_lists == metric else torch.from_numpy(z).to(device)
         self._most = GPU_MOST if device.type == "cuda" else len(z)
         lists = max(1, min(int(4 * len(z) ** 0.5), len(z) // 4))
 
-        index = faiss.IndexIVFFlat(faiss.IndexFlat(z.shape[1], metric), z.shape[1], lists, metric)
+        index = faiss.IndexIVFFlat(faiss.IndexFlat(z.shape[1], in_lists), z.shape[1], lists, in_lists)
         self._trainer = faiss.IndexFlatL2(z.shape[1])  # the index does not keep it alive
         index.clustering_index = self._trainer
         index.cp.seed = int(random.integers(2**31))
@@ -116,7 +124,7 @@ class InvertedSearch:
 
         sample = np.sort(random.choice(len(z), min(self.SAMPLE, len(z)), replace=False))
         self.recall = self._tune(z, sample, lists)
-        self.name = f"inverted lists ({self._index.nprobe:,} of {lists:,} seen by each ad)"
+        self.name = f"inverted lists ({self._index.nprobe:,} of {lists:,} seen by each)"
 
     def nearest(self, queries: Float32[np.ndarray, "queries size"]) -> Found:
         """As in `Search`."""
@@ -130,7 +138,7 @@ class InvertedSearch:
 
         A neighbour counts as found if it is no farther than the last exact one, so a tie is no loss.
         """
-        exact, _ = faiss.knn(z[sample], z, self.neighbours + 1, metric=faiss.METRIC_L1)
+        exact, _ = faiss.knn(z[sample], z, self.neighbours + 1, metric=self._metric)
         last = exact[:, -1:] * (1 + 1e-5)
         most_probes = max(1, min(lists // 4, self._most))
         probes = min(self.FIRST_PROBES, most_probes)
@@ -150,7 +158,7 @@ class InvertedSearch:
 def _check_most(neighbours: int, device: torch.device) -> None:
     if device.type == "cuda" and neighbours >= GPU_MOST:
         raise NrlDedupError(
-            f"--neighbours {neighbours}: FAISS finds at most {GPU_MOST - 1} on a GPU. Ask for fewer, or use "
+            f"--candidates {neighbours}: FAISS finds at most {GPU_MOST - 1} on a GPU. Ask for fewer, or use "
             "--device cpu."
         )
 

@@ -193,7 +193,7 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
     """The closing table of `link`, and what its user should know about the result."""
     prepared, clusters = linked.prepared, linked.clusters
     sizes = clusters.group_by("cluster_row").len()["len"]
-    recall = linked.candidates.recall
+    candidates = linked.candidates
     show_table(
         "Linked",
         ("", "count"),
@@ -202,13 +202,19 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
             ("photos read", prepared.photos_read),
             ("photos unreadable", len(prepared.unreadable)),
             ("identical ads", linked.identical),
-            ("candidate pairs", len(linked.candidates.frame)),
-            ("candidate search", linked.candidates.index),
-            ("  its recall against exact search", recall),
+            ("candidate pairs", len(candidates.frame)),
             ("links", len(linked.links)),
             ("clusters", len(sizes)),
             ("ads in clusters", len(clusters)),
             ("largest cluster", sizes.max()),
+        ],
+    )
+    show_table(
+        "Candidates by space",
+        ("", "nearest", "recall", "search"),
+        [
+            (space.name, depth, space.recall, space.index)
+            for space, depth in zip(candidates.spaces, candidates.depths, strict=True)
         ],
     )
     total = sum(cost.seconds for cost in linked.costs)

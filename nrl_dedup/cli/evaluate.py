@@ -49,7 +49,7 @@ PHOTOS, MISSING = "photos", "missing"
     help="Average precision by a column of the items, the number of photos, or what an ad lacks. Repeatable.",
 )
 @click.option("--blocking", is_flag=True, help="What the candidate search keeps of the duplicates.")
-@click.option("--neighbours", default=20, show_default=True, help="Candidates searched for each ad, with --blocking.")
+@click.option("--candidates", default=100, show_default=True, help="Of an ad, on average; with --blocking.")
 @click.option("--threshold", default=0.5, show_default=True, help="For precision and recall.")
 @click.option("--json", "json_path", type=FILE, help="All figures as JSON.")
 @click.option("--scores", type=FILE, help="Every pair's score as CSV.")
@@ -80,8 +80,8 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         raise click.UsageError("--items and --pairs go together.")
     if not 0 <= options["threshold"] <= 1:
         raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
-    if options["neighbours"] < 1:
-        raise click.BadParameter("wanted 1 or more.", param_hint="--neighbours")
+    if options["candidates"] < 1:
+        raise click.BadParameter("wanted 1 or more.", param_hint="--candidates")
     check_outputs(_outputs(options), [items, pairs, options["backbone_weights"]])
     if options["plots"]:
         from nrl_dedup.plots import make_folder
@@ -98,7 +98,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         contenders,
         work_dir(options),
         threshold=options["threshold"],
-        neighbours=options["neighbours"] if options["blocking"] else None,
+        candidates=options["candidates"] if options["blocking"] else None,
         device=device,
         progress=progress,
     )

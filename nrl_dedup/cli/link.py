@@ -31,7 +31,7 @@ DEFAULT_THRESHOLD = 0.5
 @click.option("--threshold", type=float, help="The score from which two ads are linked.  [default: 0.5]")
 @click.option("--precision", type=float, help="Instead of --threshold: the share of links that are to be right.")
 @click.option("--recall", type=float, help="Instead of --threshold: the share of duplicates that are to be linked.")
-@click.option("--neighbours", default=20, show_default=True, help="Candidates searched for each ad.")
+@click.option("--candidates", default=100, show_default=True, help="At most so many candidates an ad, on average.")
 @click.option(
     "--clustering",
     default="average-linkage",
@@ -68,8 +68,8 @@ def link(catalogue: Path, **options: Any) -> None:
         raise click.UsageError(f"{' and '.join(wanted)}: one of them says where links begin. Name one.")
     if not 0 <= (options["threshold"] or 0) <= 1:
         raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
-    if options["neighbours"] < 1:
-        raise click.BadParameter("wanted 1 or more.", param_hint="--neighbours")
+    if options["candidates"] < 1:
+        raise click.BadParameter("wanted 1 or more.", param_hint="--candidates")
     check_seed(options["seed"])
     outputs = {"-o": options["output"], "--links": options["links"]}
     check_outputs(outputs, [catalogue, options["backbone_weights"]])
@@ -89,7 +89,7 @@ def link(catalogue: Path, **options: Any) -> None:
         images,
         work_dir(options),
         threshold=threshold,
-        neighbours=options["neighbours"],
+        most=options["candidates"],
         clustering=options["clustering"],
         seed=options["seed"],
         device=device,

@@ -73,18 +73,32 @@ def _show_unlike_lengths(report: "Report") -> None:
 
 def _show_blocking(report: "Report") -> None:
     kept = report.evaluation.blocking
-    neighbours = next(iter(kept.values())).neighbours
-    rows = []
+    wanted = next(iter(kept.values())).wanted
+    rows: list[tuple[object, ...]] = []
+    parts: list[tuple[object, ...]] = []
     for name, model in report.models.items():
         if model.after_blocking:
             found = kept[name]
             ratio = "-" if found.reduction_ratio is None else f"{found.reduction_ratio:.5f}"
+            per_ad = f"{found.mean_per_ad:.1f}", found.most_per_ad
             after = _with_interval(model.after_blocking)
-            rows.append((name, found.candidate_pairs, found.pairs_completeness, ratio, after))
+            rows.append((name, found.candidate_pairs, *per_ad, found.pairs_completeness, ratio, after))
+            parts += [
+                (name, space.name, space.depth, space.pairs_completeness, space.lost_without) for space in found.spaces
+            ]
     show_table(
-        f"Blocking of all {len(report.evaluation.catalogue):,} ads, {neighbours:,} neighbours each",
-        ("model", "candidate pairs", "pairs completeness", "reduction ratio", "AP with lost pairs last"),
+        f"Blocking of all {len(report.evaluation.catalogue):,} ads, at most {wanted:,} candidates an ad on average",
+        (
+            "model",
+            *("candidate pairs", "an ad", "the ad with most"),
+            *("pairs completeness", "reduction ratio", "AP with lost pairs last"),
+        ),
         rows,
+    )
+    show_table(
+        "Of each space: the nearest that became candidates, and duplicates found by it alone or by no other",
+        ("model", "space", "nearest", "pairs completeness", "lost without it"),
+        parts,
     )
 
 

@@ -34,7 +34,7 @@ def clean(texts: pl.Series, language: str) -> pl.Series:
 
 def spell(texts: pl.Series, row: Language) -> pl.Series:
     """`clean` without its last step, the transliteration, which is cheaper over distinct words."""
-    texts = _fold_twins(texts.fill_null("").str.normalize("NFC")).str.to_lowercase()
+    texts = fold_twins(texts.fill_null("").str.normalize("NFC")).str.to_lowercase()
     if texts.str.contains(_MARKS).any():
         # Accents that NFC could not join to their letter, soft hyphens and joiners are no gap between two words;
         # the zero-width space is one.
@@ -52,7 +52,7 @@ def transliterate(texts: pl.Series, row: Language) -> pl.Series:
     return texts
 
 
-def _fold_twins(texts: pl.Series) -> pl.Series:
+def fold_twins(texts: pl.Series) -> pl.Series:
     """Look-alike letters of words that mix scripts put right; only texts with such words are taken apart."""
     mixing = texts.str.contains(_MIXED).arg_true()
     if mixing.is_empty():

@@ -1,0 +1,92 @@
+"""The photo space: an ad is as near to another as the nearest two of their photos."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+
+from nrl_dedup.blocking.nearest import Held
+from nrl_dedup.blocking.neighbours import Space
+from nrl_dedup.blocking.search import L2
+from nrl_dedup.blocking.vectors import nearest_by_vectors
+from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.words import ragged
+from nrl_dedup.progress import SILENT, Progress
+
+SIZE = 256  # principal components; on real ads they find as many duplicates as MobileNetV2's 1,280 features
+SAMPLE = 50_000
+PHOTOS_AT_ONCE = 4_096
+
+
+def shown_photos(photos: AdPhotos, ads: Int64[np.ndarray, "ads"]) -> Held:
+    """The photos of some ads, as rows of the feature store `photos.centre`."""
+    counts = photos.offsets[ads + 1] - photos.offsets[ads]
+    rows = photos.rows[ragged(photos.offsets[ads], counts)]
+    return Held(rows, np.concatenate([[0], np.cumsum(counts)]), int(rows.max(initial=-1)) + 1)
+
+
+def rooted(photos: AdPhotos, rows: Int64[np.ndarray, "photos"]) -> Iterator[Float32[np.ndarray, "some size"]]:
+    """The pooled features x of photos as sign(x) sqrt |x|, divided by their length, some thousand at a time.
+
+    Their products are the Bhattacharyya coefficients of the features as shares of their sum, if none is negative
+    (Arandjelovic and Zisserman 2012). Of regions the mean is taken first.
+    """
+    for start in range(0, len(rows), PHOTOS_AT_ONCE):
+        features = photos.centre.gather(rows[start : start + PHOTOS_AT_ONCE])
+        if features.ndim > 2:
+            features = features.mean(axis=1)
+        yield unit(np.sign(features) * np.sqrt(np.abs(features)))
+
+
+def unit(vectors: Float32[np.ndarray, "n size"]) -> Float32[np.ndarray, "n size"]:
+    """Vectors divided by their length; what is 0 stays 0."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)
+
+
+def principal_components(
+    photos: AdPhotos, rows: Int64[np.ndarray, "photos"], seed: int = 0
+) -> tuple[Float32[np.ndarray, " size"], Float32[np.ndarray, "size kept"]]:
+    """The mean of the `rooted` features, and the `SIZE` directions in which they vary most; of many photos, of a sample
+    of `SAMPLE`."""
+    if len(rows) > SAMPLE:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, SAMPLE, replace=False))
+    size = photos.centre.shape[-1]
+    total, squares = np.zeros(size), np.zeros((size, size))
+    for some in rooted(photos, rows):
+        exact = some.astype(np.float64)
+        total += exact.sum(axis=0)
+        squares += exact.T @ exact
+    mean = total / len(rows)
+    directions = np.linalg.eigh(squares / len(rows) - np.outer(mean, mean))[1]
+    return mean.astype(np.float32), np.ascontiguousarray(directions[:, ::-1][:, :SIZE], np.float32)
+
+
+def photo_space(
+    photos: AdPhotos,
+    ads: Int64[np.ndarray, "ads"],
+    neighbours: int,
+    *,
+    device: torch.device,
+    seed: int = 0,
+    index: str = "auto",
+    progress: Progress = SILENT,
+) -> Space:
+    """The nearest of some ads by the cosine of their photos: `rooted` features less their mean, as `SIZE` principal
+    components.
+
+    Rows of the result are places in `ads`. `index`: as in `nearest_by_vectors`.
+
+    :raises NrlDedupError: what `nearest_by_vectors` raises.
+    """
+    shown = shown_photos(photos, ads)
+    rows, number = np.unique(shown.items, return_inverse=True)
+    vectors = np.empty((0, 1), np.float32)
+    if len(rows):
+        mean, directions = principal_components(photos, rows, seed)
+        vectors = np.concatenate([unit((some - mean) @ directions) for some in rooted(photos, rows)])
+    return nearest_by_vectors(
+        "photos", vectors, Held(number, shown.offsets, len(rows)), neighbours, L2,
+        device=device, seed=seed, index=index, progress=progress,
+    )  # fmt: skip

@@ -1,0 +1,28 @@
+"""Pair evidence: a second, small model over candidate pairs, which sees more than one vector an ad can hold.
+
+`describe_ads` prepares every ad of a catalogue once; `pair_evidence` compares pairs; `co_train` learns from candidate
+pairs without a label; `fit_pair_model` fits to labelled ones; `score_evidence` scores many millions.
+"""
+
+from nrl_dedup.evidence.ads import AdEvidence, describe_ads
+from nrl_dedup.evidence.fitting import fit_pair_model
+from nrl_dedup.evidence.model import PairModel, load_pair_model, save_pair_model, unlabelled_model
+from nrl_dedup.evidence.pairs import Evidence, pair_evidence
+from nrl_dedup.evidence.scoring import score_evidence
+from nrl_dedup.evidence.views import Views, co_train, pairs_to_learn_from
+
+__all__ = [
+    "AdEvidence",
+    "Evidence",
+    "PairModel",
+    "Views",
+    "co_train",
+    "describe_ads",
+    "fit_pair_model",
+    "load_pair_model",
+    "pair_evidence",
+    "pairs_to_learn_from",
+    "save_pair_model",
+    "score_evidence",
+    "unlabelled_model",
+]

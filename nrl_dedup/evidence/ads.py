@@ -1,0 +1,61 @@
+"""What is prepared once for every ad of a catalogue, so that its pairs can be compared by the million."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float32
+
+from nrl_dedup.blocking.neighbours import Neighbours
+from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.evidence.columns import column_parts
+from nrl_dedup.evidence.crossing import crossing_parts
+from nrl_dedup.evidence.parts import SIAMESE, Part, RelativeSimilarity
+from nrl_dedup.evidence.photos import ShownPhotos, photo_parts
+from nrl_dedup.evidence.spaces import DistanceSpace
+from nrl_dedup.evidence.surroundings import known_neighbours, surround
+from nrl_dedup.evidence.texts import text_parts, word_space
+from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.sketch_store import PhotoSketches
+from nrl_dedup.features.words import Words
+
+
+@dataclass(frozen=True)
+class AdEvidence:
+    """Everything that pairs of a catalogue's ads are compared by."""
+
+    parts: tuple[Part, ...]
+
+
+def describe_ads(
+    catalogue: Catalogue,
+    words: Words,
+    photos: AdPhotos | None,
+    sketches: PhotoSketches | None,
+    columns: Mapping[str, pl.Series],
+    neighbours: Sequence[Neighbours],
+    z: Float32[np.ndarray, "ads size"] | None = None,
+    seed: int = 0,
+) -> AdEvidence:
+    """Prepare the ads of `catalogue`. All weights come from these ads, none from training.
+
+    :param words: of title and description, by row.
+    :param photos: all readable photos of each ad; None for a catalogue of words, as `sketches` then is.
+    :param columns: price, category, place and any further column: text by row (`read_further_columns`).
+    :param neighbours: the nearest ads of each ad in the spaces that blocking searches; at least one space.
+    :param z: the Siamese embeddings scaled by |w|, NaN in the rows of ads that have none; None without a network.
+    """
+    known = known_neighbours(neighbours)
+    frame = catalogue.frame
+    of_words = word_space(words)
+    parts = text_parts(frame["title"], frame["description"], words, of_words, known, seed)
+    if photos is not None:
+        shown = ShownPhotos.of(photos, seed)
+        parts += photo_parts(photos, shown, sketches, known, seed)
+        parts += crossing_parts(of_words, shown.mean(), known)
+    parts += column_parts(columns)
+    if z is not None:
+        space = DistanceSpace(z, ~np.isnan(z).any(axis=1))
+        parts.append(RelativeSimilarity("siamese", SIAMESE, space, surround(space, known)))
+    return AdEvidence(tuple(parts))

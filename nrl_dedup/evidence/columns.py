@@ -1,0 +1,133 @@
+"""Price, category, place and any further column: compared as numbers where it is one of numbers, and as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float32, Float64, Int64
+
+from nrl_dedup.evidence.parts import OTHER, PRICE, Columns, Part
+from nrl_dedup.evidence.spaces import NAN, Rows
+
+_NUMERIC_SHARE = 0.9  # of the values that are there
+_LATITUDE, _LONGITUDE = ("lat", "latitude"), ("lon", "lng", "long", "longitude")
+_EARTH_KM = 6371.0
+
+
+def column_parts(columns: Mapping[str, pl.Series]) -> list[Part]:
+    """A part for each column's values, one more where it is numeric on the whole, one for latitude with longitude.
+
+    :param columns: text (String) by row of the catalogue; null and blank are missing.
+    """
+    parts: list[Part] = []
+    lowered = {name.lower(): name for name in columns}
+    place = [next((lowered[x] for x in names if x in lowered), None) for names in (_LATITUDE, _LONGITUDE)]
+    latitude, longitude = (None if name is None else numbers_of(columns[name]) for name in place)
+    if latitude is not None and longitude is not None:
+        parts.append(Place(OTHER, np.radians(latitude), np.radians(longitude)))
+    else:
+        place = []
+    for name, texts in columns.items():
+        if name in place:
+            continue
+        group = PRICE if "price" in name.lower() else OTHER
+        parts.append(ValueColumn.of(name, group, texts))
+        numbers = numbers_of(texts)
+        if numbers is not None:
+            parts.append(NumberColumn.of(name, group, numbers))
+    return parts
+
+
+def numbers_of(texts: pl.Series) -> Float64[np.ndarray, "ads"] | None:
+    """The numbers in a column, NaN where there is none; None where fewer than 90 % of its values are numbers.
+
+    Currency signs, spaces and commas between thousands are left out; a decimal comma is a point.
+    """
+    bare = texts.fill_null("").str.replace_all(r"[\s\p{Sc}]", "")
+    bare = bare.str.replace_all(r"(\d),(\d{3})(?:\b|$)", "${1}${2}").str.replace(",", ".", literal=True)
+    found = bare.cast(pl.Float64, strict=False)
+    found = pl.select(pl.when(found.is_finite()).then(found)).to_series()
+    there = int((bare != "").sum())
+    if there == 0 or int(found.is_not_null().sum()) < _NUMERIC_SHARE * there:
+        return None
+    return found.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+@dataclass(frozen=True)
+class ValueColumn:
+    """Whether both ads have the same value (case and outer spaces aside), how rare it is, and how many have none.
+
+    `codes`: a number for each value, -1 for none. Rarity: ln(ads with a value / ads with this one), 0 where the values
+    differ.
+    """
+
+    name: str
+    group: str
+    codes: Int64[np.ndarray, "ads"]
+    rarity: Float32[np.ndarray, "values"]
+
+    @classmethod
+    def of(cls, name: str, group: str, texts: pl.Series) -> "ValueColumn":
+        values = texts.fill_null("").str.strip_chars().str.to_lowercase()
+        found = values.rank("dense").cast(pl.Int64).to_numpy() - 1
+        there = (values != "").to_numpy()
+        codes = np.where(there, found, -1)
+        counts = np.bincount(codes[there], minlength=1)
+        return cls(name, group, codes, np.log(max(there.sum(), 1) / np.maximum(counts, 1)).astype(np.float32))
+
+    def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
+        left, right = self.codes[rows_l], self.codes[rows_r]
+        both, same = (left >= 0) & (right >= 0), left == right
+        missing = (left < 0).astype(np.float32) + (right < 0)
+        rarity = np.where(same & both, self.rarity[left], 0)
+        return {
+            f"{self.name}_same": np.where(both, same, NAN).astype(np.float32),
+            f"{self.name}_rarity": np.where(both, rarity, NAN).astype(np.float32),
+            f"{self.name}_missing": missing.astype(np.float32),
+        }
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """|a - b| / max(|a|, |b|), and the share of the catalogue's ads whose number lies between the two.
+
+    `quantiles`: the share of the ads with a number that have a lower one, ties at their middle.
+    """
+
+    name: str
+    group: str
+    numbers: Float64[np.ndarray, "ads"]
+    quantiles: Float64[np.ndarray, "ads"]
+
+    @classmethod
+    def of(cls, name: str, group: str, numbers: Float64[np.ndarray, "ads"]) -> "NumberColumn":
+        there = ~np.isnan(numbers)
+        quantiles = np.full(len(numbers), np.nan)
+        quantiles[there] = (pl.Series(numbers[there]).rank("average").to_numpy() - 0.5) / there.sum()
+        return cls(name, group, numbers, quantiles)
+
+    def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
+        left, right = self.numbers[rows_l], self.numbers[rows_r]
+        largest = np.maximum(np.abs(left), np.abs(right))
+        apart = np.abs(left - right) / np.where(largest > 0, largest, 1)
+        between = np.abs(self.quantiles[rows_l] - self.quantiles[rows_r])
+        return {
+            f"{self.name}_relative": np.where(np.isnan(largest), NAN, apart).astype(np.float32),
+            f"{self.name}_between": between.astype(np.float32),
+        }
+
+
+@dataclass(frozen=True)
+class Place:
+    """ln(1 + kilometres between the two places), on a sphere (haversine); the two angles are in radians."""
+
+    group: str
+    latitude: Float64[np.ndarray, "ads"]
+    longitude: Float64[np.ndarray, "ads"]
+
+    def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
+        (a, b), (c, d) = ((x[rows_l], x[rows_r]) for x in (self.latitude, self.longitude))
+        half = np.sin((a - b) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin((c - d) / 2) ** 2
+        kilometres = 2 * _EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
+        return {"distance": np.log1p(kilometres).astype(np.float32)}

@@ -1,0 +1,65 @@
+"""Whether the photos of one ad fit the words of the other: what ads with like words show, against what is shown."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+from nrl_dedup.blocking.neighbours import NONE
+from nrl_dedup.evidence.parts import BOTH, Part, RelativeSimilarity
+from nrl_dedup.evidence.spaces import NAN, DenseSpace, Rows, Space, Values
+from nrl_dedup.evidence.surroundings import NEAREST, surround
+
+_PAIRS_AT_ONCE = 1 << 16
+
+Vectors = Float32[np.ndarray, "ads size"]
+There = Bool[np.ndarray, "ads"]
+
+
+@dataclass(frozen=True)
+class CrossSpace:
+    """The mean of cos(e_l, v_r) and cos(e_r, v_l): what the words of an ad make expect (e), and what is shown (v)."""
+
+    expected: DenseSpace
+    shown: DenseSpace
+
+    def similarity(self, rows_l: Rows, rows_r: Rows) -> Values:
+        one, other = (
+            np.einsum("ij,ij->i", self.expected.vectors[words], self.shown.vectors[photos])
+            for words, photos in ((rows_l, rows_r), (rows_r, rows_l))
+        )
+        there = self.expected.there & self.shown.there
+        return np.where(there[rows_l] & there[rows_r], (one + other) / 2, NAN)
+
+
+def crossing_parts(words: Space, shown: DenseSpace, known: Int64[np.ndarray, "ads known"]) -> list[Part]:
+    """Expected against shown photos, and the photos that the words of either ad make expect against each other.
+
+    :param words: the space of the words; `shown`: the photos of each ad as one vector.
+    """
+    expected = expected_photos(words, shown, known)
+    spaces: dict[str, Space] = {"expected_shown": CrossSpace(expected, shown), "expected": expected}
+    return [RelativeSimilarity(name, BOTH, space, surround(space, known)) for name, space in spaces.items()]
+
+
+def expected_photos(words: Space, shown: DenseSpace, known: Int64[np.ndarray, "ads known"]) -> DenseSpace:
+    """The mean of what the ten ads with the nearest words show, each weighing its similarity's square.
+
+    A regression from words to photos, by nearest neighbours. Ads without photos, and neighbours without a word in
+    common, do not count; without any, an ad is not in the space.
+    """
+    ads, size = shown.vectors.shape
+    expected = np.zeros((ads, size), np.float32)
+    step = max(1, _PAIRS_AT_ONCE // max(1, known.shape[1]))
+    for start in range(0, ads, step):
+        part = known[start : start + step]
+        ad, place = np.nonzero((part != NONE) & shown.there[part])
+        likeness = np.zeros(part.shape, np.float32)
+        likeness[ad, place] = np.nan_to_num(words.similarity(start + ad, part[ad, place]))
+        nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :NEAREST]
+        weights = np.maximum(np.take_along_axis(likeness, nearest, axis=1), 0) ** 2
+        rows = np.take_along_axis(part, nearest, axis=1)
+        expected[start : start + step] = np.einsum("ij,ijk->ik", weights, shown.vectors[rows])
+    lengths = np.linalg.norm(expected, axis=1)
+    there = lengths > 0
+    return DenseSpace(expected / np.where(there, lengths, 1)[:, None].astype(np.float32), there)

@@ -1,0 +1,87 @@
+"""fit_pair_model(): labelled pairs, many or few, on top of what was learned without labels."""
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.evidence.calibration import Calibration, fit_calibration, platt
+from nrl_dedup.evidence.cross_fitting import FOLDS, ad_folds
+from nrl_dedup.evidence.model import PairModel
+from nrl_dedup.evidence.pairs import Evidence
+from nrl_dedup.evidence.spaces import Rows
+from nrl_dedup.evidence.trees import MOST_ROUNDS, Trees, grow, size_for
+from nrl_dedup.evidence.views import Views
+from nrl_dedup.metrics import log_loss
+
+FEWEST = 10  # of either class
+_ROUNDS = (0, 25, 50, 100, 150, 200, 300, MOST_ROUNDS)
+
+Labels = Bool[np.ndarray, "pairs"]
+Scores = Float64[np.ndarray, "pairs"]
+Folds = Int64[np.ndarray, "pairs"]
+
+
+def fit_pair_model(
+    evidence: Evidence,
+    labels: Labels,
+    rows_l: Rows,
+    rows_r: Rows,
+    weights: Scores | None = None,
+    views: Views | None = None,
+    seed: int = 0,
+) -> PairModel:
+    """Fit to labelled pairs: the scale of the views (where they are given), trees on top, and the calibration.
+
+    Five folds of ads (`cross_fitting.ad_folds`): a model of four scores the fifth. The number of trees with the lowest
+    log loss on those scores is taken, none being one choice where there are views; the calibration is fitted to them;
+    then the model is fitted to all pairs.
+
+    :param weights: of each pair in every loss; None is 1 each.
+    :raises NrlDedupError: fewer than ten duplicates or ten others.
+    """
+    if min(labels.sum(), (~labels).sum()) < FEWEST:
+        raise NrlDedupError(
+            f"Pair evidence wants {FEWEST} duplicates and {FEWEST} others among the labelled pairs; found "
+            f"{labels.sum()} and {(~labels).sum()}. Label more pairs, or train without labels."
+        )
+    weights = np.ones(len(labels)) if weights is None else weights
+    base = np.zeros(len(labels)) if views is None else views.log_odds(evidence)
+    fold_l, fold_r = _folds(rows_l, rows_r, labels)
+    scores = np.zeros((len(_ROUNDS), len(labels)))
+    for fold in np.unique(fold_l):
+        held, rest = np.flatnonzero(fold_l == fold), np.flatnonzero((fold_l != fold) & (fold_r != fold))
+        start = _scale(base[rest], labels[rest], weights[rest], views)
+        trees = _grow(evidence.take(rest), labels[rest], weights[rest], start(base[rest]), MOST_ROUNDS, seed)
+        scores[:, held] = start(base[held]) + trees.log_odds_after(evidence.take(held), _ROUNDS)
+    losses = [log_loss(labels, score, weights) or 0.0 for score in scores]
+    best = int(np.argmin(losses))
+    calibration = fit_calibration(scores[best], labels, weights, fold_l)
+    start = _scale(base, labels, weights, views)
+    rounds = _ROUNDS[best]
+    correction = _grow(evidence, labels, weights, start(base), rounds, seed) if rounds else None
+    return PairModel(views, start, correction, calibration)
+
+
+def _scale(base: Scores, labels: Labels, weights: Scores, views: Views | None) -> Calibration:
+    """The views' log-odds in the labels' scale. Without views, the log-odds of a duplicate."""
+    return platt(base, labels, weights) if views is not None else Calibration(0.0, _log_odds(labels, weights))
+
+
+def _log_odds(labels: Labels, weights: Scores) -> float:
+    return float(np.log(weights[labels].sum() / weights[~labels].sum()))
+
+
+def _grow(evidence: Evidence, labels: Labels, weights: Scores, start: Scores, rounds: int, seed: int) -> Trees:
+    return grow(evidence, labels, weights, rounds=rounds, size=size_for(len(labels)), start=start, seed=seed)
+
+
+def _folds(rows_l: Rows, rows_r: Rows, labels: Labels) -> tuple[Folds, Folds]:
+    """Folds of ads; where one group of duplicates is so large that a fold leaves none, or no others, of pairs."""
+    fold_l, fold_r = ad_folds(rows_l, rows_r, labels)
+    left = [labels[(fold_l != fold) & (fold_r != fold)] for fold in range(FOLDS)]
+    if all(0 < some.sum() < len(some) for some in left):
+        return fold_l, fold_r
+    fold = np.empty(len(labels), np.int64)
+    for of_class in (labels, ~labels):
+        fold[of_class] = np.arange(of_class.sum()) % FOLDS
+    return fold, fold

@@ -1,0 +1,137 @@
+"""The second model: evidence of a pair -> the probability that it is a duplicate, and what it rests on."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.evidence.calibration import Calibration
+from nrl_dedup.evidence.pairs import Evidence
+from nrl_dedup.evidence.trees import Trees
+from nrl_dedup.evidence.views import Views
+from nrl_dedup.metrics import sigmoid
+
+VERSION = 1
+BASE = "base"
+_ABOUT, _CORRECTION = "evidence.json", "correction.txt"
+
+Scores = Float64[np.ndarray, "pairs"]
+
+
+@dataclass(frozen=True)
+class PairModel:
+    """score = start(views' log-odds) + correction's log-odds; log-odds = calibration(score).
+
+    `views`: learned without labels; None where the model was fitted to labelled pairs alone, their log-odds then being
+    0. `start`: their scale, learned from labels. `correction`: trees grown on top of that; None without labels.
+    """
+
+    views: Views | None
+    start: Calibration
+    correction: Trees | None
+    calibration: Calibration
+
+    def log_odds(self, evidence: Evidence) -> Scores:
+        """Of each pair being a duplicate. Rank by these: probabilities that round to 1 have lost their order."""
+        return self.calibration(self._score(evidence))
+
+    def probabilities(self, evidence: Evidence) -> Scores:
+        return sigmoid(self.log_odds(evidence))
+
+    def contributions(self, evidence: Evidence) -> dict[str, Scores]:
+        """What each group of evidence adds to the log-odds; `base` is what no evidence does. They sum to `log_odds`.
+
+        A view's own log-likelihood ratio, and the Shapley values of the correction's trees.
+        """
+        found: dict[str, Scores] = {BASE: np.zeros(len(evidence))}
+        if self.views is not None:
+            for group, ratio in self.views.ratios(evidence).items():
+                found[group] = self.start.slope * self.calibration.slope * ratio
+        if self.correction is not None:
+            by_column = self.calibration.slope * self.correction.contributions(evidence)
+            for at, group in enumerate(self.correction.groups):
+                found[group] = found.get(group, 0.0) + by_column[:, at]
+        found[BASE] = self.log_odds(evidence) - np.sum([found[group] for group in found if group != BASE], axis=0)
+        return found
+
+    def _score(self, evidence: Evidence) -> Scores:
+        score = self.start(np.zeros(len(evidence)) if self.views is None else self.views.log_odds(evidence))
+        return score if self.correction is None else score + self.correction.log_odds(evidence)
+
+
+UNCHANGED = Calibration(1.0, 0.0)
+
+
+def unlabelled_model(views: Views) -> PairModel:
+    """The views alone, with the prior that they agree on for all calibration."""
+    return PairModel(views, UNCHANGED, None, UNCHANGED)
+
+
+def save_pair_model(model: PairModel, folder: Path) -> None:
+    """Write `evidence.json` and a text file for each forest into an existing folder.
+
+    :raises OSError: it cannot be written.
+    """
+    forests = _forests(model)
+    about = {
+        "version": VERSION,
+        "start": model.start.saved(),
+        "calibration": model.calibration.saved(),
+        "prior": None if model.views is None else model.views.prior,
+        "views": [] if model.views is None else list(model.views.trees),
+        "forests": {name: _described(trees) for name, trees in forests.items()},
+    }
+    (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    for name, trees in forests.items():
+        (folder / name).write_text(trees.text, "utf-8")
+
+
+def load_pair_model(folder: Path) -> PairModel:
+    """:raises NrlDedupError: a file is missing or damaged, or of another version."""
+    path = folder / _ABOUT
+    try:
+        about = json.loads(path.read_text("utf-8"))
+        if about["version"] != VERSION:
+            raise NrlDedupError(
+                f"{path}: of version {about['version']}; this program reads version {VERSION}. Train again."
+            )
+        forests = {name: _load_forest(folder / name, **columns) for name, columns in about["forests"].items()}
+        views = None
+        if about["prior"] is not None:
+            views = Views({group: forests[_view_file(group)] for group in about["views"]}, float(about["prior"]))
+        calibrations = (Calibration.loaded(about[key]) for key in ("start", "calibration"))
+        start, calibration = calibrations
+        return PairModel(views, start, forests.get(_CORRECTION), calibration)
+    except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
+        raise NrlDedupError(f"{path}: the pair evidence is damaged ({error}). Copy the bundle again.") from error
+
+
+def _described(trees: Trees) -> dict[str, Any]:
+    return {"names": trees.names, "groups": trees.groups, "sha256": _digest(trees.text)}
+
+
+def _load_forest(path: Path, names: list[str], groups: list[str], sha256: str) -> Trees:
+    text = path.read_text("utf-8")
+    if _digest(text) != sha256:  # LightGBM ends the whole process on some texts that are not its own
+        raise ValueError(f"{path.name} is not the file that was written")
+    return Trees(text, tuple(names), tuple(groups))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _view_file(group: str) -> str:
+    return f"view-{group}.txt"
+
+
+def _forests(model: PairModel) -> dict[str, Trees]:
+    views: Mapping[str, Trees] = {} if model.views is None else model.views.trees
+    found = {_view_file(group): trees for group, trees in views.items()}
+    return found | ({} if model.correction is None else {_CORRECTION: model.correction})

@@ -1,0 +1,23 @@
+"""Candidate pairs -> log-odds, in chunks: the evidence of many millions of pairs is never held whole."""
+
+import numpy as np
+from jaxtyping import Float64
+
+from nrl_dedup.evidence.ads import AdEvidence
+from nrl_dedup.evidence.model import PairModel
+from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, pair_evidence
+from nrl_dedup.evidence.spaces import Rows
+from nrl_dedup.progress import SILENT, Progress
+
+
+def score_evidence(
+    model: PairModel, ads: AdEvidence, rows_l: Rows, rows_r: Rows, progress: Progress = SILENT
+) -> Float64[np.ndarray, "pairs"]:
+    """The model's log-odds of each pair of rows."""
+    log_odds = np.empty(len(rows_l))
+    with progress.task("scoring pairs", len(rows_l)) as task:
+        for start in range(0, len(rows_l), PAIRS_AT_ONCE):
+            chunk = slice(start, start + PAIRS_AT_ONCE)
+            log_odds[chunk] = model.log_odds(pair_evidence(ads, rows_l[chunk], rows_r[chunk]))
+            task.advance(len(log_odds[chunk]))
+    return log_odds

@@ -1,0 +1,99 @@
+"""Spaces in which ads are compared: one similarity for each pair, the higher, the more alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+from scipy import sparse
+
+from nrl_dedup.features.words import ragged
+
+Rows = Int64[np.ndarray, "pairs"]
+Values = Float32[np.ndarray, "pairs"]
+NAN = np.float32(np.nan)
+_PHOTO_PAIRS_AT_ONCE = 1 << 16
+
+
+@runtime_checkable
+class Space(Protocol):
+    """A symmetric similarity of ads. NaN where one of the two is not in the space."""
+
+    def similarity(self, rows_l: Rows, rows_r: Rows) -> Values: ...
+
+
+@dataclass(frozen=True)
+class SparseSpace:
+    """The cosine of sparse vectors of length 1 (float32); an ad with an empty row is not in the space."""
+
+    vectors: sparse.csr_array
+
+    def similarity(self, rows_l: Rows, rows_r: Rows) -> Values:
+        cosine = self.vectors[rows_l].multiply(self.vectors[rows_r]).sum(axis=1).astype(np.float32)
+        there = np.diff(self.vectors.indptr) > 0
+        return np.where(there[rows_l] & there[rows_r], cosine, NAN)
+
+
+@dataclass(frozen=True)
+class DenseSpace:
+    """The cosine of vectors of length 1; `there`: which ads have one."""
+
+    vectors: Float32[np.ndarray, "ads size"]
+    there: Bool[np.ndarray, "ads"]
+
+    def similarity(self, rows_l: Rows, rows_r: Rows) -> Values:
+        cosine = np.einsum("ij,ij->i", self.vectors[rows_l], self.vectors[rows_r])
+        return np.where(self.there[rows_l] & self.there[rows_r], cosine, NAN)
+
+
+@dataclass(frozen=True)
+class DistanceSpace:
+    """- sum_i |z_l - z_r|_i. With z = |w| * h this is the Siamese head's logit without its bias b, for every w <= 0."""
+
+    z: Float32[np.ndarray, "ads size"]
+    there: Bool[np.ndarray, "ads"]
+
+    def similarity(self, rows_l: Rows, rows_r: Rows) -> Values:
+        distance = np.abs(self.z[rows_l] - self.z[rows_r]).sum(axis=1, dtype=np.float32)
+        return np.where(self.there[rows_l] & self.there[rows_r], -distance, NAN)
+
+
+Compare = Callable[[Int64[np.ndarray, "photo_pairs"], Int64[np.ndarray, "photo_pairs"]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class PhotoSpace:
+    """The similarity of the two photos that are the most alike, one of each ad.
+
+    `photos`: those of ad i are `photos[offsets[i]:offsets[i + 1]]`, as numbers that `compare` knows.
+    """
+
+    photos: Int64[np.ndarray, "ad_photos"]
+    offsets: Int64[np.ndarray, "ads_plus_1"]
+    compare: Compare
+
+    def similarity(self, rows_l: Rows, rows_r: Rows) -> Values:
+        counts = np.diff(self.offsets)
+        pairs_of = counts[rows_l] * counts[rows_r]
+        best = np.full(len(rows_l), NAN)
+        some = np.flatnonzero(pairs_of)
+        ends = np.cumsum(pairs_of[some])
+        start = 0
+        while start < len(some):
+            before = ends[start] - pairs_of[some[start]]
+            end = max(start + 1, int(np.searchsorted(ends, before + _PHOTO_PAIRS_AT_ONCE, side="right")))
+            best[some[start:end]] = self._best(rows_l[some[start:end]], rows_r[some[start:end]])
+            start = end
+        return best
+
+    def _best(self, rows_l: Rows, rows_r: Rows) -> Values:
+        """The same for pairs that all have photos on both sides."""
+        many, other = (np.diff(self.offsets)[rows] for rows in (rows_l, rows_r))
+        pairs_of = many * other
+        pair = np.repeat(np.arange(len(rows_l)), pairs_of)
+        place = ragged(np.zeros(len(pairs_of), np.int64), pairs_of)
+        left = self.photos[self.offsets[rows_l][pair] + place // other[pair]]
+        right = self.photos[self.offsets[rows_r][pair] + place % other[pair]]
+        similarity = self.compare(left, right).astype(np.float32, copy=False)
+        return np.maximum.reduceat(similarity, np.cumsum(pairs_of) - pairs_of)

@@ -1,0 +1,142 @@
+"""Learning without a label: what the photos say teaches the words, and what the words say teaches the photos.
+
+Co-training (Blum and Mitchell, 1998). Each group of evidence is a view of the same pairs. That two views agree by
+chance is rare, so the pairs that the others find the most likely are duplicates often enough to learn a view from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.evidence.pairs import Evidence
+from nrl_dedup.evidence.parts import BOTH, GROUPS, PHOTOS, SIAMESE, TEXT
+from nrl_dedup.evidence.spaces import Rows
+from nrl_dedup.evidence.trees import Size, Trees, grow
+from nrl_dedup.metrics import sigmoid
+
+MOST_PAIRS = 1_000_000
+_NO_VIEWS = (BOTH, SIAMESE)  # they have seen text and photos
+_STARTING = (TEXT, PHOTOS)  # the views that have similarities to start from
+_STEPS = 2
+_SURE = 0.5  # of the pairs whose two ads are each other's best
+_NEGATIVES = 10  # for each of them
+_FEWEST_SURE = 20
+_ROUNDS, _SIZE = 150, Size(leaves=7, pairs_in_leaf=30)
+
+Scores = Float64[np.ndarray, "pairs"]
+
+
+@dataclass(frozen=True)
+class Views:
+    """A forest for each group, which gives its log-likelihood ratio; and the log-odds of a duplicate before any.
+
+    Given whether a pair is a duplicate, the views are taken for independent: log-odds = prior + sum of their ratios.
+    They are not quite, so the log-odds are too sure of themselves until labelled pairs put their scale right.
+    """
+
+    trees: Mapping[str, Trees]
+    prior: float
+
+    def ratios(self, evidence: Evidence) -> dict[str, Scores]:
+        """The log-likelihood ratio of each group."""
+        return {group: trees.log_odds(evidence) + np.log(_NEGATIVES) for group, trees in self.trees.items()}
+
+    def log_odds(self, evidence: Evidence) -> Scores:
+        return np.sum([np.full(len(evidence), self.prior), *self.ratios(evidence).values()], axis=0)
+
+
+def co_train(evidence: Evidence, rows_l: Rows, rows_r: Rows, seed: int = 0) -> Views:
+    """Views learned from candidate pairs, as blocking gives them, of any catalogue.
+
+    Text and photos start as the mean z-score of their similarities above the surroundings. Twice, each view learns
+    anew from what the other views say in sum: as duplicates, the better half of the pairs in which each ad is the
+    other's best; as others, ten times as many of the rest, drawn by `seed`. Where text or photos are all that there is
+    to start from, they learn from what they say themselves. What has seen both, as the Siamese score has, is no view.
+
+    The prior is the one that agrees with the mean probability that it leads to (expectation maximisation).
+
+    :raises NrlDedupError: too few candidate pairs to learn from.
+    """
+    scores = {group: _start(evidence, group) for group in _STARTING if _says_something(evidence, group)}
+    draw = np.random.default_rng(seed)
+    views: dict[str, Trees] = {}
+    for _ in range(_STEPS):
+        for group in GROUPS:
+            if group not in _NO_VIEWS and _says_something(evidence, group):
+                taught = _teach(_teacher(scores, group), rows_l, rows_r, draw)
+                views[group] = _learn(evidence.only([group]), *taught, seed)
+        scores = {group: trees.log_odds(evidence) for group, trees in views.items()}
+    found = Views(views, 0.0)
+    return Views(views, _prior(found.log_odds(evidence)))
+
+
+def pairs_to_learn_from(rows_l: Rows, rows_r: Rows, most: int = MOST_PAIRS, seed: int = 0) -> Int64[np.ndarray, "some"]:
+    """The candidate pairs that `co_train` needs, as numbers, ascending: up to about `most`, all pairs of some ads.
+
+    The ads are drawn by `seed`.
+    """
+    if len(rows_l) <= most:
+        return np.arange(len(rows_l))
+    share = 1 - np.sqrt(1 - most / len(rows_l))  # a pair stays if one of its ads is drawn
+    drawn = np.random.default_rng(seed).random(int(max(rows_l.max(), rows_r.max())) + 1) < share
+    return np.flatnonzero(drawn[rows_l] | drawn[rows_r])
+
+
+def _says_something(evidence: Evidence, group: str) -> bool:
+    return bool(np.isfinite(evidence.only([group]).values).any())
+
+
+def _start(evidence: Evidence, group: str) -> Scores:
+    own = evidence.only([group])
+    judged = own.columns([name for name in own.names if name.endswith("_above_mean")]).astype(np.float64)
+    mean, deviation = np.zeros(judged.shape[1]), np.ones(judged.shape[1])
+    some = np.isfinite(judged).sum(axis=0) > 1
+    mean[some], deviation[some] = np.nanmean(judged[:, some], axis=0), np.nanstd(judged[:, some], axis=0)
+    return np.nan_to_num((judged - mean) / np.where(deviation > 0, deviation, 1)).mean(axis=1)
+
+
+def _teacher(scores: Mapping[str, Scores], group: str) -> Scores:
+    """What the other views say; and the own one too, where no other view has similarities."""
+    alone = not any(other in scores for other in _STARTING if other != group)
+    return np.sum([score for other, score in scores.items() if other != group or alone], axis=0)
+
+
+def _teach(
+    teacher: Scores, rows_l: Rows, rows_r: Rows, draw: np.random.Generator
+) -> tuple[Int64[np.ndarray, "sure"], Int64[np.ndarray, "others"]]:
+    """The pairs to learn from: those that are surely duplicates, and others."""
+    mutual = each_others_best(teacher, rows_l, rows_r)
+    ranked = np.flatnonzero(mutual)[np.argsort(-teacher[mutual], kind="stable")]
+    sure = ranked[: round(_SURE * len(ranked))]
+    if len(sure) < _FEWEST_SURE:
+        raise NrlDedupError(
+            f"Learning without labels wants {_FEWEST_SURE} pairs that are likely duplicates; these {len(rows_l)} "
+            f"candidate pairs have {len(sure)}. Take a larger catalogue, or label pairs."
+        )
+    return sure, draw.permutation(np.flatnonzero(~mutual))[: _NEGATIVES * len(sure)]
+
+
+def each_others_best(scores: Scores, rows_l: Rows, rows_r: Rows) -> Bool[np.ndarray, "pairs"]:
+    """Whether neither ad of a pair has another pair with a higher score."""
+    best = np.full(int(max(rows_l.max(initial=0), rows_r.max(initial=0))) + 1, -np.inf)
+    np.maximum.at(best, rows_l, scores)
+    np.maximum.at(best, rows_r, scores)
+    return (scores >= best[rows_l]) & (scores >= best[rows_r])
+
+
+def _learn(own: Evidence, sure: Int64[np.ndarray, "sure"], others: Int64[np.ndarray, "others"], seed: int) -> Trees:
+    labels = np.concatenate([np.ones(len(sure), dtype=bool), np.zeros(len(others), dtype=bool)])
+    # Where the rest are too few, they weigh as much as ten times the duplicates all the same.
+    weights = np.where(labels, 1.0, _NEGATIVES * len(sure) / max(len(others), 1))
+    return grow(own.take(np.concatenate([sure, others])), labels, weights, rounds=_ROUNDS, size=_SIZE, seed=seed)
+
+
+def _prior(ratios: Scores) -> float:
+    prior = 0.0
+    for _ in range(200):
+        share = np.clip(sigmoid(ratios + prior).mean(), 1e-9, 1 - 1e-9)
+        prior = float(np.log(share / (1 - share)))
+    return prior

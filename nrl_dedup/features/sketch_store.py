@@ -1,0 +1,92 @@
+"""Photo sketches: made once for each photo, kept in the work directory, found again by the next run."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b, sha256
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int64, Shaped
+
+from nrl_dedup.features.decoding import UnreadablePhoto, decode, quiet_pillow
+from nrl_dedup.features.extraction import READERS, SHARD
+from nrl_dedup.features.photos import PhotoFolder
+from nrl_dedup.features.shards import INDEX, ShardStore, ShardWriter, row_count
+from nrl_dedup.features.sketches import SKETCH, sketch
+from nrl_dedup.progress import SILENT, Progress
+
+VERSION = 1  # of decoding, sketches and layout
+
+
+@dataclass(frozen=True)
+class PhotoSketches:
+    """The sketches of some photos. `photos`: photo (reference), row in `stored`; the readable ones."""
+
+    photos: pl.DataFrame
+    stored: Shaped[np.ndarray, "rows"]
+
+    def rows_of(self, refs: Sequence[str] | pl.Series) -> Int64[np.ndarray, "refs"]:
+        """The row of each photo; -1 where it is unreadable or was not asked for."""
+        asked = pl.DataFrame({"photo": refs}, schema={"photo": pl.String})
+        found = asked.join(self.photos, on="photo", how="left", maintain_order="left")
+        return found["row"].fill_null(-1).to_numpy()
+
+
+def compute_sketches(
+    refs: Sequence[str] | pl.Series, folder: PhotoFolder, work_dir: Path, progress: Progress = SILENT
+) -> PhotoSketches:
+    """The sketches of all photos named by `refs`; those that `work_dir` lacks are made now, 356 bytes each.
+
+    Kept as network features are: shards of 256 photos, and a run that was killed goes on; a photo is known by its
+    reference and its size; one whose bytes cannot be decoded is remembered, one that cannot be read is tried again.
+
+    :raises NrlDedupError: the work directory cannot be written, or is in use by another run.
+    """
+    where = sha256(str(folder.folder).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    store = ShardStore(work_dir / "photos" / f"sketch-{where}-v{VERSION}", (), SKETCH)
+    asked = pl.Series("photo", refs, dtype=pl.String).drop_nulls().unique().sort()
+    sized = asked.to_frame().with_columns(size=pl.Series(folder.sizes(asked.to_list())))
+    there = sized.filter(pl.col("size") >= 0)
+    if not _missing(there, store).is_empty():
+        with store.writing() as writer:
+            _make_all(_missing(there, store), folder, writer, progress)
+    index = store.index()
+    known = sized.join(index, on=["photo", "size"], how="inner").filter(pl.col("row") >= 0).sort("photo")
+    return PhotoSketches(known.select("photo", "row"), store.rows(row_count(index)))
+
+
+def _missing(there: pl.DataFrame, store: ShardStore) -> pl.DataFrame:
+    return there.join(store.index(), on=["photo", "size"], how="anti").sort("photo")
+
+
+def _make_all(missing: pl.DataFrame, folder: PhotoFolder, writer: ShardWriter, progress: Progress) -> None:
+    with (
+        quiet_pillow(),
+        ThreadPoolExecutor(READERS) as pool,
+        progress.task("photo sketches", len(missing)) as task,
+    ):
+        for shard in missing.iter_slices(SHARD):
+            made = [photo for photo in pool.map(partial(_make, folder), shard.iter_rows()) if photo is not None]
+            if made:
+                sketches = [found for found, _ in made if found is not None]
+                index = pl.DataFrame([row for _, row in made], schema=INDEX, orient="row")
+                readable = pl.col("row") == 0
+                row = pl.when(readable).then(readable.cum_sum().cast(pl.Int64) - 1).otherwise(-1)
+                writer.append(np.array(sketches, SKETCH), index.with_columns(row=row))
+            task.advance(len(shard))
+
+
+def _make(folder: PhotoFolder, photo: tuple[str, int]) -> tuple[np.ndarray | None, tuple] | None:
+    """A sketch and its row of `INDEX`, whose `row` is 0 for a photo that has one; None: not read this time."""
+    try:
+        data = folder.read(photo[0])
+    except UnreadablePhoto:
+        return None
+    digest = int.from_bytes(blake2b(data, digest_size=8).digest(), "little") or 1
+    try:
+        return sketch(decode(data)), (*photo, digest, 0, None)
+    except UnreadablePhoto as error:
+        return None, (*photo, 0, -1, str(error))
