@@ -19,7 +19,7 @@ from nrl_dedup.evidence import (
     save_pair_model,
     unlabelled_model,
 )
-from nrl_dedup.evidence.calibration import Calibration, fit_calibration, isotonic, platt
+from nrl_dedup.evidence.calibration import Calibration, cross_calibrated, fit_calibration, isotonic, platt
 from nrl_dedup.evidence.cross_fitting import ad_folds
 from nrl_dedup.evidence.trees import Size, Trees, grow, size_for
 from nrl_dedup.evidence.views import each_others_best
@@ -137,6 +137,17 @@ def test_bent_calibration_follows_isotonic_regression_and_keeps_the_order() -> N
     assert Calibration.loaded(bent.saved()) == bent
 
 
+def test_a_folds_own_labels_do_not_move_its_calibration() -> None:
+    draw = np.random.default_rng(0)
+    scores, folds, ones = draw.normal(size=3000), np.arange(3000) % 3, np.ones(3000)
+    labels = draw.random(3000) < sigmoid(2 * scores - 1)
+    found = cross_calibrated(scores, labels, ones, folds)
+    assert np.abs(sigmoid(found) - sigmoid(2 * scores - 1)).mean() < 0.03
+    other = cross_calibrated(scores, np.where(folds == 1, ~labels, labels), ones, folds)
+    np.testing.assert_array_equal(other[folds == 1], found[folds == 1])
+    assert (other[folds != 1] != found[folds != 1]).any()
+
+
 def test_folds_keep_ads_and_their_duplicates_together() -> None:
     draw = np.random.default_rng(0)
     left, right = draw.integers(0, 300, size=(2, 900))
@@ -207,7 +218,7 @@ def test_pairs_to_learn_from_are_all_those_of_some_ads() -> None:
 def test_a_fitted_model_ranks_and_is_calibrated_on_ads_it_never_saw(with_views: bool) -> None:
     evidence, labels, left, right = made_pairs(0, ads=2000)
     views = co_train(evidence, left, right) if with_views else None
-    model = fit_pair_model(evidence, labels, left, right, views=views)
+    model = fit_pair_model(evidence, labels, left, right, views=views).model
     test, truth, *_ = made_pairs(1, ads=2000)
     log_odds = model.log_odds(test)
     known = np.nan_to_num(test.values, nan=0.0)
@@ -221,10 +232,23 @@ def test_a_fitted_model_ranks_and_is_calibrated_on_ads_it_never_saw(with_views: 
     np.testing.assert_array_equal(model.probabilities(test), sigmoid(log_odds))
 
 
+def test_the_log_odds_of_the_pairs_themselves_are_of_models_that_did_not_see_them() -> None:
+    evidence, truth, left, right = made_pairs(0)
+    fitted = fit_pair_model(evidence, truth, left, right)
+    assert average_precision_score(truth, fitted.log_odds) == pytest.approx(
+        average_precision_score(made_pairs(1)[1], fitted.model.log_odds(made_pairs(1)[0])), abs=0.06
+    )
+    error = expected_calibration_error(calibration_bins(truth, fitted.log_odds, np.ones(len(truth))))
+    assert (error or 0) < 0.03
+    noise = np.random.default_rng(1).random(len(left)) < 0.2  # there is nothing to learn, but by heart
+    fitted = fit_pair_model(evidence, noise, left, right)
+    assert average_precision_score(noise, fitted.log_odds) < noise.mean() + 0.05
+
+
 def test_weights_count_as_copies_do() -> None:
     evidence, labels, left, right = made_pairs(0)
     weights = np.where(labels, 1.0, 5.0)
-    plain, heavy = (fit_pair_model(evidence, labels, left, right, weights=w) for w in (None, weights))
+    plain, heavy = (fit_pair_model(evidence, labels, left, right, weights=w).model for w in (None, weights))
     shift = np.mean(plain.log_odds(evidence) - heavy.log_odds(evidence))
     assert shift == pytest.approx(np.log(5), abs=0.5)
 
@@ -233,7 +257,7 @@ def test_few_labels_are_enough_on_top_of_views() -> None:
     evidence, labels, left, right = made_pairs(0, ads=1000)
     views = co_train(evidence, left, right)
     some = np.concatenate([np.flatnonzero(labels)[:12], np.flatnonzero(~labels)[:40]])
-    model = fit_pair_model(evidence.take(some), labels[some], left[some], right[some], views=views)
+    model = fit_pair_model(evidence.take(some), labels[some], left[some], right[some], views=views).model
     test, truth, *_ = made_pairs(1, ads=1000)
     alone = average_precision_score(truth, unlabelled_model(views).log_odds(test))
     assert average_precision_score(truth, model.log_odds(test)) > alone - 0.02
@@ -253,7 +277,7 @@ def test_one_group_with_all_duplicates_can_be_fitted() -> None:
     left = np.where(labels, 0, left)
     labels[:15] = True
     left[:15], right[:15] = 0, np.arange(1, 16)
-    assert fit_pair_model(evidence, labels, left, right).log_odds(evidence).shape == labels.shape
+    assert fit_pair_model(evidence, labels, left, right).log_odds.shape == labels.shape
 
 
 @pytest.mark.parametrize("kind", ["views", "labels", "both"])
@@ -262,7 +286,7 @@ def test_a_saved_model_is_the_same_model(kind: str, tmp_path: Path) -> None:
     views = co_train(evidence, left, right)
     model = unlabelled_model(views)
     if kind != "views":
-        model = fit_pair_model(evidence, labels, left, right, views=views if kind == "both" else None)
+        model = fit_pair_model(evidence, labels, left, right, views=views if kind == "both" else None).model
     save_pair_model(model, tmp_path)
     found = load_pair_model(tmp_path)
     assert found == model
@@ -273,7 +297,7 @@ def test_a_saved_model_is_the_same_model(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["missing", "cut", "no tree", "json", "version", "slope"])
 def test_a_damaged_model_is_refused(damage: str, tmp_path: Path) -> None:
     evidence, labels, left, right = made_pairs(0)
-    save_pair_model(fit_pair_model(evidence, labels, left, right), tmp_path)
+    save_pair_model(fit_pair_model(evidence, labels, left, right).model, tmp_path)
     about, trees = tmp_path / "evidence.json", tmp_path / "correction.txt"
     if damage == "missing":
         trees.unlink()

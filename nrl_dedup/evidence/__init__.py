@@ -5,7 +5,7 @@ pairs without a label; `fit_pair_model` fits to labelled ones; `score_evidence` 
 """
 
 from nrl_dedup.evidence.ads import AdEvidence, describe_ads
-from nrl_dedup.evidence.fitting import fit_pair_model
+from nrl_dedup.evidence.fitting import Fitted, fit_pair_model
 from nrl_dedup.evidence.model import PairModel, load_pair_model, save_pair_model, unlabelled_model
 from nrl_dedup.evidence.pairs import Evidence, pair_evidence
 from nrl_dedup.evidence.scoring import score_evidence
@@ -14,6 +14,7 @@ from nrl_dedup.evidence.views import Views, co_train, pairs_to_learn_from
 __all__ = [
     "AdEvidence",
     "Evidence",
+    "Fitted",
     "PairModel",
     "Views",
     "co_train",

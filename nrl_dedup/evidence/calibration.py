@@ -87,3 +87,17 @@ def fit_calibration(scores: Scores, labels: Labels, weights: Scores, folds: Int6
             log_odds[held] = fit(scores[rest], labels[rest], weights[rest])(scores[held])
         errors[fit] = expected_calibration_error(calibration_bins(labels, log_odds, weights))
     return min(errors, key=lambda fit: errors[fit] or 0.0)(scores, labels, weights)
+
+
+def cross_calibrated(scores: Scores, labels: Labels, weights: Scores, folds: Int64[np.ndarray, "pairs"]) -> Scores:
+    """The log-odds of each fold's pairs by a calibration fitted to the other folds, so that their error is honest.
+
+    Where the other folds are all of one class, by one that is fitted to all.
+    """
+    log_odds = np.empty(len(scores))
+    for fold in np.unique(folds):
+        held, rest = folds == fold, folds != fold
+        if labels[rest].all() or not labels[rest].any():
+            rest = np.ones(len(labels), dtype=bool)
+        log_odds[held] = fit_calibration(scores[rest], labels[rest], weights[rest], folds[rest])(scores[held])
+    return log_odds

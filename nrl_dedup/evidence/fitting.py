@@ -1,10 +1,12 @@
 """fit_pair_model(): labelled pairs, many or few, on top of what was learned without labels."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.calibration import Calibration, fit_calibration, platt
+from nrl_dedup.evidence.calibration import Calibration, cross_calibrated, fit_calibration, platt
 from nrl_dedup.evidence.cross_fitting import FOLDS, ad_folds
 from nrl_dedup.evidence.model import PairModel
 from nrl_dedup.evidence.pairs import Evidence
@@ -21,6 +23,17 @@ Scores = Float64[np.ndarray, "pairs"]
 Folds = Int64[np.ndarray, "pairs"]
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A model, and the log-odds of each pair that it was fitted to, from models and calibrations that had not seen it.
+
+    Choose thresholds, and report errors, by `log_odds`: the model's own log-odds of these pairs are too good.
+    """
+
+    model: PairModel
+    log_odds: Scores
+
+
 def fit_pair_model(
     evidence: Evidence,
     labels: Labels,
@@ -29,7 +42,7 @@ def fit_pair_model(
     weights: Scores | None = None,
     views: Views | None = None,
     seed: int = 0,
-) -> PairModel:
+) -> Fitted:
     """Fit to labelled pairs: the scale of the views (where they are given), trees on top, and the calibration.
 
     Five folds of ads (`cross_fitting.ad_folds`): a model of four scores the fifth. The number of trees with the lowest
@@ -56,10 +69,11 @@ def fit_pair_model(
     losses = [log_loss(labels, score, weights) or 0.0 for score in scores]
     best = int(np.argmin(losses))
     calibration = fit_calibration(scores[best], labels, weights, fold_l)
+    log_odds = cross_calibrated(scores[best], labels, weights, fold_l)
     start = _scale(base, labels, weights, views)
     rounds = _ROUNDS[best]
     correction = _grow(evidence, labels, weights, start(base), rounds, seed) if rounds else None
-    return PairModel(views, start, correction, calibration)
+    return Fitted(PairModel(views, start, correction, calibration), log_odds)
 
 
 def _scale(base: Scores, labels: Labels, weights: Scores, views: Views | None) -> Calibration:

@@ -206,7 +206,7 @@ def fitted_row(
 
 def fit(evidence: Evidence, pairs: Pairs, some: np.ndarray, views: Views | None) -> PairModel:
     labels = pairs.labels[some]
-    return fit_pair_model(evidence.take(some), labels, pairs.rows_l[some], pairs.rows_r[some], views=views)
+    return fit_pair_model(evidence.take(some), labels, pairs.rows_l[some], pairs.rows_r[some], views=views).model
 
 
 def ours(evidence: Evidence, pairs: Pairs, views: Views | None, train: np.ndarray, test: np.ndarray) -> np.ndarray:
