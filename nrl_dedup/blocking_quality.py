@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from nrl_dedup.blocked import Blocked
 from nrl_dedup.metrics import logits_after_blocking, pairs_completeness, reduction_ratio
-from nrl_dedup.pipeline import Blocked
 
 
 @dataclass(frozen=True)

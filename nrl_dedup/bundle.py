@@ -5,6 +5,7 @@ model.safetensors       the network, word vectors included
 vocabulary.txt          one word a line, in the order of the word vectors
 split.parquet           item_id_l, item_id_r, is_duplicate, side, weight
 backbone.safetensors    the photo network, where it came from a file rather than from torchvision
+evidence/               the pair model (`evidence.model`); may be missing
 held_out.parquet        candidate pairs of held-out ads (`HELD_OUT`), from which thresholds are chosen; may be missing
 """
 
@@ -22,14 +23,16 @@ from safetensors.torch import load_file, save_file
 from nrl_dedup.baseline import Baseline
 from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings, TextSettings, TrainSettings
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.evidence.model import PairModel, load_pair_model, save_pair_model
 from nrl_dedup.features.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text import Vocabulary
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.tables import check, check_folder_writable, folder_written_beside, give_usual_mode, written_beside
 
-VERSION = 2
-# One of version 1 says neither `photos.pool` nor `pretrain`, whose defaults are what it was made with.
-READ = (1, 2)
+VERSION = 3
+# One of version 1 says neither `photos.pool` nor `pretrain`, whose defaults are what it was made with; before
+# version 3 there is no pair evidence.
+READ = (1, 2, 3)
 SPLIT = {
     "item_id_l": pl.String,
     "item_id_r": pl.String,
@@ -37,8 +40,9 @@ SPLIT = {
     "side": pl.String,
     "weight": pl.Float64,
 }
-# Groups of duplicates of the two ads, and the head's logit of the pair; -inf for one that blocking loses.
+# Groups of duplicates of the two ads, and the pair's logit by a scorer (`scorers`); -inf for one that blocking loses.
 HELD_OUT = {
+    "scorer": pl.String,
     "group_l": pl.Int64,
     "group_r": pl.Int64,
     "is_duplicate": pl.Boolean,
@@ -46,6 +50,7 @@ HELD_OUT = {
     "logit": pl.Float64,
 }
 
+_EVIDENCE = "evidence"
 _ABOUT: dict[str, type | tuple[type, ...]] = {  # of bundle.json
     "settings": dict,
     "image_size": int,
@@ -79,6 +84,7 @@ class DataSource:
     images: str | None
     columns: dict[str, str]
     fingerprint: str
+    compared: tuple[str, ...] = ()  # further columns that the user named
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ class Bundle:
     data: DataSource
     folder: Path | None = None
     held_out: pl.DataFrame | None = None
+    pair_model: PairModel | None = None
 
     @property
     def labelled(self) -> bool:
@@ -140,11 +147,16 @@ def save_bundle(bundle: Bundle, backbone: Backbone | None, folder: Path, *, forc
             raise NrlDedupError(f"-o {folder}: could not be written ({error}).") from error
 
 
-def add_held_out(folder: Path, held_out: pl.DataFrame) -> None:
-    """Put `HELD_OUT` beside a saved bundle.
+def add_pair_model(folder: Path, model: PairModel | None, held_out: pl.DataFrame) -> None:
+    """Put a pair model and `HELD_OUT` beside the network of a saved bundle.
 
     :raises NrlDedupError: it cannot be written.
     """
+    if model is not None:
+        with folder_written_beside(folder / _EVIDENCE) as part:
+            save_pair_model(model, part)
+            for file in part.iterdir():
+                give_usual_mode(file)
     with written_beside(folder / "held_out.parquet") as path:
         check(held_out, HELD_OUT, "held-out candidates").write_parquet(path)
 
@@ -219,9 +231,10 @@ def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
             audit=about["split"],
             history=tuple(Epoch(**epoch) for epoch in about["epochs"]),
             best_epoch=about["best_epoch"],
-            data=DataSource(**about["data"]),
+            data=DataSource(**{**about["data"], "compared": tuple(about["data"].get("compared", ()))}),
             folder=folder.resolve(),
             held_out=_held_out(folder),
+            pair_model=load_pair_model(folder / _EVIDENCE) if (folder / _EVIDENCE).exists() else None,
         )
     except (
         LookupError,
@@ -242,7 +255,12 @@ def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
 
 def _held_out(folder: Path) -> pl.DataFrame | None:
     path = folder / "held_out.parquet"
-    return check(pl.read_parquet(path), HELD_OUT, str(path)) if path.exists() else None
+    if not path.exists():
+        return None
+    kept = pl.read_parquet(path)
+    if "scorer" not in kept.columns:  # version 2 knew one
+        kept = kept.with_columns(scorer=pl.lit("siamese"))
+    return check(kept, HELD_OUT, str(path))
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

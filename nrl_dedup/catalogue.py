@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +37,15 @@ class Catalogue:
 
     `frame` has the columns of `tables.CATALOGUE` and no nulls. Its order is that of the item ids: as numbers if
     every one of them is a whole number (`7` and `007`, equal as numbers, as text), as text (by code point) if not.
+    `further`: the columns beside these that ads are compared by, such as the price: text by row, null where there is
+    none.
     """
 
     path: Path
     frame: pl.DataFrame
     bad_rows: tuple[BadRow, ...] = ()  # the first ten
     bad_count: int = 0
+    further: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -60,7 +63,8 @@ class Catalogue:
 
     def take(self, rows: Int64[np.ndarray, " rows"]) -> "Catalogue":
         """The ads of `rows`, each once and in this catalogue's order; their rows are counted anew."""
-        return replace(self, frame=self.frame[np.unique(rows)])
+        rows = np.unique(rows)
+        return replace(self, frame=self.frame[rows], further=self.further[rows] if self.further.width else self.further)
 
 
 def read_catalogue(
@@ -114,6 +118,25 @@ def read_further_columns(
     columns = (frame[place] for place in wanted)
     texts = (column.list.join(", ") if isinstance(column.dtype, pl.List) else column for column in columns)
     return dict(zip(names, texts, strict=True))
+
+
+def read_compared_columns(
+    catalogue: Catalogue, names: Sequence[str], flag: str, id_column: str | None = None
+) -> dict[str, pl.Series]:
+    usual = {
+        "categoryID": "category",
+        "price": "price",
+        "locationID": "location",
+        "lat": "latitude",
+        "lon": "longitude",
+    }
+    is_csv = catalogue.path.suffix == ".csv"
+    schema = pl.read_csv(catalogue.path, n_rows=0, infer_schema=False).columns if is_csv else []
+    there = [name for name in usual if name in schema]
+    if not there and not names:
+        return {}
+    found = read_further_columns(catalogue, [*there, *names], flag, id_column)
+    return {usual.get(name, name): column for name, column in found.items()}
 
 
 def fingerprint(catalogue: Catalogue) -> str:

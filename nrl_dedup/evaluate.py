@@ -11,14 +11,16 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.baseline import evidence
+from nrl_dedup.blocked import CANDIDATES, block
 from nrl_dedup.blocking_quality import BlockingQuality, blocking_quality
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue, fingerprint
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import weights_fingerprint
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.pipeline import Prepared, block, prepare
+from nrl_dedup.prepared import Prepared, prepare
 from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.scorers import EVIDENCE, make_scorer, scorer_name
 from nrl_dedup.scoring import pair_logits
 
 BASELINE = "baseline"
@@ -99,26 +101,29 @@ def evaluate(
     work_dir: Path,
     *,
     threshold: float = 0.5,
-    candidates: int | None = None,
+    scorer: str | None = None,
+    candidates: int = CANDIDATES,
+    blocking: bool = False,
     device: torch.device,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Score `pairs` with each model, through the code that `link` uses, and with the first bundle's baseline.
 
-    :param pairs: row_l, row_r, is_duplicate, weight; only their ads are read and embedded, unless `candidates` is
-        given.
-    :param candidates: the candidates of each ad, on average, to judge blocking over the whole catalogue; None: not
-        asked.
-    :raises NrlDedupError: a photo network or a photo folder cannot be had; what `pipeline.block` raises.
+    :param pairs: row_l, row_r, is_duplicate, weight. Pair evidence looks at all ads of the catalogue, among which it
+        judges a pair; the Siamese score alone at those of the pairs, unless `blocking` is asked for.
+    :param scorer: as in `pipeline.link`.
+    :param candidates: of each ad, on average. :param blocking: whether to judge blocking over the whole catalogue.
+    :raises NrlDedupError: a photo network or a photo folder cannot be had; what `block` and `scorer_name` raise.
     """
+    scorers = [scorer_name(contender.bundle, scorer) for contender in contenders]
     rows = np.arange(len(catalogue))
-    if candidates is None:
+    if not blocking and EVIDENCE not in scorers:
         rows = np.unique(np.concatenate([pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()]))
     part = catalogue.take(rows)
     rows_l, rows_r = (np.searchsorted(rows, pairs[side].to_numpy()) for side in ("row_l", "row_r"))
     local = pairs.with_columns(row_l=pl.Series(rows_l), row_r=pl.Series(rows_r))
-    logits, prepared, blocking = {}, {}, {}
-    for contender in contenders:
+    logits, prepared, kept = {}, {}, {}
+    for contender, by in zip(contenders, scorers, strict=True):
         name, bundle = contender.name, contender.bundle
         prepared[name] = prepare(
             part,
@@ -127,17 +132,23 @@ def evaluate(
             work_dir,
             device=device,
             backbone_weights=contender.backbone_weights,
+            sketches=by == EVIDENCE,
             progress=progress,
         )
-        logits[name] = pair_logits(bundle.model, prepared[name].features, local, device, progress)
-        if candidates is not None:
+        if blocking or by == EVIDENCE:
             blocked = block(part, bundle, prepared[name], candidates, device=device, progress=progress)
+        if by == EVIDENCE:
+            scores = make_scorer(by, part, bundle, prepared[name], blocked, device=device)
+            logits[name] = scores.logits(blocked.position[rows_l], blocked.position[rows_r], progress)
+        else:
+            logits[name] = pair_logits(bundle.model, prepared[name].features, local, device, progress)
+        if blocking:
             labels = pairs["is_duplicate"].to_numpy()
-            blocking[name] = blocking_quality(blocked, candidates, rows_l, rows_r, labels, logits[name])
+            kept[name] = blocking_quality(blocked, candidates, rows_l, rows_r, labels, logits[name])
     first = contenders[0]
     seen = prepared[first.name]
     logits[BASELINE] = first.bundle.baseline.logits(evidence(seen.words, seen.features.photos, rows_l, rows_r))
-    return Evaluation(part, local, logits, prepared, blocking, threshold)
+    return Evaluation(part, local, logits, prepared, kept, threshold)
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:

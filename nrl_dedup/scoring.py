@@ -7,7 +7,6 @@ from jaxtyping import Float32, Float64, Int64
 
 from nrl_dedup.embed import embed_ads
 from nrl_dedup.features.ads import AdFeatures
-from nrl_dedup.metrics import sigmoid
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.progress import SILENT, Progress
 
@@ -34,26 +33,6 @@ def logits_of(
             logits[part] = model.score(h[left], h[right]).double().cpu().numpy()
             task.advance(len(left))
     return logits
-
-
-def score_pairs(
-    model: SiameseModel,
-    embeddings: Float32[np.ndarray, "ads size"],
-    candidates: pl.DataFrame,
-    *,
-    device: torch.device,
-    progress: Progress = SILENT,
-) -> pl.DataFrame:
-    """`candidates` (tables.CANDIDATE_PAIRS, rows of `embeddings`) with `score` = sigmoid(logit) (SCORED_PAIRS)."""
-    logits = logits_of(
-        model,
-        embeddings,
-        candidates["row_l"].to_numpy(),
-        candidates["row_r"].to_numpy(),
-        device=device,
-        progress=progress,
-    )
-    return candidates.with_columns(score=pl.Series(sigmoid(logits), dtype=pl.Float32))
 
 
 def pair_logits(

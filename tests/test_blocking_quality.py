@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nrl_dedup.blocked import Blocked
 from nrl_dedup.blocking import NONE, Candidates, Neighbours, Space
 from nrl_dedup.blocking_quality import blocking_quality
-from nrl_dedup.pipeline import Blocked
 from nrl_dedup.tables import CANDIDATE_PAIRS
 
 

@@ -12,11 +12,11 @@ import pytest
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import average_precision_score
 
+from nrl_dedup.blocked import Blocked
 from nrl_dedup.blocking import Candidates
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluate import names_of
 from nrl_dedup.features.backbones import weights_fingerprint
-from nrl_dedup.pipeline import Blocked
 from nrl_dedup.tables import CANDIDATE_PAIRS
 from tests.conftest import Run, Shop, train_once
 

@@ -17,6 +17,7 @@ from nrl_dedup.cli.inputs import (
     photo_folder,
     read_catalogue,
     read_labelled,
+    scorer_option,
     work_dir,
     work_dir_option,
 )
@@ -49,7 +50,8 @@ PHOTOS, MISSING = "photos", "missing"
     help="Average precision by a column of the items, the number of photos, or what an ad lacks. Repeatable.",
 )
 @click.option("--blocking", is_flag=True, help="What the candidate search keeps of the duplicates.")
-@click.option("--candidates", default=100, show_default=True, help="Of an ad, on average; with --blocking.")
+@click.option("--candidates", default=100, show_default=True, help="Of an ad, on average.")
+@scorer_option
 @click.option("--threshold", default=0.5, show_default=True, help="For precision and recall.")
 @click.option("--json", "json_path", type=FILE, help="All figures as JSON.")
 @click.option("--scores", type=FILE, help="Every pair's score as CSV.")
@@ -98,7 +100,9 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         contenders,
         work_dir(options),
         threshold=options["threshold"],
-        candidates=options["candidates"] if options["blocking"] else None,
+        scorer=options["scorer"],
+        candidates=options["candidates"],
+        blocking=options["blocking"],
         device=device,
         progress=progress,
     )
@@ -144,7 +148,8 @@ def _inputs(
         weights = weights_of(dict(zip(called, bundles, strict=True)), options["backbone_weights"])
     if items is not None and pairs is not None:
         names = columns(options)
-        ads = read_catalogue(items, names)
+        compared = options["compare"] or [name for bundle in bundles for name in bundle.data.compared]
+        ads = read_catalogue(items, names, compared)
         labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
         images = [photo_folder(options["images"], items)] * len(bundles)
         contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
@@ -156,7 +161,7 @@ def _inputs(
     data = bundles[0].data
     file = bundles[0].data_path(data.items)
     check_outputs(_outputs(options), [file])
-    ads = read_catalogue(file, data.columns)
+    ads = read_catalogue(file, data.columns, data.compared)
     return contenders, ads, remembered_test(bundles[0], ads), data.columns
 
 

@@ -1,7 +1,8 @@
 """What the commands share: options of one name and one meaning, and reading what the user named."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,15 @@ backbone_weights_option = click.option(
     "--backbone-weights", type=FILE, help="The photo network's weights (.pth, .safetensors)."
 )
 
+scorer_option = click.option(
+    "--scorer", help="evidence, or siamese: the network's score alone.  [default: evidence, where the model has it]"
+)
+
 
 def column_options(command: Command) -> Command:
-    """Names for a catalogue whose columns have unusual ones."""
+    """Names for a catalogue whose columns have unusual ones, and further columns."""
+    help_text = "A further column that ads are compared by, beside price, category and place. Repeatable."
+    command = click.option("--compare", multiple=True, metavar="COLUMN", help=help_text)(command)
     for name in ("photo", "description", "title", "id"):
         help_text = f"The catalogue's {name} column, if its name is unusual."
         command = click.option(f"--{name}-column", help=help_text)(command)
@@ -57,14 +64,21 @@ def _given(options: dict[str, Any], *names: str) -> dict[str, str]:
     return {name: options[name] for name in names if options[name]}
 
 
-def read_catalogue(path: Path, names: dict[str, str]) -> "Catalogue":
-    """The catalogue, and a word about the rows that were skipped."""
+def read_catalogue(path: Path, names: dict[str, str], compared: Sequence[str] = ()) -> "Catalogue":
+    """The catalogue with the columns that ads are compared by, and a word about the rows that were skipped.
+
+    :param compared: further columns that the user named.
+    """
+    import polars as pl
+
     from nrl_dedup.catalogue import read_catalogue as read
+    from nrl_dedup.catalogue import read_compared_columns
     from nrl_dedup.cli.console import show_bad_rows
 
     catalogue = read(path, **names)
     show_bad_rows(path, catalogue.bad_count, catalogue.bad_rows)
-    return catalogue
+    further = read_compared_columns(catalogue, compared, "--compare", names.get("id_column"))
+    return replace(catalogue, further=pl.DataFrame(further))
 
 
 def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -> "LabelledPairs":

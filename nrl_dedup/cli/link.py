@@ -14,6 +14,7 @@ from nrl_dedup.cli.inputs import (
     images_option,
     photo_folder,
     read_catalogue,
+    scorer_option,
     work_dir,
     work_dir_option,
 )
@@ -25,13 +26,14 @@ DEFAULT_THRESHOLD = 0.5
 @click.argument("catalogue", type=FILE)
 @images_option
 @click.option("-o", "--output", type=FILE, required=True, help="The clusters: cluster_id, item_id, score.")
-@click.option("--links", type=FILE, help="The links too: item_id_l, item_id_r, score.")
+@click.option("--links", type=FILE, help="The links too: item_id_l, item_id_r, score, and what it rests on.")
 @click.option("--model", type=FILE, help="A bundle.  [default: the shipped one]")
 @backbone_weights_option
 @click.option("--threshold", type=float, help="The score from which two ads are linked.  [default: 0.5]")
 @click.option("--precision", type=float, help="Instead of --threshold: the share of links that are to be right.")
 @click.option("--recall", type=float, help="Instead of --threshold: the share of duplicates that are to be linked.")
 @click.option("--candidates", default=100, show_default=True, help="At most so many candidates an ad, on average.")
+@scorer_option
 @click.option(
     "--clustering",
     default="average-linkage",
@@ -76,11 +78,13 @@ def link(catalogue: Path, **options: Any) -> None:
     device = pick_device(options["device"])
     bundle = load_bundle(options["model"], device)
     threshold = DEFAULT_THRESHOLD if options["threshold"] is None else options["threshold"]
-    chosen = choose_threshold(bundle, precision=options["precision"], recall=options["recall"])
+    chosen = choose_threshold(
+        bundle, scorer=options["scorer"], precision=options["precision"], recall=options["recall"]
+    )
     if chosen is not None:
         threshold = score_of(chosen)
         show_threshold(threshold, chosen)
-    ads = read_catalogue(catalogue, columns(options))
+    ads = read_catalogue(catalogue, columns(options), options["compare"] or bundle.data.compared)
     images = photo_folder(options["images"], catalogue)
     show_photo_use(bundle, ads, images, options["images"])
     linked = link_catalogue(
@@ -90,6 +94,7 @@ def link(catalogue: Path, **options: Any) -> None:
         work_dir(options),
         threshold=threshold,
         most=options["candidates"],
+        scorer=options["scorer"],
         clustering=options["clustering"],
         seed=options["seed"],
         device=device,

@@ -141,7 +141,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> None:
         check_before_the_work(one, resources)
     progress = ConsoleProgress()
     names = columns(options)
-    catalogue = read_catalogue(items, names)
+    catalogue = read_catalogue(items, names, options["compare"])
     if resources.photo_folder is None and any(fusion_module(one.model.fusion).reads_photos for one in tried):
         show_photos_not_seen("training", catalogue)
     labelled, published = read_labels(pairs, catalogue, options)
@@ -159,7 +159,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> None:
         show_unreadable(trained.unreadable)
         bundle = trained.bundle
     show_trained(bundle)
-    _hold_out(catalogue, output, resources, progress)
+    _fit_pairs(catalogue, output, resources, progress)
     where = shlex.quote(str(output.resolve()))
     progress.say(f"Saved {output}. Next:")
     on_pairs = "--by-length" if bundle.labelled else "--items CSV --pairs CSV"
@@ -167,20 +167,18 @@ def train(items: Path, pairs: Path | None, **options: Any) -> None:
     progress.say(f"  nrl-dedup link CATALOGUE.csv --model {where} -o dupes.csv")
 
 
-def _hold_out(catalogue: "Catalogue", output: Path, resources: "Resources", progress: "ConsoleProgress") -> None:
-    """Keep beside the bundle what its blocking and its head make of the held-out ads, for `link --precision`."""
-    from nrl_dedup.bundle import add_held_out, load_bundle
+def _fit_pairs(catalogue: "Catalogue", output: Path, resources: "Resources", progress: "ConsoleProgress") -> None:
+    """Put the pair model beside the network, and what is held out for `link --precision`."""
+    from nrl_dedup.bundle import add_pair_model, load_bundle
     from nrl_dedup.cli.console import show_held_out
-    from nrl_dedup.held_out import held_out_candidates
+    from nrl_dedup.pair_fitting import fit_pairs
 
     bundle = load_bundle(output, resources.device)
-    if not bundle.labelled:
-        return
-    kept = held_out_candidates(
+    fitted = fit_pairs(
         catalogue, bundle, resources.photo_folder, resources.work_dir, device=resources.device, progress=progress
     )
-    add_held_out(output, kept)
-    show_held_out(kept)
+    add_pair_model(output, fitted.model, fitted.held_out)
+    show_held_out(fitted.held_out)
 
 
 def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool) -> Path:

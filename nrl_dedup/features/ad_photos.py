@@ -1,7 +1,7 @@
 """The photos of each ad: which of them are looked at, and in which views."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,19 @@ class AdPhotos:
     views: PhotoFeatures | None = None
     view_rows: Int64[np.ndarray, "photos"] | None = None
     pool: str = "one"
+
+    def take(self, ads: Int64[np.ndarray, "some"]) -> "AdPhotos":
+        """The photos of some ads, in the order of `ads`."""
+        counts = np.diff(self.offsets)[ads]
+        at = ragged(self.offsets[ads], counts)
+        view_rows = None if self.view_rows is None else self.view_rows[at]
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        return replace(self, rows=self.rows[at], offsets=offsets, view_rows=view_rows)
+
+    def names(self) -> pl.Series:
+        """The references of all these photos, each once."""
+        shown = pl.DataFrame({"row": np.unique(self.rows)})
+        return self.centre.photos.join(shown, on="row", how="semi")["photo"].sort()
 
     def chosen(self) -> Int64[np.ndarray, "ads"]:
         """The store row of each ad's first readable photo; ABSENT for an ad without one."""
