@@ -16,7 +16,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.evidence import describe_ads, pair_evidence
+from nrl_dedup.evidence import Evidence, describe_ads, pair_evidence
 from nrl_dedup.evidence import pairs as pairs_module
 from nrl_dedup.evidence.columns import NumberColumn, Place, ValueColumn, column_parts, numbers_of
 from nrl_dedup.evidence.parts import GROUPS, Measure, RelativeSimilarity, SharedTerms
@@ -244,6 +244,24 @@ def test_columns_have_their_groups() -> None:
     columns = {"Price": pl.Series(["1", "2"]), "colour": pl.Series(["red", "2"]), "lat": pl.Series(["", ""])}
     kinds = [(type(part), part.group) for part in column_parts(columns)]
     assert kinds == [(ValueColumn, "price"), (NumberColumn, "price"), (ValueColumn, "other"), (ValueColumn, "other")]
+
+
+def test_codes_are_not_measured() -> None:
+    columns = {"category": pl.Series(["282", "306"]), "price": pl.Series(["282", "306"])}
+    assert [(type(part), part.name) for part in column_parts(columns)] == [
+        (ValueColumn, "category"),
+        (ValueColumn, "price"),
+        (NumberColumn, "price"),
+    ]
+
+
+def test_evidence_is_left_out_for_some_pairs_and_groups() -> None:
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    evidence = Evidence(values, ("a", "b", "c", "d"), ("text", "siamese", "price", "siamese"))
+    found = evidence.blanked(np.array([True, False, True]), ["siamese", "photos"])
+    nan = np.nan
+    np.testing.assert_array_equal(found.values, [[0, nan, 2, nan], [4, 5, 6, 7], [8, nan, 10, nan]])
+    np.testing.assert_array_equal(evidence.values, values)
 
 
 def test_a_shared_value_counts_ads_not_photos() -> None:

@@ -1,5 +1,6 @@
 """Trees, calibration, folds and learning without labels, against closed forms, scikit-learn and plain loops."""
 
+from collections import Counter
 from pathlib import Path
 
 import networkx as nx
@@ -19,6 +20,7 @@ from nrl_dedup.evidence import (
     save_pair_model,
     unlabelled_model,
 )
+from nrl_dedup.evidence.blanks import with_blanks
 from nrl_dedup.evidence.calibration import Calibration, cross_calibrated, fit_calibration, isotonic, platt
 from nrl_dedup.evidence.cross_fitting import ad_folds
 from nrl_dedup.evidence.trees import Size, Trees, grow, size_for
@@ -251,6 +253,57 @@ def test_weights_count_as_copies_do() -> None:
     plain, heavy = (fit_pair_model(evidence, labels, left, right, weights=w).model for w in (None, weights))
     shift = np.mean(plain.log_odds(evidence) - heavy.log_odds(evidence))
     assert shift == pytest.approx(np.log(5), abs=0.5)
+
+
+def test_copies_lack_whole_groups() -> None:
+    evidence, *_ = made_pairs(0)
+    pairs = len(evidence)
+    found, pair = with_blanks(evidence, seed=3)
+    np.testing.assert_array_equal(found.values[:pairs], evidence.values)
+    np.testing.assert_array_equal(pair[:pairs], np.arange(pairs))
+    assert len(np.unique(pair[pairs:])) == len(found) - pairs == round(pairs / 2)
+    seen = Counter()
+    for row, original in zip(found.values[pairs:], evidence.values[pair[pairs:]], strict=True):
+        lacking = {group for group in set(GROUPS) if np.isnan(row[np.array(GROUPS) == group]).all()}
+        lacking -= {group for group in lacking if np.isnan(original[np.array(GROUPS) == group]).all()}
+        kept = ~np.isin(GROUPS, list(lacking))
+        np.testing.assert_array_equal(row[kept], original[kept])
+        seen[frozenset(lacking)] += 1
+    assert {len(lacking) for lacking in seen} == {0, 1, 2}  # 0: photos were not there in the first place
+    assert min(seen[frozenset(lacking)] for lacking in (["text"], ["price"], ["text", "price"])) > pairs / 2 / 6 * 0.8
+    alone, pair = with_blanks(evidence.only(["text"]))
+    assert len(alone) == len(pair) == pairs
+
+
+@pytest.mark.parametrize("with_views", [False, True])
+def test_a_model_does_without_a_group_that_it_was_fitted_with(with_views: bool) -> None:
+    evidence, labels, left, right = made_pairs(0, ads=2000)
+    test, truth, *_ = made_pairs(1, ads=2000)
+    fits = []
+    for fitted_to in (evidence, evidence.only(["text", "photos"])):
+        views = co_train(fitted_to, left, right) if with_views else None
+        fits.append(fit_pair_model(fitted_to, labels, left, right, views=views).model)
+    every = np.ones(len(test), dtype=bool)
+    without = fits[0].log_odds(test.blanked(every, ["price"]))
+    never = fits[1].log_odds(test)
+    assert average_precision_score(truth, without) > average_precision_score(truth, never) - 0.02
+    assert (expected_calibration_error(calibration_bins(truth, without, np.ones(len(truth)))) or 0) < 0.03
+    # Prices of duplicates are two deviations closer: one is much more likely for a duplicate, one for others.
+    low, high = (
+        fits[0].log_odds(Evidence(np.where(np.arange(7) == 6, np.float32(price), test.values), NAMES, GROUPS))
+        for price in (-3, 1)
+    )
+    assert np.mean((without < low) & (without > high)) > 0.95
+
+
+def test_a_group_that_is_not_there_says_nothing_to_its_view() -> None:
+    evidence, _, left, right = made_pairs(0)
+    views = co_train(evidence, left, right)
+    half = np.arange(len(evidence)) % 2 == 0
+    plain, blanked = views.ratios(evidence), views.ratios(evidence.blanked(half, ["price"]))
+    np.testing.assert_array_equal(blanked["price"], np.where(half, 0, plain["price"]))
+    np.testing.assert_array_equal(blanked["text"], plain["text"])
+    assert (plain["photos"][np.isnan(evidence.values[:, 3:6]).all(axis=1)] == 0).all()
 
 
 def test_few_labels_are_enough_on_top_of_views() -> None:

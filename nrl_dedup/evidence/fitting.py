@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.evidence.blanks import with_blanks
 from nrl_dedup.evidence.calibration import Calibration, cross_calibrated, fit_calibration, platt
 from nrl_dedup.evidence.cross_fitting import FOLDS, ad_folds
 from nrl_dedup.evidence.model import PairModel
@@ -58,21 +59,32 @@ def fit_pair_model(
             f"{labels.sum()} and {(~labels).sum()}. Label more pairs, or train without labels."
         )
     weights = np.ones(len(labels)) if weights is None else weights
-    base = np.zeros(len(labels)) if views is None else views.log_odds(evidence)
+    whole, pair = with_blanks(evidence, seed)
+    base = np.zeros(len(whole)) if views is None else views.log_odds(whole)
+    shares = weights[pair] / np.bincount(pair)[pair]
+
+    def start_and_trees(kept: Bool[np.ndarray, "pairs"], rounds: int) -> tuple[Calibration, Trees | None]:
+        start = _scale(base[: len(kept)][kept], labels[kept], weights[kept], views)
+        if not rounds:
+            return start, None
+        rows = np.flatnonzero(kept[pair])
+        own, size = pair[rows], size_for(int(kept.sum()))
+        return start, grow(
+            whole.take(rows), labels[own], shares[rows], rounds=rounds, size=size, start=start(base[rows]), seed=seed
+        )
+
     fold_l, fold_r = _folds(rows_l, rows_r, labels)
     scores = np.zeros((len(_ROUNDS), len(labels)))
     for fold in np.unique(fold_l):
-        held, rest = np.flatnonzero(fold_l == fold), np.flatnonzero((fold_l != fold) & (fold_r != fold))
-        start = _scale(base[rest], labels[rest], weights[rest], views)
-        trees = _grow(evidence.take(rest), labels[rest], weights[rest], start(base[rest]), MOST_ROUNDS, seed)
+        held = np.flatnonzero(fold_l == fold)
+        start, trees = start_and_trees((fold_l != fold) & (fold_r != fold), MOST_ROUNDS)
+        assert trees is not None
         scores[:, held] = start(base[held]) + trees.log_odds_after(evidence.take(held), _ROUNDS)
     losses = [log_loss(labels, score, weights) or 0.0 for score in scores]
     best = int(np.argmin(losses))
     calibration = fit_calibration(scores[best], labels, weights, fold_l)
     log_odds = cross_calibrated(scores[best], labels, weights, fold_l)
-    start = _scale(base, labels, weights, views)
-    rounds = _ROUNDS[best]
-    correction = _grow(evidence, labels, weights, start(base), rounds, seed) if rounds else None
+    start, correction = start_and_trees(np.ones(len(labels), dtype=bool), _ROUNDS[best])
     return Fitted(PairModel(views, start, correction, calibration), log_odds)
 
 
@@ -83,10 +95,6 @@ def _scale(base: Scores, labels: Labels, weights: Scores, views: Views | None) -
 
 def _log_odds(labels: Labels, weights: Scores) -> float:
     return float(np.log(weights[labels].sum() / weights[~labels].sum()))
-
-
-def _grow(evidence: Evidence, labels: Labels, weights: Scores, start: Scores, rounds: int, seed: int) -> Trees:
-    return grow(evidence, labels, weights, rounds=rounds, size=size_for(len(labels)), start=start, seed=seed)
 
 
 def _folds(rows_l: Rows, rows_r: Rows, labels: Labels) -> tuple[Folds, Folds]:
