@@ -1,6 +1,7 @@
 """Trees, calibration, folds and learning without labels, against closed forms, scikit-learn and plain loops."""
 
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import networkx as nx
@@ -18,6 +19,7 @@ from nrl_dedup.evidence import (
     load_pair_model,
     pairs_to_learn_from,
     save_pair_model,
+    training_pairs,
     unlabelled_model,
 )
 from nrl_dedup.evidence.blanks import with_blanks
@@ -372,3 +374,71 @@ def test_models_compare_by_value() -> None:
     assert PairModel(None, Calibration(1.0, 0.0), grown(), Calibration(1.0, 0.0)) == PairModel(
         None, Calibration(1.0, 0.0), grown(), Calibration(1.0, 0.0)
     )
+
+
+def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nrl_dedup.evidence.training.NEGATIVES", 2)
+    draw = np.random.default_rng(0)
+    left, right = np.array([0, 1, 5, 2, 9]), np.array([1, 2, 6, 7, 8])
+    labels = np.array([True, True, True, False, False])
+    candidates = np.array([pair for pair in combinations(range(14), 2) if draw.random() < 0.8 or pair == (0, 2)])
+    candidates[::2] = candidates[::2, ::-1]  # in either order
+    found = training_pairs(left, right, labels, *candidates.T)
+
+    groups = nx.Graph([(0, 1), (1, 2), (5, 6)])
+    labelled = {frozenset(pair) for pair in zip(left.tolist(), right.tolist(), strict=True)}
+    proposed = {frozenset(pair) for pair in candidates.tolist()}
+    inside = {pair for pair in proposed - labelled if pair <= {0, 1, 2, 5, 6, 7, 8, 9}}
+    same = {pair for pair in inside if pair <= set(groups) and nx.has_path(groups, *pair)}
+    pairs = [frozenset(pair) for pair in zip(found.rows_l.tolist(), found.rows_r.tolist(), strict=True)]
+    np.testing.assert_array_equal(found.rows_l[:5], left)
+    np.testing.assert_array_equal(found.labels[:5], labels)
+    np.testing.assert_array_equal(found.labelled, np.arange(len(pairs)) < 5)
+    np.testing.assert_array_equal(found.stands_for[:5], [pair in proposed for pair in pairs[:5]])
+    assert len(set(pairs)) == len(pairs)
+    assert (
+        {pair for pair, label in zip(pairs[5:], found.labels[5:], strict=True) if label} == same == {frozenset((0, 2))}
+    )
+    others = [at for at in range(5, len(pairs)) if not found.labels[at]]
+    assert {pairs[at] for at in others} <= inside - same and len(others) == 2 * (3 + 1)
+    assert found.stands_for[others].sum() == pytest.approx(len(inside - same))
+
+
+def test_no_candidates_leave_the_labelled_pairs() -> None:
+    nothing = np.zeros(0, np.int64)
+    found = training_pairs(np.array([0, 1]), np.array([2, 3]), np.array([True, False]), nothing, nothing)
+    assert found.labels.tolist() == [True, False] and found.stands_for.tolist() == [0, 0]
+
+
+def test_calibration_follows_the_pairs_that_are_to_be_scored() -> None:
+    evidence, labels, left, right = made_pairs(0, ads=2000, others=20)
+    draw = np.random.default_rng(1)
+    drawn = labels | (draw.random(len(labels)) < 0.1)
+    few = evidence.take(drawn), labels[drawn], left[drawn], right[drawn]
+    fitted = fit_pair_model(*few, stands_for=np.where(labels[drawn], 1.0, 10.0))
+    test, truth, *_ = made_pairs(2, ads=2000, others=20)
+    log_odds = fitted.model.log_odds(test)
+    assert sigmoid(log_odds).sum() == pytest.approx(truth.sum(), rel=0.2)
+    plain = fit_pair_model(*few)
+    assert sigmoid(plain.model.log_odds(test)).sum() > 1.5 * truth.sum()
+    lost = fit_pair_model(*few, stands_for=np.zeros(drawn.sum()))  # blocking proposes none: as without
+    np.testing.assert_array_equal(lost.log_odds, plain.log_odds)
+
+
+def test_a_model_can_be_calibrated_to_the_labelled_pairs_as_well() -> None:
+    evidence, labels, left, right = made_pairs(0, ads=2000, others=20)
+    draw = np.random.default_rng(1)
+    labelled = labels | (draw.random(len(labels)) < 0.05)
+    fitted = fit_pair_model(evidence, labels, left, right)
+    among = fitted.among(labelled, labels)
+    test, truth, *_ = made_pairs(2, ads=2000, others=20)
+    enriched = np.flatnonzero(truth | (draw.random(len(truth)) < 0.05))
+    found, whole = among.model.log_odds(test.take(enriched)), fitted.model.log_odds(test.take(enriched))
+
+    def error(log_odds: np.ndarray, labels: np.ndarray) -> float:
+        return expected_calibration_error(calibration_bins(labels, log_odds, np.ones(len(labels)))) or 0
+
+    assert error(found, truth[enriched]) < 0.04 < 0.1 < error(whole, truth[enriched])
+    assert error(among.log_odds, labels[labelled]) < 0.04
+    # The share of other pairs that were drawn moves the log-odds by its logarithm (King and Zeng, 2001).
+    assert np.median(found - whole) == pytest.approx(-np.log(0.05), abs=0.5)
