@@ -19,6 +19,7 @@ from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.evidence import Evidence, describe_ads, pair_evidence
 from nrl_dedup.evidence import pairs as pairs_module
 from nrl_dedup.evidence.columns import NumberColumn, Place, ValueColumn, column_parts, numbers_of
+from nrl_dedup.evidence.crossing import CrossSpace, expected_photos
 from nrl_dedup.evidence.parts import GROUPS, Measure, RelativeSimilarity, SharedTerms
 from nrl_dedup.evidence.photos import SharedValue, _Lists, cosine_of
 from nrl_dedup.evidence.spaces import DenseSpace, DistanceSpace, PhotoSpace, SparseSpace
@@ -165,6 +166,44 @@ def test_surroundings_are_the_best_of_the_known_neighbours() -> None:
         np.testing.assert_allclose(found.levels()[ad], level, atol=1e-6)
         assert found.ranks(np.array([ad]), np.array([value]))[0] == sum(like > value for like in best)
     assert np.isnan(found.ranks(np.array([0]), np.array([np.nan], np.float32))[0])
+
+
+def of_length_1(draw: np.random.Generator, ads: int, size: int) -> np.ndarray:
+    vectors = draw.normal(size=(ads, size)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_words_make_expect_what_ads_with_like_words_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nrl_dedup.evidence.crossing._PAIRS_AT_ONCE", 100)  # several steps
+    draw = np.random.default_rng(0)
+    ads = 50
+    words = DenseSpace(of_length_1(draw, ads, 5), np.arange(ads) != 4)
+    shown = DenseSpace(of_length_1(draw, ads, 3), draw.random(ads) < 0.8)
+    shown.vectors[~shown.there] = 0
+    searched = draw.integers(-1, ads, size=(ads, 30))
+    searched[searched == np.arange(ads)[:, None]] = -1
+    searched[7] = -1
+    found = expected_photos(words, shown, known_neighbours([Neighbours(searched, np.zeros((ads, 30), np.float32))]))
+    for ad in range(ads):
+        others = {int(row) for row in searched[ad] if row >= 0 and shown.there[row]}
+        likes = {row: float(words.vectors[ad] @ words.vectors[row]) for row in others if 4 not in (ad, row)}
+        best = [row for row in sorted(likes, key=lambda row: -likes[row])[:10] if likes[row] > 0]
+        total = sum((likes[row] ** 2 * shown.vectors[row].astype(np.float64) for row in best), np.zeros(3))
+        assert found.there[ad] == bool(best) and (ad not in (4, 7) or not best)
+        wanted = total / np.linalg.norm(total) if best else total
+        np.testing.assert_allclose(found.vectors[ad], wanted, atol=1e-5)
+
+
+def test_expected_photos_are_compared_with_the_others_ads_photos() -> None:
+    draw = np.random.default_rng(0)
+    expected = DenseSpace(of_length_1(draw, ADS, 4), np.arange(ADS) != 1)
+    shown = DenseSpace(of_length_1(draw, ADS, 4), np.arange(ADS) != 2)
+    cosines = cosine_similarity(expected.vectors, shown.vectors)
+    wanted = (cosines + cosines.T) / 2
+    for lacking in (1, 2):
+        wanted[lacking], wanted[:, lacking] = np.nan, np.nan
+    found = CrossSpace(expected, shown).similarity(LEFT, RIGHT).reshape(ADS, ADS)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
 def test_a_similarity_is_judged_by_both_surroundings() -> None:

@@ -54,7 +54,8 @@ from nrl_dedup.metrics import (
 )
 
 NEIGHBOURS = 20
-WORDS_AND_PHOTOS, EVERYTHING = ("text", "photos"), ("text", "photos", "price", "other")
+WORDS_AND_PHOTOS = ("text", "photos", "text and photos")
+EVERYTHING = (*WORDS_AND_PHOTOS, "price", "other")
 SHARES = (0.01, 0.1, 1.0)
 REPEATS = {0.01: 5, 0.1: 2, 1.0: 1}
 CPU = torch.device("cpu")
