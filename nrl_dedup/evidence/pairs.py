@@ -37,14 +37,6 @@ class Evidence:
                 found[:, at] = self.values[:, place[name]]
         return found
 
-    def blanked(self, pairs: Shaped[np.ndarray, "pairs"], groups: Sequence[str]) -> "Evidence":
-        """Without what the columns of some groups say of some pairs (a mask)."""
-        values = self.values.copy()
-        for at, group in enumerate(self.groups):
-            if group in groups:
-                values[pairs, at] = np.nan
-        return Evidence(values, self.names, self.groups)
-
     def only(self, groups: Sequence[str]) -> "Evidence":
         """The columns of some groups."""
         kept = [at for at, group in enumerate(self.groups) if group in groups]
