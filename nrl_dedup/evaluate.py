@@ -109,6 +109,8 @@ def evaluate(
 ) -> Evaluation:
     """Score `pairs` with each model, through the code that `link` uses, and with the first bundle's baseline.
 
+    Pair evidence is calibrated to labelled pairs here, to candidates in `link`: the order is the same.
+
     :param pairs: row_l, row_r, is_duplicate, weight. Pair evidence looks at all ads of the catalogue, among which it
         judges a pair; the Siamese score alone at those of the pairs, unless `blocking` is asked for.
     :param scorer: as in `pipeline.link`.
@@ -138,7 +140,7 @@ def evaluate(
         if blocking or by == EVIDENCE:
             blocked = block(part, bundle, prepared[name], candidates, device=device, progress=progress)
         if by == EVIDENCE:
-            scores = make_scorer(by, part, bundle, prepared[name], blocked, device=device)
+            scores = make_scorer(by, part, bundle, prepared[name], blocked, labelled=True, device=device)
             logits[name] = scores.logits(blocked.position[rows_l], blocked.position[rows_r], progress)
         else:
             logits[name] = pair_logits(bundle.model, prepared[name].features, local, device, progress)

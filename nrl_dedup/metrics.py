@@ -73,7 +73,8 @@ def sigmoid(logits: Float64[np.ndarray, "pairs"]) -> Float64[np.ndarray, "pairs"
 class Quality:
     """What one model reaches on labelled pairs. An undefined figure is None, never NaN.
 
-    `pairs` and `positives` are plain counts; the other figures use the pairs' weights.
+    `pairs` and `positives` are plain counts; the other figures use the pairs' weights. `calibration_error`: see
+    `expected_calibration_error`.
     """
 
     pairs: int
@@ -82,6 +83,7 @@ class Quality:
     loss: float | None
     precision: float | None
     recall: float | None
+    calibration_error: float | None
 
 
 def quality(
@@ -100,6 +102,7 @@ def quality(
         loss=log_loss(labels, logits, weights) if len(labels) else None,
         precision=found / claimed if claimed else None,
         recall=found / wanted if wanted else None,
+        calibration_error=expected_calibration_error(calibration_bins(labels, logits, weights)),
     )
 
 

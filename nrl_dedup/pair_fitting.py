@@ -5,7 +5,7 @@ network was trained on, whose scores are better than those of new ads will be.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +159,8 @@ def _fit(
     some = weights > 0
     kept = held_out_pairs(EVIDENCE, left[some], right[some], fitted.log_odds[some], weights[some], labelled.group)
     lost = lost_pairs(EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels])
-    return fitted.model, pl.concat([kept, lost])
+    to_labelled = fitted.among(pairs.labelled, pairs.labels).model.calibration
+    return replace(fitted.model, labelled=to_labelled), pl.concat([kept, lost])
 
 
 def _pairs_to_fit(blocked: Blocked, labelled: _Labelled) -> tuple[TrainingPairs, Float64[np.ndarray, "pairs"]]:

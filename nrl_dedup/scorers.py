@@ -94,18 +94,21 @@ def make_scorer(
     prepared: Prepared,
     blocked: Blocked,
     *,
+    labelled: bool = False,
     device: torch.device,
     clock: StageClock | None = None,
 ) -> Scorer:
     """
     :param name: what `scorer_name` gave.
+    :param labelled: whether the pairs to score are labelled ones rather than candidates (`PairModel`).
     """
     if name == SIAMESE:
         return SiameseScorer(bundle.model, blocked.embeddings, device)
     assert bundle.pair_model is not None
     with (clock or StageClock()).stage("pair evidence"):
         described = describe(catalogue, bundle.model, prepared, blocked, device)
-    return EvidenceScorer(bundle.pair_model, described)
+    model = bundle.pair_model.for_labelled_pairs() if labelled else bundle.pair_model
+    return EvidenceScorer(model, described)
 
 
 def describe(

@@ -167,13 +167,27 @@ def show_trained(bundle: "Bundle") -> None:
 
 
 def show_held_out(held_out: "pl.DataFrame") -> None:
-    """How much there is for `link --precision` to choose a threshold from."""
-    duplicates = int(held_out["is_duplicate"].sum())
-    lost = int(held_out["logit"].is_infinite().sum())
+    """What the scorers make of candidates that they have not learned from; `link --precision` chooses from these."""
+    from nrl_dedup.metrics import quality
+
+    rows = []
+    for (scorer,), pairs in held_out.group_by("scorer", maintain_order=True):
+        found = pairs.filter(pairs["logit"].is_finite())
+        labels, logits, weights = (found[name].to_numpy() for name in ("is_duplicate", "logit", "weight"))
+        reached = quality(labels, logits, weights, 0.5)
+        rows.append(
+            (
+                *(scorer, round(weights.sum()), reached.positives, len(pairs) - len(found)),
+                *(reached.average_precision, reached.calibration_error, reached.precision, reached.recall),
+            )
+        )
     show_table(
         "Candidates of held-out ads",
-        ("", "count"),
-        [("pairs", len(held_out) - lost), ("duplicates among them", duplicates - lost), ("duplicates lost", lost)],
+        (
+            *("scorer", "pairs", "duplicates", "lost", "average precision", "calibration error"),
+            *("precision at 0.5", "recall"),
+        ),
+        rows,
     )
 
 
@@ -203,6 +217,7 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
             ("photos unreadable", len(prepared.unreadable)),
             ("identical ads", linked.identical),
             ("candidate pairs", len(candidates.frame)),
+            ("scored by", linked.scorer),
             ("links", len(linked.links)),
             ("clusters", len(sizes)),
             ("ads in clusters", len(clusters)),

@@ -16,10 +16,14 @@ def show_evaluation(report: "Report", *, by_length: bool) -> None:
     first = next(iter(models.values())).overall
     show_table(
         f"On {first.pairs:,} pairs, {first.positives:,} of them duplicates",
-        ("model", "average precision", "loss", f"precision at {report.evaluation.threshold}", "recall"),
+        (
+            *("model", "average precision", "loss", "calibration error"),
+            *(f"precision at {report.evaluation.threshold}", "recall"),
+        ),
         [
-            (name, _with_interval(model.overall), model.total.loss, model.total.precision, model.total.recall)
+            (name, _with_interval(model.overall), total.loss, total.calibration_error, total.precision, total.recall)
             for name, model in models.items()
+            for total in (model.total,)
         ],
     )
     shown = []

@@ -178,7 +178,8 @@ def _fit_pairs(catalogue: "Catalogue", output: Path, resources: "Resources", pro
         catalogue, bundle, resources.photo_folder, resources.work_dir, device=resources.device, progress=progress
     )
     add_pair_model(output, fitted.model, fitted.held_out)
-    show_held_out(fitted.held_out)
+    if len(fitted.held_out):
+        show_held_out(fitted.held_out)
 
 
 def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool) -> Path:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,19 @@ class PairModel:
 
     `views`: learned without labels; None where the model was fitted to labelled pairs alone, their log-odds then being
     0. `start`: their scale, learned from labels. `correction`: trees grown on top of that; None without labels.
+    `calibration`: to candidate pairs, which are what `link` scores; `labelled`: to pairs that somebody chose to label,
+    many more of which are duplicates. What is a probability among the ones is none among the others.
     """
 
     views: Views | None
     start: Calibration
     correction: Trees | None
     calibration: Calibration
+    labelled: Calibration | None = None
+
+    def for_labelled_pairs(self) -> "PairModel":
+        """The same, calibrated to labelled pairs, as far as it has seen any."""
+        return self if self.labelled is None else replace(self, calibration=self.labelled)
 
     def log_odds(self, evidence: Evidence) -> Scores:
         """Of each pair being a duplicate. Rank by these: probabilities that round to 1 have lost their order."""
@@ -83,6 +90,7 @@ def save_pair_model(model: PairModel, folder: Path) -> None:
         "version": VERSION,
         "start": model.start.saved(),
         "calibration": model.calibration.saved(),
+        "labelled": None if model.labelled is None else model.labelled.saved(),
         "prior": None if model.views is None else model.views.prior,
         "views": [] if model.views is None else list(model.views.trees),
         "forests": {name: _described(trees) for name, trees in forests.items()},
@@ -105,9 +113,9 @@ def load_pair_model(folder: Path) -> PairModel:
         views = None
         if about["prior"] is not None:
             views = Views({group: forests[_view_file(group)] for group in about["views"]}, float(about["prior"]))
-        calibrations = (Calibration.loaded(about[key]) for key in ("start", "calibration"))
-        start, calibration = calibrations
-        return PairModel(views, start, forests.get(_CORRECTION), calibration)
+        start, calibration = (Calibration.loaded(about[key]) for key in ("start", "calibration"))
+        labelled = None if about["labelled"] is None else Calibration.loaded(about["labelled"])
+        return PairModel(views, start, forests.get(_CORRECTION), calibration, labelled)
     except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
         raise NrlDedupError(f"{path}: the pair evidence is damaged ({error}). Copy the bundle again.") from error
 
