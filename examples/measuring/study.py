@@ -72,7 +72,7 @@ def write_files(study: Study) -> None:
     items, pairs, truth = (
         pl.read_csv(study.real / name, infer_schema=False) for name in ("ItemInfo.csv", "ItemPairs.csv", "truth.csv")
     )
-    truth = sample_things(truth, study.share)
+    truth = sample_things(truth, pairs, study.share)
     ids = truth["itemID"].implode()
     items = items.filter(pl.col("itemID").is_in(ids))
     pairs = pairs.filter(pl.col("itemID_1").is_in(ids) & pl.col("itemID_2").is_in(ids))
@@ -94,11 +94,15 @@ def folds(study: Study) -> list[str]:
     return [str(fold) for fold in range(study.folds)]
 
 
-def sample_things(truth: pl.DataFrame, share: float) -> pl.DataFrame:
-    """The ads of a random share of the things."""
+def sample_things(truth: pl.DataFrame, pairs: pl.DataFrame, share: float) -> pl.DataFrame:
+    """The ads of about that share of the things: of some at random, and of those that share a labelled pair with them,
+    so that there are pairs of different things too; each thing stands in pairs with about four others."""
+    entity = dict(truth.select("itemID", "entity").iter_rows())
     things = truth["entity"].unique(maintain_order=True)
-    drawn = np.random.default_rng(SEED).random(len(things)) < share
-    return truth.filter(pl.col("entity").is_in(things.filter(drawn).implode()))
+    drawn = set(things.filter(np.random.default_rng(SEED).random(len(things)) < (share if share == 1 else share / 5)))
+    of_pairs = ({entity[left], entity[right]} for left, right in pairs.select("itemID_1", "itemID_2").iter_rows())
+    kept = set().union(drawn, *(both for both in of_pairs if both & drawn))
+    return truth.filter(pl.col("entity").is_in(list(kept)))
 
 
 def sample_pairs(pairs: pl.DataFrame, share: float) -> pl.DataFrame:
