@@ -13,8 +13,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from measuring.data import write_files
 from measuring.steps import run_all
-from measuring.study import FOLDS, SETTINGS, Study, of_setting, write_files
+from measuring.study import FOLDS, SETTINGS, Study, of_setting
 from measuring.tables import report
 
 

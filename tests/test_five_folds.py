@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 from measuring.clusters import bcubed, best_linked, linked, pairwise, read_clusters, read_links, read_truth
+from measuring.data import sample_pairs, sample_things
 from measuring.found import calibration_error, read_stages
 from measuring.steps import OUTPUT, run_all, state, step
-from measuring.study import sample_pairs
 
 from nrl_dedup.metrics import bcubed_quality, pairwise_quality
 from tests.conftest import write
@@ -127,6 +127,18 @@ def test_a_share_of_the_labels_is_of_both_classes_and_part_of_a_larger_one() -> 
     assert all_of_them.equals(pairs)
 
 
+def test_a_share_of_the_things_brings_those_that_they_are_told_apart_from() -> None:
+    things = range(1000)
+    ads = [(f"{thing}-{shot}", f"{thing}", "0") for thing in things for shot in "ab"]
+    truth = pl.DataFrame(ads, schema=["itemID", "entity", "fold"], orient="row")
+    others = [(f"{thing}-a", f"{(thing + step) % 1000}-b") for thing in things for step in (17, 301)]
+    pairs = pl.DataFrame(others, schema=["itemID_1", "itemID_2"], orient="row")
+    kept = sample_things(truth, pairs, 0.1)
+    inside = pairs.filter(pl.all_horizontal(pl.all().is_in(kept["itemID"].implode())))
+    assert 0.05 < len(kept) / len(truth) < 0.15 and len(inside) > 0.5 * kept["entity"].n_unique()
+    assert sample_things(truth, pairs, 1.0).equals(truth)
+
+
 FAKE = """
 import csv, json, os, sys
 from pathlib import Path
@@ -164,14 +176,19 @@ if words[0] == "link":
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The commands that a made-up `nrl-dedup` was called with; it links ads of the same title."""
-    program = tmp_path / "bin" / "nrl-dedup"
+    return made_up_program(FAKE, tmp_path, monkeypatch)
+
+
+def made_up_program(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put `nrl-dedup`, made of this code, before the real one; it finds the place of the log in FAKE_LOG."""
+    program, log = folder / "bin" / "nrl-dedup", folder / "log"
     program.parent.mkdir()
-    program.write_text(f"#!{sys.executable}\n{FAKE}")
+    program.write_text(f"#!{sys.executable}\n{code}")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
-    (tmp_path / "log").touch()
-    return tmp_path / "log"
+    monkeypatch.setenv("FAKE_LOG", str(log))
+    log.touch()
+    return log
 
 
 def commands(log: Path) -> list[list[str]]:

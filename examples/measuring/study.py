@@ -1,4 +1,4 @@
-"""The files and the commands of the five folds.
+"""The commands of the five folds, and the names of their files.
 
 A fold is a test for models that have not seen it: they are trained on the ads and the pairs of the other folds, of
 which `train` itself keeps tenths apart, by groups of duplicates, to choose the epoch and, for `link --precision`, the
@@ -9,18 +9,13 @@ they then judge.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
 from measuring.steps import Step, step
 
 FOLDS = 5
 SETTINGS = {"hidden": "without price and category", "all": "all columns"}
-HIDDEN = ("price", "categoryID")
 WHOLE = 1.0
 LOW = 0.02  # the threshold of the links among which the best one is looked for
 PRECISION = 0.95
-SEED = 0
 
 
 @dataclass(frozen=True)
@@ -64,65 +59,8 @@ def percent(share: float) -> str:
     return f"{100 * share:g}"
 
 
-# ---- files
-
-
-def write_files(study: Study) -> None:
-    """Everything under OUT/data."""
-    items, pairs, truth = (
-        pl.read_csv(study.real / name, infer_schema=False) for name in ("ItemInfo.csv", "ItemPairs.csv", "truth.csv")
-    )
-    truth = sample_things(truth, pairs, study.share)
-    ids = truth["itemID"].implode()
-    items = items.filter(pl.col("itemID").is_in(ids))
-    pairs = pairs.filter(pl.col("itemID_1").is_in(ids) & pl.col("itemID_2").is_in(ids))
-    study.truth.parent.mkdir(parents=True, exist_ok=True)
-    _write(study.truth, truth)
-    for setting in SETTINGS:
-        seen = items.drop(HIDDEN, strict=False) if setting == "hidden" else items
-        _write(study.items(setting), seen)
-        for fold in folds(study):
-            others = truth.filter(pl.col("fold") != fold)["itemID"].implode()
-            _write(study.items(setting, fold), seen.filter(pl.col("itemID").is_in(others)))
-    for fold in folds(study):
-        _write(study.test_pairs(fold), pairs.filter(pl.col("fold") == fold))
-        for labels in (*study.few, WHOLE):
-            _write(study.train_pairs(fold, labels), sample_pairs(pairs.filter(pl.col("fold") != fold), labels))
-
-
 def folds(study: Study) -> list[str]:
     return [str(fold) for fold in range(study.folds)]
-
-
-def sample_things(truth: pl.DataFrame, pairs: pl.DataFrame, share: float) -> pl.DataFrame:
-    """The ads of about that share of the things: of some at random, and of those that share a labelled pair with them,
-    so that there are pairs of different things too; each thing stands in pairs with about four others."""
-    entity = dict(truth.select("itemID", "entity").iter_rows())
-    things = truth["entity"].unique(maintain_order=True)
-    drawn = set(things.filter(np.random.default_rng(SEED).random(len(things)) < (share if share == 1 else share / 5)))
-    of_pairs = ({entity[left], entity[right]} for left, right in pairs.select("itemID_1", "itemID_2").iter_rows())
-    kept = set().union(drawn, *(both for both in of_pairs if both & drawn))
-    return truth.filter(pl.col("entity").is_in(list(kept)))
-
-
-def sample_pairs(pairs: pl.DataFrame, share: float) -> pl.DataFrame:
-    """A random share of the duplicates and of the others, in the file's order; a smaller share is part of a larger."""
-    place = pl.Series(np.random.default_rng(SEED).permutation(len(pairs)))
-    rank = (
-        pairs.select("isDuplicate", place=place).select(pl.col("place").rank("ordinal").over("isDuplicate")).to_series()
-    )
-    size = pairs.select(pl.len().over("isDuplicate")).to_series()
-    return pairs.filter(rank <= (share * size).round())
-
-
-def _write(path: Path, frame: pl.DataFrame) -> None:
-    content = frame.write_csv()
-    if path.exists() and path.read_text("utf-8") != content:
-        raise SystemExit(f"{path} is of another run, with other options or other ads. Name another OUT.")
-    path.write_text(content, "utf-8")
-
-
-# ---- commands
 
 
 @dataclass(frozen=True)
