@@ -5,7 +5,7 @@
 
 It takes hours. Each command fills a folder of its own under OUT: one that has ended well is not run again, one that
 failed is tried again, so that the same command goes on after a stop. `--only-report` runs nothing and reports what
-there is. A trial of a few minutes: `--folds 1 --share 0.08 --few 0.1 --epochs 2 --pretrain-epochs 2`.
+there is. A trial of a few minutes: `--folds 1 --share 0.08 --few 0.5 --epochs 2 --pretrain-epochs 2`.
 Options that are not known here go to every `nrl-dedup train`.
 """
 

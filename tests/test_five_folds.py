@@ -238,19 +238,18 @@ def test_seconds_of_stages_are_read_from_what_link_prints(tmp_path: Path) -> Non
 
 
 def small_real(folder: Path) -> Path:
-    """Ten things of two ads in each of two folds; the ads of all things but the last have one title."""
-    ads = [(2 * thing + shot, thing, str(thing // 5)) for thing in range(10) for shot in (0, 1)]
+    """Forty things of two ads in each of two folds, in pairs with the next things; the ads of all things but the last
+    have one title."""
+    ads = [(2 * thing + shot, thing, str(thing // 40)) for thing in range(80) for shot in (0, 1)]
     columns = ["itemID", "categoryID", "title", "description", "images_array", "price"]
-    items = [[item, 3, f"title {thing}" if thing < 9 else f"{item}", "words", "", 10] for item, thing, _ in ads]
-    duplicates = [[2 * thing, 2 * thing + 1, 1, 1, thing // 5] for thing in range(10)]
-    others = [[2 * thing, 2 * (thing // 5 * 5 + (thing + 1) % 5), 0, 3, thing // 5] for thing in range(10)]
+    items = [[item, 3, f"title {thing}" if thing < 79 else f"{item}", "words", "", 10] for item, thing, _ in ads]
+    duplicates = [[2 * thing, 2 * thing + 1, 1, 1, thing // 40] for thing in range(80)]
+    others = [[2 * thing, 2 * (thing + 1) + shot, 0, 3, thing // 40] for thing in range(79) for shot in (0, 1)]
+    others = [pair for pair in others if pair[0] // 80 == pair[1] // 80]
     folder.mkdir()
     write(folder / "ItemInfo.csv", columns, items)
-    write(
-        folder / "ItemPairs.csv",
-        ["itemID_1", "itemID_2", "isDuplicate", "generationMethod", "fold"],
-        duplicates + others,
-    )
+    pairs = ["itemID_1", "itemID_2", "isDuplicate", "generationMethod", "fold"]
+    write(folder / "ItemPairs.csv", pairs, duplicates + others)
     write(folder / "truth.csv", ["itemID", "entity", "fold"], [list(ad) for ad in ads])
     return folder
 
@@ -278,7 +277,10 @@ def test_the_whole_study(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert cells(report, "all columns: baseline")[0] == "0.600 ± 0.000"
     assert cells(report, "all columns: 50 %")[0] == "0.800 (1 of 2)"
     clusters = cells(report, "all columns, at the default threshold")
-    recall, f1 = (1 + 4 / 5) / 2, (1 + 2 * 4 / 9) / 2  # the ads of the last thing, in the second fold, are not joined
+    recall, f1 = (
+        (1 + 39 / 40) / 2,
+        (1 + 2 * 39 / 79) / 2,
+    )  # the ads of the last thing, in the second fold, are not joined
     assert [clusters[at].split(" ± ")[0] for at in (0, 1, 2)] == ["1.000", f"{recall:.3f}", f"{f1:.3f}"]
     assert cells(report, "words")[0] == "1.5 ± 0.0" and "0.700 ± 0.000" in report
     assert "`all/fold-1/labels-50/train`: failed: Error: as it was told" in report
@@ -291,17 +293,30 @@ def test_the_whole_study(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert run_script(real, out, "--epochs", "2", "--only-report") == report and len(commands(log)) == ran + 4
 
 
-def test_training_sees_nothing_of_the_fold_and_hidden_columns_are_left_out(log: Path, tmp_path: Path) -> None:
+def test_training_learns_from_no_pair_of_the_fold_and_hidden_columns_are_left_out(log: Path, tmp_path: Path) -> None:
     real, out = small_real(tmp_path / "real"), tmp_path / "out"
     run_script(real, out)
-    of_fold = {str(item): str(item // 10) for item in range(20)}
-    trained = [words for words in commands(log) if words[0] == "train" and "fold" in words[1]]
-    assert len(trained) == 8
-    for words in trained:
+
+    def rows(words: list[str], option: str) -> pl.DataFrame:
+        return pl.read_csv(words[words.index(option) + 1], infer_schema=False)
+
+    labelled = [words for words in commands(log) if words[0] == "train" and "--valid-pairs" in words]
+    assert len(labelled) == 8
+    for words in labelled:
         (fold,) = {fold for fold in "01" if f"/fold-{fold}/" in words[-1]}
-        ads, pairs = (pl.read_csv(path, infer_schema=False) for path in words[1:3])
-        assert {of_fold[item] for item in ads["itemID"]} == {"01".replace(fold, "")} == set(pairs["fold"])
-        assert ({"price", "categoryID"} & set(ads.columns) == set()) == ("/hidden/" in words[-1])
+        train, valid = pl.read_csv(words[2], infer_schema=False), rows(words, "--valid-pairs")
+        assert {"01".replace(fold, "")} == set(train["fold"]) == set(valid["fold"])
+        assert {fold} == set(rows(words, "--test-pairs")["fold"])
+        in_train, in_valid = (set(pairs["itemID_1"]) | set(pairs["itemID_2"]) for pairs in (train, valid))
+        assert not in_train & in_valid and set(valid["isDuplicate"]) == {"0", "1"}
+        assert 0.05 < len(valid) / len(train) < 0.2
+        columns = pl.read_csv(words[1], infer_schema=False).columns
+        assert ({"price", "categoryID"} & set(columns) == set()) == ("/hidden/" in words[-1])
     for words in commands(log):
         if words[0] == "evaluate":
-            assert set(pl.read_csv(words[words.index("--pairs") + 1], infer_schema=False)["fold"]) in ({"0"}, {"1"})
+            assert set(rows(words, "--pairs")["fold"]) in ({"0"}, {"1"})
+
+
+def test_too_few_pairs_to_keep_some_apart_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="larger --share"):
+        run_script(small_real(tmp_path / "real"), tmp_path / "out", "--few", "0.02")

@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 
 from measuring.study import SETTINGS, WHOLE, Study, folds
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.splits import split_pairs
 
 HIDDEN = ("price", "categoryID")
 SEED = 0
@@ -23,18 +25,16 @@ def write_files(study: Study) -> None:
     ids = truth["itemID"].implode()
     items = items.filter(pl.col("itemID").is_in(ids))
     pairs = pairs.filter(pl.col("itemID_1").is_in(ids) & pl.col("itemID_2").is_in(ids))
-    study.truth.parent.mkdir(parents=True, exist_ok=True)
     _write(study.truth, truth)
     for setting in SETTINGS:
         seen = items.drop(HIDDEN, strict=False) if setting == "hidden" else items
         _write(study.items(setting), seen)
-        for fold in folds(study):
-            others = truth.filter(pl.col("fold") != fold)["itemID"].implode()
-            _write(study.items(setting, fold), seen.filter(pl.col("itemID").is_in(others)))
     for fold in folds(study):
         _write(study.test_pairs(fold), pairs.filter(pl.col("fold") == fold))
         for labels in (*study.few, WHOLE):
-            _write(study.train_pairs(fold, labels), sample_pairs(pairs.filter(pl.col("fold") != fold), labels))
+            train, valid = apart(sample_pairs(pairs.filter(pl.col("fold") != fold), labels))
+            _write(study.train_pairs(fold, labels), train)
+            _write(study.valid_pairs(fold, labels), valid)
 
 
 def sample_things(truth: pl.DataFrame, pairs: pl.DataFrame, share: float) -> pl.DataFrame:
@@ -58,8 +58,32 @@ def sample_pairs(pairs: pl.DataFrame, share: float) -> pl.DataFrame:
     return pairs.filter(rank <= (share * size).round())
 
 
+def apart(pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The pairs to train on, and those to validate with: about a tenth, that `splits.split_pairs` keeps apart with few
+    losses. Pairs that join an ad of the one side with one of the other are left out.
+
+    :raises SystemExit: there are too few pairs for that.
+    """
+    ids = pl.concat([pairs["itemID_1"], pairs["itemID_2"]]).unique().sort()
+    ends = (
+        pl.col(name).replace_strict(ids, range(len(ids)), return_dtype=pl.Int64) for name in ("itemID_1", "itemID_2")
+    )
+    left, right = pairs.select(ends)
+    labelled = pl.DataFrame({"row_l": left, "row_r": right, "is_duplicate": pairs["isDuplicate"] == "1"})
+    try:
+        side = split_pairs(labelled, "ads", SEED).side("valid")
+    except NrlDedupError as error:
+        raise SystemExit(
+            f"{len(pairs)} labelled pairs: {error} Name a larger --share, or larger shares with --few."
+        ) from None
+    held_out = pl.concat([side["row_l"], side["row_r"]]).unique().implode()
+    inside = left.is_in(held_out).cast(pl.Int8) + right.is_in(held_out).cast(pl.Int8)
+    return pairs.filter(inside == 0), pairs.filter(inside == 2)
+
+
 def _write(path: Path, frame: pl.DataFrame) -> None:
     content = frame.write_csv()
     if path.exists() and path.read_text("utf-8") != content:
         raise SystemExit(f"{path} is of another run, with other options or other ads. Name another OUT.")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content, "utf-8")

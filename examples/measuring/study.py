@@ -1,9 +1,9 @@
 """The commands of the five folds, and the names of their files.
 
-A fold is a test for models that have not seen it: they are trained on the ads and the pairs of the other folds, of
-which `train` itself keeps tenths apart, by groups of duplicates, to choose the epoch and, for `link --precision`, the
-threshold. Named as --test-pairs, the fold would be one of those tenths, and its labels would choose the threshold that
-they then judge.
+A fold is a test for models that learn nothing from its pairs: they are trained on the pairs of the other folds, of
+which a tenth, by groups of duplicates, chooses the epoch. `train` is told the pairs of the fold as --test-pairs, so that
+it keeps their ads out of the vocabulary and of what it learns without labels. The pair model and the threshold of
+`link --precision` follow from the other pairs alone. (With --scorer siamese that threshold would know the test pairs.)
 """
 
 from dataclasses import dataclass, replace
@@ -44,15 +44,17 @@ class Study:
     def truth(self) -> Path:
         return self.out / "data" / "truth.csv"
 
-    def items(self, setting: str, fold: str | None = None) -> Path:
-        """The catalogue; without the ads of a fold, if one is named."""
-        return self.out / "data" / f"{setting}{'' if fold is None else f'-without-fold-{fold}'}.csv"
+    def items(self, setting: str) -> Path:
+        return self.out / "data" / f"{setting}.csv"
 
     def test_pairs(self, fold: str) -> Path:
-        return self.out / "data" / f"pairs-fold-{fold}.csv"
+        return self.out / "data" / f"fold-{fold}" / "test.csv"
 
     def train_pairs(self, fold: str, labels: float) -> Path:
-        return self.out / "data" / f"pairs-without-fold-{fold}-{percent(labels)}.csv"
+        return self.out / "data" / f"fold-{fold}" / f"train-{percent(labels)}.csv"
+
+    def valid_pairs(self, fold: str, labels: float) -> Path:
+        return self.out / "data" / f"fold-{fold}" / f"valid-{percent(labels)}.csv"
 
 
 def percent(share: float) -> str:
@@ -132,11 +134,12 @@ def of_fold(study: Study, setting: str, fold: str) -> OfFold:
 
 def _labelled(study: Study, setting: str, fold: str, labels: float) -> OfModel:
     folder = study.out / setting / f"fold-{fold}" / f"labels-{percent(labels)}"
-    train = _train(study, folder / "train", study.items(setting, fold), study.train_pairs(fold, labels))
+    published = ["--valid-pairs", study.valid_pairs(fold, labels), "--test-pairs", study.test_pairs(fold)]
+    train = _train(study, folder / "train", study.items(setting), study.train_pairs(fold, labels), *published)
     return OfModel(train, (_evaluate(study, setting, train, fold, "evaluate"),))
 
 
-def _train(study: Study, folder: Path, *files: Path) -> Step:
+def _train(study: Study, folder: Path, *files: object) -> Step:
     network = ["--backbone", study.backbone, *(["--backbone-weights", study.weights] if study.weights else [])]
     how = ["--images", study.images, "--language", "en", *network, *study.train_options]
     return step(folder, "train", *files, *how, "-o", "{}/bundle")

@@ -33,8 +33,8 @@ def report(study: Study) -> str:
     found = {setting: of_setting(study, setting) for setting in SETTINGS}
     parts = [
         "# Five folds",
-        "Trained on four folds, tested on the fifth, which training does not see: mean ± standard deviation over the "
-        "folds; how many of them, where some are missing. The letters are those of the commands below.",
+        "Trained on the pairs of four folds, tested on the fifth: mean ± standard deviation over the folds; how many "
+        "of them, where some are missing. The letters are those of the commands below.",
         typed(own_command(study)),
         precision_section(found),
         labels_section(study, found),
