@@ -1,8 +1,8 @@
 """The commands of the five folds, and the names of their files.
 
 A fold is a test for models that learn nothing from its pairs: they are trained on the pairs of the other folds, of
-which a tenth, by groups of duplicates, chooses the epoch. `train` is told the pairs of the fold as --test-pairs, so that
-it keeps their ads out of the vocabulary and of what it learns without labels. The pair model and the threshold of
+which a tenth, by groups of duplicates, chooses the epoch. `train` is told the pairs of the fold as --test-pairs, so
+that it keeps their ads out of the vocabulary and of what it learns without labels. The pair model and the threshold of
 `link --precision` follow from the other pairs alone. (With --scorer siamese that threshold would know the test pairs.)
 """
 
