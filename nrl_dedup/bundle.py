@@ -30,8 +30,7 @@ from nrl_dedup.model import SiameseModel
 from nrl_dedup.tables import check, check_folder_writable, folder_written_beside, give_usual_mode, written_beside
 
 VERSION = 3
-# One of version 1 says neither `photos.pool` nor `pretrain`, whose defaults are what it was made with; before
-# version 3 there is no pair evidence.
+# Version 1 says neither `photos.pool` nor `pretrain` (the defaults are what it was made with), 2 has no pair evidence.
 READ = (1, 2, 3)
 SPLIT = {
     "item_id_l": pl.String,
@@ -155,8 +154,7 @@ def add_pair_model(folder: Path, model: PairModel | None, held_out: pl.DataFrame
     if model is not None:
         with folder_written_beside(folder / _EVIDENCE) as part:
             save_pair_model(model, part)
-            for file in part.iterdir():
-                give_usual_mode(file)
+            give_usual_mode(*part.iterdir())
     with written_beside(folder / "held_out.parquet") as path:
         check(held_out, HELD_OUT, "held-out candidates").write_parquet(path)
 
@@ -197,8 +195,7 @@ def _write(bundle: Bundle, backbone: Backbone | None, folder: Path) -> None:
         "data": asdict(bundle.data),
     }
     (folder / "bundle.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    for file in folder.iterdir():
-        give_usual_mode(file)
+    give_usual_mode(*folder.iterdir())
 
 
 def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
@@ -258,7 +255,7 @@ def _held_out(folder: Path) -> pl.DataFrame | None:
     if not path.exists():
         return None
     kept = pl.read_parquet(path)
-    if "scorer" not in kept.columns:  # version 2 knew one
+    if "scorer" not in kept.columns:  # version 2 had one
         kept = kept.with_columns(scorer=pl.lit("siamese"))
     return check(kept, HELD_OUT, str(path))
 

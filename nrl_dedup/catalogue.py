@@ -22,6 +22,16 @@ _PHOTO_NAMES = (
     *("image_ids", "image_id", "photo_ids", "photo_id"),
     *("image_paths", "image_path", "photo_path", "imgs", "img"),
 )
+_COMPARED = {
+    "price": ("price", "price_rub", "price_usd", "price_eur", "amount", "cost", "цена", "стоимость"),
+    "category": ("category", "category_id", "category_name", "product_type", "категория", "рубрика"),
+    "location": ("location", "location_id", "city", "city_id", "town", "region", "region_id", "город", "регион"),
+    "metro": ("metro", "metro_id", "metro_station", "метро", "станция метро"),
+    "latitude": ("latitude", "lat", "широта"),
+    "longitude": ("longitude", "lon", "lng", "long", "долгота"),
+    "phone": ("phone", "phone_number", "telephone", "tel", "телефон", "номер телефона"),
+    "brand": ("brand", "brand_name", "manufacturer", "бренд", "марка", "производитель"),
+}
 _TEXTS = ("title", "description")
 _BATCH = 50_000
 
@@ -110,14 +120,44 @@ def read_further_columns(
     :param flag: the option that names them, for messages.
     :raises NrlDedupError: what `read_table` raises; so a column that is not there.
     """
-    wanted = {str(place): Column(flag, (), name) for place, name in enumerate(names)}
-    frame = read_table(
-        catalogue.path, {"item_id": Column("--id-column", _ID_NAMES, id_column, identifier=True), **wanted}
-    ).frame
+    found = _by_row(catalogue, {str(place): Column(flag, (), name) for place, name in enumerate(names)}, id_column)
+    return {name: found[str(place)] for place, name in enumerate(names)}
+
+
+def read_compared_columns(
+    catalogue: Catalogue, names: Sequence[str], flag: str, id_column: str | None = None
+) -> dict[str, pl.Series]:
+    """Price, category, place, phone and brand, found by their usual names, and the columns that the user names.
+
+    The former stand under one name whatever the file calls them (price, category, location, metro, latitude,
+    longitude, phone, brand), so that what is learned on one catalogue can be used on another; the latter under their
+    own, except one that is found already. A column without a value is left out.
+
+    :param flag: the option that names further columns, for messages.
+    :return: name -> text (String) by row of `catalogue`.
+    :raises NrlDedupError: what `read_table` raises; so a named column that is not there.
+    """
+    usual = {name: Column("", likely, required=False) for name, likely in _COMPARED.items()}
+    named = {str(place): Column(flag, (), name) for place, name in enumerate(names)}
+    found = {key: texts for key, texts in _by_row(catalogue, usual | named, id_column).items() if (texts != "").any()}
+    columns = {name: found[name] for name in _COMPARED if name in found}
+    for place, name in enumerate(names):
+        texts = found.get(str(place))
+        if texts is not None and not any(texts.equals(other) for other in columns.values()):
+            columns[name] = texts
+    return columns
+
+
+def _by_row(catalogue: Catalogue, wanted: dict[str, Column], id_column: str | None) -> dict[str, pl.Series]:
+    """Columns of the catalogue's file as text, by row: those of `wanted` that are there, under its keys."""
+    # Not required, or else one of the others would have to be there; that the ids are, is known.
+    ids = Column("--id-column", _ID_NAMES, id_column, required=False, identifier=True)
+    frame = read_table(catalogue.path, {"item_id": ids, **wanted}).frame
     frame = catalogue.frame.select("item_id").join(frame, on="item_id", how="left", maintain_order="left")
-    columns = (frame[place] for place in wanted)
-    texts = (column.list.join(", ") if isinstance(column.dtype, pl.List) else column for column in columns)
-    return dict(zip(names, texts, strict=True))
+    columns = {key: frame[key] for key in wanted if key in frame.columns}
+    return {
+        key: column.list.join(", ") if isinstance(column.dtype, pl.List) else column for key, column in columns.items()
+    }
 
 
 def read_compared_columns(

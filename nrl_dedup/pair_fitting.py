@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Bool, Int64, Shaped
+from jaxtyping import Bool, Float64, Int64, Shaped
 
 from nrl_dedup.blocked import CANDIDATES, Blocked, block
 from nrl_dedup.bundle import HELD_OUT, Bundle
@@ -21,11 +21,13 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence import (
     AdEvidence,
     PairModel,
+    TrainingPairs,
     Views,
     co_train,
     fit_pair_model,
     pair_evidence,
     pairs_to_learn_from,
+    training_pairs,
     unlabelled_model,
 )
 from nrl_dedup.evidence.parts import SIAMESE as SIAMESE_GROUP
@@ -149,47 +151,37 @@ def _fit(
     ads: AdEvidence, blocked: Blocked, labelled: _Labelled, views: Views | None, progress: Progress
 ) -> tuple[PairModel, pl.DataFrame]:
     """The model, and `bundle.HELD_OUT` of the candidates that it was fitted on, each scored without its fold."""
-    pairs = _pairs_to_fit(blocked, labelled)
-    left, right = pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()
-    labels, weights, candidate = (pairs[name].to_numpy() for name in ("is_duplicate", "weight", "candidate"))
+    pairs, weights = _pairs_to_fit(blocked, labelled)
+    left, right = pairs.rows_l, pairs.rows_r
     evidence = pair_evidence(ads, left, right, progress)
     evidence = evidence.blanked(labelled.trained[left] | labelled.trained[right], [SIAMESE_GROUP])
-    fitted = fit_pair_model(evidence, labels, left, right, weights, views)
-    kept = held_out_pairs(
-        EVIDENCE,
-        left[candidate], right[candidate], fitted.log_odds[candidate], weights[candidate], labelled.group,
-    )  # fmt: skip
+    fitted = fit_pair_model(evidence, pairs.labels, left, right, views=views, stands_for=weights)
+    some = weights > 0
+    kept = held_out_pairs(EVIDENCE, left[some], right[some], fitted.log_odds[some], weights[some], labelled.group)
     lost = lost_pairs(EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels])
     return fitted.model, pl.concat([kept, lost])
 
 
-def _pairs_to_fit(blocked: Blocked, labelled: _Labelled) -> pl.DataFrame:
-    """row_l < row_r (positions), is_duplicate, weight, candidate: the pairs of `fit_pairs`, in order."""
+def _pairs_to_fit(blocked: Blocked, labelled: _Labelled) -> tuple[TrainingPairs, Float64[np.ndarray, "pairs"]]:
+    """The pairs of `fit_pairs`, and for how many candidates each stands."""
     left, right = _candidates(blocked)
-    both = labelled.ads[left] & labelled.ads[right]
     weight = _weight(labelled.ads, left, right)
+    both = labelled.ads[left] & labelled.ads[right] & ~_among(left, right, labelled, labelled.side == "test")
     left, right = left[both], right[both]
     some = pairs_to_learn_from(left, right)
-    found = pl.DataFrame({"row_l": left[some], "row_r": right[some]})
-    ends, different = np.sort(labelled.ends, axis=0), labelled.ends[0] != labelled.ends[1]
-    there = (ends[0] >= 0) & different
+    learned = (labelled.side != "test") & (labelled.ends >= 0).all(axis=0) & (labelled.ends[0] != labelled.ends[1])
+    ends = labelled.ends[:, learned]
+    pairs = training_pairs(ends[0], ends[1], labelled.labels[learned], left[some], right[some])
+    return pairs, np.where(pairs.labels | pairs.labelled, 1, weight) * pairs.stands_for
 
-    def pairs(which: Bool[np.ndarray, "pairs"]) -> pl.DataFrame:
-        chosen = which & there
-        columns = {"row_l": ends[0, chosen], "row_r": ends[1, chosen], "labelled": labelled.labels[chosen]}
-        return pl.DataFrame(columns).unique(["row_l", "row_r"], keep="first", maintain_order=True)
 
-    on = ["row_l", "row_r"]
-    found = found.with_columns(candidate=True).join(pairs(labelled.side != "test"), on=on, how="full", coalesce=True)
-    found = found.join(pairs(labelled.side == "test"), on=on, how="anti").sort(on)
-    group = labelled.group
-    same = pl.Series(group[found["row_l"].to_numpy()] == group[found["row_r"].to_numpy()])
-    return found.select(
-        *on,
-        is_duplicate=pl.coalesce("labelled", same),
-        weight=pl.when(pl.col("labelled").is_null() & ~same).then(weight).otherwise(1.0),
-        candidate=pl.col("candidate").fill_null(False),
-    )
+def _among(
+    left: Positions, right: Positions, labelled: _Labelled, which: Bool[np.ndarray, "labelled"]
+) -> Bool[np.ndarray, "pairs"]:
+    """Which pairs l < r are some of the labelled ones."""
+    count = len(labelled.group)
+    ends = np.sort(labelled.ends[:, which], axis=0)
+    return np.isin(left * count + right, ends[0] * count + ends[1])
 
 
 def _held_out_from_network(bundle: Bundle, blocked: Blocked, labelled: _Labelled, device: torch.device) -> pl.DataFrame:

@@ -4,7 +4,7 @@ Pairs are positions in `Blocked.rows`.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ Positions = Int64[np.ndarray, "pairs"]
 Logits = Float64[np.ndarray, "pairs"]
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """Scores pairs of positions, the same whatever other pairs are asked for."""
 

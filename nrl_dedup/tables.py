@@ -102,11 +102,12 @@ def _exchange(part: Path, place: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def give_usual_mode(path: Path) -> None:
-    """Let a file that was made for its owner alone be read as any new file can."""
+def give_usual_mode(*files: Path) -> None:
+    """Let files that were made for their owner alone be read as any new file can."""
     umask = os.umask(0)
     os.umask(umask)
-    path.chmod(0o666 & ~umask)
+    for file in files:
+        file.chmod(0o666 & ~umask)
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]) -> None:

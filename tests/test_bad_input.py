@@ -339,10 +339,10 @@ def test_force_never_throws_away_what_training_reads(
         command += [what, str(tmp_path / "link" / "mine")]
     else:
         command[1 + ("items", "pairs").index(what)] = str(tmp_path / "link" / "mine")
-    before = {path: path.read_bytes() for path in bundle.iterdir()}
+    before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
     status, _, err = run(*command)
     assert status == 1 and err.startswith(f"Error: -o {bundle}: ") and str(tmp_path / "link" / "mine") in err
-    assert {path: path.read_bytes() for path in bundle.iterdir()} == before
+    assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
 
 
 def test_a_work_folder_inside_the_output_is_refused_before_the_work(run: Run, shop: Shop, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nrl_dedup import catalogue as catalogue_module
 from nrl_dedup import records as records_module
-from nrl_dedup.catalogue import fingerprint, read_catalogue, read_further_columns
+from nrl_dedup.catalogue import fingerprint, read_catalogue, read_compared_columns, read_further_columns
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.reading import BadRow, Column, Table, read_table
 from nrl_dedup.records import records, survey
@@ -437,3 +437,46 @@ def test_a_further_column_that_is_not_there(tmp_path):
     catalogue = read_catalogue(write(tmp_path, "id,title,colour\n1,a,red\n"))
     with pytest.raises(NrlDedupError, match=r"no column 'Colour' \(--by\). Found the columns: id, title, colour."):
         read_further_columns(catalogue, ["colour", "Colour"], "--by")
+
+
+# --- columns to compare -----------------------------------------------------------------------------------------
+
+
+def compared(path: Path, *names: str) -> dict[str, list[str]]:
+    return {key: texts.to_list() for key, texts in read_compared_columns(read_catalogue(path), names, "--by").items()}
+
+
+def test_avitos_columns_to_compare(tmp_path):
+    path = write(tmp_path, f'{AVITO_HEADER}\n12,9,a,b,,"{{}}",50.0,1,,55.7,37.6\n3,8,c,,,,,1,,,\n')
+    assert compared(path) == {  # no metro: the column is empty
+        "price": ["", "50.0"],
+        "category": ["8", "9"],
+        "location": ["1", "1"],
+        "latitude": ["", "55.7"],
+        "longitude": ["", "37.6"],
+    }
+
+
+def test_columns_to_compare_have_one_name_in_every_language(tmp_path):
+    path = write(tmp_path, "id,title,ЦЕНА,Категория,Город,Номер телефона,Бренд\n1,a,5,вело,Тула,123,BMX\n")
+    found = {"price": ["5"], "category": ["вело"], "location": ["Тула"], "phone": ["123"], "brand": ["BMX"]}
+    assert compared(path) == found
+    assert (
+        compared(write(tmp_path, "id,title,Price,product-type,CITY,tel,Manufacturer\n1,a,5,вело,Тула,123,BMX\n"))
+        == found
+    )
+
+
+def test_named_columns_are_compared_too_each_once(tmp_path):
+    path = write(tmp_path, "id,title,price,item_id2,Цена,colour,empty\n1,a,5,x,5,red,\n2,b,6,y,6,blue,\n")
+    assert compared(path, "colour", "Цена", "empty", "id", "colour") == {
+        "price": ["5", "6"],
+        "colour": ["red", "blue"],
+        "id": ["1", "2"],
+    }
+    with pytest.raises(NrlDedupError, match=r"no column 'size' \(--by\)"):
+        compared(path, "size")
+
+
+def test_a_catalogue_need_have_nothing_to_compare(tmp_path):
+    assert compared(write(tmp_path, "id,title\n1,a\n")) == {}

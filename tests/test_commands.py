@@ -29,7 +29,11 @@ def test_link_writes_the_components_of_its_links(run: Run, shop: Shop, trained: 
     link(run, shop, trained, tmp_path, "--clustering", "connected-components")
     links = pl.read_csv(tmp_path / "links.csv", infer_schema=False).cast({"score": pl.Float64})
     clusters = pl.read_csv(tmp_path / "dupes.csv", infer_schema=False).cast({"score": pl.Float64})
+    links, reasons = links[:, :3], links[:, 3:].cast(pl.Float64)
     assert len(links) and links.columns == ["item_id_l", "item_id_r", "score"]
+    assert {"base", "text", "photos"} <= set(reasons.columns)
+    log_odds = reasons.sum_horizontal().to_numpy()
+    assert 1 / (1 + np.exp(-log_odds)) == pytest.approx(links["score"].to_numpy(), abs=1e-5)
     assert (links["item_id_l"] < links["item_id_r"]).all() and (links["score"] >= 0.5).all()
     graph = nx.Graph(list(links.select("item_id_l", "item_id_r").iter_rows()))
     found = {frozenset(rows["item_id"]) for _, rows in clusters.group_by("cluster_id")}
@@ -116,31 +120,6 @@ def test_identical_ads_are_linked_and_empty_ones_are_not(run: Run, shop: Shop, t
     assert sorted(clusters["item_id"]) == list(range(20)) and set(clusters["cluster_id"]) == {0}
 
 
-def test_training_computes_the_photos_of_the_ads_in_pairs_only(
-    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from nrl_dedup.features.photos import PhotoFolder
-
-    read, original = set(), PhotoFolder.read
-
-    def noted(self: PhotoFolder, ref: str) -> bytes:
-        read.add(ref)
-        return original(self, ref)
-
-    pairs = pl.read_csv(shop.pairs, infer_schema=False)
-    pairs.head(60).write_csv(tmp_path / "pairs.csv")
-    pairs[60:66].write_csv(tmp_path / "valid.csv")
-    pairs[66:69].write_csv(tmp_path / "test.csv")
-    published = ("--valid-pairs", tmp_path / "valid.csv", "--test-pairs", tmp_path / "test.csv")
-    arguments = train_arguments(shop, tmp_path / "bundle", *published, "--epochs", 1, "--work-dir", tmp_path / "work")
-    arguments[2] = str(tmp_path / "pairs.csv")
-    monkeypatch.setattr(PhotoFolder, "read", noted)
-    status, _, err = run(*arguments)
-    assert status == 0, err
-    ads = set(pairs["id1"][:69]) | set(pairs["id2"][:69])
-    assert len(ads) < 120 and read == {str(int(ad)) for ad in ads}
-
-
 def test_a_catalogue_of_photos_alone(run: Run, shop: Shop, tmp_path: Path) -> None:
     items = tmp_path / "items.csv"
     pl.read_csv(shop.items, infer_schema=False).select("item_id", "image").write_csv(items)
@@ -218,7 +197,7 @@ def test_a_bundle_that_cannot_be_replaced_stays(
     run: Run, shop: Shop, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
 ) -> None:
     bundle, original = shutil.copytree(trained, tmp_path / "bundle"), Path.rename
-    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
 
     def rename(self: Path, target: Path) -> Path:
         if self.suffix == ".part":
@@ -228,7 +207,7 @@ def test_a_bundle_that_cannot_be_replaced_stays(
     monkeypatch.setattr(Path, "rename", rename)
     status, _, err = run(*train_arguments(shop, bundle, "--force", "--epochs", 1))
     assert status in (1, 130) and "Traceback" not in err
-    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
+    assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
     assert list(tmp_path.iterdir()) == [bundle]
 
 

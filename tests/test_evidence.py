@@ -16,9 +16,10 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.evidence import describe_ads, pair_evidence
+from nrl_dedup.evidence import Evidence, describe_ads, pair_evidence
 from nrl_dedup.evidence import pairs as pairs_module
 from nrl_dedup.evidence.columns import NumberColumn, Place, ValueColumn, column_parts, numbers_of
+from nrl_dedup.evidence.crossing import CrossSpace, expected_photos
 from nrl_dedup.evidence.parts import GROUPS, Measure, RelativeSimilarity, SharedTerms
 from nrl_dedup.evidence.photos import SharedValue, _Lists, cosine_of
 from nrl_dedup.evidence.spaces import DenseSpace, DistanceSpace, PhotoSpace, SparseSpace
@@ -167,6 +168,44 @@ def test_surroundings_are_the_best_of_the_known_neighbours() -> None:
     assert np.isnan(found.ranks(np.array([0]), np.array([np.nan], np.float32))[0])
 
 
+def of_length_1(draw: np.random.Generator, ads: int, size: int) -> np.ndarray:
+    vectors = draw.normal(size=(ads, size)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_words_make_expect_what_ads_with_like_words_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nrl_dedup.evidence.crossing._PAIRS_AT_ONCE", 100)  # several steps
+    draw = np.random.default_rng(0)
+    ads = 50
+    words = DenseSpace(of_length_1(draw, ads, 5), np.arange(ads) != 4)
+    shown = DenseSpace(of_length_1(draw, ads, 3), draw.random(ads) < 0.8)
+    shown.vectors[~shown.there] = 0
+    searched = draw.integers(-1, ads, size=(ads, 30))
+    searched[searched == np.arange(ads)[:, None]] = -1
+    searched[7] = -1
+    found = expected_photos(words, shown, known_neighbours([Neighbours(searched, np.zeros((ads, 30), np.float32))]))
+    for ad in range(ads):
+        others = {int(row) for row in searched[ad] if row >= 0 and shown.there[row]}
+        likes = {row: float(words.vectors[ad] @ words.vectors[row]) for row in others if 4 not in (ad, row)}
+        best = [row for row in sorted(likes, key=lambda row: -likes[row])[:10] if likes[row] > 0]
+        total = sum((likes[row] ** 2 * shown.vectors[row].astype(np.float64) for row in best), np.zeros(3))
+        assert found.there[ad] == bool(best) and (ad not in (4, 7) or not best)
+        wanted = total / np.linalg.norm(total) if best else total
+        np.testing.assert_allclose(found.vectors[ad], wanted, atol=1e-5)
+
+
+def test_expected_photos_are_compared_with_the_others_ads_photos() -> None:
+    draw = np.random.default_rng(0)
+    expected = DenseSpace(of_length_1(draw, ADS, 4), np.arange(ADS) != 1)
+    shown = DenseSpace(of_length_1(draw, ADS, 4), np.arange(ADS) != 2)
+    cosines = cosine_similarity(expected.vectors, shown.vectors)
+    wanted = (cosines + cosines.T) / 2
+    for lacking in (1, 2):
+        wanted[lacking], wanted[:, lacking] = np.nan, np.nan
+    found = CrossSpace(expected, shown).similarity(LEFT, RIGHT).reshape(ADS, ADS)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
 def test_a_similarity_is_judged_by_both_surroundings() -> None:
     nearest = np.array([[0.9, 0.5], [0.4, 0.2], [np.nan, np.nan]], np.float32)
     vectors = np.array([[1, 0], [0.6, 0.8], [0, 1]], np.float32)
@@ -244,6 +283,24 @@ def test_columns_have_their_groups() -> None:
     columns = {"Price": pl.Series(["1", "2"]), "colour": pl.Series(["red", "2"]), "lat": pl.Series(["", ""])}
     kinds = [(type(part), part.group) for part in column_parts(columns)]
     assert kinds == [(ValueColumn, "price"), (NumberColumn, "price"), (ValueColumn, "other"), (ValueColumn, "other")]
+
+
+def test_codes_are_not_measured() -> None:
+    columns = {"category": pl.Series(["282", "306"]), "price": pl.Series(["282", "306"])}
+    assert [(type(part), part.name) for part in column_parts(columns)] == [
+        (ValueColumn, "category"),
+        (ValueColumn, "price"),
+        (NumberColumn, "price"),
+    ]
+
+
+def test_evidence_is_left_out_for_some_pairs_and_groups() -> None:
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    evidence = Evidence(values, ("a", "b", "c", "d"), ("text", "siamese", "price", "siamese"))
+    found = evidence.blanked(np.array([True, False, True]), ["siamese", "photos"])
+    nan = np.nan
+    np.testing.assert_array_equal(found.values, [[0, nan, 2, nan], [4, 5, 6, 7], [8, nan, 10, nan]])
+    np.testing.assert_array_equal(evidence.values, values)
 
 
 def test_a_shared_value_counts_ads_not_photos() -> None:

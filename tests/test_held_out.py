@@ -26,7 +26,7 @@ def test_an_ad_of_a_training_pair_is_not_held_out() -> None:
 def every_candidate(run: Run, shop: Shop, model: Path, folder: Path) -> pl.DataFrame:
     """The pairs that `link` scores, with their scores."""
     arguments = ["link", shop.items, "--images", shop.images, "--model", model, "--device", "cpu", "--threshold", 0]
-    status, _, err = run(*arguments, "-o", folder / "dupes.csv", "--links", folder / "links.csv")
+    status, _, err = run(*arguments, "--scorer", "siamese", "-o", folder / "dupes.csv", "--links", folder / "links.csv")
     assert status == 0, err
     return pl.read_csv(folder / "links.csv", schema_overrides={"item_id_l": pl.String, "item_id_r": pl.String})
 
@@ -47,22 +47,24 @@ def test_held_out_candidates_are_the_scored_pairs_of_held_out_ads(
         if ends:
             wanted.append((nx.has_path(graph, left, right), ends / 2, score))
     assert bundle.held_out is not None and bundle.held_out.schema == pl.Schema(HELD_OUT)
-    kept = bundle.held_out.filter(pl.col("logit").is_finite())
+    kept = bundle.held_out.filter((pl.col("scorer") == "siamese") & pl.col("logit").is_finite())
     found = zip(kept["is_duplicate"], kept["weight"], 1 / (1 + np.exp(-kept["logit"].to_numpy())), strict=True)
     for ours, theirs in zip(sorted(found), sorted(wanted), strict=True):
         assert ours == pytest.approx(theirs, abs=1e-5)
     assert kept["is_duplicate"].to_list() == (kept["group_l"] == kept["group_r"]).to_list()
 
 
+@pytest.mark.parametrize("scorer", ["evidence", "siamese"])
 def test_duplicates_that_blocking_loses_are_kept_with_the_lowest_logit(
-    shop: Shop, trained: Path, tmp_path: Path
+    shop: Shop, trained: Path, tmp_path: Path, scorer: str
 ) -> None:
     from nrl_dedup.catalogue import read_catalogue
-    from nrl_dedup.held_out import held_out_candidates
+    from nrl_dedup.pair_fitting import fit_pairs
 
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
     few, many = (
-        held_out_candidates(catalogue, bundle, shop.images, tmp_path, most=count, device=CPU) for count in (1, 119)
+        fit_pairs(catalogue, bundle, shop.images, tmp_path, most=count, device=CPU).held_out.filter(scorer=scorer)
+        for count in (1, 119)
     )
     assert many["logit"].is_finite().all()
     assert many["is_duplicate"].sum() == few["is_duplicate"].sum()  # none is forgotten

@@ -1,5 +1,7 @@
 """Trees, calibration, folds and learning without labels, against closed forms, scikit-learn and plain loops."""
 
+from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import networkx as nx
@@ -17,8 +19,10 @@ from nrl_dedup.evidence import (
     load_pair_model,
     pairs_to_learn_from,
     save_pair_model,
+    training_pairs,
     unlabelled_model,
 )
+from nrl_dedup.evidence.blanks import with_blanks
 from nrl_dedup.evidence.calibration import Calibration, cross_calibrated, fit_calibration, isotonic, platt
 from nrl_dedup.evidence.cross_fitting import ad_folds
 from nrl_dedup.evidence.trees import Size, Trees, grow, size_for
@@ -253,6 +257,57 @@ def test_weights_count_as_copies_do() -> None:
     assert shift == pytest.approx(np.log(5), abs=0.5)
 
 
+def test_copies_lack_whole_groups() -> None:
+    evidence, *_ = made_pairs(0)
+    pairs = len(evidence)
+    found, pair = with_blanks(evidence, seed=3)
+    np.testing.assert_array_equal(found.values[:pairs], evidence.values)
+    np.testing.assert_array_equal(pair[:pairs], np.arange(pairs))
+    assert len(np.unique(pair[pairs:])) == len(found) - pairs == round(pairs / 2)
+    seen = Counter()
+    for row, original in zip(found.values[pairs:], evidence.values[pair[pairs:]], strict=True):
+        lacking = {group for group in set(GROUPS) if np.isnan(row[np.array(GROUPS) == group]).all()}
+        lacking -= {group for group in lacking if np.isnan(original[np.array(GROUPS) == group]).all()}
+        kept = ~np.isin(GROUPS, list(lacking))
+        np.testing.assert_array_equal(row[kept], original[kept])
+        seen[frozenset(lacking)] += 1
+    assert {len(lacking) for lacking in seen} == {0, 1, 2}  # 0: photos were not there in the first place
+    assert min(seen[frozenset(lacking)] for lacking in (["text"], ["price"], ["text", "price"])) > pairs / 2 / 6 * 0.8
+    alone, pair = with_blanks(evidence.only(["text"]))
+    assert len(alone) == len(pair) == pairs
+
+
+@pytest.mark.parametrize("with_views", [False, True])
+def test_a_model_does_without_a_group_that_it_was_fitted_with(with_views: bool) -> None:
+    evidence, labels, left, right = made_pairs(0, ads=2000)
+    test, truth, *_ = made_pairs(1, ads=2000)
+    fits = []
+    for fitted_to in (evidence, evidence.only(["text", "photos"])):
+        views = co_train(fitted_to, left, right) if with_views else None
+        fits.append(fit_pair_model(fitted_to, labels, left, right, views=views).model)
+    every = np.ones(len(test), dtype=bool)
+    without = fits[0].log_odds(test.blanked(every, ["price"]))
+    never = fits[1].log_odds(test)
+    assert average_precision_score(truth, without) > average_precision_score(truth, never) - 0.02
+    assert (expected_calibration_error(calibration_bins(truth, without, np.ones(len(truth)))) or 0) < 0.03
+    # Prices of duplicates are two deviations closer: one is much more likely for a duplicate, one for others.
+    low, high = (
+        fits[0].log_odds(Evidence(np.where(np.arange(7) == 6, np.float32(price), test.values), NAMES, GROUPS))
+        for price in (-3, 1)
+    )
+    assert np.mean((without < low) & (without > high)) > 0.95
+
+
+def test_a_group_that_is_not_there_says_nothing_to_its_view() -> None:
+    evidence, _, left, right = made_pairs(0)
+    views = co_train(evidence, left, right)
+    half = np.arange(len(evidence)) % 2 == 0
+    plain, blanked = views.ratios(evidence), views.ratios(evidence.blanked(half, ["price"]))
+    np.testing.assert_array_equal(blanked["price"], np.where(half, 0, plain["price"]))
+    np.testing.assert_array_equal(blanked["text"], plain["text"])
+    assert (plain["photos"][np.isnan(evidence.values[:, 3:6]).all(axis=1)] == 0).all()
+
+
 def test_few_labels_are_enough_on_top_of_views() -> None:
     evidence, labels, left, right = made_pairs(0, ads=1000)
     views = co_train(evidence, left, right)
@@ -319,3 +374,71 @@ def test_models_compare_by_value() -> None:
     assert PairModel(None, Calibration(1.0, 0.0), grown(), Calibration(1.0, 0.0)) == PairModel(
         None, Calibration(1.0, 0.0), grown(), Calibration(1.0, 0.0)
     )
+
+
+def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nrl_dedup.evidence.training.NEGATIVES", 2)
+    draw = np.random.default_rng(0)
+    left, right = np.array([0, 1, 5, 2, 9]), np.array([1, 2, 6, 7, 8])
+    labels = np.array([True, True, True, False, False])
+    candidates = np.array([pair for pair in combinations(range(14), 2) if draw.random() < 0.8 or pair == (0, 2)])
+    candidates[::2] = candidates[::2, ::-1]  # in either order
+    found = training_pairs(left, right, labels, *candidates.T)
+
+    groups = nx.Graph([(0, 1), (1, 2), (5, 6)])
+    labelled = {frozenset(pair) for pair in zip(left.tolist(), right.tolist(), strict=True)}
+    proposed = {frozenset(pair) for pair in candidates.tolist()}
+    inside = {pair for pair in proposed - labelled if pair <= {0, 1, 2, 5, 6, 7, 8, 9}}
+    same = {pair for pair in inside if pair <= set(groups) and nx.has_path(groups, *pair)}
+    pairs = [frozenset(pair) for pair in zip(found.rows_l.tolist(), found.rows_r.tolist(), strict=True)]
+    np.testing.assert_array_equal(found.rows_l[:5], left)
+    np.testing.assert_array_equal(found.labels[:5], labels)
+    np.testing.assert_array_equal(found.labelled, np.arange(len(pairs)) < 5)
+    np.testing.assert_array_equal(found.stands_for[:5], [pair in proposed for pair in pairs[:5]])
+    assert len(set(pairs)) == len(pairs)
+    assert (
+        {pair for pair, label in zip(pairs[5:], found.labels[5:], strict=True) if label} == same == {frozenset((0, 2))}
+    )
+    others = [at for at in range(5, len(pairs)) if not found.labels[at]]
+    assert {pairs[at] for at in others} <= inside - same and len(others) == 2 * (3 + 1)
+    assert found.stands_for[others].sum() == pytest.approx(len(inside - same))
+
+
+def test_no_candidates_leave_the_labelled_pairs() -> None:
+    nothing = np.zeros(0, np.int64)
+    found = training_pairs(np.array([0, 1]), np.array([2, 3]), np.array([True, False]), nothing, nothing)
+    assert found.labels.tolist() == [True, False] and found.stands_for.tolist() == [0, 0]
+
+
+def test_calibration_follows_the_pairs_that_are_to_be_scored() -> None:
+    evidence, labels, left, right = made_pairs(0, ads=2000, others=20)
+    draw = np.random.default_rng(1)
+    drawn = labels | (draw.random(len(labels)) < 0.1)
+    few = evidence.take(drawn), labels[drawn], left[drawn], right[drawn]
+    fitted = fit_pair_model(*few, stands_for=np.where(labels[drawn], 1.0, 10.0))
+    test, truth, *_ = made_pairs(2, ads=2000, others=20)
+    log_odds = fitted.model.log_odds(test)
+    assert sigmoid(log_odds).sum() == pytest.approx(truth.sum(), rel=0.2)
+    plain = fit_pair_model(*few)
+    assert sigmoid(plain.model.log_odds(test)).sum() > 1.5 * truth.sum()
+    lost = fit_pair_model(*few, stands_for=np.zeros(drawn.sum()))  # blocking proposes none: as without
+    np.testing.assert_array_equal(lost.log_odds, plain.log_odds)
+
+
+def test_a_model_can_be_calibrated_to_the_labelled_pairs_as_well() -> None:
+    evidence, labels, left, right = made_pairs(0, ads=2000, others=20)
+    draw = np.random.default_rng(1)
+    labelled = labels | (draw.random(len(labels)) < 0.05)
+    fitted = fit_pair_model(evidence, labels, left, right)
+    among = fitted.among(labelled, labels)
+    test, truth, *_ = made_pairs(2, ads=2000, others=20)
+    enriched = np.flatnonzero(truth | (draw.random(len(truth)) < 0.05))
+    found, whole = among.model.log_odds(test.take(enriched)), fitted.model.log_odds(test.take(enriched))
+
+    def error(log_odds: np.ndarray, labels: np.ndarray) -> float:
+        return expected_calibration_error(calibration_bins(labels, log_odds, np.ones(len(labels)))) or 0
+
+    assert error(found, truth[enriched]) < 0.04 < 0.1 < error(whole, truth[enriched])
+    assert error(among.log_odds, labels[labelled]) < 0.04
+    # The share of other pairs that were drawn moves the log-odds by its logarithm (King and Zeng, 2001).
+    assert np.median(found - whole) == pytest.approx(-np.log(0.05), abs=0.5)

@@ -111,7 +111,10 @@ def test_the_best_setting_is_the_bundle_and_its_test_ap_is_that_of_its_scores(
     )
     assert validation["valid_ap"][kept["setting"] - 1] == max(validation["valid_ap"])
     assert kept["valid_ap"] == max(trials.filter(pl.col("setting") == kept["setting"])["valid_ap"])
-    status, _, err = run("evaluate", "--model", searched, "--scores", tmp_path / "scores.csv", "--device", "cpu")
+    status, _, err = run(
+        *("evaluate", "--model", searched, "--scorer", "siamese"),
+        *("--scores", tmp_path / "scores.csv", "--device", "cpu"),
+    )
     assert status == 0, err
     ids = {"item_id_l": pl.String, "item_id_r": pl.String}
     scores = pl.read_csv(tmp_path / "scores.csv", schema_overrides=ids)

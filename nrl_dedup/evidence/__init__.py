@@ -9,6 +9,7 @@ from nrl_dedup.evidence.fitting import Fitted, fit_pair_model
 from nrl_dedup.evidence.model import PairModel, load_pair_model, save_pair_model, unlabelled_model
 from nrl_dedup.evidence.pairs import Evidence, pair_evidence
 from nrl_dedup.evidence.scoring import score_evidence
+from nrl_dedup.evidence.training import TrainingPairs, training_pairs
 from nrl_dedup.evidence.views import Views, co_train, pairs_to_learn_from
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Evidence",
     "Fitted",
     "PairModel",
+    "TrainingPairs",
     "Views",
     "co_train",
     "describe_ads",
@@ -25,5 +27,6 @@ __all__ = [
     "pairs_to_learn_from",
     "save_pair_model",
     "score_evidence",
+    "training_pairs",
     "unlabelled_model",
 ]

@@ -92,12 +92,12 @@ def fit_calibration(scores: Scores, labels: Labels, weights: Scores, folds: Int6
 def cross_calibrated(scores: Scores, labels: Labels, weights: Scores, folds: Int64[np.ndarray, "pairs"]) -> Scores:
     """The log-odds of each fold's pairs by a calibration fitted to the other folds, so that their error is honest.
 
-    Where the other folds are all of one class, by one that is fitted to all.
+    Pairs that weigh nothing get theirs too. Where the other folds are all of one class, by one fitted to all.
     """
     log_odds = np.empty(len(scores))
     for fold in np.unique(folds):
-        held, rest = folds == fold, folds != fold
+        held, rest = folds == fold, (folds != fold) & (weights > 0)
         if labels[rest].all() or not labels[rest].any():
-            rest = np.ones(len(labels), dtype=bool)
+            rest = weights > 0
         log_odds[held] = fit_calibration(scores[rest], labels[rest], weights[rest], folds[rest])(scores[held])
     return log_odds

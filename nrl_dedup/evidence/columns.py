@@ -13,10 +13,13 @@ from nrl_dedup.evidence.spaces import NAN, Rows
 _NUMERIC_SHARE = 0.9  # of the values that are there
 _LATITUDE, _LONGITUDE = ("lat", "latitude"), ("lon", "lng", "long", "longitude")
 _EARTH_KM = 6371.0
+_CODES = ("category", "location", "metro", "phone", "brand")  # that two of their numbers are close means nothing
 
 
 def column_parts(columns: Mapping[str, pl.Series]) -> list[Part]:
     """A part for each column's values, one more where it is numeric on the whole, one for latitude with longitude.
+
+    Of category, location, metro, phone and brand (`read_compared_columns`) a number is a name, and is not measured.
 
     :param columns: text (String) by row of the catalogue; null and blank are missing.
     """
@@ -33,7 +36,7 @@ def column_parts(columns: Mapping[str, pl.Series]) -> list[Part]:
             continue
         group = PRICE if "price" in name.lower() else OTHER
         parts.append(ValueColumn.of(name, group, texts))
-        numbers = numbers_of(texts)
+        numbers = None if name in _CODES else numbers_of(texts)
         if numbers is not None:
             parts.append(NumberColumn.of(name, group, numbers))
     return parts

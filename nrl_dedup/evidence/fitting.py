@@ -1,11 +1,12 @@
 """fit_pair_model(): labelled pairs, many or few, on top of what was learned without labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.evidence.blanks import with_blanks
 from nrl_dedup.evidence.calibration import Calibration, cross_calibrated, fit_calibration, platt
 from nrl_dedup.evidence.cross_fitting import FOLDS, ad_folds
 from nrl_dedup.evidence.model import PairModel
@@ -28,10 +29,26 @@ class Fitted:
     """A model, and the log-odds of each pair that it was fitted to, from models and calibrations that had not seen it.
 
     Choose thresholds, and report errors, by `log_odds`: the model's own log-odds of these pairs are too good.
+    `scores`: the same before calibration. `folds`: the one with which each pair was held out.
     """
 
     model: PairModel
     log_odds: Scores
+    scores: Scores
+    folds: Folds
+
+    def among(self, pairs: Bool[np.ndarray, "pairs"], labels: Labels) -> "Fitted":
+        """The same model calibrated to some of the pairs, and what is said of them.
+
+        Labelled pairs hold many more duplicates than candidate pairs do, and other negatives: what is a probability
+        among the one is none among the other.
+
+        :param labels: of all pairs. There must be both classes among `pairs`.
+        """
+        scores, own, folds = self.scores[pairs], labels[pairs], self.folds[pairs]
+        ones = np.ones(len(scores))
+        model = replace(self.model, calibration=fit_calibration(scores, own, ones, folds))
+        return Fitted(model, cross_calibrated(scores, own, ones, folds), scores, folds)
 
 
 def fit_pair_model(
@@ -42,6 +59,7 @@ def fit_pair_model(
     weights: Scores | None = None,
     views: Views | None = None,
     seed: int = 0,
+    stands_for: Scores | None = None,
 ) -> Fitted:
     """Fit to labelled pairs: the scale of the views (where they are given), trees on top, and the calibration.
 
@@ -50,6 +68,9 @@ def fit_pair_model(
     then the model is fitted to all pairs.
 
     :param weights: of each pair in every loss; None is 1 each.
+    :param stands_for: for how many of the pairs that are to be scored each one stands (`training_pairs`), where that
+        is not its weight: the number of trees and the calibration follow it. Where those that stand for some are
+        fewer than ten duplicates or ten others, the weights do.
     :raises NrlDedupError: fewer than ten duplicates or ten others.
     """
     if min(labels.sum(), (~labels).sum()) < FEWEST:
@@ -58,22 +79,37 @@ def fit_pair_model(
             f"{labels.sum()} and {(~labels).sum()}. Label more pairs, or train without labels."
         )
     weights = np.ones(len(labels)) if weights is None else weights
-    base = np.zeros(len(labels)) if views is None else views.log_odds(evidence)
+    scored = weights if stands_for is None else stands_for
+    if min(labels[scored > 0].sum(), (~labels[scored > 0]).sum()) < FEWEST:
+        scored = weights
+    whole, pair = with_blanks(evidence, seed)
+    base = np.zeros(len(whole)) if views is None else views.log_odds(whole)
+    shares = weights[pair] / np.bincount(pair)[pair]
+
+    def start_and_trees(kept: Bool[np.ndarray, "pairs"], rounds: int) -> tuple[Calibration, Trees | None]:
+        start = _scale(base[: len(kept)][kept], labels[kept], weights[kept], views)
+        if not rounds:
+            return start, None
+        rows = np.flatnonzero(kept[pair])
+        own, size = pair[rows], size_for(int(kept.sum()))
+        return start, grow(
+            whole.take(rows), labels[own], shares[rows], rounds=rounds, size=size, start=start(base[rows]), seed=seed
+        )
+
     fold_l, fold_r = _folds(rows_l, rows_r, labels)
     scores = np.zeros((len(_ROUNDS), len(labels)))
     for fold in np.unique(fold_l):
-        held, rest = np.flatnonzero(fold_l == fold), np.flatnonzero((fold_l != fold) & (fold_r != fold))
-        start = _scale(base[rest], labels[rest], weights[rest], views)
-        trees = _grow(evidence.take(rest), labels[rest], weights[rest], start(base[rest]), MOST_ROUNDS, seed)
+        held = np.flatnonzero(fold_l == fold)
+        start, trees = start_and_trees((fold_l != fold) & (fold_r != fold), MOST_ROUNDS)
+        assert trees is not None
         scores[:, held] = start(base[held]) + trees.log_odds_after(evidence.take(held), _ROUNDS)
-    losses = [log_loss(labels, score, weights) or 0.0 for score in scores]
+    losses = [log_loss(labels, score, scored) or 0.0 for score in scores]
     best = int(np.argmin(losses))
-    calibration = fit_calibration(scores[best], labels, weights, fold_l)
-    log_odds = cross_calibrated(scores[best], labels, weights, fold_l)
-    start = _scale(base, labels, weights, views)
-    rounds = _ROUNDS[best]
-    correction = _grow(evidence, labels, weights, start(base), rounds, seed) if rounds else None
-    return Fitted(PairModel(views, start, correction, calibration), log_odds)
+    some = scored > 0
+    calibration = fit_calibration(scores[best, some], labels[some], scored[some], fold_l[some])
+    log_odds = cross_calibrated(scores[best], labels, scored, fold_l)
+    start, correction = start_and_trees(np.ones(len(labels), dtype=bool), _ROUNDS[best])
+    return Fitted(PairModel(views, start, correction, calibration), log_odds, scores[best], fold_l)
 
 
 def _scale(base: Scores, labels: Labels, weights: Scores, views: Views | None) -> Calibration:
@@ -83,10 +119,6 @@ def _scale(base: Scores, labels: Labels, weights: Scores, views: Views | None) -
 
 def _log_odds(labels: Labels, weights: Scores) -> float:
     return float(np.log(weights[labels].sum() / weights[~labels].sum()))
-
-
-def _grow(evidence: Evidence, labels: Labels, weights: Scores, start: Scores, rounds: int, seed: int) -> Trees:
-    return grow(evidence, labels, weights, rounds=rounds, size=size_for(len(labels)), start=start, seed=seed)
 
 
 def _folds(rows_l: Rows, rows_r: Rows, labels: Labels) -> tuple[Folds, Folds]:

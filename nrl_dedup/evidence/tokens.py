@@ -65,7 +65,7 @@ def count_terms(columns: Sequence[pl.Series]) -> Counts:
     """The terms of each ad, a list from each column, counted together."""
     distinct, keys, rows = pl.Series([], dtype=pl.String), [], []
     ads = len(columns[0])
-    for start in range(0, ads, _AT_ONCE):
+    for start in range(0, max(ads, 1), _AT_ONCE):
         for column in columns:
             part = column[start : start + _AT_ONCE]
             terms = part.explode(empty_as_null=False).drop_nulls()

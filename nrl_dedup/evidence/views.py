@@ -41,11 +41,16 @@ class Views:
     prior: float
 
     def ratios(self, evidence: Evidence) -> dict[str, Scores]:
-        """The log-likelihood ratio of each group."""
-        return {group: trees.log_odds(evidence) + np.log(_NEGATIVES) for group, trees in self.trees.items()}
+        """The log-likelihood ratio of each group; 0 for a pair of which it knows nothing."""
+        return {group: self._ratio(evidence.only([group]), trees) for group, trees in self.trees.items()}
 
     def log_odds(self, evidence: Evidence) -> Scores:
         return np.sum([np.full(len(evidence), self.prior), *self.ratios(evidence).values()], axis=0)
+
+    @staticmethod
+    def _ratio(own: Evidence, trees: Trees) -> Scores:
+        known = ~np.isnan(own.values).all(axis=1)
+        return np.where(known, trees.log_odds(own) + np.log(_NEGATIVES), 0.0)
 
 
 def co_train(evidence: Evidence, rows_l: Rows, rows_r: Rows, seed: int = 0) -> Views:

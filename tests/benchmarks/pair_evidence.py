@@ -25,7 +25,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from nrl_dedup.baseline import evidence as baseline_evidence
 from nrl_dedup.baseline import fit_baseline
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
-from nrl_dedup.catalogue import Catalogue, read_catalogue, read_further_columns
+from nrl_dedup.catalogue import Catalogue, read_catalogue, read_compared_columns
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.evidence import (
     Evidence,
@@ -54,8 +54,8 @@ from nrl_dedup.metrics import (
 )
 
 NEIGHBOURS = 20
-COLUMNS = ("price", "categoryID")
-WORDS_AND_PHOTOS, EVERYTHING = ("text", "photos"), ("text", "photos", "price", "other")
+WORDS_AND_PHOTOS = ("text", "photos", "text and photos")
+EVERYTHING = (*WORDS_AND_PHOTOS, "price", "other")
 SHARES = (0.01, 0.1, 1.0)
 REPEATS = {0.01: 5, 0.1: 2, 1.0: 1}
 CPU = torch.device("cpu")
@@ -249,7 +249,7 @@ def simple_rows(ads: Ads, pairs: Pairs, compared: Compared) -> Iterator[Row]:
     yield fitted_row("the same, each also less the neighbourhood's", pairs, partial(boosted, values, pairs))
     values = np.column_stack([values, evidence.columns(["price_relative", "price_missing"])])
     yield fitted_row("the same and the price", pairs, partial(boosted, values, pairs))
-    values = np.column_stack([values, evidence.columns(["categoryID_same"])])
+    values = np.column_stack([values, evidence.columns(["category_same"])])
     yield fitted_row("the same and the category", pairs, partial(boosted, values, pairs))
 
 
@@ -294,7 +294,7 @@ def read_real(options: argparse.Namespace) -> tuple[Ads, Pairs, np.ndarray]:
     with timed("photo sketches"):
         sketches = compute_sketches(catalogue.frame["photos"].explode(), folder, options.work_dir)
     words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "en")
-    columns = read_further_columns(catalogue, COLUMNS, "COLUMNS")
+    columns = read_compared_columns(catalogue, (), "COLUMNS")
     table = pl.read_csv(options.real / "ItemPairs.csv", infer_schema=False)
     pairs = Pairs(
         catalogue.rows_of(table["itemID_1"]).to_numpy(),
@@ -312,7 +312,7 @@ def published(folder: Path) -> Iterator[str]:
     """F1 on the test pairs, text alone and with the price; fitted on the training pairs."""
     catalogue = read_catalogue(folder / "items.csv")
     words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "en")
-    ads = Ads(catalogue, words, None, None, read_further_columns(catalogue, ["price"], "COLUMNS"))
+    ads = Ads(catalogue, words, None, None, read_compared_columns(catalogue, (), "COLUMNS"))
     tables = [pl.read_csv(folder / f"pairs_{side}.csv", infer_schema=False) for side in ("train", "valid", "test")]
     table = pl.concat(tables)
     side = np.repeat(np.arange(3), [len(part) for part in tables])

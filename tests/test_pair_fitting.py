@@ -1,0 +1,101 @@
+"""What the pair model of a bundle is fitted on: never the test, and no Siamese score that the network has learned."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from nrl_dedup import pair_fitting
+from nrl_dedup.bundle import Bundle, load_bundle
+from nrl_dedup.catalogue import read_catalogue
+from nrl_dedup.evidence import Fitted, PairModel, fit_pair_model
+from nrl_dedup.pair_fitting import FittedPairs, fit_pairs
+from nrl_dedup.progress import Silent
+from tests.conftest import Shop
+
+CPU = torch.device("cpu")
+
+
+def fitted(shop: Shop, bundle: Bundle, folder: Path, progress: Silent | None = None) -> FittedPairs:
+    catalogue = read_catalogue(shop.items)
+    return fit_pairs(catalogue, bundle, shop.images, folder, device=CPU, progress=progress or Silent())
+
+
+def texts(model: PairModel | None) -> dict[str, str | None]:
+    assert model is not None and model.views is not None
+    correction = None if model.correction is None else model.correction.text
+    return {**{group: trees.text for group, trees in model.views.trees.items()}, "correction": correction}
+
+
+def test_the_labels_of_the_test_change_nothing(shop: Shop, trained: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(trained, CPU)
+    tested = pl.col("side") == "test"
+    flipped = bundle.split.with_columns(is_duplicate=pl.col("is_duplicate") ^ tested)
+    one, other = fitted(shop, bundle, tmp_path), fitted(shop, replace(bundle, split=flipped), tmp_path)
+    assert texts(one.model) == texts(other.model)
+    assert one.model is not None and other.model is not None
+    assert one.model.calibration == other.model.calibration
+    kept = [each.held_out.filter(pl.col("scorer") == "evidence") for each in (one, other)]
+    assert kept[0]["logit"].equals(kept[1]["logit"])
+    learned = bundle.split.filter(~tested)
+    swapped = bundle.split.with_columns(is_duplicate=pl.col("is_duplicate") ^ ~tested)
+    assert learned["is_duplicate"].any()
+    assert texts(fitted(shop, replace(bundle, split=swapped), tmp_path).model) != texts(one.model)
+
+
+def test_what_the_network_was_trained_on_says_nothing_by_its_score(
+    shop: Shop, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, catalogue, seen = load_bundle(trained, CPU), read_catalogue(shop.items), []
+
+    def noted(*given: Any, **how: Any) -> Fitted:
+        seen.append(given)
+        return fit_pair_model(*given, **how)
+
+    monkeypatch.setattr(pair_fitting, "fit_pair_model", noted)
+    fitted(shop, bundle, tmp_path)
+    ((evidence, _, left, right, *_),) = seen
+    of_training = bundle.split.filter(pl.col("side") == "train")
+    trained_on = {*of_training["item_id_l"], *of_training["item_id_r"]}
+    ids = catalogue.ids.to_list()  # all ads are different, so a position is a row
+    known = np.array([{ids[one], ids[other]}.isdisjoint(trained_on) for one, other in zip(left, right, strict=True)])
+    assert known.any() and not known.all()
+    values = evidence.only(["siamese"]).values
+    assert np.isfinite(values[known]).any(axis=0).all()
+    assert values.shape[1] and np.isnan(values[~known]).all()
+
+
+def test_without_labels_there_are_views_alone(shop: Shop, trained: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(trained, CPU)
+    found = fitted(shop, replace(bundle, split=bundle.split.clear()), tmp_path)
+    assert found.model is not None and found.model.correction is None
+    assert {"text", "photos"} <= set(texts(found.model)) and found.held_out.is_empty()
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_with_too_few_labels_too(shop: Shop, trained: Path, tmp_path: Path) -> None:
+    bundle, heard = load_bundle(trained, CPU), Heard()
+    few = bundle.split.filter(pl.col("is_duplicate").cum_sum() < 5)
+    found = fitted(shop, replace(bundle, split=few), tmp_path, heard)
+    assert found.model is not None and found.model.correction is None
+    assert len(heard.warnings) == 1 and "10 duplicates" in heard.warnings[0]
+
+
+@pytest.mark.parametrize("scorer", ["evidence", "siamese"])
+def test_the_pairs_that_are_held_out_weigh_something(trained: Path, scorer: str) -> None:
+    kept = load_bundle(trained, CPU).held_out
+    assert kept is not None
+    kept = kept.filter(pl.col("scorer") == scorer)
+    assert len(kept) and kept["is_duplicate"].any() and (kept["weight"] > 0).all()
+    assert np.isfinite(kept["weight"].to_numpy()).all()
