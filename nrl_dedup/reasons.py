@@ -40,7 +40,7 @@ def find_reasons(scorer: Scorer, left: Positions, right: Positions) -> tuple[Rea
     Of the Siamese head, b - sum_i |w_i| |h_l - h_r|_i, the base is b and the rest is the network's.
     """
     if isinstance(scorer, SiameseScorer):
-        bias = float(scorer.model.bias)
+        bias = scorer.model.bias.item()
         apart = float(scorer.logits(left, right)[0]) - bias
         return Reason(BASE, bias, ()), Reason(SIAMESE, apart, (Column(SIAMESE, apart, apart),))
     groups = {group: float(values[0]) for group, values in scorer.contributions(left, right).items()}

@@ -104,7 +104,13 @@ def _in_cluster(cluster: "Cluster | None") -> str:
 
 def _show_ads(found: "Explanation") -> None:
     sides, left, right = found.side_by_side, found.left, found.right
-    table = Table(title="The two ads", title_justify="left", show_lines=True)
+    table = Table(
+        title="The two ads",
+        title_justify="left",
+        caption=f"Behind a word: how many of the {found.ads:,} ads have it. A photo in brackets is not looked at.",
+        caption_justify="left",
+        show_lines=True,
+    )
     for name in ("", left.item_id, right.item_id, "in common"):
         table.add_column(Text(name), overflow="fold")
     photos = "\n".join(
@@ -114,8 +120,8 @@ def _show_ads(found: "Explanation") -> None:
     rows = [
         ("title", left.title, right.title, ""),
         ("description", _cut(left.description), _cut(right.description), ""),
-        ("words", f"{left.words:,}", f"{right.words:,}", _shared(sides.words, found.ads)),
-        ("numbers", "", "", _shared(sides.numbers, found.ads)),
+        ("words", f"{left.words:,}", f"{right.words:,}", _shared(sides.words) or "none"),
+        ("numbers", "", "", _shared(sides.numbers)),
         ("photos", _photos(left), _photos(right), photos),
         *((column.name, column.left or "-", column.right or "-", _compared(column)) for column in sides.columns),
     ]
@@ -125,18 +131,19 @@ def _show_ads(found: "Explanation") -> None:
         if any(row[1:]):
             table.add_row(*map(Text, row))
     results.print(table, soft_wrap=False)
+    results.print()
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT].rstrip() + " ..."
 
 
-def _shared(terms: tuple["Shared", ...], ads: int) -> str:
+def _shared(terms: tuple["Shared", ...]) -> str:
     if not terms:
-        return "none"
+        return ""
     shown = ", ".join(f"{term.text} ({term.ads:,})" for term in terms[:SHARED_SHOWN])
     more = f", and {len(terms) - SHARED_SHOWN:,} more" if len(terms) > SHARED_SHOWN else ""
-    return f"{shown}{more}; in brackets, how many of the {ads:,} ads have it"
+    return shown + more
 
 
 def _photos(ad: "Ad") -> str:
@@ -167,13 +174,17 @@ def _show_reasons(found: "Explanation") -> None:
     for reason in (base, *sorted(others, key=lambda reason: -abs(reason.added))):
         name = "before any evidence" if reason is base else reason.group
         table.add_row(Text(name, style="bold"), "", Text(f"{reason.added:+.2f}", style="bold"))
-        for column in reason.columns[:COLUMNS_SHOWN]:
-            if abs(column.added) >= LEAST_ADDED:
-                value = value_in_words(column.name, column.value)
-                table.add_row(Text(f"  {name_in_words(column.name)}"), Text(value), f"{column.added:+.2f}")
+        shown = [column for column in reason.columns[:COLUMNS_SHOWN] if abs(column.added) >= LEAST_ADDED]
+        for column in shown:
+            value = value_in_words(column.name, column.value)
+            table.add_row(Text(f"  {name_in_words(column.name)}"), Text(value), f"{column.added:+.2f}")
+        rest = reason.added - sum(column.added for column in shown)
+        if shown and abs(rest) >= LEAST_ADDED:
+            table.add_row("  all the rest of it", "", f"{rest:+.2f}")
     table.add_section()
     table.add_row(Text("log-odds", style="bold"), Text(f"score {_score(found.score)}"), f"{found.log_odds:+.2f}")
     results.print(table, soft_wrap=False)
+    results.print()
 
 
 def _show_listings(found: "Explanation") -> None:
@@ -191,6 +202,7 @@ def _show_listings(found: "Explanation") -> None:
             ("space", "place", "similarity", "became candidates", "similarity of the last of them"),
             rows,
         )
+        results.print("Places are not quite in the order of similarity: it is judged by how alike the ads around are.")
 
 
 def _score(value: float | None) -> str:
