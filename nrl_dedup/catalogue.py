@@ -160,25 +160,6 @@ def _by_row(catalogue: Catalogue, wanted: dict[str, Column], id_column: str | No
     }
 
 
-def read_compared_columns(
-    catalogue: Catalogue, names: Sequence[str], flag: str, id_column: str | None = None
-) -> dict[str, pl.Series]:
-    usual = {
-        "categoryID": "category",
-        "price": "price",
-        "locationID": "location",
-        "lat": "latitude",
-        "lon": "longitude",
-    }
-    is_csv = catalogue.path.suffix == ".csv"
-    schema = pl.read_csv(catalogue.path, n_rows=0, infer_schema=False).columns if is_csv else []
-    there = [name for name in usual if name in schema]
-    if not there and not names:
-        return {}
-    found = read_further_columns(catalogue, [*there, *names], flag, id_column)
-    return {usual.get(name, name): column for name, column in found.items()}
-
-
 def fingerprint(catalogue: Catalogue) -> str:
     """SHA-256 (hex) of the ids, the texts and the photo references, in the catalogue's order.
 

@@ -404,6 +404,14 @@ def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.Mo
     assert found.stands_for[others].sum() == pytest.approx(len(inside - same))
 
 
+def test_candidates_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nrl_dedup.evidence.training.MOST_PAIRS", 9)
+    left, right = np.array([0, 2, 4]), np.array([1, 3, 5])
+    candidates = np.array(list(combinations(range(6), 2)))
+    found = training_pairs(left, right, np.array([True, True, False]), *candidates.T)
+    assert len(found.labels) == 9 and found.stands_for.tolist() == [1] * 3 + [2] * 6  # of twelve others
+
+
 def test_no_candidates_leave_the_labelled_pairs() -> None:
     nothing = np.zeros(0, np.int64)
     found = training_pairs(np.array([0, 1]), np.array([2, 3]), np.array([True, False]), nothing, nothing)

@@ -8,7 +8,9 @@ from jaxtyping import Bool, Float64, Int64
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.evidence.spaces import Rows
 
-NEGATIVES = 20  # for each duplicate: all of them raise the average precision on the real ads by less than 0.001
+MOST_PAIRS = 1_000_000
+# For each duplicate. On the real ads' candidates, 60 in place of 20 raise the average precision from 0.65 to 0.67.
+NEGATIVES = 60
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def training_pairs(
     """Labelled pairs, and those candidates whose two ads both stand in labelled pairs.
 
     Candidates that labelled duplicates join, directly or through others, are duplicates; the rest of them are
-    different, of which `seed` draws 20 for each duplicate. So the labels must name all duplicates among their ads.
+    different, of which `seed` draws 60 for each duplicate, and no more than make a million pairs in all. So the labels
+    must name all duplicates among their ads.
 
     :param candidates_l, candidates_r: of blocking, each pair once, in either order; labelled ones may be among them.
     """
@@ -49,7 +52,7 @@ def training_pairs(
     new = np.flatnonzero(known[candidates_l] & known[candidates_r] & ~np.isin(found, own))
     same = group[candidates_l[new]] == group[candidates_r[new]]
     others = new[~same]
-    most = NEGATIVES * int(labels.sum() + same.sum())
+    most = min(NEGATIVES * int(labels.sum() + same.sum()), max(0, MOST_PAIRS - len(labels) - int(same.sum())))
     drawn = np.sort(np.random.default_rng(seed).permutation(others)[:most])
     further = np.concatenate([new[same], drawn])
     weight = len(others) / max(1, len(drawn))
