@@ -206,4 +206,6 @@ def _show_listings(found: "Explanation") -> None:
 
 
 def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}" if 0.001 <= value <= 0.999 else f"{value:.6g}"
+    if value is None:
+        return "-"
+    return f"{value:.2g}" if value < 0.001 else f"{value:.6g}" if value > 0.999 else f"{value:.4g}"
