@@ -32,11 +32,15 @@ class Linked:
     reasons: pl.DataFrame  # of each link, what each group of evidence adds to the log-odds; null of identical ads
     clusters: pl.DataFrame  # tables.CLUSTERS
     prepared: Prepared
-    candidates: Candidates
+    blocked: Blocked
+    judge: Scorer  # what gave the scores
     identical: int  # ads that are the same, letter for letter and byte for byte, as another
     chained: pl.DataFrame  # cluster_row, size, mean_score of the clusters whose ads mostly do not match
     costs: list[StageCost]
-    scorer: str
+
+    @property
+    def candidates(self) -> Candidates:
+        return self.blocked.candidates
 
     def with_ids(self, ids: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The two output files: cluster_id, item_id, score; and item_id_l, item_id_r, score, with the reasons."""
@@ -113,7 +117,7 @@ def link(
         chained = chaining(clusters, score, seed).filter(pl.col("mean_score") < threshold)
     with clock.stage("reasons"):
         reasons = reasons_of(scores, blocked, links)
-    return Linked(links, reasons, clusters, prepared, blocked.candidates, len(identical), chained, clock.costs, scorer)
+    return Linked(links, reasons, clusters, prepared, blocked, scores, len(identical), chained, clock.costs)
 
 
 def score_pairs(scorer: Scorer, pairs: pl.DataFrame, progress: Progress = SILENT) -> pl.DataFrame:

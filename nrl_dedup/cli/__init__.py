@@ -8,6 +8,7 @@ import sys
 import click
 
 from nrl_dedup.cli.evaluate import evaluate
+from nrl_dedup.cli.explain import explain
 from nrl_dedup.cli.link import link
 from nrl_dedup.cli.train import train
 from nrl_dedup.errors import NrlDedupError
@@ -22,10 +23,11 @@ def cli() -> None:
     nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv
     nrl-dedup train ItemInfo.csv ItemPairs.csv
     nrl-dedup evaluate --by-length
+    nrl-dedup explain weights/mine 1002 3781
     """
 
 
-for command in (train, link, evaluate):
+for command in (train, link, evaluate, explain):
     cli.add_command(command)
 
 

@@ -1,0 +1,127 @@
+"""`nrl-dedup explain`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nrl_dedup.cli.inputs import (
+    FILE,
+    backbone_weights_option,
+    column_options,
+    columns,
+    device_option,
+    images_option,
+    photo_folder,
+    read_catalogue,
+    scorer_option,
+    work_dir,
+    work_dir_option,
+)
+from nrl_dedup.errors import NrlDedupError
+
+if TYPE_CHECKING:
+    from nrl_dedup.bundle import Bundle
+    from nrl_dedup.catalogue import Catalogue
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.argument("id_a")
+@click.argument("id_b")
+@click.option("--items", type=FILE, help="The catalogue.  [default: the one that the model was trained on]")
+@images_option
+@backbone_weights_option
+@click.option("--threshold", default=0.5, show_default=True, help="The score from which two ads are linked.")
+@click.option("--candidates", default=100, show_default=True, help="At most so many candidates an ad, on average.")
+@scorer_option
+@click.option(
+    "--clustering",
+    default="average-linkage",
+    show_default=True,
+    help="average-linkage, correlation, centre or connected-components.",
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--json", "json_path", type=FILE, help="All of it as JSON.")
+@work_dir_option
+@device_option
+@column_options
+def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: Any) -> None:
+    """Say why the ads ID_A and ID_B are linked, or at which stage the pair was lost.
+
+    The whole catalogue is linked as `link` does it, so give the options that you gave there. Photos that were computed
+    then are not computed again.
+
+    \b
+    nrl-dedup explain weights/mine 1002 3781
+    nrl-dedup explain weights/mine 1002 3781 --items catalogue.csv --images imgs/ --threshold 0.8 --json why.json
+    """
+    from nrl_dedup.bundle import load_bundle
+    from nrl_dedup.cli.console import ConsoleProgress, show_photo_use
+    from nrl_dedup.cli.show_explanation import show_explanation
+    from nrl_dedup.config import check_seed
+    from nrl_dedup.device import pick_device
+    from nrl_dedup.explain import explain as explain_pair
+    from nrl_dedup.explain import find_pair
+    from nrl_dedup.pipeline import link
+    from nrl_dedup.tables import check_outputs, written_beside
+
+    if not 0 <= options["threshold"] <= 1:
+        raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
+    if options["candidates"] < 1:
+        raise click.BadParameter("wanted 1 or more.", param_hint="--candidates")
+    if id_a == id_b:
+        raise click.UsageError(f"Two ads are wanted, but {id_a} is named twice.")
+    check_seed(options["seed"])
+    device = pick_device(options["device"])
+    bundle = load_bundle(model, device)
+    path = items or _remembered(bundle)
+    check_outputs({"--json": options["json_path"]}, [path, options["backbone_weights"]])
+    ads = _read(path, items, bundle, options)
+    find_pair(ads, id_a, id_b)
+    images = _images(path, items, bundle, options)
+    show_photo_use(bundle, ads, images, options["images"])
+    linked = link(
+        ads,
+        bundle,
+        images,
+        work_dir(options),
+        threshold=options["threshold"],
+        most=options["candidates"],
+        scorer=options["scorer"],
+        clustering=options["clustering"],
+        seed=options["seed"],
+        device=device,
+        backbone_weights=options["backbone_weights"],
+        progress=ConsoleProgress(),
+    )
+    explanation = explain_pair(linked, ads, bundle, id_a, id_b, options["threshold"])
+    if options["json_path"]:
+        text = json.dumps(explanation.as_json(), ensure_ascii=False, indent=1, allow_nan=False)
+        with written_beside(options["json_path"]) as part:
+            part.write_text(text + "\n", "utf-8")
+    show_explanation(explanation)
+
+
+def _remembered(bundle: "Bundle") -> Path:
+    path = bundle.data_path(bundle.data.items)
+    if not path.is_file():
+        raise NrlDedupError(
+            f"{bundle.folder}: its ads were in {path}, which is not there. Name a catalogue with --items."
+        )
+    return path
+
+
+def _read(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, Any]) -> "Catalogue":
+    """As `link` reads them; where the user names no columns, the remembered ads by the names that they had."""
+    named = columns(options)
+    return read_catalogue(
+        path, named if items is not None else bundle.data.columns | named, options["compare"] or bundle.data.compared
+    )
+
+
+def _images(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, Any]) -> Path | None:
+    if items is None and options["images"] is None and bundle.data.images:
+        return bundle.data_path(bundle.data.images)
+    return photo_folder(options["images"], path)

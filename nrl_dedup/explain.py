@@ -1,0 +1,281 @@
+"""explain(): why two ads are linked, or the first stage at which `link` lost the pair."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int64
+
+from nrl_dedup.blocked import telling
+from nrl_dedup.blocking import NONE
+from nrl_dedup.blocking.candidates import proposed, surroundings
+from nrl_dedup.bundle import Bundle
+from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.metrics import sigmoid
+from nrl_dedup.pipeline import Linked
+from nrl_dedup.reasons import Reason, find_reasons
+from nrl_dedup.side_by_side import SideBySide, compare
+
+IDENTICAL, LINKED, THROUGH_OTHERS = "identical", "linked", "through others"
+SAYS_NOTHING, BLOCKING, SCORE, CLUSTERING = "says nothing", "blocking", "score", "clustering"
+TOGETHER = (IDENTICAL, LINKED, THROUGH_OTHERS)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """`cluster_id`: the smallest id of its ads; `size`: how many they are."""
+
+    cluster_id: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Ad:
+    """One of the two ads. `readable`: those of its photos that the model looks at. `words`: how many it has.
+
+    `told`: whether the model finds anything in it that it knows. `twin`: the identical ad that stands for it where ads
+    are searched and scored; None where it stands for itself. `cluster`: None where it is in none.
+    """
+
+    item_id: str
+    title: str
+    description: str
+    photos: tuple[str, ...]
+    readable: tuple[str, ...]
+    words: int
+    told: bool
+    twin: str | None
+    cluster: Cluster | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Whether one ad is among the nearest of the other in one space.
+
+    `asked`, `other`: the ad whose list it is, and the one looked for. `listed`: how many the list has, of which the
+    first `taken` became candidates. `rank`, `similarity`: of the other in the list, 1 the first; None where it is not
+    there. `last`: the similarity of the last that became a candidate. The order is not quite that of the similarities:
+    they are judged against the surroundings of both ads (`blocking.candidates.proposed`).
+    """
+
+    space: str
+    asked: str
+    other: str
+    listed: int
+    taken: int
+    rank: int | None
+    similarity: float | None
+    last: float | None
+
+
+@dataclass(frozen=True)
+class Between:
+    """The pairs between the clusters of the two ads: all, candidates, links; and the mean of the candidates' scores,
+    every other pair counted as 0. Identical ads count as one."""
+
+    pairs: int
+    candidates: int
+    links: int
+    mean_score: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """A link of a chain of links: to which ad, and its score."""
+
+    item_id: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`stage`: one of `TOGETHER`, or that at which the pair was lost.
+
+    `score`, `log_odds`: None where an ad says nothing at all, and of identical ads. `reasons`: sum to `log_odds`.
+    `between`: of two clusters that were kept apart. `path`: the shortest chain of links from the left ad to the right
+    one, where they are in one cluster without a link of their own; empty where there is none.
+    """
+
+    stage: str
+    left: Ad
+    right: Ad
+    ads: int
+    threshold: float
+    candidate: bool
+    score: float | None
+    log_odds: float | None
+    reasons: tuple[Reason, ...]
+    listings: tuple[Listing, ...]
+    between: Between | None
+    path: tuple[Step, ...]
+    side_by_side: SideBySide
+
+    @property
+    def together(self) -> bool:
+        return self.stage in TOGETHER
+
+    def as_json(self) -> dict[str, Any]:
+        return {"together": self.together, **asdict(self)}
+
+
+def find_pair(catalogue: Catalogue, id_a: str, id_b: str) -> Int64[np.ndarray, "2"]:
+    """The rows of two ads.
+
+    :raises NrlDedupError: they are one ad, or the catalogue does not have them.
+    """
+    if id_a == id_b:
+        raise NrlDedupError(f"Two ads are wanted, but {id_a} is named twice.")
+    rows = catalogue.rows_of(pl.Series([id_a, id_b], dtype=pl.String))
+    missing = [item for item, row in zip((id_a, id_b), rows, strict=True) if row is None]
+    if missing:
+        raise NrlDedupError(
+            f"{catalogue.path}: there is no ad with the id {' and none with '.join(missing)}. Ids are taken letter for "
+            "letter (007 is not 7); name another catalogue with --items."
+        )
+    return rows.to_numpy()
+
+
+def explain(
+    linked: Linked, catalogue: Catalogue, bundle: Bundle, id_a: str, id_b: str, threshold: float
+) -> Explanation:
+    """Why `linked` has the two ads together, or not.
+
+    :param linked: what `link` made of `catalogue` with this `bundle` and `threshold`.
+    :raises NrlDedupError: what `find_pair` raises.
+    """
+    rows = find_pair(catalogue, id_a, id_b)
+    blocked = linked.blocked
+    left, right = (_ad(linked, catalogue, bundle, int(row)) for row in rows)
+    at = blocked.position[rows]
+    low, high = np.sort(at)[:, None]
+    same, there = bool(at[0] == at[1] >= 0), bool((at >= 0).all())
+    candidate = not same and bool(blocked.finds(rows[:1], rows[1:])[0])
+    log_odds = float(linked.judge.logits(low, high)[0]) if there and not same else None
+    # A link by the table that `link` wrote, so that no rounding of ours can differ from its.
+    ends = [int(row) for row in blocked.rows[[low[0], high[0]]]] if there else []
+    above = candidate and not linked.links.filter(row_l=ends[0], row_r=ends[1]).is_empty()
+    together = left.cluster is not None and left.cluster == right.cluster
+    if same:
+        stage = IDENTICAL
+    elif together:
+        stage = LINKED if above else THROUGH_OTHERS
+    elif not (left.told and right.told):
+        stage = SAYS_NOTHING
+    elif not candidate:
+        stage = BLOCKING
+    else:
+        stage = CLUSTERING if above else SCORE
+    return Explanation(
+        stage,
+        left,
+        right,
+        len(catalogue),
+        threshold,
+        candidate,
+        score=None if log_odds is None else float(np.float32(sigmoid(np.array([log_odds]))[0])),
+        log_odds=log_odds,
+        reasons=() if log_odds is None else find_reasons(linked.judge, low, high),
+        listings=tuple(_listings(linked, catalogue, at)) if there and not same else (),
+        between=_between(linked, rows, threshold) if stage == CLUSTERING else None,
+        path=_path(linked, catalogue, *map(int, rows)) if stage == THROUGH_OTHERS else (),
+        side_by_side=compare(catalogue, linked.prepared, blocked, linked.judge, *map(int, rows)),
+    )
+
+
+def _ad(linked: Linked, catalogue: Catalogue, bundle: Bundle, row: int) -> Ad:
+    blocked, features = linked.blocked, linked.prepared.features
+    item_id, title, description, photos = catalogue.frame.row(row)
+    readable: tuple[str, ...] = ()
+    if features.photos is not None:
+        looked_at = features.photos.rows[features.photos.offsets[row] : features.photos.offsets[row + 1]]
+        at = features.photos.centre.rows_of(pl.Series(photos, dtype=pl.String))
+        readable = tuple(photo for photo, stored in zip(photos, at, strict=True) if stored in looked_at)
+    place = int(blocked.position[row])
+    twin = None if place < 0 or blocked.rows[place] == row else catalogue.ids[int(blocked.rows[place])]
+    told = place >= 0 and bool(telling(bundle.model, features)[row])
+    return Ad(
+        item_id,
+        title,
+        description,
+        tuple(photos),
+        readable,
+        int(linked.prepared.words.lengths[row].sum()),
+        told,
+        twin,
+        _cluster(linked, catalogue, row),
+    )
+
+
+def _cluster(linked: Linked, catalogue: Catalogue, row: int) -> Cluster | None:
+    found = linked.clusters.filter(row=row)["cluster_row"]
+    if found.is_empty():
+        return None
+    return Cluster(catalogue.ids[found[0]], linked.clusters.filter(cluster_row=found[0]).height)
+
+
+def _listings(linked: Linked, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) -> Iterator[Listing]:
+    """Of both ads (or of those that stand for them) in every space that has them."""
+    blocked, candidates = linked.blocked, linked.candidates
+    ids = [catalogue.ids[int(row)] for row in blocked.rows[at]]
+    for space, depth in zip(candidates.spaces, candidates.depths, strict=True):
+        mean = surroundings(space)
+        for which in (0, 1):
+            near, ad, other = space.neighbours, int(at[which]), at[1 - which]
+            order = proposed(space, mean, at[which : which + 1])[0]
+            order = order[order != NONE]
+            similarity = dict(zip(near.rows[ad].tolist(), near.similarities[ad].tolist(), strict=True))
+            taken = min(depth, len(order))
+            found = np.flatnonzero(order == other)
+            yield Listing(
+                space.name,
+                ids[which],
+                ids[1 - which],
+                listed=len(order),
+                taken=taken,
+                rank=int(found[0]) + 1 if len(found) else None,
+                similarity=similarity[int(other)] if len(found) else None,
+                last=similarity[int(order[taken - 1])] if taken else None,
+            )
+
+
+def _between(linked: Linked, rows: Int64[np.ndarray, "2"], threshold: float) -> Between:
+    position = linked.blocked.position
+    members = []
+    for row in rows:
+        cluster = linked.clusters.filter(row=int(row))["cluster_row"]
+        ads = [row] if cluster.is_empty() else linked.clusters.filter(cluster_row=cluster[0])["row"].to_numpy()
+        members.append(np.unique(position[ads]))
+    inside = [[pl.col(end).is_in(ads.tolist()) for end in ("row_l", "row_r")] for ads in members]
+    (left_l, left_r), (right_l, right_r) = inside
+    pairs = linked.candidates.frame.filter((left_l & right_r) | (right_l & left_r))
+    scores = sigmoid(linked.judge.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())).astype(np.float32)
+    count = len(members[0]) * len(members[1])
+    return Between(count, len(pairs), int((scores >= np.float32(threshold)).sum()), float(scores.sum() / count))
+
+
+def _path(linked: Linked, catalogue: Catalogue, left: int, right: int) -> tuple[Step, ...]:
+    """The shortest chain of links inside their cluster, found breadth first from the right ad."""
+    cluster = linked.clusters.filter(row=left)["cluster_row"][0]
+    members = linked.clusters.filter(cluster_row=cluster)["row"].to_list()
+    inside = linked.links.filter(pl.col("row_l").is_in(members) & pl.col("row_r").is_in(members))
+    near: dict[int, list[tuple[int, float]]] = {row: [] for row in members}
+    for one, other, score in inside.select("row_l", "row_r", "score").sort("score", descending=True).iter_rows():
+        near[one].append((other, score))
+        near[other].append((one, score))
+    towards: dict[int, tuple[int, float]] = {right: (right, 1.0)}
+    waiting = deque([right])
+    while waiting and left not in towards:
+        ad = waiting.popleft()
+        for other, score in near[ad]:
+            if other not in towards:
+                towards[other] = (ad, score)
+                waiting.append(other)
+    steps: list[Step] = []
+    while left in towards and left != right:
+        left, score = towards[left]
+        steps.append(Step(catalogue.ids[left], score))
+    return tuple(steps)

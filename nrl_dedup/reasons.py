@@ -1,0 +1,74 @@
+"""What the score of one pair rests on: each group of evidence, and in it each column."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nrl_dedup.evidence import Evidence, PairModel, pair_evidence
+from nrl_dedup.evidence.model import BASE
+from nrl_dedup.evidence.parts import SIAMESE
+from nrl_dedup.evidence.trees import Trees
+from nrl_dedup.scorers import EvidenceScorer, Positions, Scorer, SiameseScorer
+
+
+@dataclass(frozen=True)
+class Column:
+    """One respect in which the two ads are compared. `value`: None where one of them lacks it. `added`: log-odds."""
+
+    name: str
+    value: float | None
+    added: float
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What a group of evidence adds to the log-odds.
+
+    `columns`: what each of its columns adds to that, the strongest first; what they leave over is what the group says
+    of any pair.
+    """
+
+    group: str
+    added: float
+    columns: tuple[Column, ...]
+
+
+def find_reasons(scorer: Scorer, left: Positions, right: Positions) -> tuple[Reason, ...]:
+    """The groups of one pair of positions, each 0 or more, in the order of the scorer; they sum to the log-odds.
+
+    Of the Siamese head, b - sum_i |w_i| |h_l - h_r|_i, the base is b and the rest is the network's.
+    """
+    if isinstance(scorer, SiameseScorer):
+        bias = scorer.model.bias.item()
+        apart = float(scorer.logits(left, right)[0]) - bias
+        return Reason(BASE, bias, ()), Reason(SIAMESE, apart, (Column(SIAMESE, apart, apart),))
+    groups = {group: float(values[0]) for group, values in scorer.contributions(left, right).items()}
+    columns: dict[str, tuple[Column, ...]] = {}
+    if isinstance(scorer, EvidenceScorer):
+        columns = column_contributions(scorer.model, pair_evidence(scorer.ads, left, right))
+    return tuple(Reason(group, added, columns.get(group, ())) for group, added in groups.items())
+
+
+def column_contributions(model: PairModel, evidence: Evidence) -> dict[str, tuple[Column, ...]]:
+    """Of the one pair of `evidence`, what each column adds, by group: the Shapley values of its view's trees and of the
+    correction's, on the scale of the log-odds."""
+    added: dict[tuple[str, str], float] = {}
+    for trees, slope in _forests(model):
+        *values, _ = slope * trees.contributions(evidence)[0]
+        for group, name, value in zip(trees.groups, trees.names, values, strict=True):
+            added[group, name] = added.get((group, name), 0.0) + float(value)
+    found: dict[str, list[Column]] = {}
+    for (group, name), value in added.items():
+        seen = float(evidence.columns([name])[0, 0])
+        found.setdefault(group, []).append(Column(name, None if np.isnan(seen) else seen, value))
+    return {group: tuple(sorted(columns, key=lambda column: -abs(column.added))) for group, columns in found.items()}
+
+
+def _forests(model: PairModel) -> Iterable[tuple[Trees, float]]:
+    """Every forest, and the slope by which its log-odds come into the model's."""
+    if model.views is not None:
+        for trees in model.views.trees.values():
+            yield trees, model.start.slope * model.calibration.slope
+    if model.correction is not None:
+        yield model.correction, model.calibration.slope

@@ -1,0 +1,139 @@
+"""What two ads have in common, in their own words, photos and columns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int64
+from scipy import sparse
+
+from nrl_dedup.blocked import Blocked
+from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.evidence.columns import numbers_of
+from nrl_dedup.evidence.parts import Part, RelativeSimilarity
+from nrl_dedup.evidence.photos import PhotoColumn
+from nrl_dedup.evidence.spaces import PhotoSpace
+from nrl_dedup.evidence.texts import word_counts
+from nrl_dedup.evidence.tokens import codes_of, count_terms, normalised, quantities_of
+from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.words import Words
+from nrl_dedup.prepared import Prepared
+from nrl_dedup.scorers import EvidenceScorer, Scorer
+
+PHOTO_MEASURES = ("photos", "same_picture")
+_NAMES_OF_PLACES_AND_KINDS = ("category", "location", "latitude", "longitude")  # numbers that nobody subtracts
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A word, number or model code that both ads have, and how many ads of the catalogue have it."""
+
+    text: str
+    ads: int
+
+
+@dataclass(frozen=True)
+class PhotoPair:
+    """The photos, one of each ad, that a measure finds the most alike."""
+
+    measure: str  # a column of evidence, one of `PHOTO_MEASURES`
+    left: str
+    right: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class ColumnPair:
+    """What both ads have in a further column. `apart`: of numbers, |a - b| / max(|a|, |b|)."""
+
+    name: str
+    left: str | None
+    right: str | None
+    same: bool | None  # None where one is missing
+    apart: float | None
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    words: tuple[Shared, ...]  # the rarest first, as the numbers are
+    numbers: tuple[Shared, ...]
+    photos: tuple[PhotoPair, ...]
+    columns: tuple[ColumnPair, ...]
+
+
+def compare(
+    catalogue: Catalogue, prepared: Prepared, blocked: Blocked, scorer: Scorer, left: int, right: int
+) -> SideBySide:
+    """Compare the ads of two rows of `catalogue`. Photos are compared by what pair evidence prepared of them."""
+    photos: tuple[PhotoPair, ...] = ()
+    at = blocked.position[[left, right]]
+    if isinstance(scorer, EvidenceScorer) and prepared.features.photos is not None and (at >= 0).all():
+        shown = prepared.features.photos.take(blocked.rows)
+        references = [catalogue.frame["photos"][row].to_list() for row in blocked.rows[at].tolist()]
+        photos = _most_alike(scorer.ads.parts, shown, at, references)
+    return SideBySide(
+        shared_words(prepared.words, left, right),
+        shared_numbers(catalogue, left, right),
+        photos,
+        tuple(_compare_column(name, catalogue.further[name], left, right) for name in catalogue.further.columns),
+    )
+
+
+def shared_words(words: Words, left: int, right: int) -> tuple[Shared, ...]:
+    """The words (lemmas) of both ads, the rarest first; equally rare ones in the order of the alphabet."""
+    return _shared(word_counts(words), words.distinct, left, right)
+
+
+def shared_numbers(catalogue: Catalogue, left: int, right: int) -> tuple[Shared, ...]:
+    """The numbers, alone and with their units, and the model codes of both ads, in that order too."""
+    plain = [normalised(catalogue.frame[name]) for name in ("title", "description")]
+    counts = count_terms([read(texts) for read in (codes_of, quantities_of) for texts in plain])
+    return _shared(counts.matrix, counts.distinct, left, right)
+
+
+def _shared(counts: sparse.csr_array, terms: pl.Series, left: int, right: int) -> tuple[Shared, ...]:
+    of_left, of_right = (counts.indices[counts.indptr[row] : counts.indptr[row + 1]] for row in (left, right))
+    both = np.intersect1d(of_left, of_right)
+    ads = np.bincount(counts.indices, minlength=len(terms))[both]
+    found = [Shared(text, int(count)) for text, count in zip(terms[both], ads, strict=True)]
+    return tuple(sorted(found, key=lambda term: (term.ads, term.text)))
+
+
+def _most_alike(
+    parts: tuple[Part, ...], photos: AdPhotos, at: Int64[np.ndarray, "2"], references: list[list[str]]
+) -> tuple[PhotoPair, ...]:
+    distinct = np.unique(photos.rows)  # the numbers by which the spaces know photos are places in this
+    found = []
+    for part in parts:
+        if not isinstance(part, RelativeSimilarity | PhotoColumn) or part.name not in PHOTO_MEASURES:
+            continue
+        space = part.space
+        if not isinstance(space, PhotoSpace):
+            continue
+        left, right = (space.photos[space.offsets[ad] : space.offsets[ad + 1]] for ad in at)
+        if not len(left) or not len(right):
+            continue
+        one, other = np.repeat(left, len(right)), np.tile(right, len(left))
+        similarities = space.compare(one, other)
+        best = int(np.argmax(similarities))
+        shown, known = (
+            _reference(photos, int(distinct[number[best]]), of_ad)
+            for number, of_ad in zip((one, other), references, strict=True)
+        )
+        found.append(PhotoPair(part.name, shown, known, float(similarities[best])))
+    return tuple(found)
+
+
+def _reference(photos: AdPhotos, row: int, references: list[str]) -> str:
+    return references[int(np.flatnonzero(photos.centre.rows_of(references) == row)[0])]
+
+
+def _compare_column(name: str, texts: pl.Series, left: int, right: int) -> ColumnPair:
+    one, other = (texts[row] or None for row in (left, right))
+    same = one.strip().lower() == other.strip().lower() if one and other else None
+    numbers = None if name in _NAMES_OF_PLACES_AND_KINDS else numbers_of(texts)
+    apart = None
+    if numbers is not None and not np.isnan(numbers[[left, right]]).any():
+        a, b = numbers[[left, right]]
+        apart = float(abs(a - b) / max(abs(a), abs(b), 1e-12))
+    return ColumnPair(name, one, other, same, apart)
