@@ -24,14 +24,17 @@ class Blocked:
     """The embeddings of a catalogue's distinct ads, and the pairs of them that are worth scoring.
 
     `rows`: the rows that were embedded: of identical ads the smallest, and none of an ad that has neither words nor a
-    readable photo. `candidates`: pairs of positions in `rows`, none of an ad that the model cannot tell from others;
-    and the neighbours of each of `rows` in every space.
+    readable photo. `z`: their embeddings times |w|, whose L1 distances are the head's logits but for the bias; NaN of
+    an ad that has nothing of what the model reads and knows, such as one of unknown words and no photo: it has the
+    vector of every other such ad. `candidates`: pairs of positions in `rows`, and the neighbours of each of `rows` in
+    every space.
     `identical`: `tables.CANDIDATE_PAIRS`, each ad that another stands for, with that other.
     `position`: where in `rows` each ad is, or the one that stands for it; -1 for ads that say nothing.
     """
 
     rows: Int64[np.ndarray, "distinct"]
     embeddings: Float32[np.ndarray, "distinct size"]
+    z: Float32[np.ndarray, "distinct size"]
     candidates: Candidates
     identical: pl.DataFrame
     position: Int64[np.ndarray, "ads"]
@@ -86,10 +89,6 @@ def block(
     """Collapse identical ads (same words, same photos), embed the rest, and find the candidate pairs among them.
 
     :param most: candidates an ad, on average (`search_spaces`).
-
-    An ad that has nothing of what the model reads and knows, such as one of unknown words and no photo, has the vector
-    of every other such ad. It is in no candidate pair: that they are the same is nothing that the model can tell.
-
     :raises NrlDedupError: what `search_spaces` raises.
     """
     clock, features = clock or StageClock(), prepared.features
@@ -100,36 +99,28 @@ def block(
         rows = groups.representatives[something[groups.representatives]]
         embeddings = embed_ads(bundle.model, features, rows, device=device, progress=progress)
 
-    told = np.flatnonzero(telling(bundle.model, features)[rows])
-    found = search_spaces(
-        scaled(bundle.model, embeddings[told], device),
-        catalogue.frame,
-        features.photos,
-        rows[told],
-        most,
-        device=device,
-        seed=seed,
-        clock=clock,
-        progress=progress,
+        z = np.full(embeddings.shape, np.nan, np.float32)
+        told = _telling(bundle.model, features)[rows]
+        z[told] = _scaled(bundle.model, embeddings[told], device)
+    candidates = search_spaces(
+        z, catalogue.frame, features.photos, rows, most, device=device, seed=seed, clock=clock, progress=progress
     )
-    candidates = found if len(told) == len(rows) else found.spread(told, len(rows))
     stars = groups.stars()
     identical = stars.filter(pl.Series(something[stars["row_r"].to_numpy()], dtype=pl.Boolean))
     position = np.full(len(catalogue), -1)
     position[rows] = np.arange(len(rows))
     position = position[groups.representatives[groups.group_of]]
-    return Blocked(rows, embeddings, candidates, identical, position)
+    return Blocked(rows, embeddings, z, candidates, identical, position)
 
 
-def telling(model: SiameseModel, features: AdFeatures) -> Bool[np.ndarray, "ads"]:
+def _telling(model: SiameseModel, features: AdFeatures) -> Bool[np.ndarray, "ads"]:
     """Whether an ad has something of what the model reads: a word that it knows, or a readable photo."""
     words = features.tokens.has_known_word() & model.fusion.reads_words
     return words | (features.has_image() & model.fusion.reads_photos)
 
 
 @torch.no_grad()
-def scaled(
+def _scaled(
     model: SiameseModel, embeddings: Float32[np.ndarray, "some size"], device: torch.device
 ) -> Float32[np.ndarray, "some size"]:
-    """z = |w| * h, whose L1 distances are the head's logits but for the bias."""
     return model.scaled(torch.from_numpy(embeddings).to(device)).cpu().numpy()

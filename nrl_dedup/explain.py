@@ -9,15 +9,14 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
-from nrl_dedup.blocked import telling
 from nrl_dedup.blocking import NONE
 from nrl_dedup.blocking.candidates import proposed, surroundings
-from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.pipeline import Linked
 from nrl_dedup.reasons import Reason, find_reasons
+from nrl_dedup.scorers import EVIDENCE
 from nrl_dedup.side_by_side import SideBySide, compare
 
 IDENTICAL, LINKED, THROUGH_OTHERS = "identical", "linked", "through others"
@@ -139,17 +138,15 @@ def find_pair(catalogue: Catalogue, id_a: str, id_b: str) -> Int64[np.ndarray, "
     return rows.to_numpy()
 
 
-def explain(
-    linked: Linked, catalogue: Catalogue, bundle: Bundle, id_a: str, id_b: str, threshold: float
-) -> Explanation:
+def explain(linked: Linked, catalogue: Catalogue, id_a: str, id_b: str, threshold: float) -> Explanation:
     """Why `linked` has the two ads together, or not.
 
-    :param linked: what `link` made of `catalogue` with this `bundle` and `threshold`.
+    :param linked: what `link` made of `catalogue` with this `threshold`.
     :raises NrlDedupError: what `find_pair` raises.
     """
     rows = find_pair(catalogue, id_a, id_b)
     blocked = linked.blocked
-    left, right = (_ad(linked, catalogue, bundle, int(row)) for row in rows)
+    left, right = (_ad(linked, catalogue, int(row)) for row in rows)
     at = blocked.position[rows]
     low, high = np.sort(at)[:, None]
     same, there = bool(at[0] == at[1] >= 0), bool((at >= 0).all())
@@ -186,7 +183,7 @@ def explain(
     )
 
 
-def _ad(linked: Linked, catalogue: Catalogue, bundle: Bundle, row: int) -> Ad:
+def _ad(linked: Linked, catalogue: Catalogue, row: int) -> Ad:
     blocked, features = linked.blocked, linked.prepared.features
     item_id, title, description, photos = catalogue.frame.row(row)
     readable: tuple[str, ...] = ()
@@ -196,7 +193,7 @@ def _ad(linked: Linked, catalogue: Catalogue, bundle: Bundle, row: int) -> Ad:
         readable = tuple(photo for photo, stored in zip(photos, at, strict=True) if stored in looked_at)
     place = int(blocked.position[row])
     twin = None if place < 0 or blocked.rows[place] == row else catalogue.ids[int(blocked.rows[place])]
-    told = place >= 0 and bool(telling(bundle.model, features)[row])
+    told = place >= 0 and (linked.judge.name == EVIDENCE or not np.isnan(blocked.z[place]).any())
     return Ad(
         item_id,
         title,

@@ -34,8 +34,7 @@ from nrl_dedup.evidence.parts import SIAMESE as SIAMESE_GROUP
 from nrl_dedup.held_out import held_out_ads, held_out_pairs, lost_pairs
 from nrl_dedup.prepared import prepare
 from nrl_dedup.progress import SILENT, Progress
-from nrl_dedup.scorers import EVIDENCE, SIAMESE, describe
-from nrl_dedup.scoring import logits_of
+from nrl_dedup.scorers import EVIDENCE, SIAMESE, describe, siamese_scorer
 
 MOST_WEIGHT = 10.0
 
@@ -73,7 +72,7 @@ def fit_pairs(
     """
     prepared = prepare(catalogue, bundle, photo_folder, work_dir, sketches=True, device=device, progress=progress)
     blocked = block(catalogue, bundle, prepared, most, device=device, progress=progress)
-    ads = describe(catalogue, bundle.model, prepared, blocked, device)
+    ads = describe(catalogue, prepared, blocked)
     labelled = _Labelled.of(bundle, catalogue, blocked)
     views = _views(ads, blocked, labelled, progress)
     if not bundle.labelled:
@@ -194,7 +193,7 @@ def _held_out_from_network(bundle: Bundle, blocked: Blocked, labelled: _Labelled
     left, right = left[wanted], right[wanted]
     weights = (labelled.held_out[left].astype(float) + labelled.held_out[right]) / 2
     weights[labelled.group[left] != labelled.group[right]] *= weight
-    logits = logits_of(bundle.model, blocked.embeddings, left, right, device=device)
+    logits = siamese_scorer(bundle.model, blocked, device).logits(left, right)
     kept = held_out_pairs(SIAMESE, left, right, logits, weights, labelled.group)
     new = np.append(labelled.held_out, True)[labelled.ends].all(axis=0)  # what says nothing is of no side
     of_new_ads = new & labelled.labels & (labelled.side != "train")

@@ -75,8 +75,8 @@ def link(
     """Link the ads of `catalogue` that describe the same thing.
 
     Identical ads (same words, same photo) are linked without being searched for. Ads that have neither words nor a
-    readable photo say nothing, and are linked to none; those that have nothing that the model reads and knows, to
-    identical ones only.
+    readable photo say nothing, and are linked to none. By the Siamese score, those that have nothing that the model
+    reads and knows are linked to identical ones only.
 
     :param most: candidates an ad, on average (`block`).
     :param scorer: "evidence" or "siamese"; None: what `scorer_name` makes of it.
@@ -121,9 +121,11 @@ def link(
 
 
 def score_pairs(scorer: Scorer, pairs: pl.DataFrame, progress: Progress = SILENT) -> pl.DataFrame:
-    """`pairs` (tables.CANDIDATE_PAIRS, positions) with `score` = sigmoid(logit) (SCORED_PAIRS)."""
+    """`pairs` (tables.CANDIDATE_PAIRS, positions) with `score` = sigmoid(logit) (SCORED_PAIRS), without those of which
+    the scorer cannot tell anything."""
     logits = scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy(), progress)
-    return pairs.with_columns(score=pl.Series(sigmoid(logits), dtype=pl.Float32))
+    told = np.isfinite(logits)
+    return pairs.filter(told).with_columns(score=pl.Series(sigmoid(logits[told]), dtype=pl.Float32))
 
 
 def reasons_of(scorer: Scorer, blocked: Blocked, links: pl.DataFrame) -> pl.DataFrame:

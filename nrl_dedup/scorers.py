@@ -4,13 +4,13 @@ Pairs are positions in `Blocked.rows`.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
-from nrl_dedup.blocked import Blocked, scaled, telling
+from nrl_dedup.blocked import Blocked
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.errors import NrlDedupError
@@ -31,8 +31,11 @@ Logits = Float64[np.ndarray, "pairs"]
 class Scorer(Protocol):
     """Scores pairs of positions, the same whatever other pairs are asked for."""
 
+    name: ClassVar[str]
+
     def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
-        """Log-odds of each pair being a duplicate. A position of -1 is an ad that says nothing."""
+        """Log-odds of each pair being a duplicate; -inf where that is nothing that the scorer can tell. A position of
+        -1 is an ad that says nothing."""
 
     def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
         """What each group of evidence adds to the log-odds; nothing where the scorer does not know it."""
@@ -40,14 +43,22 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class SiameseScorer:
-    """The head's logit b - sum_i |w_i| |h_l - h_r|_i."""
+    """The head's logit b - sum_i |w_i| |h_l - h_r|_i.
 
+    `known`: the ads that have something that the model reads and knows. That two others are the same, or one and
+    another, is nothing that it can tell.
+    """
+
+    name: ClassVar[str] = SIAMESE
     model: SiameseModel
     embeddings: Float32[np.ndarray, "distinct size"]
+    known: Bool[np.ndarray, "distinct"]
     device: torch.device
 
     def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
-        return logits_of(self.model, self.embeddings, left, right, device=self.device, progress=progress)
+        logits = logits_of(self.model, self.embeddings, left, right, device=self.device, progress=progress)
+        told = (self.known[left] & self.known[right]) | (left == right)
+        return np.where(told, logits, -np.inf)
 
     def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
         return {}
@@ -57,6 +68,7 @@ class SiameseScorer:
 class EvidenceScorer:
     """The pair model's log-odds, from everything that the two ads are compared by."""
 
+    name: ClassVar[str] = EVIDENCE
     model: PairModel
     ads: AdEvidence
 
@@ -103,22 +115,21 @@ def make_scorer(
     :param labelled: whether the pairs to score are labelled ones rather than candidates (`PairModel`).
     """
     if name == SIAMESE:
-        return SiameseScorer(bundle.model, blocked.embeddings, device)
+        return siamese_scorer(bundle.model, blocked, device)
     assert bundle.pair_model is not None
     with (clock or StageClock()).stage("pair evidence"):
-        described = describe(catalogue, bundle.model, prepared, blocked, device)
+        described = describe(catalogue, prepared, blocked)
     model = bundle.pair_model.for_labelled_pairs() if labelled else bundle.pair_model
     return EvidenceScorer(model, described)
 
 
-def describe(
-    catalogue: Catalogue, model: SiameseModel, prepared: Prepared, blocked: Blocked, device: torch.device
-) -> AdEvidence:
+def siamese_scorer(model: SiameseModel, blocked: Blocked, device: torch.device) -> SiameseScorer:
+    return SiameseScorer(model, blocked.embeddings, ~np.isnan(blocked.z).any(axis=1), device)
+
+
+def describe(catalogue: Catalogue, prepared: Prepared, blocked: Blocked) -> AdEvidence:
     """Everything that the ads of `blocked.rows` are compared by."""
     rows = blocked.rows
-    known = telling(model, prepared.features)[rows]
-    z = np.full(blocked.embeddings.shape, np.nan, np.float32)
-    z[known] = scaled(model, blocked.embeddings[known], device)
     part = catalogue.take(rows)
     photos = prepared.features.photos
     return describe_ads(
@@ -128,5 +139,5 @@ def describe(
         prepared.sketches,
         part.further.to_dict(),
         [space.neighbours for space in blocked.candidates.spaces],
-        z,
+        blocked.z,
     )

@@ -147,7 +147,7 @@ def test_ads_without_what_the_model_reads_are_linked_to_identical_ones_only(
     twin = ads.row(0)
     pl.concat([ads, ads.head(1).with_columns(item_id=pl.lit("0999"))]).write_csv(tmp_path / "items.csv")
     outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
-    options = ("--images", shop.images, "--threshold", 0, "--candidates", 120, "--device", "cpu")
+    options = ("--images", shop.images, "--scorer", "siamese", "--threshold", 0, "--candidates", 120)
     status, _, err = run("link", tmp_path / "items.csv", "--model", tmp_path / "bundle", *options, *outputs)
     assert status == 0, err
     links = pl.read_csv(tmp_path / "links.csv", infer_schema=False).select("item_id_l", "item_id_r")
@@ -160,7 +160,9 @@ def test_ads_of_unknown_words_are_linked_to_identical_ones_only(run: Run, traine
     lines = [f"{number},{text}" for number, text in enumerate(texts)]
     (tmp_path / "items.csv").write_text("\n".join(["item_id,title", *lines]) + "\n", "utf-8")
     outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
-    status, _, err = run("link", tmp_path / "items.csv", "--model", trained, "--threshold", 0, *outputs)
+    status, _, err = run(
+        "link", tmp_path / "items.csv", "--model", trained, "--scorer", "siamese", "--threshold", 0, *outputs
+    )
     assert status == 0, err
     links = pl.read_csv(tmp_path / "links.csv").select("item_id_l", "item_id_r")
     assert list(links.iter_rows()) == [(2, 4), (5, 6), (5, 7), (6, 7)]

@@ -58,7 +58,7 @@ class Linker:
 
     def explain(self, linked: Linked, left: int, right: int, threshold: float) -> Explanation:
         ids = self.catalogue.ids
-        return explain(linked, self.catalogue, self.bundle, ids[left], ids[right], threshold)
+        return explain(linked, self.catalogue, ids[left], ids[right], threshold)
 
 
 @pytest.fixture(scope="module")

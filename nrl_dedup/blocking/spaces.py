@@ -34,14 +34,17 @@ def search_spaces(
     or too few have both to learn from, the joint space and what there is of text or photos have step 1. A list has
     `most` neighbours, of step 6 a sixth of that, but never fewer than the 10 by which nearness is judged.
 
-    :param z: the embeddings of `ads`, scaled. :param catalogue: title and description of all ads of the catalogue.
+    :param z: the embeddings of `ads`, scaled; NaN of those that the model cannot tell from others, which are in the
+        other spaces alone. :param catalogue: title and description of all ads of the catalogue.
     :param photos: theirs; None where there are none.
     :raises NrlDedupError: what `joint_space` raises.
     """
     clock = clock or StageClock()
     long, short = max(most, SURROUNDINGS), max(-(-most // SIDE), SURROUNDINGS)
     with clock.stage("joint space"):
-        joint = joint_space(z, long, device=device, seed=seed, progress=progress)
+        told = ~np.isnan(z).any(axis=1)
+        joint = joint_space(z[told], long, device=device, seed=seed, progress=progress)
+        joint = joint.spread(np.flatnonzero(told), len(z))
     with clock.stage("texts"):
         texts = read_texts(catalogue[ads], progress)
     both = None

@@ -217,7 +217,7 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
             ("photos unreadable", len(prepared.unreadable)),
             ("identical ads", linked.identical),
             ("candidate pairs", len(candidates.frame)),
-            ("scored by", linked.scorer),
+            ("scored by", linked.judge.name),
             ("links", len(linked.links)),
             ("clusters", len(sizes)),
             ("ads in clusters", len(clusters)),

@@ -96,7 +96,7 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
         backbone_weights=options["backbone_weights"],
         progress=ConsoleProgress(),
     )
-    explanation = explain_pair(linked, ads, bundle, id_a, id_b, options["threshold"])
+    explanation = explain_pair(linked, ads, id_a, id_b, options["threshold"])
     if options["json_path"]:
         text = json.dumps(explanation.as_json(), ensure_ascii=False, indent=1, allow_nan=False)
         with written_beside(options["json_path"]) as part:

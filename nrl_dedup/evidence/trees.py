@@ -7,11 +7,12 @@ from typing import Any
 
 import lightgbm
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from nrl_dedup.evidence.pairs import Evidence
 
 MOST_ROUNDS = 400
+_FEW_NUMBERS = 10_000_000  # below that, threads cost more than they bring
 _FEWEST, _FEW = 300, 3_000
 _NEVER_LOWER = ("same_picture", "same_file")
 # Halving or doubling any of these moves the average precision on the real ads by less than 0.003.
@@ -52,7 +53,8 @@ class Trees:
         """The sum of all trees."""
         if not len(evidence):
             return np.zeros(0)
-        return np.asarray(self._booster.predict(evidence.columns(self.names), raw_score=True))
+        values = evidence.columns(self.names)
+        return np.asarray(self._booster.predict(values, raw_score=True, num_threads=_threads(values)))
 
     def log_odds_after(self, evidence: Evidence, rounds: Sequence[int]) -> Float64[np.ndarray, "stages pairs"]:
         """The sum of the first so many trees, for each of some numbers, which rise."""
@@ -61,7 +63,11 @@ class Trees:
         for place, number in enumerate(rounds):
             if number > before and len(evidence):
                 total = total + self._booster.predict(
-                    values, raw_score=True, start_iteration=before, num_iteration=number - before
+                    values,
+                    raw_score=True,
+                    start_iteration=before,
+                    num_iteration=number - before,
+                    num_threads=_threads(values),
                 )
             found[place], before = total, number
         return found
@@ -73,7 +79,8 @@ class Trees:
         """
         if not len(evidence):
             return np.zeros((0, len(self.names) + 1))
-        return np.asarray(self._booster.predict(evidence.columns(self.names), pred_contrib=True))
+        values = evidence.columns(self.names)
+        return np.asarray(self._booster.predict(values, pred_contrib=True, num_threads=_threads(values)))
 
 
 def grow(
@@ -98,6 +105,7 @@ def grow(
         "min_data_in_leaf": size.pairs_in_leaf,
         "monotone_constraints": [int(rises) for rises in _rising(evidence.names)],
         "seed": seed,
+        "num_threads": _threads(evidence.values),
     }
     booster = lightgbm.train(settings, data, rounds)
     return Trees(booster.model_to_string(), evidence.names, evidence.groups)
@@ -114,3 +122,8 @@ def _rising(names: tuple[str, ...]) -> list[bool]:
     spaces = {name.removesuffix("_above_mean") for name in names if name.endswith("_above_mean")}
     judged = {space + suffix for space in spaces for suffix in ("", "_above_mean", "_above_max")}
     return [name in judged or name in _NEVER_LOWER for name in names]
+
+
+def _threads(values: Float32[np.ndarray, "pairs columns"]) -> int:
+    """0: as many as there are."""
+    return 1 if values.size < _FEW_NUMBERS else 0
