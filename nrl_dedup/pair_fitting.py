@@ -20,6 +20,7 @@ from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence import (
     AdEvidence,
+    Evidence,
     PairModel,
     TrainingPairs,
     Views,
@@ -31,6 +32,7 @@ from nrl_dedup.evidence import (
     unlabelled_model,
 )
 from nrl_dedup.evidence.parts import SIAMESE as SIAMESE_GROUP
+from nrl_dedup.evidence.views import MOST_PAIRS
 from nrl_dedup.held_out import held_out_ads, held_out_pairs, lost_pairs
 from nrl_dedup.prepared import prepare
 from nrl_dedup.progress import SILENT, Progress
@@ -51,7 +53,7 @@ class FittedPairs:
 
 
 def fit_pairs(
-    catalogue: Catalogue,
+    catalogues: Sequence[Catalogue],
     bundle: Bundle,
     photo_folder: Path | None,
     work_dir: Path,
@@ -67,19 +69,24 @@ def fit_pairs(
     better than it looks here.) A candidate with an ad of no labelled pair is not known to be either; those of two
     labelled ads weigh as much more, up to `MOST_WEIGHT` times.
 
-    :param catalogue: that of the training.
+    :param catalogues: that of the training, or parts of it without an ad in common, each searched for itself: what
+        lies around an ad depends on how many ads there are.
     :raises NrlDedupError: what `prepare` and `block` raise.
     """
-    prepared = prepare(catalogue, bundle, photo_folder, work_dir, sketches=True, device=device, progress=progress)
-    blocked = block(catalogue, bundle, prepared, most, device=device, progress=progress)
-    ads = describe(catalogue, prepared, blocked)
-    labelled = _Labelled.of(bundle, catalogue, blocked)
-    views = _views(ads, blocked, labelled, progress)
+    parts: list[_Part] = []
+    for catalogue in catalogues:
+        prepared = prepare(catalogue, bundle, photo_folder, work_dir, sketches=True, device=device, progress=progress)
+        blocked = block(catalogue, bundle, prepared, most, device=device, progress=progress)
+        labelled = _Labelled.of(bundle, catalogue, blocked)
+        compared = describe(catalogue, prepared, blocked)
+        first = sum(part.ads for part in parts)
+        parts.append(_Part.of(bundle, blocked, labelled, compared, first, len(catalogues), device, progress))
+    views = _views(parts, progress)
     if not bundle.labelled:
         return FittedPairs(None if views is None else unlabelled_model(views), pl.DataFrame(schema=HELD_OUT))
-    siamese = _held_out_from_network(bundle, blocked, labelled, device)
+    siamese = pl.concat([part.siamese for part in parts])
     try:
-        model, evidence = _fit(ads, blocked, labelled, views, progress)
+        model, evidence = _fit(parts, views)
     except NrlDedupError as error:
         progress.warn(f"The pair model knows no label: {error}")
         return FittedPairs(None if views is None else unlabelled_model(views), siamese)
@@ -108,7 +115,8 @@ class _Labelled:
 
     @classmethod
     def of(cls, bundle: Bundle, catalogue: Catalogue, blocked: Blocked) -> "_Labelled":
-        split, count = bundle.split, len(blocked.rows)
+        count, ids = len(blocked.rows), catalogue.ids.implode()
+        split = bundle.split.filter(pl.col("item_id_l").is_in(ids) & pl.col("item_id_r").is_in(ids))
         rows = np.stack([catalogue.rows_of(split[name]).to_numpy() for name in ("item_id_l", "item_id_r")])
         rows = rows.astype(np.int64)
         ends, labels, side = blocked.position[rows], split["is_duplicate"].to_numpy(), split["side"].to_numpy()
@@ -132,43 +140,102 @@ class _Labelled:
         )  # fmt: skip
 
 
-def _views(ads: AdEvidence, blocked: Blocked, labelled: _Labelled, progress: Progress) -> Views | None:
+@dataclass(frozen=True)
+class _Part:
+    """What one catalogue gives. Ads are numbered from `first` on, so that those of several are told apart.
+
+    `candidates`: the evidence of candidate pairs to co-train on, `ends` their ads; none of the test. `pairs`: those to
+    fit to, `evidence` theirs, `weights`: for how many candidates each stands. `group`: of the duplicates of each ad.
+    `lost`, `siamese`: `bundle.HELD_OUT` of the duplicates that blocking loses, and of the Siamese score.
+    """
+
+    ads: int
+    candidates: Evidence
+    ends: Int64[np.ndarray, "2 candidates"]
+    pairs: TrainingPairs
+    evidence: Evidence
+    weights: Float64[np.ndarray, "pairs"]
+    group: Int64[np.ndarray, "ads"]
+    lost: pl.DataFrame
+    siamese: pl.DataFrame
+
+    @classmethod
+    def of(
+        cls,
+        bundle: Bundle,
+        blocked: Blocked,
+        labelled: "_Labelled",
+        compared: AdEvidence,
+        first: int,
+        parts: int,
+        device: torch.device,
+        progress: Progress,
+    ) -> "_Part":
+        """:param parts: how many there will be."""
+        left, right = _candidates(blocked)
+        kept = ~labelled.tested[left] & ~labelled.tested[right]
+        left, right = left[kept], right[kept]
+        some = pairs_to_learn_from(left, right, MOST_PAIRS // parts)
+        left, right = left[some], right[some]
+        pairs, weights = _pairs_to_fit(blocked, labelled, MOST_PAIRS // parts)
+        evidence = pair_evidence(compared, pairs.rows_l, pairs.rows_r, progress)
+        own = labelled.trained[pairs.rows_l] | labelled.trained[pairs.rows_r]
+        lost = lost_pairs(EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels])
+        siamese = _held_out_from_network(bundle, blocked, labelled, device)
+        return cls(
+            len(blocked.rows),
+            pair_evidence(compared, left, right, progress),
+            np.stack([left, right]) + first,
+            replace(pairs, rows_l=pairs.rows_l + first, rows_r=pairs.rows_r + first),
+            evidence.blanked(own, [SIAMESE_GROUP]),
+            weights,
+            labelled.group + first,
+            _numbered_from(first, lost),
+            _numbered_from(first, siamese),
+        )
+
+
+def _numbered_from(first: int, held_out: pl.DataFrame) -> pl.DataFrame:
+    """Groups of several catalogues told apart; those of lost pairs are below 0."""
+    groups = pl.col("group_l", "group_r")
+    return held_out.with_columns(pl.when(groups < 0).then(groups - first).otherwise(groups + first))
+
+
+def _views(parts: Sequence[_Part], progress: Progress) -> Views | None:
     """Learned from the candidates, but for those of test ads."""
-    left, right = _candidates(blocked)
-    kept = ~labelled.tested[left] & ~labelled.tested[right]
-    left, right = left[kept], right[kept]
-    some = pairs_to_learn_from(left, right)
-    left, right = left[some], right[some]
+    left, right = np.concatenate([part.ends for part in parts], axis=1)
     try:
-        return co_train(pair_evidence(ads, left, right, progress), left, right)
+        return co_train(Evidence.joined([part.candidates for part in parts]), left, right)
     except NrlDedupError as error:
         progress.warn(str(error))
         return None
 
 
-def _fit(
-    ads: AdEvidence, blocked: Blocked, labelled: _Labelled, views: Views | None, progress: Progress
-) -> tuple[PairModel, pl.DataFrame]:
+def _fit(parts: Sequence[_Part], views: Views | None) -> tuple[PairModel, pl.DataFrame]:
     """The model, and `bundle.HELD_OUT` of the candidates that it was fitted on, each scored without its fold."""
-    pairs, weights = _pairs_to_fit(blocked, labelled)
-    left, right = pairs.rows_l, pairs.rows_r
-    evidence = pair_evidence(ads, left, right, progress)
-    evidence = evidence.blanked(labelled.trained[left] | labelled.trained[right], [SIAMESE_GROUP])
-    fitted = fit_pair_model(evidence, pairs.labels, left, right, views=views, stands_for=weights)
+
+    def joined(name: str) -> Shaped[np.ndarray, "pairs"]:
+        return np.concatenate([getattr(part.pairs, name) for part in parts])
+
+    left, right, labels = joined("rows_l"), joined("rows_r"), joined("labels")
+    weights, group = (np.concatenate([getattr(part, name) for part in parts]) for name in ("weights", "group"))
+    evidence = Evidence.joined([part.evidence for part in parts])
+    fitted = fit_pair_model(evidence, labels, left, right, views=views, stands_for=weights)
     some = weights > 0
-    kept = held_out_pairs(EVIDENCE, left[some], right[some], fitted.log_odds[some], weights[some], labelled.group)
-    lost = lost_pairs(EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels])
-    to_labelled = fitted.among(pairs.labelled, pairs.labels).model.calibration
-    return replace(fitted.model, labelled=to_labelled), pl.concat([kept, lost])
+    kept = held_out_pairs(EVIDENCE, left[some], right[some], fitted.log_odds[some], weights[some], group)
+    to_labelled = fitted.among(joined("labelled"), labels).model.calibration
+    return replace(fitted.model, labelled=to_labelled), pl.concat([kept, *(part.lost for part in parts)])
 
 
-def _pairs_to_fit(blocked: Blocked, labelled: _Labelled) -> tuple[TrainingPairs, Float64[np.ndarray, "pairs"]]:
+def _pairs_to_fit(
+    blocked: Blocked, labelled: _Labelled, most: int
+) -> tuple[TrainingPairs, Float64[np.ndarray, "pairs"]]:
     """The pairs of `fit_pairs`, and for how many candidates each stands."""
     left, right = _candidates(blocked)
     weight = _weight(labelled.ads, left, right)
     both = labelled.ads[left] & labelled.ads[right] & ~_among(left, right, labelled, labelled.side == "test")
     left, right = left[both], right[both]
-    some = pairs_to_learn_from(left, right)
+    some = pairs_to_learn_from(left, right, most)
     learned = (labelled.side != "test") & (labelled.ends >= 0).all(axis=0) & (labelled.ends[0] != labelled.ends[1])
     ends = labelled.ends[:, learned]
     pairs = training_pairs(ends[0], ends[1], labelled.labels[learned], left[some], right[some])

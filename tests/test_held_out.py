@@ -63,7 +63,7 @@ def test_duplicates_that_blocking_loses_are_kept_with_the_lowest_logit(
 
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
     few, many = (
-        fit_pairs(catalogue, bundle, shop.images, tmp_path, most=count, device=CPU).held_out.filter(scorer=scorer)
+        fit_pairs([catalogue], bundle, shop.images, tmp_path, most=count, device=CPU).held_out.filter(scorer=scorer)
         for count in (1, 119)
     )
     assert many["logit"].is_finite().all()

@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 def fitted(shop: Shop, bundle: Bundle, folder: Path, progress: Silent | None = None) -> FittedPairs:
     catalogue = read_catalogue(shop.items)
-    return fit_pairs(catalogue, bundle, shop.images, folder, device=CPU, progress=progress or Silent())
+    return fit_pairs([catalogue], bundle, shop.images, folder, device=CPU, progress=progress or Silent())
 
 
 def texts(model: PairModel | None) -> dict[str, str | None]:

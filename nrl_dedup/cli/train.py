@@ -175,7 +175,7 @@ def _fit_pairs(catalogue: "Catalogue", output: Path, resources: "Resources", pro
 
     bundle = load_bundle(output, resources.device)
     fitted = fit_pairs(
-        catalogue, bundle, resources.photo_folder, resources.work_dir, device=resources.device, progress=progress
+        [catalogue], bundle, resources.photo_folder, resources.work_dir, device=resources.device, progress=progress
     )
     add_pair_model(output, fitted.model, fitted.held_out)
     if len(fitted.held_out):

@@ -24,6 +24,15 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.values)
 
+    @classmethod
+    def joined(cls, parts: "Sequence[Evidence]") -> "Evidence":
+        """One after the other. A column that a part lacks is NaN there."""
+        if len(parts) == 1:
+            return parts[0]
+        group_of = {name: group for part in parts for name, group in zip(part.names, part.groups, strict=True)}
+        names = tuple(group_of)
+        return cls(np.concatenate([part.columns(names) for part in parts]), names, tuple(group_of.values()))
+
     def take(self, pairs: Shaped[np.ndarray, "some"]) -> "Evidence":
         """The evidence of some pairs, by their numbers or a mask."""
         return Evidence(self.values[pairs], self.names, self.groups)
