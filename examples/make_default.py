@@ -4,7 +4,8 @@
     python examples/make_default.py --photo-network FILE.safetensors                 # about half an hour on two cores
 
 It is trained on made-up ads of another seed than the shipped ones, so `examples/catalogue.csv` and its labelled
-pairs, which become the bundle's remembered test split, are new to it.
+pairs, which become the bundle's remembered test split, are new to it. Its pair model is fitted to `PARTS` catalogues of
+about 500 of these ads each: fitted to all of them at once, it takes too much for a duplicate where ads are few.
 """
 
 import argparse
@@ -14,16 +15,19 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
 
-from nrl_dedup.bundle import SPLIT, add_held_out, load_bundle
-from nrl_dedup.catalogue import fingerprint, read_catalogue
-from nrl_dedup.held_out import held_out_candidates
+from nrl_dedup.bundle import SPLIT, add_pair_model, load_bundle
+from nrl_dedup.catalogue import Catalogue, fingerprint, read_catalogue, with_compared_columns
+from nrl_dedup.duplicate_groups import duplicate_groups
+from nrl_dedup.pair_fitting import fit_pairs
 from nrl_dedup.pairs import read_pairs
 
 EXAMPLES = Path(__file__).parent
 TRAINING_SEED = 1
+PARTS = 20
 
 
 def main() -> None:
@@ -41,13 +45,29 @@ def main() -> None:
             make += ["--negatives-per-ad", 8, "--out", folder]
             subprocess.run([sys.executable, *map(str, make)], check=True)
         # The plain photos: a random crop of a rendered photo often misses the thing in it.
-        options = ["--fusion", "rnn-cnn", "--images", folder / "images", "--backbone", "mobilenet_v3_small"]
-        options += ["--views", 0, "--photo-pool", "one"]
-        options += ["--backbone-weights", arguments.photo_network, "--contrast", 1, "--epochs", 8, "--patience", 4]
-        options += ["--lr", 0.001, *arguments.train_options, "-o", arguments.output, "--force"]
-        train = ["nrl-dedup", "train", folder / "catalogue.csv", folder / "pairs.csv", *options]
+        options = ["--images", folder / "images", "--backbone", "mobilenet_v3_small", "--views", 0]
+        options += ["--backbone-weights", arguments.photo_network, "--photo-pool", "one", *arguments.train_options]
+        files = [folder / "catalogue.csv", folder / "pairs.csv"]
+        train = ["nrl-dedup", "train", *files, *options, "-o", arguments.output, "--force"]
         subprocess.run([*map(str, train)], check=True)
+        fit_parts(arguments.output, *files, folder / "images", Path(temporary))
     remember_examples(arguments.output)
+
+
+def fit_parts(folder: Path, items: Path, pairs: Path, images: Path, work: Path) -> None:
+    """Fit the bundle's pair model anew, to parts of the training ads."""
+    catalogue, device = with_compared_columns(read_catalogue(items)), torch.device("cpu")
+    parts = parts_of(catalogue, read_pairs(pairs, catalogue).frame, PARTS)
+    fitted = fit_pairs(parts, load_bundle(folder, device), images, work, device=device)
+    add_pair_model(folder, fitted.model, fitted.held_out)
+
+
+def parts_of(catalogue: Catalogue, pairs: pl.DataFrame, count: int) -> list[Catalogue]:
+    """Deal the ads out, those that duplicates join together, in an order that a seed draws."""
+    same = pairs.filter("is_duplicate")
+    group = duplicate_groups(same["row_l"].to_numpy(), same["row_r"].to_numpy(), len(catalogue))
+    part = np.random.default_rng(TRAINING_SEED).permutation(int(group.max()) + 1)[group] % count
+    return [catalogue.take(np.flatnonzero(part == number)) for number in range(count)]
 
 
 def remember_examples(bundle: Path) -> None:
@@ -69,11 +89,6 @@ def remember_examples(bundle: Path) -> None:
         "fingerprint": fingerprint(catalogue),
     }
     (bundle / "bundle.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    device = torch.device("cpu")
-    with tempfile.TemporaryDirectory() as work:
-        loaded = load_bundle(bundle, device)
-        kept = held_out_candidates(catalogue, loaded, EXAMPLES / "images", Path(work), device=device)
-    add_held_out(bundle, kept)
 
 
 if __name__ == "__main__":

@@ -148,6 +148,15 @@ def read_compared_columns(
     return columns
 
 
+def with_compared_columns(catalogue: Catalogue, names: Sequence[str] = (), id_column: str | None = None) -> Catalogue:
+    """The catalogue with `further` filled by `read_compared_columns`.
+
+    :raises NrlDedupError: what that raises.
+    """
+    found = read_compared_columns(catalogue, names, "--compare", id_column)
+    return replace(catalogue, further=pl.DataFrame(found))
+
+
 def _by_row(catalogue: Catalogue, wanted: dict[str, Column], id_column: str | None) -> dict[str, pl.Series]:
     """Columns of the catalogue's file as text, by row: those of `wanted` that are there, under its keys."""
     # Not required, or else one of the others would have to be there; that the ids are, is known.

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,16 +68,13 @@ def read_catalogue(path: Path, names: dict[str, str], compared: Sequence[str] = 
 
     :param compared: further columns that the user named.
     """
-    import polars as pl
-
     from nrl_dedup.catalogue import read_catalogue as read
-    from nrl_dedup.catalogue import read_compared_columns
+    from nrl_dedup.catalogue import with_compared_columns
     from nrl_dedup.cli.console import show_bad_rows
 
     catalogue = read(path, **names)
     show_bad_rows(path, catalogue.bad_count, catalogue.bad_rows)
-    further = read_compared_columns(catalogue, compared, "--compare", names.get("id_column"))
-    return replace(catalogue, further=pl.DataFrame(further))
+    return with_compared_columns(catalogue, compared, names.get("id_column"))
 
 
 def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -> "LabelledPairs":
