@@ -1,7 +1,6 @@
 """fit_pairs(): a trained network and its labelled pairs -> the pair model, fitted on what blocking really gives.
 
-Two sorts of pairs are not learned from: those of the test, and, as far as the Siamese score goes, those of ads that the
-network was trained on, whose scores are better than those of new ads will be.
+The pairs of the test are not learned from.
 """
 
 from collections.abc import Sequence
@@ -31,7 +30,6 @@ from nrl_dedup.evidence import (
     training_pairs,
     unlabelled_model,
 )
-from nrl_dedup.evidence.parts import SIAMESE as SIAMESE_GROUP
 from nrl_dedup.evidence.views import MOST_PAIRS
 from nrl_dedup.held_out import held_out_ads, held_out_pairs, lost_pairs
 from nrl_dedup.prepared import prepare
@@ -97,9 +95,8 @@ def fit_pairs(
 class _Labelled:
     """The labelled pairs as positions of `Blocked.rows` (-1: an ad that says nothing), and as rows of the catalogue.
 
-    `side`: of each pair. `ads`: the positions in pairs that are not of the test; `trained`: in the network's own pairs;
-    `tested`: in test pairs alone; `held_out`: in none of training; `every`: in any. `group`: of duplicates, of each
-    position.
+    `side`: of each pair. `ads`: the positions in pairs that are not of the test; `tested`: in test pairs alone;
+    `held_out`: in none of training; `every`: in any. `group`: of duplicates, of each position.
     """
 
     rows: Int64[np.ndarray, "2 pairs"]
@@ -107,7 +104,6 @@ class _Labelled:
     labels: Bool[np.ndarray, "pairs"]
     side: Shaped[np.ndarray, "pairs"]
     ads: Ads
-    trained: Ads
     tested: Ads
     held_out: Ads
     every: Ads
@@ -132,7 +128,6 @@ class _Labelled:
         return cls(
             rows, ends, labels, side,
             ads=ads,
-            trained=stand_in(side == "train"),
             tested=stand_in(side == "test") & ~ads,
             held_out=held_out_ads(sides, count),
             every=stand_in(np.ones(len(labels), dtype=bool)),
@@ -178,8 +173,6 @@ class _Part:
         some = pairs_to_learn_from(left, right, MOST_PAIRS // parts)
         left, right = left[some], right[some]
         pairs, weights = _pairs_to_fit(blocked, labelled, MOST_PAIRS // parts)
-        evidence = pair_evidence(compared, pairs.rows_l, pairs.rows_r, progress)
-        own = labelled.trained[pairs.rows_l] | labelled.trained[pairs.rows_r]
         lost = lost_pairs(EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels])
         siamese = _held_out_from_network(bundle, blocked, labelled, device)
         return cls(
@@ -187,7 +180,7 @@ class _Part:
             pair_evidence(compared, left, right, progress),
             np.stack([left, right]) + first,
             replace(pairs, rows_l=pairs.rows_l + first, rows_r=pairs.rows_r + first),
-            evidence.blanked(own, [SIAMESE_GROUP]),
+            pair_evidence(compared, pairs.rows_l, pairs.rows_r, progress),
             weights,
             labelled.group + first,
             _numbered_from(first, lost),

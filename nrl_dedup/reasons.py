@@ -7,9 +7,8 @@ import numpy as np
 
 from nrl_dedup.evidence import Evidence, PairModel, pair_evidence
 from nrl_dedup.evidence.model import BASE
-from nrl_dedup.evidence.parts import SIAMESE
 from nrl_dedup.evidence.trees import Trees
-from nrl_dedup.scorers import EvidenceScorer, Positions, Scorer, SiameseScorer
+from nrl_dedup.scorers import SIAMESE, EvidenceScorer, Positions, Scorer, SiameseScorer
 
 
 @dataclass(frozen=True)

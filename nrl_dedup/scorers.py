@@ -1,6 +1,8 @@
-"""What gives a pair its score: pair evidence, of which the Siamese score is a part, or the Siamese head alone.
+"""What gives a pair its score: pair evidence, or the Siamese head alone. Pairs are positions in `Blocked.rows`.
 
-Pairs are positions in `Blocked.rows`.
+The Siamese score is no part of the evidence. A network knows the pairs that it was trained on better than others, so
+what its score is worth could be learned from the few held-out pairs alone. Learned from those, it lowers average
+precision on the real ads (0.947 with it, 0.950 without; words and photos), and makes log-odds too sure of themselves.
 """
 
 from dataclasses import dataclass
@@ -139,5 +141,4 @@ def describe(catalogue: Catalogue, prepared: Prepared, blocked: Blocked) -> AdEv
         prepared.sketches,
         part.further.to_dict(),
         [space.neighbours for space in blocked.candidates.spaces],
-        blocked.z,
     )

@@ -9,20 +9,19 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy import sparse
-from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
 
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.evidence import Evidence, describe_ads, pair_evidence
+from nrl_dedup.evidence import describe_ads, pair_evidence
 from nrl_dedup.evidence import pairs as pairs_module
 from nrl_dedup.evidence.columns import NumberColumn, Place, ValueColumn, column_parts, numbers_of
 from nrl_dedup.evidence.crossing import CrossSpace, expected_photos
 from nrl_dedup.evidence.parts import GROUPS, Measure, RelativeSimilarity, SharedTerms
 from nrl_dedup.evidence.photos import SharedValue, _Lists, cosine_of
-from nrl_dedup.evidence.spaces import DenseSpace, DistanceSpace, PhotoSpace, SparseSpace
+from nrl_dedup.evidence.spaces import DenseSpace, PhotoSpace, SparseSpace
 from nrl_dedup.evidence.surroundings import Surroundings, known_neighbours, surround
 from nrl_dedup.evidence.texts import topics, word_counts
 from nrl_dedup.evidence.tokens import (
@@ -120,14 +119,6 @@ def test_sparse_similarities_are_cosines() -> None:
     wanted = cosine_similarity(space.vectors.toarray())
     wanted[4], wanted[:, 4] = np.nan, np.nan  # the ad without words
     np.testing.assert_allclose(space.similarity(LEFT, RIGHT).reshape(ADS, ADS), wanted, atol=1e-6)
-
-
-def test_the_siamese_space_is_the_city_block_distance() -> None:
-    z = np.random.default_rng(0).normal(size=(ADS, 3)).astype(np.float32)
-    found = DistanceSpace(z, np.arange(ADS) != 2).similarity(LEFT, RIGHT).reshape(ADS, ADS)
-    wanted = -cdist(z, z, "cityblock")
-    wanted[2], wanted[:, 2] = np.nan, np.nan
-    np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
 def test_photos_are_compared_all_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,15 +285,6 @@ def test_codes_are_not_measured() -> None:
     ]
 
 
-def test_evidence_is_left_out_for_some_pairs_and_groups() -> None:
-    values = np.arange(12, dtype=np.float32).reshape(3, 4)
-    evidence = Evidence(values, ("a", "b", "c", "d"), ("text", "siamese", "price", "siamese"))
-    found = evidence.blanked(np.array([True, False, True]), ["siamese", "photos"])
-    nan = np.nan
-    np.testing.assert_array_equal(found.values, [[0, nan, 2, nan], [4, 5, 6, 7], [8, nan, 10, nan]])
-    np.testing.assert_array_equal(evidence.values, values)
-
-
 def test_a_shared_value_counts_ads_not_photos() -> None:
     ads = _Lists(np.array([0, 1, 2, 0]), np.array([0, 2, 2, 3, 4]))  # photos 0 and 1; none; 2; 0
     shared = SharedValue.of(np.array([5, 5, 9]), ads)
@@ -362,10 +344,8 @@ def described() -> tuple:
     sketches = PhotoSketches(features.photos.head(photos - 5), stored)
     searched = Neighbours(draw.integers(0, ads, size=(ads, 25)), np.zeros((ads, 25), np.float32))
     columns = {"price": pl.Series([str(ad % 7) for ad in range(ads)]), "colour": pl.Series(["red", ""] * (ads // 2))}
-    z = draw.normal(size=(ads, 5)).astype(np.float32)
-    z[4] = np.nan
     catalogue = Catalogue(Path("ads.csv"), frame)
-    parts = read_words([frame["title"], frame["description"]], "en"), shown, sketches, columns, [searched], z
+    parts = read_words([frame["title"], frame["description"]], "en"), shown, sketches, columns, [searched]
     return catalogue, parts, describe_ads(catalogue, *parts)
 
 
@@ -387,7 +367,6 @@ def test_missing_sides_are_nan(described: tuple) -> None:
     found = pair_evidence(ads, np.array([bare, 4, 1]), np.array([5, 5, 2]))
     assert np.isnan(found.columns(["photos", "layout_above_mean", "same_file", "proportion_min"])[0]).all()
     assert found.columns(["photo_count_min"])[0, 0] == 0
-    assert np.isnan(found.columns(["siamese", "siamese_above_max"])[1]).all()
     assert np.isnan(found.columns(["colour_same"])[2, 0]) and found.columns(["colour_missing"])[2, 0] == 1
     assert np.isnan(found.columns(["no such column"])).all()
 
@@ -410,7 +389,7 @@ def test_photo_similarity_is_the_best_cosine_of_whitened_features(described: tup
 
 
 def test_a_catalogue_of_words_needs_no_photos(described: tuple) -> None:
-    catalogue, (words, _, _, _, searched, _), _ = described
+    catalogue, (words, _, _, _, searched), _ = described
     ads = describe_ads(catalogue, words, None, None, {}, searched)
     assert set(pair_evidence(ads, np.array([0]), np.array([1])).groups) == {"text"}
 

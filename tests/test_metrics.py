@@ -63,7 +63,7 @@ def test_precision_and_recall_at_the_threshold() -> None:
 def test_no_pairs_have_no_quality() -> None:
     empty = np.array([])
     quality = metrics.quality(empty.astype(bool), empty, empty, 0.5)
-    assert quality == metrics.Quality(0, 0, None, None, None, None)
+    assert quality == metrics.Quality(0, 0, None, None, None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,16 @@
-"""What the pair model of a bundle is fitted on: never the test, and no Siamese score that the network has learned."""
+"""What the pair model of a bundle is fitted on, and that it is never the test."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
-from nrl_dedup import pair_fitting
 from nrl_dedup.bundle import Bundle, load_bundle
 from nrl_dedup.catalogue import read_catalogue
-from nrl_dedup.evidence import Fitted, PairModel, fit_pair_model
+from nrl_dedup.evidence import PairModel
 from nrl_dedup.pair_fitting import FittedPairs, fit_pairs
 from nrl_dedup.progress import Silent
 from tests.conftest import Shop
@@ -45,28 +43,6 @@ def test_the_labels_of_the_test_change_nothing(shop: Shop, trained: Path, tmp_pa
     swapped = bundle.split.with_columns(is_duplicate=pl.col("is_duplicate") ^ ~tested)
     assert learned["is_duplicate"].any()
     assert texts(fitted(shop, replace(bundle, split=swapped), tmp_path).model) != texts(one.model)
-
-
-def test_what_the_network_was_trained_on_says_nothing_by_its_score(
-    shop: Shop, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bundle, catalogue, seen = load_bundle(trained, CPU), read_catalogue(shop.items), []
-
-    def noted(*given: Any, **how: Any) -> Fitted:
-        seen.append(given)
-        return fit_pair_model(*given, **how)
-
-    monkeypatch.setattr(pair_fitting, "fit_pair_model", noted)
-    fitted(shop, bundle, tmp_path)
-    ((evidence, _, left, right, *_),) = seen
-    of_training = bundle.split.filter(pl.col("side") == "train")
-    trained_on = {*of_training["item_id_l"], *of_training["item_id_r"]}
-    ids = catalogue.ids.to_list()  # all ads are different, so a position is a row
-    known = np.array([{ids[one], ids[other]}.isdisjoint(trained_on) for one, other in zip(left, right, strict=True)])
-    assert known.any() and not known.all()
-    values = evidence.only(["siamese"]).values
-    assert np.isfinite(values[known]).any(axis=0).all()
-    assert values.shape[1] and np.isnan(values[~known]).all()
 
 
 def test_without_labels_there_are_views_alone(shop: Shop, trained: Path, tmp_path: Path) -> None:

@@ -3,18 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
-from jaxtyping import Float32
 
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.evidence.columns import column_parts
 from nrl_dedup.evidence.crossing import crossing_parts
-from nrl_dedup.evidence.parts import SIAMESE, Part, RelativeSimilarity
+from nrl_dedup.evidence.parts import Part
 from nrl_dedup.evidence.photos import ShownPhotos, photo_parts
-from nrl_dedup.evidence.spaces import DistanceSpace
-from nrl_dedup.evidence.surroundings import known_neighbours, surround
+from nrl_dedup.evidence.surroundings import known_neighbours
 from nrl_dedup.evidence.texts import text_parts, word_space
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.sketch_store import PhotoSketches
@@ -35,7 +32,6 @@ def describe_ads(
     sketches: PhotoSketches | None,
     columns: Mapping[str, pl.Series],
     neighbours: Sequence[Neighbours],
-    z: Float32[np.ndarray, "ads size"] | None = None,
     seed: int = 0,
 ) -> AdEvidence:
     """Prepare the ads of `catalogue`. All weights come from these ads, none from training.
@@ -44,7 +40,6 @@ def describe_ads(
     :param photos: all readable photos of each ad; None for a catalogue of words, as `sketches` then is.
     :param columns: price, category, place and any further column: text by row (`read_further_columns`).
     :param neighbours: the nearest ads of each ad in the spaces that blocking searches; at least one space.
-    :param z: the Siamese embeddings scaled by |w|, NaN in the rows of ads that have none; None without a network.
     """
     known = known_neighbours(neighbours)
     frame = catalogue.frame
@@ -55,7 +50,4 @@ def describe_ads(
         parts += photo_parts(photos, shown, sketches, known, seed)
         parts += crossing_parts(of_words, shown.mean(), known)
     parts += column_parts(columns)
-    if z is not None:
-        space = DistanceSpace(z, ~np.isnan(z).any(axis=1))
-        parts.append(RelativeSimilarity("siamese", SIAMESE, space, surround(space, known)))
     return AdEvidence(tuple(parts))

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Shaped
+from jaxtyping import Float32, Shaped
 
 from nrl_dedup.evidence.ads import AdEvidence
-from nrl_dedup.evidence.spaces import NAN, Rows
+from nrl_dedup.evidence.spaces import Rows
 from nrl_dedup.progress import SILENT, Progress
 
 PAIRS_AT_ONCE = 1 << 15
@@ -51,11 +51,6 @@ class Evidence:
         kept = [at for at, group in enumerate(self.groups) if group in groups]
         names = tuple(self.names[at] for at in kept)
         return Evidence(self.values[:, kept], names, tuple(self.groups[at] for at in kept))
-
-    def blanked(self, pairs: Bool[np.ndarray, "pairs"], groups: Sequence[str]) -> "Evidence":
-        """Some groups' columns left out (NaN) for some pairs, such as a network's scores of ads it was trained on."""
-        hidden = pairs[:, None] & np.isin(self.groups, list(groups))
-        return Evidence(np.where(hidden, NAN, self.values), self.names, self.groups)
 
 
 def pair_evidence(ads: AdEvidence, rows_l: Rows, rows_r: Rows, progress: Progress = SILENT) -> Evidence:

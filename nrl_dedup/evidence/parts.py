@@ -11,7 +11,7 @@ from nrl_dedup.evidence.spaces import NAN, Rows, Space, Values
 from nrl_dedup.evidence.surroundings import Surroundings
 from nrl_dedup.evidence.tokens import inverse_frequencies
 
-TEXT, PHOTOS, BOTH, PRICE, OTHER, SIAMESE = GROUPS = ("text", "photos", "text and photos", "price", "other", "siamese")
+TEXT, PHOTOS, BOTH, PRICE, OTHER = GROUPS = ("text", "photos", "text and photos", "price", "other")
 
 Columns = dict[str, Values]
 

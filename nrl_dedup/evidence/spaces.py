@@ -47,18 +47,6 @@ class DenseSpace:
         return np.where(self.there[rows_l] & self.there[rows_r], cosine, NAN)
 
 
-@dataclass(frozen=True)
-class DistanceSpace:
-    """- sum_i |z_l - z_r|_i. With z = |w| * h this is the Siamese head's logit without its bias b, for every w <= 0."""
-
-    z: Float32[np.ndarray, "ads size"]
-    there: Bool[np.ndarray, "ads"]
-
-    def similarity(self, rows_l: Rows, rows_r: Rows) -> Values:
-        distance = np.abs(self.z[rows_l] - self.z[rows_r]).sum(axis=1, dtype=np.float32)
-        return np.where(self.there[rows_l] & self.there[rows_r], -distance, NAN)
-
-
 Compare = Callable[[Int64[np.ndarray, "photo_pairs"], Int64[np.ndarray, "photo_pairs"]], np.ndarray]
 
 

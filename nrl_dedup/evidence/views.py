@@ -12,13 +12,12 @@ from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.pairs import Evidence
-from nrl_dedup.evidence.parts import BOTH, GROUPS, PHOTOS, SIAMESE, TEXT
+from nrl_dedup.evidence.parts import BOTH, GROUPS, PHOTOS, TEXT
 from nrl_dedup.evidence.spaces import Rows
 from nrl_dedup.evidence.trees import Size, Trees, grow
 from nrl_dedup.metrics import sigmoid
 
 MOST_PAIRS = 1_000_000
-_NO_VIEWS = (BOTH, SIAMESE)  # they have seen text and photos
 _STARTING = (TEXT, PHOTOS)  # the views that have similarities to start from
 _STEPS = 2
 _SURE = 0.5  # of the pairs whose two ads are each other's best
@@ -59,7 +58,7 @@ def co_train(evidence: Evidence, rows_l: Rows, rows_r: Rows, seed: int = 0) -> V
     Text and photos start as the mean z-score of their similarities above the surroundings. Twice, each view learns
     anew from what the other views say in sum: as duplicates, the better half of the pairs in which each ad is the
     other's best; as others, ten times as many of the rest, drawn by `seed`. Where text or photos are all that there is
-    to start from, they learn from what they say themselves. What has seen both, as the Siamese score has, is no view.
+    to start from, they learn from what they say themselves. What compares text with photos is no view.
 
     The prior is the one that agrees with the mean probability that it leads to (expectation maximisation).
 
@@ -70,7 +69,7 @@ def co_train(evidence: Evidence, rows_l: Rows, rows_r: Rows, seed: int = 0) -> V
     views: dict[str, Trees] = {}
     for _ in range(_STEPS):
         for group in GROUPS:
-            if group not in _NO_VIEWS and _says_something(evidence, group):
+            if group != BOTH and _says_something(evidence, group):
                 taught = _teach(_teacher(scores, group), rows_l, rows_r, draw)
                 views[group] = _learn(evidence.only([group]), *taught, seed)
         scores = {group: trees.log_odds(evidence) for group, trees in views.items()}
