@@ -132,7 +132,7 @@ def _shipped_ads(plan: Plan) -> Sequence[object]:
 
 def _evaluate(plan: Plan, models: Sequence[Path], name: str, *how: object) -> list[str]:
     named = (word for model in models for word in ("--model", model))
-    return _words("evaluate", *named, *how, "--json", plan.json(name))
+    return _words("evaluate", *named, "--scorer", "siamese", *how, "--json", plan.json(name))
 
 
 def _words(*words: object) -> list[str]:
