@@ -89,7 +89,6 @@ def test_a_third_of_the_shipped_negatives_share_words_or_looks():
 
 def test_twins_in_words_differ_in_shape_and_hue_and_twins_in_looks_in_model(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    import numpy as np
     from make_examples import HUES, make_entities
 
     blocks: dict[str, int] = Counter()
@@ -103,16 +102,3 @@ def test_twins_in_words_differ_in_shape_and_hue_and_twins_in_looks_in_model(monk
         blocks["looks"] += a.appearance == b.appearance
     assert blocks["words"] >= len(entities) / 5
     assert blocks["looks"] >= len(entities) / 6
-
-
-def test_the_best_threshold_is_that_of_the_highest_f1() -> None:
-    from published import best_threshold, f1
-    from sklearn.metrics import f1_score
-
-    draw = np.random.default_rng(0)
-    labels = draw.random(200) < 0.3
-    scores = np.round(draw.normal(size=200) + labels, 1)
-    threshold, best = best_threshold(labels, scores)
-    every = {cut: f1_score(labels, scores >= cut) for cut in np.unique(scores)}
-    assert best == pytest.approx(max(every.values())) == pytest.approx(every[threshold])
-    assert f1(labels, scores >= threshold) == pytest.approx(best)

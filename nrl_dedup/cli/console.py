@@ -241,13 +241,14 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
     )
     if not len(catalogue):
         warn("the catalogue has no ads; the output has a header only.")
-    highest = bundle.model.identical_score()
-    if highest <= threshold:
+    siamese, highest = linked.judge.name == "siamese", bundle.model.identical_score()
+    if siamese and highest <= threshold:
         warn(f"this model scores no pair above {highest:.3f}, so --threshold {threshold} links identical ads only.")
     if prepared.unknown_share > UNKNOWN_WORDS_WARNING:
+        judges = "so it judges by photos more than it should" if siamese else "for it was trained on other ads"
         warn(
-            f"the model does not know {prepared.unknown_share:.0%} of these ads' words, so it judges by photos more "
-            "than it should. Train one on your own pairs: nrl-dedup train ITEMS PAIRS."
+            f"the network does not know {prepared.unknown_share:.0%} of these ads' words, {judges}. Train on your own, "
+            "with labelled pairs or without: nrl-dedup train CATALOGUE [PAIRS]."
         )
     if len(linked.chained):
         row = linked.chained.row(0, named=True)
