@@ -216,7 +216,9 @@ def _fit(parts: Sequence[_Part], views: Views | None) -> tuple[PairModel, pl.Dat
     fitted = fit_pair_model(evidence, labels, left, right, views=views, stands_for=weights)
     some = weights > 0
     kept = held_out_pairs(EVIDENCE, left[some], right[some], fitted.log_odds[some], weights[some], group)
-    to_labelled = fitted.among(joined("labelled"), labels).model.calibration
+    labelled, to_labelled = joined("labelled"), None
+    if 0 < labels[labelled].sum() < labelled.sum():
+        to_labelled = fitted.among(labelled, labels).model.calibration
     return replace(fitted.model, labelled=to_labelled), pl.concat([kept, *(part.lost for part in parts)])
 
 

@@ -52,6 +52,13 @@ def test_without_labels_there_are_views_alone(shop: Shop, trained: Path, tmp_pat
     assert {"text", "photos"} <= set(texts(found.model)) and found.held_out.is_empty()
 
 
+def test_duplicates_may_be_all_that_is_labelled(shop: Shop, trained: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(trained, CPU)
+    model = fitted(shop, replace(bundle, split=bundle.split.filter("is_duplicate")), tmp_path).model
+    assert model is not None and model.correction is not None and model.labelled is None
+    assert model.for_labelled_pairs() is model
+
+
 class Heard(Silent):
     def __init__(self) -> None:
         self.warnings: list[str] = []
