@@ -26,17 +26,22 @@ def shown_photos(photos: AdPhotos, ads: Int64[np.ndarray, "ads"]) -> Held:
     return Held(rows, np.concatenate([[0], np.cumsum(counts)]), int(rows.max(initial=-1)) + 1)
 
 
-def rooted(photos: AdPhotos, rows: Int64[np.ndarray, "photos"]) -> Iterator[Float32[np.ndarray, "some size"]]:
-    """The pooled features x of photos as sign(x) sqrt |x|, divided by their length, some thousand at a time.
+def rooted_features(photos: AdPhotos, rows: Int64[np.ndarray, "photos"]) -> Float32[np.ndarray, "photos size"]:
+    """The pooled features x of photos as sign(x) sqrt |x|, divided by their length.
 
     Their products are the Bhattacharyya coefficients of the features as shares of their sum, if none is negative
     (Arandjelovic and Zisserman 2012). Of regions the mean is taken first.
     """
+    features = photos.centre.gather(rows)
+    if features.ndim > 2:
+        features = features.mean(axis=1)
+    return unit(np.sign(features) * np.sqrt(np.abs(features)))
+
+
+def rooted(photos: AdPhotos, rows: Int64[np.ndarray, "photos"]) -> Iterator[Float32[np.ndarray, "some size"]]:
+    """`rooted_features`, some thousand at a time."""
     for start in range(0, len(rows), PHOTOS_AT_ONCE):
-        features = photos.centre.gather(rows[start : start + PHOTOS_AT_ONCE])
-        if features.ndim > 2:
-            features = features.mean(axis=1)
-        yield unit(np.sign(features) * np.sqrt(np.abs(features)))
+        yield rooted_features(photos, rows[start : start + PHOTOS_AT_ONCE])
 
 
 def unit(vectors: Float32[np.ndarray, "n size"]) -> Float32[np.ndarray, "n size"]:

@@ -9,6 +9,8 @@ import click
 from nrl_dedup.cli.inputs import (
     FILE,
     backbone_weights_option,
+    candidates_option,
+    check_threshold_and_candidates,
     column_options,
     columns,
     device_option,
@@ -50,7 +52,7 @@ PHOTOS, MISSING = "photos", "missing"
     help="Average precision by a column of the items, the number of photos, or what an ad lacks. Repeatable.",
 )
 @click.option("--blocking", is_flag=True, help="What the candidate search keeps of the duplicates.")
-@click.option("--candidates", default=100, show_default=True, help="Of an ad, on average.")
+@candidates_option
 @scorer_option
 @click.option("--threshold", default=0.5, show_default=True, help="For precision and recall.")
 @click.option("--json", "json_path", type=FILE, help="All figures as JSON.")
@@ -80,10 +82,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
-    if not 0 <= options["threshold"] <= 1:
-        raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
-    if options["candidates"] < 1:
-        raise click.BadParameter("wanted 1 or more.", param_hint="--candidates")
+    check_threshold_and_candidates(options)
     check_outputs(_outputs(options), [items, pairs, options["backbone_weights"]])
     if options["plots"]:
         from nrl_dedup.plots import make_folder

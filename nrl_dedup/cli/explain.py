@@ -9,6 +9,9 @@ import click
 from nrl_dedup.cli.inputs import (
     FILE,
     backbone_weights_option,
+    candidates_option,
+    check_threshold_and_candidates,
+    clustering_option,
     column_options,
     columns,
     device_option,
@@ -34,14 +37,9 @@ if TYPE_CHECKING:
 @images_option
 @backbone_weights_option
 @click.option("--threshold", default=0.5, show_default=True, help="The score from which two ads are linked.")
-@click.option("--candidates", default=100, show_default=True, help="At most so many candidates an ad, on average.")
+@candidates_option
 @scorer_option
-@click.option(
-    "--clustering",
-    default="average-linkage",
-    show_default=True,
-    help="average-linkage, correlation, centre or connected-components.",
-)
+@clustering_option
 @click.option("--seed", default=0, show_default=True)
 @click.option("--json", "json_path", type=FILE, help="All of it as JSON.")
 @work_dir_option
@@ -67,10 +65,7 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     from nrl_dedup.pipeline import link
     from nrl_dedup.tables import check_outputs, written_beside
 
-    if not 0 <= options["threshold"] <= 1:
-        raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
-    if options["candidates"] < 1:
-        raise click.BadParameter("wanted 1 or more.", param_hint="--candidates")
+    check_threshold_and_candidates(options)
     if id_a == id_b:
         raise click.UsageError(f"Two ads are wanted, but {id_a} is named twice.")
     check_seed(options["seed"])

@@ -31,6 +31,15 @@ backbone_weights_option = click.option(
     "--backbone-weights", type=FILE, help="The photo network's weights (.pth, .safetensors)."
 )
 
+candidates_option = click.option(
+    "--candidates", default=100, show_default=True, help="At most so many candidates an ad, on average."
+)
+clustering_option = click.option(
+    "--clustering",
+    default="average-linkage",
+    show_default=True,
+    help="average-linkage, correlation, centre or connected-components.",
+)
 scorer_option = click.option(
     "--scorer", help="evidence, or siamese: the network's score alone.  [default: evidence, where the model has it]"
 )
@@ -52,6 +61,14 @@ def pair_column_options(command: Command) -> Command:
         help_text = f"The pairs' {what} column, if its name is unusual."
         command = click.option(f"--{name}-column", help=help_text)(command)
     return command
+
+
+def check_threshold_and_candidates(options: dict[str, Any]) -> None:
+    """:raises BadParameter: --threshold is given and no score, or --candidates is not positive."""
+    if not 0 <= (options["threshold"] or 0) <= 1:
+        raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
+    if options["candidates"] < 1:
+        raise click.BadParameter("wanted 1 or more.", param_hint="--candidates")
 
 
 def columns(options: dict[str, Any]) -> dict[str, str]:

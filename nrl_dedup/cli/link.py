@@ -8,6 +8,9 @@ import click
 from nrl_dedup.cli.inputs import (
     FILE,
     backbone_weights_option,
+    candidates_option,
+    check_threshold_and_candidates,
+    clustering_option,
     column_options,
     columns,
     device_option,
@@ -32,14 +35,9 @@ DEFAULT_THRESHOLD = 0.5
 @click.option("--threshold", type=float, help="The score from which two ads are linked.  [default: 0.5]")
 @click.option("--precision", type=float, help="Instead of --threshold: the share of links that are to be right.")
 @click.option("--recall", type=float, help="Instead of --threshold: the share of duplicates that are to be linked.")
-@click.option("--candidates", default=100, show_default=True, help="At most so many candidates an ad, on average.")
+@candidates_option
 @scorer_option
-@click.option(
-    "--clustering",
-    default="average-linkage",
-    show_default=True,
-    help="average-linkage, correlation, centre or connected-components.",
-)
+@clustering_option
 @click.option("--seed", default=0, show_default=True)
 @work_dir_option
 @device_option
@@ -68,10 +66,7 @@ def link(catalogue: Path, **options: Any) -> None:
     wanted = [f"--{name}" for name in ("threshold", "precision", "recall") if options[name] is not None]
     if len(wanted) > 1:
         raise click.UsageError(f"{' and '.join(wanted)}: one of them says where links begin. Name one.")
-    if not 0 <= (options["threshold"] or 0) <= 1:
-        raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
-    if options["candidates"] < 1:
-        raise click.BadParameter("wanted 1 or more.", param_hint="--candidates")
+    check_threshold_and_candidates(options)
     check_seed(options["seed"])
     outputs = {"-o": options["output"], "--links": options["links"]}
     check_outputs(outputs, [catalogue, options["backbone_weights"]])

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt64
 
+from nrl_dedup.blocking.photos import rooted_features, unit
 from nrl_dedup.evidence.parts import PHOTOS, Columns, Measure, Part, RelativeSimilarity
 from nrl_dedup.evidence.spaces import NAN, Compare, DenseSpace, PhotoSpace, Rows, Space, Values
 from nrl_dedup.evidence.surroundings import surround
@@ -34,7 +35,7 @@ class ShownPhotos:
         rows, number = np.unique(photos.rows, return_inverse=True)
         features = np.zeros((0, 1), np.float32)
         if len(rows):
-            features = whitened(lambda some: _features(photos, rows[some]), len(rows), SIZE, POWER, seed)
+            features = whitened(lambda some: rooted_features(photos, rows[some]), len(rows), SIZE, POWER, seed)
         return cls(rows, features, _Lists(number, photos.offsets))
 
     def mean(self) -> DenseSpace:
@@ -42,7 +43,7 @@ class ShownPhotos:
         counts = np.diff(self.ads.offsets)
         total = np.zeros((len(counts), self.features.shape[1]), np.float32)
         np.add.at(total, np.repeat(np.arange(len(counts)), counts), self.features[self.ads.of_ad])
-        return DenseSpace(_to_length_1(total), counts > 0)
+        return DenseSpace(unit(total), counts > 0)
 
 
 def photo_parts(
@@ -176,25 +177,13 @@ def _different_bits(
     return _BITS_SET[parts].sum(axis=2, dtype=np.int64).min(axis=1)
 
 
-def _features(photos: AdPhotos, rows: Numbers) -> Float32[np.ndarray, "some size"]:
-    """Signed square roots, which even out a few strong features, scaled to length 1. Of regions, their mean."""
-    features = photos.centre.gather(rows)
-    if features.ndim == 3:
-        features = features.mean(axis=1)
-    return _to_length_1(np.sign(features) * np.sqrt(np.abs(features)))
-
-
 def _layouts(stored: Shaped[np.ndarray, "some"]) -> Float32[np.ndarray, "some cells"]:
     return stored["layout"].reshape(len(stored), -1).astype(np.float32) / 255
 
 
 def _colours(stored: Shaped[np.ndarray, "some"]) -> Float32[np.ndarray, "some bins"]:
     """Square roots of the shares: their cosine is the Bhattacharyya coefficient."""
-    return _to_length_1(stored["colours"].astype(np.float32))
-
-
-def _to_length_1(x: Float32[np.ndarray, "some size"]) -> Float32[np.ndarray, "some size"]:
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.float32(1e-12))
+    return unit(stored["colours"].astype(np.float32))
 
 
 def _sketch_rows(photos: AdPhotos, sketches: PhotoSketches, distinct: Numbers) -> Numbers:
