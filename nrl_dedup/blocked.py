@@ -45,12 +45,15 @@ class Blocked:
         """Whether blocking brings the two ads of each pair together: they are identical, or a candidate pair is made
         of the ads that stand for them."""
         ends = self._ends(rows_l, rows_r)
+        return (ends[0] >= 0) & ((self.places(*ends) >= 0) | (ends[0] == ends[1]))
+
+    def places(self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]) -> Int64[np.ndarray, "pairs"]:
+        """Where in `candidates.frame` each pair of positions is, in either order; -1 for one that is no candidate."""
         count, frame = len(self.rows), self.candidates.frame
         keys = frame["row_l"].to_numpy() * count + frame["row_r"].to_numpy()  # ascending, as the frame is ordered
-        wanted = ends[0] * count + ends[1]
+        wanted = np.minimum(left, right) * count + np.maximum(left, right)
         at = np.searchsorted(keys, wanted)
-        candidate = np.append(keys, -1)[at] == wanted
-        return (ends[0] >= 0) & (candidate | (ends[0] == ends[1]))
+        return np.where(np.append(keys, -1)[at] == wanted, at, -1)
 
     def identical_ends(
         self, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]

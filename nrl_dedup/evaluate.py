@@ -140,7 +140,9 @@ def evaluate(
         if blocking or by == EVIDENCE:
             blocked = block(part, bundle, prepared[name], candidates, device=device, progress=progress)
         if by == EVIDENCE:
-            scores = make_scorer(by, part, bundle, prepared[name], blocked, labelled=True, device=device)
+            scores = make_scorer(
+                by, part, bundle, prepared[name], blocked, labelled=True, device=device, progress=progress
+            )
             logits[name] = scores.logits(blocked.position[rows_l], blocked.position[rows_r], progress)
         else:
             logits[name] = pair_logits(bundle.model, prepared[name].features, local, device, progress)

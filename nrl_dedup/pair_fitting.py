@@ -21,10 +21,12 @@ from nrl_dedup.evidence import (
     AdEvidence,
     Evidence,
     PairModel,
+    Searched,
     TrainingPairs,
     Views,
     co_train,
     fit_pair_model,
+    fit_second_look,
     pair_evidence,
     pairs_to_learn_from,
     training_pairs,
@@ -84,7 +86,7 @@ def fit_pairs(
         return FittedPairs(None if views is None else unlabelled_model(views), pl.DataFrame(schema=HELD_OUT))
     siamese = pl.concat([part.siamese for part in parts])
     try:
-        model, evidence = _fit(parts, views)
+        model, evidence = _fit(parts, views, progress)
     except NrlDedupError as error:
         progress.warn(f"The pair model knows no label: {error}")
         return FittedPairs(None if views is None else unlabelled_model(views), siamese)
@@ -139,12 +141,14 @@ class _Labelled:
 class _Part:
     """What one catalogue gives. Ads are numbered from `first` on, so that those of several are told apart.
 
-    `candidates`: the evidence of candidate pairs to co-train on, `ends` their ads; none of the test. `pairs`: those to
-    fit to, `evidence` theirs, `weights`: for how many candidates each stands. `group`: of the duplicates of each ad.
-    `lost`, `siamese`: `bundle.HELD_OUT` of the duplicates that blocking loses, and of the Siamese score.
+    `searched`: all candidate pairs. `candidates`: the evidence of those to co-train on, `ends` their ads; none of the
+    test. `pairs`: those to fit to, `evidence` theirs, `weights`: for how many candidates each stands. `group`: of the
+    duplicates of each ad. `lost`, `siamese`: `bundle.HELD_OUT` of the duplicates that blocking loses, and of the
+    Siamese score.
     """
 
     ads: int
+    searched: Searched
     candidates: Evidence
     ends: Int64[np.ndarray, "2 candidates"]
     pairs: TrainingPairs
@@ -167,7 +171,7 @@ class _Part:
         progress: Progress,
     ) -> "_Part":
         """:param parts: how many there will be."""
-        left, right = _candidates(blocked)
+        left, right = every = _candidates(blocked)
         kept = ~labelled.tested[left] & ~labelled.tested[right]
         left, right = left[kept], right[kept]
         some = pairs_to_learn_from(left, right, MOST_PAIRS // parts)
@@ -177,6 +181,7 @@ class _Part:
         siamese = _held_out_from_network(bundle, blocked, labelled, device)
         return cls(
             len(blocked.rows),
+            Searched(compared, *every, first),
             pair_evidence(compared, left, right, progress),
             np.stack([left, right]) + first,
             replace(pairs, rows_l=pairs.rows_l + first, rows_r=pairs.rows_r + first),
@@ -204,7 +209,7 @@ def _views(parts: Sequence[_Part], progress: Progress) -> Views | None:
         return None
 
 
-def _fit(parts: Sequence[_Part], views: Views | None) -> tuple[PairModel, pl.DataFrame]:
+def _fit(parts: Sequence[_Part], views: Views | None, progress: Progress) -> tuple[PairModel, pl.DataFrame]:
     """The model, and `bundle.HELD_OUT` of the candidates that it was fitted on, each scored without its fold."""
 
     def joined(name: str) -> Shaped[np.ndarray, "pairs"]:
@@ -213,7 +218,9 @@ def _fit(parts: Sequence[_Part], views: Views | None) -> tuple[PairModel, pl.Dat
     left, right, labels = joined("rows_l"), joined("rows_r"), joined("labels")
     weights, group = (np.concatenate([getattr(part, name) for part in parts]) for name in ("weights", "group"))
     evidence = Evidence.joined([part.evidence for part in parts])
-    fitted = fit_pair_model(evidence, labels, left, right, views=views, stands_for=weights)
+    first_look = fit_pair_model(evidence, labels, left, right, views=views, stands_for=weights)
+    searched = [part.searched for part in parts]
+    fitted = fit_second_look(first_look, labels, left, right, weights, searched, len(group), progress=progress)
     some = weights > 0
     kept = held_out_pairs(EVIDENCE, left[some], right[some], fitted.log_odds[some], weights[some], group)
     labelled, to_labelled = joined("labelled"), None
@@ -262,7 +269,7 @@ def _held_out_from_network(bundle: Bundle, blocked: Blocked, labelled: _Labelled
     return pl.concat([kept, lost_pairs(SIAMESE, blocked, *labelled.rows[:, of_new_ads])])
 
 
-def _candidates(blocked: Blocked) -> Sequence[Positions]:
+def _candidates(blocked: Blocked) -> tuple[Positions, Positions]:
     frame = blocked.candidates.frame
     return frame["row_l"].to_numpy(), frame["row_r"].to_numpy()
 

@@ -97,7 +97,7 @@ def link(
         progress=progress,
     )
     blocked = block(catalogue, bundle, prepared, most, seed=seed, device=device, clock=clock, progress=progress)
-    scores = make_scorer(scorer, catalogue, bundle, prepared, blocked, device=device, clock=clock)
+    scores = make_scorer(scorer, catalogue, bundle, prepared, blocked, device=device, clock=clock, progress=progress)
 
     with clock.stage("scoring"):
         scored = score_pairs(scores, blocked.candidates.frame, progress)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nrl_dedup.evidence import Evidence, PairModel, pair_evidence
+from nrl_dedup.evidence import Evidence, PairModel
 from nrl_dedup.evidence.model import BASE
+from nrl_dedup.evidence.parts import RIVALS
 from nrl_dedup.evidence.trees import Trees
 from nrl_dedup.scorers import SIAMESE, EvidenceScorer, Positions, Scorer, SiameseScorer
 
@@ -45,29 +46,34 @@ def find_reasons(scorer: Scorer, left: Positions, right: Positions) -> tuple[Rea
     groups = {group: float(values[0]) for group, values in scorer.contributions(left, right).items()}
     columns: dict[str, tuple[Column, ...]] = {}
     if isinstance(scorer, EvidenceScorer):
-        columns = column_contributions(scorer.model, pair_evidence(scorer.ads, left, right))
+        columns = column_contributions(scorer.model, *scorer.evidence(left, right))
     return tuple(Reason(group, added, columns.get(group, ())) for group, added in groups.items())
 
 
-def column_contributions(model: PairModel, evidence: Evidence) -> dict[str, tuple[Column, ...]]:
-    """Of the one pair of `evidence`, what each column adds, by group: the Shapley values of its view's trees and of the
-    correction's, on the scale of the log-odds."""
+def column_contributions(
+    model: PairModel, evidence: Evidence, rivals: Evidence | None = None
+) -> dict[str, tuple[Column, ...]]:
+    """Of the one pair of `evidence`, what each column adds, by group: the Shapley values of its view's trees, of the
+    correction's and of the second look's, on the scale of the log-odds."""
     added: dict[tuple[str, str], float] = {}
-    for trees, slope in _forests(model):
-        *values, _ = slope * trees.contributions(evidence)[0]
+    for trees, slope, shown in _forests(model, evidence, rivals):
+        *values, _ = slope * trees.contributions(shown)[0]
         for group, name, value in zip(trees.groups, trees.names, values, strict=True):
             added[group, name] = added.get((group, name), 0.0) + float(value)
     found: dict[str, list[Column]] = {}
     for (group, name), value in added.items():
-        seen = float(evidence.columns([name])[0, 0])
+        of_group = rivals if group == RIVALS and rivals is not None else evidence
+        seen = float(of_group.columns([name])[0, 0])
         found.setdefault(group, []).append(Column(name, None if np.isnan(seen) else seen, value))
     return {group: tuple(sorted(columns, key=lambda column: -abs(column.added))) for group, columns in found.items()}
 
 
-def _forests(model: PairModel) -> Iterable[tuple[Trees, float]]:
-    """Every forest, and the slope by which its log-odds come into the model's."""
+def _forests(model: PairModel, evidence: Evidence, rivals: Evidence | None) -> Iterable[tuple[Trees, float, Evidence]]:
+    """Every forest, the slope by which its log-odds come into the model's, and what it reads."""
     if model.views is not None:
         for trees in model.views.trees.values():
-            yield trees, model.start.slope * model.calibration.slope
+            yield trees, model.start.slope * model.calibration.slope, evidence
     if model.correction is not None:
-        yield model.correction, model.calibration.slope
+        yield model.correction, model.calibration.slope, evidence
+    if model.second_look is not None and rivals is not None:
+        yield model.second_look, model.calibration.slope, rivals

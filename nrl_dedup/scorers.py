@@ -16,7 +16,7 @@ from nrl_dedup.blocked import Blocked
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence import AdEvidence, Evidence, PairModel, describe_ads, pair_evidence, score_evidence
+from nrl_dedup.evidence import AdEvidence, Evidence, PairModel, Rivals, describe_ads, pair_evidence, score_evidence
 from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.prepared import Prepared
@@ -67,24 +67,61 @@ class SiameseScorer:
 
 
 @dataclass(frozen=True)
+class FirstLook:
+    """The first look at every candidate pair of `blocked`, in their order, and what it makes each ad's rivals."""
+
+    blocked: Blocked
+    scores: Logits
+    rivals: Rivals
+
+    @classmethod
+    def at(cls, blocked: Blocked, model: PairModel, ads: AdEvidence, progress: Progress = SILENT) -> "FirstLook":
+        left, right = (blocked.candidates.frame[end].to_numpy() for end in ("row_l", "row_r"))
+        scores = score_evidence(model, ads, left, right, progress)
+        ends = np.concatenate([left, right]), np.concatenate([right, left])
+        return cls(blocked, scores, Rivals.of(*ends, np.tile(scores, 2), len(blocked.rows)))
+
+
+@dataclass(frozen=True)
 class EvidenceScorer:
-    """The pair model's log-odds, from everything that the two ads are compared by."""
+    """The pair model's log-odds, from everything that the two ads are compared by, and from what they have with others.
+
+    `seen`: None where the model has no second look.
+    """
 
     name: ClassVar[str] = EVIDENCE
     model: PairModel
     ads: AdEvidence
+    seen: FirstLook | None = None
 
     def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
-        known = (left >= 0) & (right >= 0)
-        nothing = Evidence(np.empty((1, 0), np.float32), (), ())
-        found = np.full(len(left), self.model.log_odds(nothing)[0])
-        found[known] = score_evidence(self.model, self.ads, left[known], right[known], progress)
-        return found
+        first = self._first_look(left, right, progress)
+        return self.model.judge(first, self._rivals(left, right, first))
 
     def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
         parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, max(len(left), 1), PAIRS_AT_ONCE)]
-        found = [self.model.contributions(pair_evidence(self.ads, left[part], right[part])) for part in parts]
+        found = [self.model.contributions(*self.evidence(left[part], right[part])) for part in parts]
         return {group: np.concatenate([part[group] for part in found]) for group in found[0]}
+
+    def evidence(self, left: Positions, right: Positions) -> tuple[Evidence, Evidence | None]:
+        """What the model sees of pairs of positions of 0 or more, at the first look and at the second."""
+        own = pair_evidence(self.ads, left, right)
+        return own, self._rivals(left, right, self._first_look(left, right))
+
+    def _rivals(self, left: Positions, right: Positions, first: Logits) -> Evidence | None:
+        return None if self.seen is None else self.seen.rivals.evidence(left, right, first)
+
+    def _first_look(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
+        nothing = Evidence(np.empty((1, 0), np.float32), (), ())
+        found = np.full(len(left), self.model.first_look(nothing)[0])
+        new = (left >= 0) & (right >= 0)
+        if self.seen is not None:
+            place = self.seen.blocked.places(left, right)
+            candidate = new & (place >= 0)
+            found[candidate] = self.seen.scores[place[candidate]]
+            new &= ~candidate
+        found[new] = score_evidence(self.model, self.ads, left[new], right[new], progress)
+        return found
 
 
 def scorer_name(bundle: Bundle, asked: str | None) -> str:
@@ -111,6 +148,7 @@ def make_scorer(
     labelled: bool = False,
     device: torch.device,
     clock: StageClock | None = None,
+    progress: Progress = SILENT,
 ) -> Scorer:
     """
     :param name: what `scorer_name` gave.
@@ -119,10 +157,12 @@ def make_scorer(
     if name == SIAMESE:
         return siamese_scorer(bundle.model, blocked, device)
     assert bundle.pair_model is not None
-    with (clock or StageClock()).stage("pair evidence"):
+    clock, model = clock or StageClock(), bundle.pair_model
+    with clock.stage("pair evidence"):
         described = describe(catalogue, prepared, blocked)
-    model = bundle.pair_model.for_labelled_pairs() if labelled else bundle.pair_model
-    return EvidenceScorer(model, described)
+    with clock.stage("first look"):
+        seen = None if model.second_look is None else FirstLook.at(blocked, model, described, progress)
+    return EvidenceScorer(model.for_labelled_pairs() if labelled else model, described, seen)
 
 
 def siamese_scorer(model: SiameseModel, blocked: Blocked, device: torch.device) -> SiameseScorer:

@@ -171,10 +171,10 @@ def test_words_make_expect_what_ads_with_like_words_show(monkeypatch: pytest.Mon
     words = DenseSpace(of_length_1(draw, ads, 5), np.arange(ads) != 4)
     shown = DenseSpace(of_length_1(draw, ads, 3), draw.random(ads) < 0.8)
     shown.vectors[~shown.there] = 0
-    searched = draw.integers(-1, ads, size=(ads, 30))
+    searched = draw.integers(-1, ads, size=(ads, 25))
     searched[searched == np.arange(ads)[:, None]] = -1
     searched[7] = -1
-    found = expected_photos(words, shown, known_neighbours([Neighbours(searched, np.zeros((ads, 30), np.float32))]))
+    found = expected_photos(words, shown, known_neighbours([Neighbours(searched, np.zeros((ads, 25), np.float32))]))
     for ad in range(ads):
         others = {int(row) for row in searched[ad] if row >= 0 and shown.there[row]}
         likes = {row: float(words.vectors[ad] @ words.vectors[row]) for row in others if 4 not in (ad, row)}

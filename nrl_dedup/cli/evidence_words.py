@@ -51,6 +51,9 @@ _WHOLE = {
     "same_size": "same photo size in pixels",
     "same_proportions": "same proportions of photos",
     "distance": "distance",
+    "first_look": "this pair by itself, log-odds",
+    "rival_min": "best other pair of the ads, log-odds (lower)",
+    "rival_max": "best other pair of the ads, log-odds (higher)",
 }
 _OF_COLUMN = {
     "_same": "same {}",

@@ -9,7 +9,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.blanks import with_blanks
 from nrl_dedup.evidence.calibration import Calibration, cross_calibrated, fit_calibration, platt
 from nrl_dedup.evidence.cross_fitting import FOLDS, ad_folds
-from nrl_dedup.evidence.model import PairModel
+from nrl_dedup.evidence.model import UNCHANGED, PairModel
 from nrl_dedup.evidence.pairs import Evidence
 from nrl_dedup.evidence.spaces import Rows
 from nrl_dedup.evidence.trees import MOST_ROUNDS, Trees, grow, size_for
@@ -17,7 +17,7 @@ from nrl_dedup.evidence.views import Views
 from nrl_dedup.metrics import log_loss
 
 FEWEST = 10  # of either class
-_ROUNDS = (0, 25, 50, 100, 150, 200, 300, MOST_ROUNDS)
+_ROUNDS = (0, 12, 25, 50, 75, 100, 150, MOST_ROUNDS)
 
 Labels = Bool[np.ndarray, "pairs"]
 Scores = Float64[np.ndarray, "pairs"]
@@ -29,13 +29,15 @@ class Fitted:
     """A model, and the log-odds of each pair that it was fitted to, from models and calibrations that had not seen it.
 
     Choose thresholds, and report errors, by `log_odds`: the model's own log-odds of these pairs are too good.
-    `scores`: the same before calibration. `folds`: the one with which each pair was held out.
+    `scores`: the same before calibration. `folds`: of the left and the right ad of each pair, which was held out with
+    that of its left ad. `held_out`: for each fold, the model that has not seen it, without calibration.
     """
 
     model: PairModel
     log_odds: Scores
     scores: Scores
-    folds: Folds
+    folds: Int64[np.ndarray, "2 pairs"]
+    held_out: tuple[PairModel, ...]
 
     def among(self, pairs: Bool[np.ndarray, "pairs"], labels: Labels) -> "Fitted":
         """The same model calibrated to some of the pairs, and what is said of them.
@@ -45,10 +47,12 @@ class Fitted:
 
         :param labels: of all pairs. There must be both classes among `pairs`.
         """
-        scores, own, folds = self.scores[pairs], labels[pairs], self.folds[pairs]
+        scores, own, folds = self.scores[pairs], labels[pairs], self.folds[:, pairs]
         ones = np.ones(len(scores))
-        model = replace(self.model, calibration=fit_calibration(scores, own, ones, folds))
-        return Fitted(model, cross_calibrated(scores, own, ones, folds), scores, folds)
+        model = replace(self.model, calibration=fit_calibration(scores, own, ones, folds[0]))
+        return replace(
+            self, model=model, log_odds=cross_calibrated(scores, own, ones, folds[0]), scores=scores, folds=folds
+        )
 
 
 def fit_pair_model(
@@ -98,10 +102,12 @@ def fit_pair_model(
 
     fold_l, fold_r = _folds(rows_l, rows_r, labels)
     scores = np.zeros((len(_ROUNDS), len(labels)))
-    for fold in np.unique(fold_l):
+    grown: list[tuple[Calibration, Trees]] = []
+    for fold in range(FOLDS):
         held = np.flatnonzero(fold_l == fold)
         start, trees = start_and_trees((fold_l != fold) & (fold_r != fold), MOST_ROUNDS)
         assert trees is not None
+        grown.append((start, trees))
         scores[:, held] = start(base[held]) + trees.log_odds_after(evidence.take(held), _ROUNDS)
     losses = [log_loss(labels, score, scored) or 0.0 for score in scores]
     best = int(np.argmin(losses))
@@ -109,7 +115,12 @@ def fit_pair_model(
     calibration = fit_calibration(scores[best, some], labels[some], scored[some], fold_l[some])
     log_odds = cross_calibrated(scores[best], labels, scored, fold_l)
     start, correction = start_and_trees(np.ones(len(labels), dtype=bool), _ROUNDS[best])
-    return Fitted(PairModel(views, start, correction, calibration), log_odds, scores[best], fold_l)
+    held_out = tuple(
+        PairModel(views, start, trees.cut(_ROUNDS[best]) if _ROUNDS[best] else None, UNCHANGED)
+        for start, trees in grown
+    )
+    model = PairModel(views, start, correction, calibration)
+    return Fitted(model, log_odds, scores[best], np.stack([fold_l, fold_r]), held_out)
 
 
 def _scale(base: Scores, labels: Labels, weights: Scores, views: Views | None) -> Calibration:

@@ -13,25 +13,27 @@ from jaxtyping import Float64
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.calibration import Calibration
 from nrl_dedup.evidence.pairs import Evidence
+from nrl_dedup.evidence.parts import RIVALS
 from nrl_dedup.evidence.trees import Trees
 from nrl_dedup.evidence.views import Views
-from nrl_dedup.metrics import sigmoid
 
-VERSION = 1
+VERSION = 2
 BASE = "base"
-_ABOUT, _CORRECTION = "evidence.json", "correction.txt"
+_ABOUT, _CORRECTION, _SECOND_LOOK = "evidence.json", "correction.txt", "second-look.txt"
 
 Scores = Float64[np.ndarray, "pairs"]
 
 
 @dataclass(frozen=True)
 class PairModel:
-    """score = start(views' log-odds) + correction's log-odds; log-odds = calibration(score).
+    """first look = start(views' log-odds) + correction's log-odds; log-odds = calibration(first look + second look).
 
     `views`: learned without labels; None where the model was fitted to labelled pairs alone, their log-odds then being
     0. `start`: their scale, learned from labels. `correction`: trees grown on top of that; None without labels.
-    `calibration`: to candidate pairs, which are what `link` scores; `labelled`: to pairs that somebody chose to label,
-    many more of which are duplicates. What is a probability among the ones is none among the others.
+    `second_look`: trees that see the first look at a pair beside its rivals (`Rivals`); None without labels, or where
+    they did not help. `calibration`: to candidate pairs, which are what `link` scores; `labelled`: to pairs that
+    somebody chose to label, many more of which are duplicates. What is a probability among the ones is none among the
+    others.
     """
 
     views: Views | None
@@ -39,22 +41,29 @@ class PairModel:
     correction: Trees | None
     calibration: Calibration
     labelled: Calibration | None = None
+    second_look: Trees | None = None
 
     def for_labelled_pairs(self) -> "PairModel":
         """The same, calibrated to labelled pairs, as far as it has seen any."""
         return self if self.labelled is None else replace(self, calibration=self.labelled)
 
-    def log_odds(self, evidence: Evidence) -> Scores:
-        """Of each pair being a duplicate. Rank by these: probabilities that round to 1 have lost their order."""
-        return self.calibration(self._score(evidence))
+    def first_look(self, evidence: Evidence) -> Scores:
+        """The score of each pair by itself, before calibration."""
+        score = self.start(np.zeros(len(evidence)) if self.views is None else self.views.log_odds(evidence))
+        return score if self.correction is None else score + self.correction.log_odds(evidence)
 
-    def probabilities(self, evidence: Evidence) -> Scores:
-        return sigmoid(self.log_odds(evidence))
+    def judge(self, first_look: Scores, rivals: Evidence | None = None) -> Scores:
+        """The log-odds of each pair being a duplicate. Rank by these: probabilities that round to 1 have lost their
+        order.
 
-    def contributions(self, evidence: Evidence) -> dict[str, Scores]:
-        """What each group of evidence adds to the log-odds; `base` is what no evidence does. They sum to `log_odds`.
+        :param rivals: `Rivals.evidence` of the pairs; None: of a model without a second look.
+        """
+        return self.calibration(first_look + self._second_look(rivals, len(first_look)))
 
-        A view's own log-likelihood ratio, and the Shapley values of the correction's trees.
+    def contributions(self, evidence: Evidence, rivals: Evidence | None = None) -> dict[str, Scores]:
+        """What each group of evidence adds to the log-odds; `base` is what no evidence does. They sum to `judge`'s.
+
+        A view's own log-likelihood ratio, the Shapley values of the correction's trees, and the whole second look.
         """
         found: dict[str, Scores] = {BASE: np.zeros(len(evidence))}
         if self.views is not None:
@@ -64,12 +73,17 @@ class PairModel:
             by_column = self.calibration.slope * self.correction.contributions(evidence)
             for at, group in enumerate(self.correction.groups):
                 found[group] = found.get(group, 0.0) + by_column[:, at]
-        found[BASE] = self.log_odds(evidence) - np.sum([found[group] for group in found if group != BASE], axis=0)
+        if self.second_look is not None:
+            found[RIVALS] = self.calibration.slope * self._second_look(rivals, len(evidence))
+        whole = self.judge(self.first_look(evidence), rivals)
+        found[BASE] = whole - np.sum([found[group] for group in found if group != BASE], axis=0)
         return found
 
-    def _score(self, evidence: Evidence) -> Scores:
-        score = self.start(np.zeros(len(evidence)) if self.views is None else self.views.log_odds(evidence))
-        return score if self.correction is None else score + self.correction.log_odds(evidence)
+    def _second_look(self, rivals: Evidence | None, pairs: int) -> Scores:
+        if self.second_look is None:
+            return np.zeros(pairs)
+        assert rivals is not None
+        return self.second_look.log_odds(rivals)
 
 
 UNCHANGED = Calibration(1.0, 0.0)
@@ -115,7 +129,7 @@ def load_pair_model(folder: Path) -> PairModel:
             views = Views({group: forests[_view_file(group)] for group in about["views"]}, float(about["prior"]))
         start, calibration = (Calibration.loaded(about[key]) for key in ("start", "calibration"))
         labelled = None if about["labelled"] is None else Calibration.loaded(about["labelled"])
-        return PairModel(views, start, forests.get(_CORRECTION), calibration, labelled)
+        return PairModel(views, start, forests.get(_CORRECTION), calibration, labelled, forests.get(_SECOND_LOOK))
     except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
         raise NrlDedupError(f"{path}: the pair evidence is damaged ({error}). Copy the bundle again.") from error
 
@@ -142,4 +156,5 @@ def _view_file(group: str) -> str:
 def _forests(model: PairModel) -> dict[str, Trees]:
     views: Mapping[str, Trees] = {} if model.views is None else model.views.trees
     found = {_view_file(group): trees for group, trees in views.items()}
-    return found | ({} if model.correction is None else {_CORRECTION: model.correction})
+    further = {_CORRECTION: model.correction, _SECOND_LOOK: model.second_look}
+    return found | {name: trees for name, trees in further.items() if trees is not None}

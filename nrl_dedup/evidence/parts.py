@@ -12,6 +12,7 @@ from nrl_dedup.evidence.surroundings import Surroundings
 from nrl_dedup.evidence.tokens import inverse_frequencies
 
 TEXT, PHOTOS, BOTH, PRICE, OTHER = GROUPS = ("text", "photos", "text and photos", "price", "other")
+RIVALS = "rivals"  # not of the pair alone: what is known of either ad's other pairs
 
 Columns = dict[str, Values]
 

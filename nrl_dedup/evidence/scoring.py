@@ -1,4 +1,4 @@
-"""Candidate pairs -> log-odds, in chunks: the evidence of many millions of pairs is never held whole."""
+"""Candidate pairs -> scores, in chunks: the evidence of many millions of pairs is never held whole."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -13,11 +13,11 @@ from nrl_dedup.progress import SILENT, Progress
 def score_evidence(
     model: PairModel, ads: AdEvidence, rows_l: Rows, rows_r: Rows, progress: Progress = SILENT
 ) -> Float64[np.ndarray, "pairs"]:
-    """The model's log-odds of each pair of rows."""
-    log_odds = np.empty(len(rows_l))
+    """The model's first look at each pair of rows."""
+    scores = np.empty(len(rows_l))
     with progress.task("scoring pairs", len(rows_l)) as task:
         for start in range(0, len(rows_l), PAIRS_AT_ONCE):
             chunk = slice(start, start + PAIRS_AT_ONCE)
-            log_odds[chunk] = model.log_odds(pair_evidence(ads, rows_l[chunk], rows_r[chunk]))
-            task.advance(len(log_odds[chunk]))
-    return log_odds
+            scores[chunk] = model.first_look(pair_evidence(ads, rows_l[chunk], rows_r[chunk]))
+            task.advance(len(scores[chunk]))
+    return scores

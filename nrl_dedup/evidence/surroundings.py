@@ -11,12 +11,13 @@ from nrl_dedup.evidence.spaces import NAN, Rows, Space, Values
 
 NEAREST = 10
 KEPT = 20
+KNOWN = 25
 _PAIRS_AT_ONCE = 1 << 16
 
 
 def known_neighbours(searched: Iterable[Neighbours]) -> Int64[np.ndarray, "ads known"]:
-    """Of each ad, its neighbours in all of the searched spaces, each once, in ascending order; the rest is NONE."""
-    rows = np.sort(np.concatenate([space.rows for space in searched], axis=1), axis=1)
+    """Of each ad, the `KNOWN` nearest in each searched space, each ad once, in ascending order; the rest is NONE."""
+    rows = np.sort(np.concatenate([space.rows[:, :KNOWN] for space in searched], axis=1), axis=1)
     repeated = np.zeros(rows.shape, dtype=bool)
     repeated[:, 1:] = rows[:, 1:] == rows[:, :-1]
     return np.where(repeated, NONE, rows)

@@ -11,14 +11,14 @@ from jaxtyping import Bool, Float32, Float64
 
 from nrl_dedup.evidence.pairs import Evidence
 
-MOST_ROUNDS = 400
-_FEW_NUMBERS = 10_000_000  # below that, threads cost more than they bring
+MOST_ROUNDS = 200
+_FEW_TO_GROW, _FEW_TO_SCORE = 10_000_000, 1_000_000  # numbers, below which threads cost more than they bring
 _FEWEST, _FEW = 300, 3_000
-_NEVER_LOWER = ("same_picture", "same_file")
+_NEVER_LOWER = ("same_picture", "same_file", "first_look")
 # Halving or doubling any of these moves the average precision on the real ads by less than 0.003.
 _SETTINGS = {
     "objective": "binary",
-    "learning_rate": 0.05,
+    "learning_rate": 0.1,
     "feature_fraction": 0.3,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
@@ -54,7 +54,7 @@ class Trees:
         if not len(evidence):
             return np.zeros(0)
         values = evidence.columns(self.names)
-        return np.asarray(self._booster.predict(values, raw_score=True, num_threads=_threads(values)))
+        return np.asarray(self._booster.predict(values, raw_score=True, num_threads=_threads(values, _FEW_TO_SCORE)))
 
     def log_odds_after(self, evidence: Evidence, rounds: Sequence[int]) -> Float64[np.ndarray, "stages pairs"]:
         """The sum of the first so many trees, for each of some numbers, which rise."""
@@ -67,10 +67,14 @@ class Trees:
                     raw_score=True,
                     start_iteration=before,
                     num_iteration=number - before,
-                    num_threads=_threads(values),
+                    num_threads=_threads(values, _FEW_TO_SCORE),
                 )
             found[place], before = total, number
         return found
+
+    def cut(self, rounds: int) -> "Trees":
+        """The first so many trees."""
+        return Trees(self._booster.model_to_string(num_iteration=rounds), self.names, self.groups)
 
     def contributions(self, evidence: Evidence) -> Float64[np.ndarray, "pairs columns_1"]:
         """What each column of `names` adds to the sum of all trees, and last what none of them does.
@@ -80,7 +84,7 @@ class Trees:
         if not len(evidence):
             return np.zeros((0, len(self.names) + 1))
         values = evidence.columns(self.names)
-        return np.asarray(self._booster.predict(values, pred_contrib=True, num_threads=_threads(values)))
+        return np.asarray(self._booster.predict(values, pred_contrib=True, num_threads=_threads(values, _FEW_TO_SCORE)))
 
 
 def grow(
@@ -105,7 +109,7 @@ def grow(
         "min_data_in_leaf": size.pairs_in_leaf,
         "monotone_constraints": [int(rises) for rises in _rising(evidence.names)],
         "seed": seed,
-        "num_threads": _threads(evidence.values),
+        "num_threads": _threads(evidence.values, _FEW_TO_GROW),
     }
     booster = lightgbm.train(settings, data, rounds)
     return Trees(booster.model_to_string(), evidence.names, evidence.groups)
@@ -124,6 +128,6 @@ def _rising(names: tuple[str, ...]) -> list[bool]:
     return [name in judged or name in _NEVER_LOWER for name in names]
 
 
-def _threads(values: Float32[np.ndarray, "pairs columns"]) -> int:
+def _threads(values: Float32[np.ndarray, "pairs columns"], few: int) -> int:
     """0: as many as there are."""
-    return 1 if values.size < _FEW_NUMBERS else 0
+    return 1 if values.size < few else 0

@@ -23,7 +23,7 @@ _STEPS = 2
 _SURE = 0.5  # of the pairs whose two ads are each other's best
 _NEGATIVES = 10  # for each of them
 _FEWEST_SURE = 20
-_ROUNDS, _SIZE = 150, Size(leaves=7, pairs_in_leaf=30)
+_ROUNDS, _SIZE = 75, Size(leaves=7, pairs_in_leaf=30)
 
 Scores = Float64[np.ndarray, "pairs"]
 

@@ -1,0 +1,53 @@
+"""Whom else an ad could be a duplicate of: what a second look at a pair sees."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from nrl_dedup.evidence.pairs import Evidence
+from nrl_dedup.evidence.parts import RIVALS
+from nrl_dedup.evidence.spaces import Rows
+
+NOBODY = -1
+LEAST = -30.0  # log-odds of a rival that is none
+FIRST, LOWER, HIGHER = COLUMNS = ("first_look", "rival_min", "rival_max")
+
+Scores = Float64[np.ndarray, "pairs"]
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Of each ad, the highest score of its candidate pairs, with which ad, and the highest with any other ad.
+
+    `LEAST` where it has no candidate, or no other.
+    """
+
+    best: Float64[np.ndarray, "ads"]
+    partner: Int64[np.ndarray, "ads"]
+    next_best: Float64[np.ndarray, "ads"]
+
+    @classmethod
+    def of(cls, rows: Rows, others: Rows, scores: Scores, ads: int) -> "Rivals":
+        """:param rows: the ad whose rivals the pair is one of; a candidate pair is given twice, once for each ad."""
+        best, next_best = np.full(ads, LEAST), np.full(ads, LEAST)
+        np.maximum.at(best, rows, scores)
+        partner = np.full(ads, NOBODY)
+        first = scores == best[rows]
+        np.maximum.at(partner, rows[first], others[first])
+        rest = others != partner[rows]
+        np.maximum.at(next_best, rows[rest], scores[rest])
+        return cls(best, partner, next_best)
+
+    def evidence(self, rows_l: Rows, rows_r: Rows, first_look: Scores) -> Evidence:
+        """Of each pair, its own score and the highest that either ad has with a third one, the lower and the higher.
+
+        An ad of -1, which says nothing, has none.
+        """
+        left, right = self._without(rows_l, rows_r), self._without(rows_r, rows_l)
+        values = np.stack([first_look, np.minimum(left, right), np.maximum(left, right)], axis=1)
+        return Evidence(values.astype(np.float32), COLUMNS, (RIVALS,) * len(COLUMNS))
+
+    def _without(self, rows: Rows, others: Rows) -> Scores:
+        found = np.where(self.partner[rows] == others, self.next_best[rows], self.best[rows])
+        return np.where(rows == NOBODY, LEAST, found)

@@ -1,0 +1,128 @@
+"""fit_second_look(): a pair judged once more, by what its two ads have with others.
+
+An ad that is much more like a third one is seldom a duplicate of this one; of two ads that are like no other, a
+middling score says more. How much, labelled pairs tell: where everything is posted five times, rivals mean little.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from nrl_dedup.evidence.ads import AdEvidence
+from nrl_dedup.evidence.calibration import cross_calibrated, fit_calibration
+from nrl_dedup.evidence.cross_fitting import FOLDS
+from nrl_dedup.evidence.fitting import FEWEST, Fitted
+from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, Evidence, pair_evidence
+from nrl_dedup.evidence.rivals import Rivals
+from nrl_dedup.evidence.spaces import Rows
+from nrl_dedup.evidence.trees import Size, Trees, grow
+from nrl_dedup.metrics import log_loss
+from nrl_dedup.progress import SILENT, Progress
+
+_ROUNDS, _SIZE = (0, 8, 15, 30, 60), Size(leaves=7, pairs_in_leaf=100)
+_NO_FOLD = -1
+
+Labels = Bool[np.ndarray, "pairs"]
+Scores = Float64[np.ndarray, "pairs"]
+End = tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "_"], Float64[np.ndarray, "_"]]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One catalogue: its candidate pairs, and what they are compared by. Among the ads of several catalogues, its own
+    are numbered from `first` on."""
+
+    compared: AdEvidence
+    rows_l: Rows
+    rows_r: Rows
+    first: int
+
+
+def fit_second_look(
+    fitted: Fitted,
+    labels: Labels,
+    rows_l: Rows,
+    rows_r: Rows,
+    stands_for: Scores,
+    searched: Sequence[Searched],
+    ads: int,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Fitted:
+    """Trees on top of a pair's own score, which see it beside the best that either ad has with a third one.
+
+    The scores are those of the models that have not seen the ad (`Fitted.held_out`): those of the pair, and those of
+    all candidate pairs of its ads, labelled or not. The number of trees, none being one choice, and both calibrations
+    are chosen on folds as in `fit_pair_model`, whose pairs `labels` to `stands_for` are; the model is the same but for
+    these where no tree helps, where too few pairs are candidates, or where single ads have no fold.
+
+    :param ads: of all catalogues.
+    """
+    fold_l, fold_r = fitted.folds
+    fold = np.full(ads, _NO_FOLD)
+    fold[rows_l], fold[rows_r] = fold_l, fold_r
+    some = stands_for > 0
+    if min(labels[some].sum(), (~labels[some]).sum()) < FEWEST or (fold[rows_l] != fold_l).any():
+        return fitted
+    rivals = _rivals(fitted, fold, searched, progress)
+    evidence = rivals.evidence(rows_l, rows_r, fitted.scores)
+
+    def trees(kept: Labels, rounds: int) -> Trees:
+        own = kept & some
+        return grow(
+            evidence.take(own), labels[own], stands_for[own],
+            rounds=rounds, size=_SIZE, start=fitted.scores[own], seed=seed,
+        )  # fmt: skip
+
+    scores = np.zeros((len(_ROUNDS), len(labels)))
+    for number in np.unique(fold_l):
+        held = np.flatnonzero(fold_l == number)
+        grown = trees((fold_l != number) & (fold_r != number), _ROUNDS[-1])
+        scores[:, held] = fitted.scores[held] + grown.log_odds_after(evidence.take(held), _ROUNDS)
+    losses = [log_loss(labels, score, stands_for) or 0.0 for score in scores]
+    best = int(np.argmin(losses))
+    if not _ROUNDS[best]:
+        return fitted
+    second = trees(np.ones(len(labels), dtype=bool), _ROUNDS[best])
+    calibration = fit_calibration(scores[best, some], labels[some], stands_for[some], fold_l[some])
+    return replace(
+        fitted,
+        model=replace(fitted.model, second_look=second, calibration=calibration),
+        log_odds=cross_calibrated(scores[best], labels, stands_for, fold_l),
+        scores=scores[best],
+    )
+
+
+def _rivals(fitted: Fitted, fold: Int64[np.ndarray, "ads"], searched: Sequence[Searched], progress: Progress) -> Rivals:
+    """Of the ads that have a fold, by the model that has not seen it."""
+    ends: list[End] = []
+    for catalogue in searched:
+        left, right, first = catalogue.rows_l, catalogue.rows_r, catalogue.first
+        folds = fold[np.stack([left, right]) + first]
+        wanted = np.flatnonzero((folds != _NO_FOLD).any(axis=0))
+        with progress.task("second look", len(wanted)) as task:
+            for start in range(0, len(wanted), PAIRS_AT_ONCE):
+                chunk = wanted[start : start + PAIRS_AT_ONCE]
+                evidence = pair_evidence(catalogue.compared, left[chunk], right[chunk])
+                for number in range(FOLDS):
+                    ends += _of_fold(
+                        fitted, number, folds[:, chunk], evidence, left[chunk] + first, right[chunk] + first
+                    )
+                task.advance(len(chunk))
+    rows, others, scores = (np.concatenate([end[at] for end in ends]) for at in range(3))
+    return Rivals.of(rows, others, scores, len(fold))
+
+
+def _of_fold(
+    fitted: Fitted, number: int, folds: Int64[np.ndarray, "2 pairs"], evidence: Evidence, left: Rows, right: Rows
+) -> list[End]:
+    """The pairs with an ad of this fold: that ad, the other one, and their score."""
+    own = np.flatnonzero((folds == number).any(axis=0))
+    if not len(own):
+        return []
+    scores = fitted.held_out[number].first_look(evidence.take(own))
+    of_left, of_right = folds[:, own] == number
+    left, right = left[own], right[own]
+    return [(left[of_left], right[of_left], scores[of_left]), (right[of_right], left[of_right], scores[of_right])]

@@ -1,0 +1,140 @@
+"""Rivals and the second look, against plain loops and on made ads whose duplicates come in pairs."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from nrl_dedup.evidence import AdEvidence, Evidence, PairModel, Rivals, Searched, fit_pair_model, fit_second_look
+from nrl_dedup.evidence.fitting import Fitted
+from nrl_dedup.evidence.pairs import pair_evidence
+from nrl_dedup.evidence.rivals import LEAST
+from nrl_dedup.metrics import calibration_bins, expected_calibration_error
+
+
+@dataclass(frozen=True)
+class Table:
+    """A part of evidence: one number for each pair of ads, written down beforehand."""
+
+    likeness: np.ndarray
+    group: str = "text"
+
+    def compare(self, rows_l: np.ndarray, rows_r: np.ndarray) -> dict[str, np.ndarray]:
+        return {"words_above_mean": self.likeness[rows_l, rows_r]}
+
+
+@dataclass(frozen=True)
+class Made:
+    compared: AdEvidence
+    left: np.ndarray
+    right: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def searched(self) -> Searched:
+        return Searched(self.compared, self.left, self.right, 0)
+
+    @property
+    def evidence(self) -> Evidence:
+        return pair_evidence(self.compared, self.left, self.right)
+
+
+def made_ads(seed: int, ads: int = 600, others: int = 10) -> Made:
+    """Ads 2 i and 2 i + 1 are duplicates, and each ad has other candidates."""
+    draw = np.random.default_rng(seed)
+    noise = draw.normal(size=(ads, ads))
+    twins = np.arange(ads)[:, None] // 2 == np.arange(ads) // 2
+    likeness = (np.triu(noise) + np.triu(noise).T + 2.5 * twins).astype(np.float32)
+    keys = {(int(row), int(row) + 1) for row in range(0, ads, 2)}
+    keys |= {(min(pair), max(pair)) for pair in draw.integers(0, ads, size=(ads * others // 2, 2)).tolist()}
+    left, right = np.array(sorted(pair for pair in keys if pair[0] != pair[1])).T
+    return Made(AdEvidence((Table(likeness),)), left, right, left // 2 == right // 2)
+
+
+def looked_twice(made: Made, labels: np.ndarray) -> tuple[Fitted, Fitted]:
+    first = fit_pair_model(made.evidence, labels, made.left, made.right)
+    ones, ads = np.ones(len(labels)), int(made.right.max()) + 1
+    return first, fit_second_look(first, labels, made.left, made.right, ones, [made.searched], ads)
+
+
+def judged(model: PairModel, made: Made) -> np.ndarray:
+    first = model.first_look(made.evidence)
+    ends = np.concatenate([made.left, made.right]), np.concatenate([made.right, made.left])
+    rivals = Rivals.of(*ends, np.tile(first, 2), int(made.right.max()) + 1)
+    return model.judge(first, rivals.evidence(made.left, made.right, first))
+
+
+def test_rivals_are_the_best_with_a_third_ad() -> None:
+    draw = np.random.default_rng(0)
+    left, right = np.unique(np.sort(draw.integers(0, 40, size=(2, 100)), axis=0), axis=1)
+    left, right = (end[left != right] for end in (left, right))
+    scores = draw.integers(-3, 3, size=len(left)).astype(np.float64)  # many are equal
+    found = Rivals.of(np.concatenate([left, right]), np.concatenate([right, left]), np.tile(scores, 2), 42)
+    asked = draw.integers(0, 42, size=(2, 500))
+    asked = asked[:, asked[0] != asked[1]]
+    own = draw.normal(size=asked.shape[1])
+    evidence = found.evidence(*asked, own)
+    for pair, (one, other) in enumerate(asked.T.tolist()):
+        best = []
+        for ad in (one, other):
+            with_third = [
+                score
+                for a, b, score in zip(left.tolist(), right.tolist(), scores.tolist(), strict=True)
+                if ad in (a, b) and {a, b} != {one, other}
+            ]
+            best.append(max(with_third, default=LEAST))
+        np.testing.assert_allclose(evidence.values[pair], [own[pair], min(best), max(best)], rtol=1e-6)
+
+
+def test_an_ad_that_says_nothing_has_no_rivals() -> None:
+    found = Rivals.of(np.array([0, 1]), np.array([1, 0]), np.array([2.0, 2.0]), 3)
+    evidence = found.evidence(np.array([-1, 2]), np.array([0, 1]), np.zeros(2))
+    assert evidence.values.tolist() == [[0, LEAST, 2], [0, LEAST, 2]]
+
+
+def test_where_duplicates_come_in_pairs_a_second_look_ranks_ads_it_never_saw_better() -> None:
+    first, second = looked_twice(made_ads(0), made_ads(0).labels)
+    test = made_ads(1)
+    alone, found = judged(first.model, test), judged(second.model, test)
+    np.testing.assert_array_equal(alone, first.model.judge(first.model.first_look(test.evidence)))
+    assert average_precision_score(test.labels, found) > average_precision_score(test.labels, alone) + 0.03
+    assert (expected_calibration_error(calibration_bins(test.labels, found, np.ones(len(found)))) or 0) < 0.03
+    on_its_own = average_precision_score(made_ads(0).labels, second.log_odds)
+    assert on_its_own == pytest.approx(average_precision_score(test.labels, found), abs=0.06)
+
+
+def test_what_the_second_look_says_of_its_own_pairs_it_has_not_learned_by_heart() -> None:
+    made = made_ads(0)
+    noise = np.random.default_rng(1).random(len(made.labels)) < 0.2
+    _, second = looked_twice(made, noise)
+    assert average_precision_score(noise, second.log_odds) < noise.mean() + 0.05
+
+
+def test_what_it_adds_is_one_group_of_the_contributions() -> None:
+    made = made_ads(0)
+    _, second = looked_twice(made, made.labels)
+    model, first = second.model, second.model.first_look(made.evidence)
+    rivals = Rivals.of(made.left, made.right, first, 600).evidence(made.left, made.right, first)
+    found = model.contributions(made.evidence, rivals)
+    without = replace(model, second_look=None)
+    np.testing.assert_allclose(np.sum(list(found.values()), axis=0), model.judge(first, rivals), atol=1e-9)
+    assert np.abs(found["rivals"]).max() > 0.1 and "rivals" not in without.contributions(made.evidence)
+
+
+def test_a_lone_pair_that_scores_as_one_with_better_rivals_is_more_likely() -> None:
+    made = made_ads(0)
+    _, second = looked_twice(made, made.labels)
+    trees = second.model.second_look
+    assert trees is not None
+    scores = np.full(2, np.median(second.model.first_look(made.evidence.take(made.labels))))
+    rivals = np.array([[scores[0], LEAST, LEAST], [scores[0], scores[0] + 2, scores[0] + 2]], np.float32)
+    alone, beaten = trees.log_odds(Evidence(rivals, trees.names, trees.groups))
+    assert alone > beaten + 1
+
+
+def test_too_few_candidates_leave_the_first_look() -> None:
+    made = made_ads(0)
+    first = fit_pair_model(made.evidence, made.labels, made.left, made.right)
+    stands_for = np.where(made.labels & (np.cumsum(made.labels) > 9), 0.0, 1.0)
+    assert fit_second_look(first, made.labels, made.left, made.right, stands_for, [made.searched], 600) is first
