@@ -5,7 +5,9 @@
 
 It is trained on made-up ads of another seed than the shipped ones, so `examples/catalogue.csv` and its labelled
 pairs, which become the bundle's remembered test split, are new to it. Its pair model is fitted to `PARTS` catalogues of
-about 500 of these ads each: fitted to all of them at once, it takes too much for a duplicate where ads are few.
+about 500 of these ads each: fitted to all of them at once, it takes too much for a duplicate where ads are few. For
+that, some of the ads get another price: made-up duplicates differ by a tenth at most, so that trees would take a price
+that a seller has changed for proof of another thing.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +31,7 @@ from nrl_dedup.pairs import read_pairs
 EXAMPLES = Path(__file__).parent
 TRAINING_SEED = 1
 PARTS = 20
+REPRICED, MOST_CHANGE = 0.5, 1.5  # the share of the ads, and the most that a price is multiplied or divided by
 
 
 def main() -> None:
@@ -56,10 +60,19 @@ def main() -> None:
 
 def fit_parts(folder: Path, items: Path, pairs: Path, images: Path, work: Path) -> None:
     """Fit the bundle's pair model anew, to parts of the training ads."""
-    catalogue, device = with_compared_columns(read_catalogue(items)), torch.device("cpu")
+    catalogue, device = repriced(with_compared_columns(read_catalogue(items))), torch.device("cpu")
     parts = parts_of(catalogue, read_pairs(pairs, catalogue).frame, PARTS)
     fitted = fit_pairs(parts, load_bundle(folder, device), images, work, device=device)
     add_pair_model(folder, fitted.model, fitted.held_out)
+
+
+def repriced(catalogue: Catalogue) -> Catalogue:
+    """The same ads, of which some were given another price."""
+    draw = np.random.default_rng(TRAINING_SEED)
+    changed = draw.random(len(catalogue)) < REPRICED
+    factor = np.where(changed, MOST_CHANGE ** draw.uniform(-1, 1, len(catalogue)), 1.0)
+    prices = (catalogue.further["price"].cast(pl.Float64, strict=False) * factor).round(1).cast(pl.String)
+    return replace(catalogue, further=catalogue.further.with_columns(price=prices))
 
 
 def parts_of(catalogue: Catalogue, pairs: pl.DataFrame, count: int) -> list[Catalogue]:

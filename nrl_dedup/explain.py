@@ -15,7 +15,7 @@ from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.pipeline import Linked
-from nrl_dedup.reasons import Reason, find_reasons
+from nrl_dedup.reasons import Reason, find_reasons, find_rival
 from nrl_dedup.scorers import EVIDENCE
 from nrl_dedup.side_by_side import SideBySide, compare
 
@@ -83,6 +83,15 @@ class Between:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """The best candidate of the ad `of` beside the other ad of the pair, and their score."""
+
+    of: str
+    item_id: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Step:
     """A link of a chain of links: to which ad, and its score."""
 
@@ -96,7 +105,8 @@ class Explanation:
 
     `score`, `log_odds`: None where an ad says nothing at all, and of identical ads. `reasons`: sum to `log_odds`.
     `between`: of two clusters that were kept apart. `path`: the shortest chain of links from the left ad to the right
-    one, where they are in one cluster without a link of their own; empty where there is none.
+    one, where they are in one cluster without a link of their own; empty where there is none. `rivals`: of the left and
+    the right ad, where they have one.
     """
 
     stage: str
@@ -111,6 +121,7 @@ class Explanation:
     listings: tuple[Listing, ...]
     between: Between | None
     path: tuple[Step, ...]
+    rivals: tuple[Rival, ...]
     side_by_side: SideBySide
 
     @property
@@ -179,6 +190,7 @@ def explain(linked: Linked, catalogue: Catalogue, id_a: str, id_b: str, threshol
         listings=tuple(_listings(linked, catalogue, at)) if there and not same else (),
         between=_between(linked, rows, threshold) if stage == CLUSTERING else None,
         path=_path(linked, catalogue, *map(int, rows)) if stage == THROUGH_OTHERS else (),
+        rivals=tuple(_rivals(linked, catalogue, at)) if there and not same else (),
         side_by_side=compare(catalogue, linked.prepared, blocked, linked.judge, *map(int, rows)),
     )
 
@@ -237,6 +249,16 @@ def _listings(linked: Linked, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) 
                 similarity=similarity[int(other)] if len(found) else None,
                 last=similarity[int(order[taken - 1])] if taken else None,
             )
+
+
+def _rivals(linked: Linked, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) -> Iterator[Rival]:
+    ids = [catalogue.ids[int(row)] for row in linked.blocked.rows[at]]
+    for item_id, (ad, other) in zip(ids, (at.tolist(), at[::-1].tolist()), strict=True):
+        found = find_rival(linked.judge, linked.candidates.frame, ad, other)
+        if found is not None:
+            place, log_odds = found
+            score = float(sigmoid(np.array([log_odds]))[0])
+            yield Rival(item_id, catalogue.ids[int(linked.blocked.rows[place])], score)
 
 
 def _between(linked: Linked, rows: Int64[np.ndarray, "2"], threshold: float) -> Between:

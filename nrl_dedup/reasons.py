@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from nrl_dedup.evidence import Evidence, PairModel
 from nrl_dedup.evidence.model import BASE
@@ -48,6 +49,20 @@ def find_reasons(scorer: Scorer, left: Positions, right: Positions) -> tuple[Rea
     if isinstance(scorer, EvidenceScorer):
         columns = column_contributions(scorer.model, *scorer.evidence(left, right))
     return tuple(Reason(group, added, columns.get(group, ())) for group, added in groups.items())
+
+
+def find_rival(scorer: Scorer, pairs: pl.DataFrame, ad: int, other: int) -> tuple[int, float] | None:
+    """The best of the candidates of `ad` beside `other`, and the log-odds of that pair; None if it has none.
+
+    :param pairs: `tables.CANDIDATE_PAIRS`, all candidates, as positions.
+    """
+    left, right = (pairs[end].to_numpy() for end in ("row_l", "row_r"))
+    own = ((left == ad) | (right == ad)) & (left != other) & (right != other)
+    if not own.any():
+        return None
+    logits = scorer.logits(left[own], right[own])
+    best = int(np.argmax(logits))
+    return int(left[own][best] + right[own][best]) - ad, float(logits[best])
 
 
 def column_contributions(

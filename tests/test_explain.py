@@ -169,6 +169,28 @@ def test_reasons_are_those_that_link_writes_and_their_columns_leave_a_constant_o
         assert values == pytest.approx([values[0]] * len(values), abs=1e-6)
 
 
+@pytest.mark.parametrize("scorer", ["evidence", "siamese"])
+def test_rivals_are_the_best_candidates_of_either_ad_beside_the_other(linker: Linker, scorer: str) -> None:
+    every = linker.link(threshold=0.0, most=10, scorer=scorer)
+    scores = {pair[:2]: pair[2] for pair in every.links.iter_rows()}
+    ids = linker.catalogue.ids
+    asked = [(left, right) for left, right in scores if not {ids[left], ids[right]} & {*SILENT_IDS, *TWINS}][::25]
+    assert len(asked) > 5
+    for left, right in asked:
+        best = {}
+        for ad, other in ((left, right), (right, left)):
+            others = {sum(pair) - ad: score for pair, score in scores.items() if ad in pair and other not in pair}
+            others = {one: score for one, score in others.items() if ids[one] != TWINS[1]}
+            if others:
+                best[ids[ad]] = max(others.values())
+        found = linker.explain(every, left, right, threshold=0.0).rivals
+        assert {rival.of: rival.score for rival in found} == pytest.approx(best, abs=1e-6)
+        rows = {(rival.of, rival.item_id): rival.score for rival in found}
+        for (of, one), score in rows.items():
+            pair = sorted((ids.to_list().index(of), ids.to_list().index(one)))
+            assert scores[pair[0], pair[1]] == pytest.approx(score, abs=1e-6)
+
+
 def test_the_head_gives_its_bias_and_the_distance(linker: Linker) -> None:
     linked = linker.link(scorer="siamese")
     base, siamese = find_reasons(linked.judge, np.array([3]), np.array([8]))

@@ -1,16 +1,35 @@
 """Rivals and the second look, against plain loops and on made ads whose duplicates come in pairs."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import average_precision_score
 
-from nrl_dedup.evidence import AdEvidence, Evidence, PairModel, Rivals, Searched, fit_pair_model, fit_second_look
+from nrl_dedup.blocked import block
+from nrl_dedup.bundle import load_bundle
+from nrl_dedup.catalogue import read_catalogue
+from nrl_dedup.evidence import (
+    AdEvidence,
+    Evidence,
+    PairModel,
+    Rivals,
+    Searched,
+    fit_pair_model,
+    fit_second_look,
+    score_evidence,
+)
 from nrl_dedup.evidence.fitting import Fitted
 from nrl_dedup.evidence.pairs import pair_evidence
 from nrl_dedup.evidence.rivals import LEAST
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error
+from nrl_dedup.prepared import prepare
+from nrl_dedup.scorers import EvidenceScorer, make_scorer
+from tests.conftest import Shop
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -138,3 +157,29 @@ def test_too_few_candidates_leave_the_first_look() -> None:
     first = fit_pair_model(made.evidence, made.labels, made.left, made.right)
     stands_for = np.where(made.labels & (np.cumsum(made.labels) > 9), 0.0, 1.0)
     assert fit_second_look(first, made.labels, made.left, made.right, stands_for, [made.searched], 600) is first
+
+
+def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(shop: Shop, trained: Path, tmp_path: Path) -> None:
+    bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
+    assert bundle.pair_model is not None
+    made = made_ads(0)
+    _, second = looked_twice(made, made.labels)
+    model = replace(bundle.pair_model, second_look=second.model.second_look)
+    bundle = replace(bundle, pair_model=model)
+    prepared = prepare(catalogue, bundle, shop.images, tmp_path, sketches=True, device=CPU)
+    blocked = block(catalogue, bundle, prepared, 20, device=CPU)
+    scorer = make_scorer("evidence", catalogue, bundle, prepared, blocked, device=CPU)
+    assert isinstance(scorer, EvidenceScorer)
+    left, right = np.triu_indices(len(blocked.rows), 1)
+    pairs = set(blocked.candidates.frame.iter_rows())
+    candidate = np.array([pair in pairs for pair in zip(left.tolist(), right.tolist(), strict=True)])
+    np.testing.assert_array_equal(blocked.places(right, left) >= 0, candidate)
+    logits = scorer.logits(left, right)
+    some = np.random.default_rng(0).permutation(len(left))[:300]
+    np.testing.assert_allclose(scorer.logits(right[some], left[some]), logits[some], atol=1e-12)
+    first = score_evidence(model, scorer.ads, left, right)
+    ends = np.concatenate([left[candidate], right[candidate]]), np.concatenate([right[candidate], left[candidate]])
+    rivals = Rivals.of(*ends, np.tile(first[candidate], 2), len(blocked.rows))
+    np.testing.assert_allclose(logits, model.judge(first, rivals.evidence(left, right, first)), atol=1e-9)
+    nothing = np.array([-1])
+    assert np.isfinite(scorer.logits(nothing, np.array([0]))).all()

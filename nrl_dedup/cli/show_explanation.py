@@ -24,6 +24,7 @@ def show_explanation(found: "Explanation") -> None:
     _show_verdict(found)
     _show_ads(found)
     _show_reasons(found)
+    _show_rivals(found)
     _show_listings(found)
 
 
@@ -185,6 +186,16 @@ def _show_reasons(found: "Explanation") -> None:
     table.add_row(Text("log-odds", style="bold"), Text(f"score {_score(found.score)}"), f"{found.log_odds:+.2f}")
     results.print(table, soft_wrap=False)
     results.print()
+
+
+def _show_rivals(found: "Explanation") -> None:
+    if found.rivals:
+        rows = [(rival.of, rival.item_id, _score(rival.score)) for rival in found.rivals]
+        show_table(
+            "Rivals: the best candidate of either ad beside the other",
+            ("ad", "its best other candidate", "score"),
+            rows,
+        )
 
 
 def _show_listings(found: "Explanation") -> None:
