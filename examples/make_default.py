@@ -31,7 +31,7 @@ from nrl_dedup.pairs import read_pairs
 EXAMPLES = Path(__file__).parent
 TRAINING_SEED = 1
 PARTS = 20
-REPRICED, MOST_CHANGE = 0.5, 1.5  # the share of the ads, and the most that a price is multiplied or divided by
+REPRICED, MOST_CHANGE = 0.3, 1.3  # the share of the ads, and the most that a price is multiplied or divided by
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Bool, Float64, Int64, Shaped
+from jaxtyping import Bool, Int64, Shaped
 
 from nrl_dedup.blocked import CANDIDATES, Blocked, block
 from nrl_dedup.bundle import HELD_OUT, Bundle
@@ -142,9 +142,8 @@ class _Part:
     """What one catalogue gives. Ads are numbered from `first` on, so that those of several are told apart.
 
     `searched`: all candidate pairs. `candidates`: the evidence of those to co-train on, `ends` their ads; none of the
-    test. `pairs`: those to fit to, `evidence` theirs, `weights`: for how many candidates each stands. `group`: of the
-    duplicates of each ad. `lost`, `siamese`: `bundle.HELD_OUT` of the duplicates that blocking loses, and of the
-    Siamese score.
+    test. `pairs`: those to fit to, `evidence` theirs. `group`: of the duplicates of each ad. `lost`, `siamese`:
+    `bundle.HELD_OUT` of the duplicates that blocking loses, and of the Siamese score.
     """
 
     ads: int
@@ -153,7 +152,6 @@ class _Part:
     ends: Int64[np.ndarray, "2 candidates"]
     pairs: TrainingPairs
     evidence: Evidence
-    weights: Float64[np.ndarray, "pairs"]
     group: Int64[np.ndarray, "ads"]
     lost: pl.DataFrame
     siamese: pl.DataFrame
@@ -176,7 +174,7 @@ class _Part:
         left, right = left[kept], right[kept]
         some = pairs_to_learn_from(left, right, MOST_PAIRS // parts)
         left, right = left[some], right[some]
-        pairs, weights = _pairs_to_fit(blocked, labelled, MOST_PAIRS // parts)
+        pairs = _pairs_to_fit(blocked, labelled, MOST_PAIRS // parts)
         lost = lost_pairs(EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels])
         siamese = _held_out_from_network(bundle, blocked, labelled, device)
         return cls(
@@ -184,9 +182,8 @@ class _Part:
             Searched(compared, *every, first),
             pair_evidence(compared, left, right, progress),
             np.stack([left, right]) + first,
-            replace(pairs, rows_l=pairs.rows_l + first, rows_r=pairs.rows_r + first),
+            pairs.numbered_from(first),
             pair_evidence(compared, pairs.rows_l, pairs.rows_r, progress),
-            weights,
             labelled.group + first,
             _numbered_from(first, lost),
             _numbered_from(first, siamese),
@@ -211,28 +208,22 @@ def _views(parts: Sequence[_Part], progress: Progress) -> Views | None:
 
 def _fit(parts: Sequence[_Part], views: Views | None, progress: Progress) -> tuple[PairModel, pl.DataFrame]:
     """The model, and `bundle.HELD_OUT` of the candidates that it was fitted on, each scored without its fold."""
-
-    def joined(name: str) -> Shaped[np.ndarray, "pairs"]:
-        return np.concatenate([getattr(part.pairs, name) for part in parts])
-
-    left, right, labels = joined("rows_l"), joined("rows_r"), joined("labels")
-    weights, group = (np.concatenate([getattr(part, name) for part in parts]) for name in ("weights", "group"))
+    pairs = TrainingPairs.joined([part.pairs for part in parts])
+    left, right, labels, weights = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.stands_for
+    group = np.concatenate([part.group for part in parts])
     evidence = Evidence.joined([part.evidence for part in parts])
     first_look = fit_pair_model(evidence, labels, left, right, views=views, stands_for=weights)
-    searched = [part.searched for part in parts]
-    fitted = fit_second_look(first_look, labels, left, right, weights, searched, len(group), progress=progress)
+    fitted = fit_second_look(first_look, pairs, [part.searched for part in parts], len(group), progress=progress)
     some = weights > 0
     kept = held_out_pairs(EVIDENCE, left[some], right[some], fitted.log_odds[some], weights[some], group)
-    labelled, to_labelled = joined("labelled"), None
-    if 0 < labels[labelled].sum() < labelled.sum():
-        to_labelled = fitted.among(labelled, labels).model.calibration
+    to_labelled = None
+    if 0 < labels[pairs.labelled].sum() < pairs.labelled.sum():
+        to_labelled = fitted.among(pairs.labelled, labels).model.calibration
     return replace(fitted.model, labelled=to_labelled), pl.concat([kept, *(part.lost for part in parts)])
 
 
-def _pairs_to_fit(
-    blocked: Blocked, labelled: _Labelled, most: int
-) -> tuple[TrainingPairs, Float64[np.ndarray, "pairs"]]:
-    """The pairs of `fit_pairs`, and for how many candidates each stands."""
+def _pairs_to_fit(blocked: Blocked, labelled: _Labelled, most: int) -> TrainingPairs:
+    """The pairs of `fit_pairs`."""
     left, right = _candidates(blocked)
     weight = _weight(labelled.ads, left, right)
     both = labelled.ads[left] & labelled.ads[right] & ~_among(left, right, labelled, labelled.side == "test")
@@ -241,7 +232,8 @@ def _pairs_to_fit(
     learned = (labelled.side != "test") & (labelled.ends >= 0).all(axis=0) & (labelled.ends[0] != labelled.ends[1])
     ends = labelled.ends[:, learned]
     pairs = training_pairs(ends[0], ends[1], labelled.labels[learned], left[some], right[some])
-    return pairs, np.where(pairs.labels | pairs.labelled, 1, weight) * pairs.stands_for
+    stands_for = np.where(pairs.labels | pairs.labelled, 1, weight) * pairs.stands_for
+    return replace(pairs, stands_for=stands_for)
 
 
 def _among(

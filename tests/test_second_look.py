@@ -17,6 +17,7 @@ from nrl_dedup.evidence import (
     PairModel,
     Rivals,
     Searched,
+    TrainingPairs,
     fit_pair_model,
     fit_second_look,
     score_evidence,
@@ -51,6 +52,11 @@ class Made:
     labels: np.ndarray
 
     @property
+    def pairs(self) -> TrainingPairs:
+        every = np.ones(len(self.labels), dtype=bool)
+        return TrainingPairs(self.left, self.right, self.labels, every, every.astype(np.float64))
+
+    @property
     def searched(self) -> Searched:
         return Searched(self.compared, self.left, self.right, 0)
 
@@ -73,8 +79,8 @@ def made_ads(seed: int, ads: int = 600, others: int = 10) -> Made:
 
 def looked_twice(made: Made, labels: np.ndarray) -> tuple[Fitted, Fitted]:
     first = fit_pair_model(made.evidence, labels, made.left, made.right)
-    ones, ads = np.ones(len(labels)), int(made.right.max()) + 1
-    return first, fit_second_look(first, labels, made.left, made.right, ones, [made.searched], ads)
+    pairs = replace(made.pairs, labels=labels)
+    return first, fit_second_look(first, pairs, [made.searched], int(made.right.max()) + 1)
 
 
 def judged(model: PairModel, made: Made) -> np.ndarray:
@@ -156,7 +162,7 @@ def test_too_few_candidates_leave_the_first_look() -> None:
     made = made_ads(0)
     first = fit_pair_model(made.evidence, made.labels, made.left, made.right)
     stands_for = np.where(made.labels & (np.cumsum(made.labels) > 9), 0.0, 1.0)
-    assert fit_second_look(first, made.labels, made.left, made.right, stands_for, [made.searched], 600) is first
+    assert fit_second_look(first, replace(made.pairs, stands_for=stands_for), [made.searched], 600) is first
 
 
 def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(shop: Shop, trained: Path, tmp_path: Path) -> None:

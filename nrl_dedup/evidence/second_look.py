@@ -17,6 +17,7 @@ from nrl_dedup.evidence.fitting import FEWEST, Fitted
 from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, Evidence, pair_evidence
 from nrl_dedup.evidence.rivals import Rivals
 from nrl_dedup.evidence.spaces import Rows
+from nrl_dedup.evidence.training import TrainingPairs
 from nrl_dedup.evidence.trees import Size, Trees, grow
 from nrl_dedup.metrics import log_loss
 from nrl_dedup.progress import SILENT, Progress
@@ -42,10 +43,7 @@ class Searched:
 
 def fit_second_look(
     fitted: Fitted,
-    labels: Labels,
-    rows_l: Rows,
-    rows_r: Rows,
-    stands_for: Scores,
+    pairs: TrainingPairs,
     searched: Sequence[Searched],
     ads: int,
     seed: int = 0,
@@ -54,12 +52,14 @@ def fit_second_look(
     """Trees on top of a pair's own score, which see it beside the best that either ad has with a third one.
 
     The scores are those of the models that have not seen the ad (`Fitted.held_out`): those of the pair, and those of
-    all candidate pairs of its ads, labelled or not. The number of trees, none being one choice, and both calibrations
-    are chosen on folds as in `fit_pair_model`, whose pairs `labels` to `stands_for` are; the model is the same but for
-    these where no tree helps, where too few pairs are candidates, or where single ads have no fold.
+    all candidate pairs of its ads, labelled or not. The number of trees, none being one choice, and the calibration are
+    chosen on folds as in `fit_pair_model`. Where no tree helps, where too few of the pairs are candidates, or where
+    pairs and not ads were dealt to the folds, the first look is all there is.
 
+    :param fitted: by `fit_pair_model`, to `pairs`.
     :param ads: of all catalogues.
     """
+    rows_l, rows_r, labels, stands_for = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.stands_for
     fold_l, fold_r = fitted.folds
     fold = np.full(ads, _NO_FOLD)
     fold[rows_l], fold[rows_r] = fold_l, fold_r

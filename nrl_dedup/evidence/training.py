@@ -1,6 +1,7 @@
 """What a pair model is fitted to: the labelled pairs, and the candidate pairs of the ads that they label."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -26,6 +27,15 @@ class TrainingPairs:
     labels: Bool[np.ndarray, "pairs"]
     labelled: Bool[np.ndarray, "pairs"]
     stands_for: Float64[np.ndarray, "pairs"]
+
+    @classmethod
+    def joined(cls, parts: "Sequence[TrainingPairs]") -> "TrainingPairs":
+        """One after the other."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def numbered_from(self, first: int) -> "TrainingPairs":
+        """Of ads that are numbered so among those of several catalogues."""
+        return replace(self, rows_l=self.rows_l + first, rows_r=self.rows_r + first)
 
 
 def training_pairs(
