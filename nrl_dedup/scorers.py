@@ -78,8 +78,8 @@ class FirstLook:
     def at(cls, blocked: Blocked, model: PairModel, ads: AdEvidence, progress: Progress = SILENT) -> "FirstLook":
         left, right = (blocked.candidates.frame[end].to_numpy() for end in ("row_l", "row_r"))
         scores = score_evidence(model, ads, left, right, progress)
-        ends = np.concatenate([left, right]), np.concatenate([right, left])
-        return cls(blocked, scores, Rivals.of(*ends, np.tile(scores, 2), len(blocked.rows)))
+        rivals = Rivals.of([(left, right, scores), (right, left, scores)], len(blocked.rows))
+        return cls(blocked, scores, rivals)
 
 
 @dataclass(frozen=True)

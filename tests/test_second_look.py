@@ -85,8 +85,7 @@ def looked_twice(made: Made, labels: np.ndarray) -> tuple[Fitted, Fitted]:
 
 def judged(model: PairModel, made: Made) -> np.ndarray:
     first = model.first_look(made.evidence)
-    ends = np.concatenate([made.left, made.right]), np.concatenate([made.right, made.left])
-    rivals = Rivals.of(*ends, np.tile(first, 2), int(made.right.max()) + 1)
+    rivals = Rivals.of([(made.left, made.right, first), (made.right, made.left, first)], int(made.right.max()) + 1)
     return model.judge(first, rivals.evidence(made.left, made.right, first))
 
 
@@ -95,7 +94,7 @@ def test_rivals_are_the_best_with_a_third_ad() -> None:
     left, right = np.unique(np.sort(draw.integers(0, 40, size=(2, 100)), axis=0), axis=1)
     left, right = (end[left != right] for end in (left, right))
     scores = draw.integers(-3, 3, size=len(left)).astype(np.float64)  # many are equal
-    found = Rivals.of(np.concatenate([left, right]), np.concatenate([right, left]), np.tile(scores, 2), 42)
+    found = Rivals.of([(left, right, scores), (right, left, scores)], 42)
     asked = draw.integers(0, 42, size=(2, 500))
     asked = asked[:, asked[0] != asked[1]]
     own = draw.normal(size=asked.shape[1])
@@ -113,7 +112,7 @@ def test_rivals_are_the_best_with_a_third_ad() -> None:
 
 
 def test_an_ad_that_says_nothing_has_no_rivals() -> None:
-    found = Rivals.of(np.array([0, 1]), np.array([1, 0]), np.array([2.0, 2.0]), 3)
+    found = Rivals.of([(np.array([0, 1]), np.array([1, 0]), np.array([2.0, 2.0]))], 3)
     evidence = found.evidence(np.array([-1, 2]), np.array([0, 1]), np.zeros(2))
     assert evidence.values.tolist() == [[0, LEAST, 2], [0, LEAST, 2]]
 
@@ -140,7 +139,7 @@ def test_what_it_adds_is_one_group_of_the_contributions() -> None:
     made = made_ads(0)
     _, second = looked_twice(made, made.labels)
     model, first = second.model, second.model.first_look(made.evidence)
-    rivals = Rivals.of(made.left, made.right, first, 600).evidence(made.left, made.right, first)
+    rivals = Rivals.of([(made.left, made.right, first)], 600).evidence(made.left, made.right, first)
     found = model.contributions(made.evidence, rivals)
     without = replace(model, second_look=None)
     np.testing.assert_allclose(np.sum(list(found.values()), axis=0), model.judge(first, rivals), atol=1e-9)
@@ -184,8 +183,8 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(shop: Shop, tra
     some = np.random.default_rng(0).permutation(len(left))[:300]
     np.testing.assert_allclose(scorer.logits(right[some], left[some]), logits[some], atol=1e-12)
     first = score_evidence(model, scorer.ads, left, right)
-    ends = np.concatenate([left[candidate], right[candidate]]), np.concatenate([right[candidate], left[candidate]])
-    rivals = Rivals.of(*ends, np.tile(first[candidate], 2), len(blocked.rows))
+    low, high, scores = left[candidate], right[candidate], first[candidate]
+    rivals = Rivals.of([(low, high, scores), (high, low, scores)], len(blocked.rows))
     np.testing.assert_allclose(logits, model.judge(first, rivals.evidence(left, right, first)), atol=1e-9)
     nothing = np.array([-1])
     assert np.isfinite(scorer.logits(nothing, np.array([0]))).all()

@@ -1,5 +1,6 @@
 """Whom else an ad could be a duplicate of: what a second look at a pair sees."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ LEAST = -30.0  # log-odds of a rival that is none
 FIRST, LOWER, HIGHER = COLUMNS = ("first_look", "rival_min", "rival_max")
 
 Scores = Float64[np.ndarray, "pairs"]
+End = tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "_"], Float64[np.ndarray, "_"]]
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,17 @@ class Rivals:
     next_best: Float64[np.ndarray, "ads"]
 
     @classmethod
-    def of(cls, rows: Rows, others: Rows, scores: Scores, ads: int) -> "Rivals":
-        """:param rows: the ad whose rivals the pair is one of; a candidate pair is given twice, once for each ad."""
-        best, next_best = np.full(ads, LEAST), np.full(ads, LEAST)
-        np.maximum.at(best, rows, scores)
-        partner = np.full(ads, NOBODY)
-        first = scores == best[rows]
-        np.maximum.at(partner, rows[first], others[first])
-        rest = others != partner[rows]
-        np.maximum.at(next_best, rows[rest], scores[rest])
+    def of(cls, ends: Sequence[End], ads: int) -> "Rivals":
+        """:param ends: ads, their candidate partners, and the scores of these pairs: each pair once for either ad."""
+        best, partner, next_best = np.full(ads, LEAST), np.full(ads, NOBODY), np.full(ads, LEAST)
+        for rows, _, scores in ends:
+            np.maximum.at(best, rows, scores)
+        for rows, others, scores in ends:
+            first = scores == best[rows]
+            np.maximum.at(partner, rows[first], others[first])
+        for rows, others, scores in ends:
+            rest = others != partner[rows]
+            np.maximum.at(next_best, rows[rest], scores[rest])
         return cls(best, partner, next_best)
 
     def evidence(self, rows_l: Rows, rows_r: Rows, first_look: Scores) -> Evidence:

@@ -15,7 +15,7 @@ from nrl_dedup.evidence.calibration import cross_calibrated, fit_calibration
 from nrl_dedup.evidence.cross_fitting import FOLDS
 from nrl_dedup.evidence.fitting import FEWEST, Fitted
 from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, Evidence, pair_evidence
-from nrl_dedup.evidence.rivals import Rivals
+from nrl_dedup.evidence.rivals import End, Rivals
 from nrl_dedup.evidence.spaces import Rows
 from nrl_dedup.evidence.training import TrainingPairs
 from nrl_dedup.evidence.trees import Size, Trees, grow
@@ -27,7 +27,6 @@ _NO_FOLD = -1
 
 Labels = Bool[np.ndarray, "pairs"]
 Scores = Float64[np.ndarray, "pairs"]
-End = tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "_"], Float64[np.ndarray, "_"]]
 
 
 @dataclass(frozen=True)
@@ -111,8 +110,7 @@ def _rivals(fitted: Fitted, fold: Int64[np.ndarray, "ads"], searched: Sequence[S
                         fitted, number, folds[:, chunk], evidence, left[chunk] + first, right[chunk] + first
                     )
                 task.advance(len(chunk))
-    rows, others, scores = (np.concatenate([end[at] for end in ends]) for at in range(3))
-    return Rivals.of(rows, others, scores, len(fold))
+    return Rivals.of(ends, len(fold))
 
 
 def _of_fold(
