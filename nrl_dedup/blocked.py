@@ -106,7 +106,16 @@ def block(
         told = _telling(bundle.model, features)[rows]
         z[told] = _scaled(bundle.model, embeddings[told], device)
     candidates = search_spaces(
-        z, catalogue.frame, features.photos, rows, most, device=device, seed=seed, clock=clock, progress=progress
+        z,
+        catalogue.frame,
+        features.photos,
+        rows,
+        most,
+        sketches=prepared.sketches,
+        device=device,
+        seed=seed,
+        clock=clock,
+        progress=progress,
     )
     stars = groups.stars()
     identical = stars.filter(pl.Series(something[stars["row_r"].to_numpy()], dtype=pl.Boolean))

@@ -134,7 +134,7 @@ def evaluate(
             work_dir,
             device=device,
             backbone_weights=contender.backbone_weights,
-            sketches=by == EVIDENCE,
+            sketches=blocking or by == EVIDENCE,
             progress=progress,
         )
         if blocking or by == EVIDENCE:

@@ -21,7 +21,7 @@ from nrl_dedup.clustering.chains import chaining
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.prepared import Prepared, prepare
 from nrl_dedup.progress import SILENT, Progress, StageClock, StageCost
-from nrl_dedup.scorers import EVIDENCE, Scorer, make_scorer, scorer_name
+from nrl_dedup.scorers import Scorer, make_scorer, scorer_name
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def link(
         work_dir,
         device=device,
         backbone_weights=backbone_weights,
-        sketches=scorer == EVIDENCE,
+        sketches=True,
         clock=clock,
         progress=progress,
     )

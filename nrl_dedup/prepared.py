@@ -45,7 +45,7 @@ def prepare(
 ) -> Prepared:
     """Words -> token ids, photos -> feature vectors (kept in `work_dir`; what is there already is not computed).
 
-    :param sketches: whether photo sketches are wanted too, which pair evidence compares.
+    :param sketches: whether photo sketches are wanted too, which blocking and pair evidence compare.
     """
     clock = clock or StageClock()
     settings = bundle.settings

@@ -34,12 +34,12 @@ from nrl_dedup.evidence.tokens import (
     tf_idf,
     tokens_of,
 )
-from nrl_dedup.evidence.whitening import whitened
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.features.sketch_store import PhotoSketches
 from nrl_dedup.features.sketches import SKETCH
 from nrl_dedup.features.store import PhotoFeatures
+from nrl_dedup.features.whitening import whitened
 from nrl_dedup.features.words import read_words
 
 TEXTS = pl.Series(

@@ -10,9 +10,10 @@ from nrl_dedup.blocking.candidates import SURROUNDINGS, Candidates, joint_space,
 from nrl_dedup.blocking.photos import photo_space
 from nrl_dedup.blocking.text import read_texts, text_space
 from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.sketch_store import PhotoSketches
 from nrl_dedup.progress import SILENT, Progress, StageClock
 
-MAIN, JOINT, SIDE = 1, 2, 6
+MAIN, JOINT, SIDE = 1, 3, 6
 
 
 def search_spaces(
@@ -22,6 +23,7 @@ def search_spaces(
     ads: Int64[np.ndarray, "ads"],
     most: int,
     *,
+    sketches: PhotoSketches | None = None,
     device: torch.device,
     seed: int = 0,
     clock: StageClock | None = None,
@@ -29,14 +31,14 @@ def search_spaces(
 ) -> Candidates:
     """The candidate pairs of some ads, as places in `ads`: the joint space and those that need no model, united.
 
-    Steps, as `unite` has them: text and photos together 1, the joint space 2, text alone and photos alone 6. On real
+    Steps, as `unite` has them: text and photos together 1, the joint space 3, text alone and photos alone 6. On real
     ads these keep the most duplicates, with networks trained with labels and without. Where ads lack words or photos,
     or too few have both to learn from, the joint space and what there is of text or photos have step 1. A list has
     `most` neighbours, of step 6 a sixth of that, but never fewer than the 10 by which nearness is judged.
 
     :param z: the embeddings of `ads`, scaled; NaN of those that the model cannot tell from others, which are in the
         other spaces alone. :param catalogue: title and description of all ads of the catalogue.
-    :param photos: theirs; None where there are none.
+    :param photos: theirs; None where there are none. :param sketches: of these photos, if they were made.
     :raises NrlDedupError: what `joint_space` raises.
     """
     clock = clock or StageClock()
@@ -50,7 +52,7 @@ def search_spaces(
     both = None
     if photos is not None:
         with clock.stage("text and photo space"):
-            both = both_space(texts, photos, ads, long, device=device, seed=seed, progress=progress)
+            both = both_space(texts, photos, ads, long, sketches=sketches, device=device, seed=seed, progress=progress)
     found = [(joint, MAIN)] if both is None else [(joint, JOINT), (both, MAIN)]
     length, step = (long, MAIN) if both is None else (short, SIDE)
     if texts.counts.nnz:

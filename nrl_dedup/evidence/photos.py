@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt64
 
 from nrl_dedup.blocking.photos import rooted_features, unit
 from nrl_dedup.evidence.parts import PHOTOS, Columns, Measure, Part, RelativeSimilarity
 from nrl_dedup.evidence.spaces import NAN, Compare, DenseSpace, PhotoSpace, Rows, Space, Values
 from nrl_dedup.evidence.surroundings import surround
-from nrl_dedup.evidence.whitening import whitened
 from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.scenes import colours, layouts, sketch_rows
 from nrl_dedup.features.sketch_store import PhotoSketches
+from nrl_dedup.features.whitening import whitened
 
 SIZE, POWER = 256, 0.75  # of the network's features
 LAYOUT_SIZE, LAYOUT_POWER = 100, 0.5
@@ -68,11 +68,11 @@ def photo_parts(
     digest = SharedValue.of(photos.centre.digests[distinct], ads)
     parts += [PhotoColumn("same_file", ads.space(digest)), Measure("file_rarity", PHOTOS, ads.least(digest.rarities()))]
     if sketches is not None:
-        at = _sketch_rows(photos, sketches, distinct)
+        at = sketch_rows(photos, sketches, distinct)
         sketched, stored = ads.only(at >= 0), sketches.stored[np.maximum(at, 0)]
-        layout = whitened(lambda some: _layouts(stored[some]), len(stored), LAYOUT_SIZE, LAYOUT_POWER, seed)
+        layout = whitened(lambda some: layouts(stored[some]), len(stored), LAYOUT_SIZE, LAYOUT_POWER, seed)
         spaces["layout"] = sketched.space(cosine_of(layout))
-        spaces["colours"] = sketched.space(cosine_of(_colours(stored)))
+        spaces["colours"] = sketched.space(cosine_of(colours(stored)))
         proportion = np.log(stored["width"] / stored["height"]).astype(np.float32)
         size = SharedValue.of(stored["width"].astype(np.int64) << 16 | stored["height"], sketched)
         parts += [
@@ -175,18 +175,3 @@ def _different_bits(
     """The fewest bits by which one of the views differs from the whole photo's hash."""
     parts = (views ^ whole).view(np.uint16).reshape(len(views), views.shape[1], -1)
     return _BITS_SET[parts].sum(axis=2, dtype=np.int64).min(axis=1)
-
-
-def _layouts(stored: Shaped[np.ndarray, "some"]) -> Float32[np.ndarray, "some cells"]:
-    return stored["layout"].reshape(len(stored), -1).astype(np.float32) / 255
-
-
-def _colours(stored: Shaped[np.ndarray, "some"]) -> Float32[np.ndarray, "some bins"]:
-    """Square roots of the shares: their cosine is the Bhattacharyya coefficient."""
-    return unit(stored["colours"].astype(np.float32))
-
-
-def _sketch_rows(photos: AdPhotos, sketches: PhotoSketches, distinct: Numbers) -> Numbers:
-    """The sketch of each of the distinct photos (rows of the feature store); -1 without one."""
-    names = pl.DataFrame({"row": distinct}).join(photos.centre.photos, on="row", how="left", maintain_order="left")
-    return sketches.rows_of(names["photo"])

@@ -1,0 +1,29 @@
+"""What stored sketches say of a photo's colours, as vectors."""
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float32, Int64, Shaped
+
+from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.sketch_store import PhotoSketches
+
+Stored = Shaped[np.ndarray, "some"]
+
+
+def sketch_rows(
+    photos: AdPhotos, sketches: PhotoSketches, rows: Int64[np.ndarray, "some"]
+) -> Int64[np.ndarray, "some"]:
+    """The sketch of each of some photos (rows of the feature store `photos.centre`); -1 without one."""
+    names = pl.DataFrame({"row": rows}).join(photos.centre.photos, on="row", how="left", maintain_order="left")
+    return sketches.rows_of(names["photo"])
+
+
+def layouts(stored: Stored) -> Float32[np.ndarray, "some cells"]:
+    """Where the colours are: red, green and blue of each cell, from 0 to 1."""
+    return stored["layout"].reshape(len(stored), -1).astype(np.float32) / 255
+
+
+def colours(stored: Stored) -> Float32[np.ndarray, "some bins"]:
+    """Square roots of the shares of the pixels: the cosine of two is the Bhattacharyya coefficient."""
+    roots = stored["colours"].astype(np.float32)
+    return roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), np.float32(1e-12))
