@@ -33,10 +33,13 @@ from nrl_dedup.blocking.both import correlated
 from nrl_dedup.blocking.candidates import proposed, surroundings
 from nrl_dedup.blocking.collapse import first_of_equal_rows
 from nrl_dedup.blocking.nearest import Held, nearest_ads
+from nrl_dedup.blocking.scenes import scenes
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.blocking.text import Weigher, grams, stems
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.kinds import KINDS
+from nrl_dedup.features.sketch_store import PhotoSketches
+from nrl_dedup.features.sketches import SKETCH
 from nrl_dedup.features.store import PhotoFeatures
 from nrl_dedup.progress import Silent
 
@@ -432,6 +435,62 @@ def test_an_ad_counts_by_the_mean_of_its_photos():
     np.testing.assert_allclose(looks, [roots[:3].mean(axis=0), roots[3], roots[4:].mean(axis=0)], atol=1e-6)
 
 
+def sketched(count, without=()):
+    """Random sketches of the photos of `stored`, but for some."""
+    draw = np.random.default_rng(15)
+    made = np.zeros(count, SKETCH)
+    for name in ("layout", "colours"):
+        made[name] = draw.integers(0, 256, size=made[name].shape)
+    photos = pl.DataFrame({"photo": [str(row) for row in range(count)], "row": range(count)})
+    return PhotoSketches(photos.filter(~pl.col("row").is_in(list(without))), made)
+
+
+def test_scenes_are_whitened_layouts_and_colours_each_with_its_weight():
+    photos = photos_of(np.ones((300, 4)), [[row] for row in range(300)])
+    sketches = sketched(300)
+    found = scenes(photos, sketches, np.arange(300))
+    wanted = np.zeros((300, 300))
+    roots = sketches.stored["colours"] / np.linalg.norm(sketches.stored["colours"].astype(np.float64), axis=1)[:, None]
+    for x, size, weight in ((sketches.stored["layout"].reshape(300, -1) / 255, 48, 0.2), (roots, 32, 0.1)):
+        left, scales, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+        damped = left[:, :size] * np.sqrt(scales[:size])
+        damped /= np.linalg.norm(damped, axis=1, keepdims=True)
+        wanted += weight * damped @ damped.T
+    np.testing.assert_allclose(found @ found.T, wanted, atol=1e-4)
+
+
+def test_an_ads_scene_is_the_mean_of_its_photos():
+    held = [[0, 1, 2], [], [3], [4, 200], []]
+    photos = photos_of(np.ones((300, 4)), held + [[row] for row in range(5, 300)])
+    found = scenes(photos, sketched(300, without=[200]), np.arange(300))
+    alone = scenes(photos_of(np.ones((300, 4)), [[row] for row in range(300)]), sketched(300, [200]), np.arange(300))
+    assert not alone[200].any()
+    for ad, rows in enumerate(held):
+        wanted = alone[rows].mean(axis=0) if rows else np.zeros(80)
+        np.testing.assert_allclose(found[ad], wanted, atol=1e-6)
+    nothing = scenes(photos, sketched(300, without=range(300)), np.arange(300))
+    assert nothing.shape == (300, 0)
+
+
+def test_photos_of_one_scene_are_nearer_together():
+    """The words and the network tell 15 kinds apart; the scene tells which two photos of a kind are of one seller."""
+    frame, features, _ = things(150, 16)
+    texts, photos = read_texts(frame), photos_of(features, [[row] for row in range(300)])
+    sketches = sketched(300)
+    sketches.stored[150:] = sketches.stored[:150]
+    found = {
+        name: both_space(texts, photos, np.arange(300), 3, sketches=known, device=CPU)
+        for name, known in (("with", sketches), ("without", None))
+    }
+    right = {
+        key: (space.neighbours.rows == (np.arange(300)[:, None] + 150) % 300).any(axis=1).mean()
+        for key, space in found.items()
+    }
+    assert right["with"] > 0.8 > 0.5 > right["without"]
+    lengths = found["with"].neighbours.similarities
+    assert (np.abs(lengths) <= 1 + 1e-5).all()
+
+
 def test_too_few_ads_with_words_and_photos_teach_nothing():
     frame, features, _ = things(100, 13)
     held = [[row] if row < both_module.LEAST - 1 else [] for row in range(200)]
@@ -577,7 +636,7 @@ def test_which_spaces_are_searched_and_how_deep():
     none = photos_of(features, [[] for _ in range(600)])
     wordless = frame.with_columns(title=pl.lit(""), description=pl.lit(""))
     cases = [
-        (frame, each, {"text and photos": 1, "joint": 2, "text": 6, "photos": 6}),
+        (frame, each, {"text and photos": 1, "joint": 3, "text": 6, "photos": 6}),
         (frame, few, {"joint": 1, "text": 1, "photos": 1}),
         (frame, none, {"joint": 1, "text": 1}),
         (frame, None, {"joint": 1, "text": 1}),
