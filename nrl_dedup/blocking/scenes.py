@@ -31,9 +31,9 @@ def scenes(
     known = np.flatnonzero(at >= 0)
     if not len(known):
         return np.zeros((len(ads), 0), np.float32)
-    stored = sketches.stored[at[known]]
     parts = [
-        np.float32(np.sqrt(weight)) * whitened(partial(_of, stored, read), len(stored), size, POWER, seed)
+        np.float32(np.sqrt(weight))
+        * whitened(partial(_read, read, sketches.stored, at[known]), len(known), size, POWER, seed)
         for read, (size, weight) in ((layouts, LAYOUT), (colours, COLOURS))
     ]
     vectors = np.zeros((len(distinct), sum(part.shape[1] for part in parts)), np.float32)
@@ -45,9 +45,10 @@ def scenes(
     return found / np.maximum(counts, 1)[:, None].astype(np.float32)
 
 
-def _of(
-    stored: Shaped[np.ndarray, "photos"],
+def _read(
     read: Callable[[Shaped[np.ndarray, "some"]], Float32[np.ndarray, "some size"]],
+    stored: Shaped[np.ndarray, "rows"],
+    rows: Int64[np.ndarray, "photos"],
     some: Int64[np.ndarray, "some"],
 ) -> Float32[np.ndarray, "some size"]:
-    return read(stored[some])
+    return read(stored[rows[some]])
