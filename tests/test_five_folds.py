@@ -282,6 +282,9 @@ def test_the_whole_study(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (1 + 2 * 39 / 79) / 2,
     )  # the ads of the last thing, in the second fold, are not joined
     assert [clusters[at].split(" ± ")[0] for at in (0, 1, 2)] == ["1.000", f"{recall:.3f}", f"{f1:.3f}"]
+    for method in ("centre", "connected-components", "correlation"):
+        assert cells(report, f"all columns, --clustering {method}")[:3] == clusters[:3]
+    assert sum("--clustering" in command for command in commands(log)) == 3 * 2 * 2
     assert cells(report, "words")[0] == "1.5 ± 0.0" and "0.700 ± 0.000" in report
     assert "`all/fold-1/labels-50/train`: failed: Error: as it was told" in report
     assert "`all/fold-1/labels-50/evaluate`: not run" in report
@@ -289,7 +292,7 @@ def test_the_whole_study(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.delenv("FAKE_FAILS")
     report = run_script(real, out, "--epochs", "2")
-    assert len(commands(log)) == ran + 4 and "40 of 40 commands have ended well" in report
+    assert len(commands(log)) == ran + 4 and "52 of 52 commands have ended well" in report
     assert run_script(real, out, "--epochs", "2", "--only-report") == report and len(commands(log)) == ran + 4
 
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from measuring.steps import Step, step
+from nrl_dedup.clustering import DEFAULT, METHODS
 
 FOLDS = 5
 SETTINGS = {"hidden": "without price and category", "all": "all columns"}
 WHOLE = 1.0
 LOW = 0.02  # the threshold of the links among which the best one is looked for
 PRECISION = 0.95
+OTHER_METHODS = tuple(name for name in METHODS if name != DEFAULT)  # of clustering
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,21 @@ class OfModel:
 
 @dataclass(frozen=True)
 class OfFold:
-    """The steps of one setting and fold: trained on all labels of the other folds, and on few of them."""
+    """The steps of one setting and fold: trained on all labels of the other folds, and on few of them. `clustered`:
+    `link` by each of `OTHER_METHODS`."""
 
     model: OfModel
     siamese: Step
     link: Step
     precise: Step
     low: Step
+    clustered: tuple[Step, ...]
     few: tuple[OfModel, ...]
 
     @property
     def steps(self) -> list[Step]:
         few = [step for model in self.few for step in model.steps]
-        return [*self.model.steps, self.siamese, self.link, self.precise, self.low, *few]
+        return [*self.model.steps, self.siamese, self.link, self.precise, self.low, *self.clustered, *few]
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,9 @@ def of_fold(study: Study, setting: str, fold: str) -> OfFold:
         link=_link(study, setting, model.train, "link"),
         precise=_link(study, setting, model.train, "link-precision", "--precision", PRECISION),
         low=_link(study, setting, model.train, "link-low", "--threshold", LOW),
+        clustered=tuple(
+            _link(study, setting, model.train, f"link-{name}", "--clustering", name) for name in OTHER_METHODS
+        ),
         few=tuple(_labelled(study, setting, fold, share) for share in study.few),
     )
 

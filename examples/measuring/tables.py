@@ -17,7 +17,19 @@ from measuring.found import (
     read_threshold,
 )
 from measuring.steps import state
-from measuring.study import LOW, PRECISION, SETTINGS, OfSetting, Study, folds, of_fold, of_setting, percent, unlabelled
+from measuring.study import (
+    LOW,
+    OTHER_METHODS,
+    PRECISION,
+    SETTINGS,
+    OfSetting,
+    Study,
+    folds,
+    of_fold,
+    of_setting,
+    percent,
+    unlabelled,
+)
 
 Found = Sequence[Figures | None]
 WANTED_AP = {"hidden": "0.90", "all": "0.97"}
@@ -109,6 +121,10 @@ def links_section(study: Study, found: dict[str, OfSetting]) -> str:
         for kind, linked, by in (
             ("at the default threshold", [fold.link for fold in steps.folds], "T, L"),
             (f"at --precision {PRECISION}", [fold.precise for fold in steps.folds], "T, P"),
+            *(
+                (f"--clustering {method}", [fold.clustered[at] for fold in steps.folds], "T, M")
+                for at, method in enumerate(OTHER_METHODS)
+            ),
         ):
             figures = [read_linked(step, test) for step, test in zip(linked, tests, strict=True)]
             names = ("precision", "recall", "f1", "half_precision", "half_f1", "b_precision", "b_recall", "b_f1")
@@ -197,13 +213,15 @@ def commands_section(study: Study) -> str:
         "L": fold.link,
         "P": fold.precise,
         "B": fold.low,
+        "M": fold.clustered[0],
         "U": blind.train,
         "V": blind.evaluated[0],
         "C": cold,
     }
     parts = [part for letter, step in named.items() for part in (f"{letter}:", typed(step.shown))]
     what = "SETTING is `hidden` (without price and category) or `all` (all columns), K the fold that is tested."
-    few = " With a share of the labels, `100` is that share, in per cent."
+    few = " With a share of the labels, `100` is that share, in per cent. M stands for each of "
+    few += f"{', '.join(OTHER_METHODS)}."
     return section("The commands", what + few, *parts)
 
 

@@ -12,7 +12,7 @@ from nrl_dedup.evidence.spaces import Rows
 
 NOBODY = -1
 LEAST = -30.0  # log-odds of a rival that is none
-FIRST, LOWER, HIGHER = COLUMNS = ("first_look", "rival_min", "rival_max")
+COLUMNS = ("first_look", "rival_min", "rival_max")
 
 Scores = Float64[np.ndarray, "pairs"]
 End = tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "_"], Float64[np.ndarray, "_"]]
