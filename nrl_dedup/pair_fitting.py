@@ -1,6 +1,6 @@
 """fit_pairs(): a trained network and its labelled pairs -> the pair model, fitted on what blocking really gives.
 
-The pairs of the test are not learned from.
+The pairs of the test are not learned from; their ads are in the catalogue all the same, as rivals without a label.
 """
 
 from collections.abc import Sequence
