@@ -8,7 +8,6 @@ import polars as pl
 
 from nrl_dedup.evidence import Evidence, PairModel
 from nrl_dedup.evidence.model import BASE
-from nrl_dedup.evidence.parts import RIVALS
 from nrl_dedup.evidence.trees import Trees
 from nrl_dedup.scorers import SIAMESE, EvidenceScorer, Positions, Scorer, SiameseScorer
 
@@ -71,14 +70,15 @@ def column_contributions(
     """Of the one pair of `evidence`, what each column adds, by group: the Shapley values of its view's trees, of the
     correction's and of the second look's, on the scale of the log-odds."""
     added: dict[tuple[str, str], float] = {}
+    values_of: dict[tuple[str, str], float] = {}
     for trees, slope, shown in _forests(model, evidence, rivals):
         *values, _ = slope * trees.contributions(shown)[0]
         for group, name, value in zip(trees.groups, trees.names, values, strict=True):
             added[group, name] = added.get((group, name), 0.0) + float(value)
+            values_of[group, name] = float(shown.columns([name])[0, 0])
     found: dict[str, list[Column]] = {}
     for (group, name), value in added.items():
-        of_group = rivals if group == RIVALS and rivals is not None else evidence
-        seen = float(of_group.columns([name])[0, 0])
+        seen = values_of[group, name]
         found.setdefault(group, []).append(Column(name, None if np.isnan(seen) else seen, value))
     return {group: tuple(sorted(columns, key=lambda column: -abs(column.added))) for group, columns in found.items()}
 

@@ -106,7 +106,7 @@ class EvidenceScorer:
     def evidence(self, left: Positions, right: Positions) -> tuple[Evidence, Evidence | None]:
         """What the model sees of pairs of positions of 0 or more, at the first look and at the second."""
         own = pair_evidence(self.ads, left, right)
-        return own, self._rivals(left, right, self._first_look(left, right))
+        return own, self._rivals(left, right, self.model.first_look(own))
 
     def _rivals(self, left: Positions, right: Positions, first: Logits) -> Evidence | None:
         return None if self.seen is None else self.seen.rivals.evidence(left, right, first)

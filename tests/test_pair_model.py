@@ -58,11 +58,6 @@ def made_pairs(seed: int, ads: int = 400, others: int = 8) -> tuple[Evidence, np
     return Evidence(values, NAMES, GROUPS), labels, left, right
 
 
-def log_odds(model: PairModel, evidence: Evidence) -> np.ndarray:
-    """Of pairs without a second look."""
-    return model.judge(model.first_look(evidence))
-
-
 def grown(seed: int = 0, rounds: int = 20) -> Trees:
     evidence, labels, *_ = made_pairs(0)
     return grow(evidence, labels, np.ones(len(labels)), rounds=rounds, size=Size(7, 10), seed=seed)
@@ -185,12 +180,12 @@ def test_views_teach_each_other_what_neither_knew() -> None:
     model = unlabelled_model(co_train(evidence, left, right))
     test, truth, *_ = made_pairs(1)
     start = np.nansum(test.columns(["words_above_mean", "photos_above_mean"]), axis=1)
-    found = average_precision_score(truth, log_odds(model, test))
+    found = average_precision_score(truth, model.log_odds(test))
     # Price was not in the start: it was learned, and the right way round.
     assert found > average_precision_score(truth, start) + 0.1
     assert model.views is not None and set(model.views.trees) == {"text", "photos", "price"}
     again = unlabelled_model(co_train(evidence, left, right))
-    np.testing.assert_array_equal(log_odds(again, test), log_odds(model, test))
+    np.testing.assert_array_equal(again.log_odds(test), model.log_odds(test))
 
 
 def test_the_prior_agrees_with_the_mean_probability() -> None:
@@ -204,7 +199,7 @@ def test_the_prior_agrees_with_the_mean_probability() -> None:
 def test_words_alone_teach_themselves() -> None:
     evidence, labels, left, right = made_pairs(0)
     model = unlabelled_model(co_train(evidence.only(["text"]), left, right))
-    assert average_precision_score(labels, log_odds(model, evidence)) > 2 * labels.mean()
+    assert average_precision_score(labels, model.log_odds(evidence)) > 2 * labels.mean()
 
 
 def test_too_few_candidates_are_refused() -> None:
@@ -229,22 +224,22 @@ def test_a_fitted_model_ranks_and_is_calibrated_on_ads_it_never_saw(with_views: 
     views = co_train(evidence, left, right) if with_views else None
     model = fit_pair_model(evidence, labels, left, right, views=views).model
     test, truth, *_ = made_pairs(1, ads=2000)
-    found = log_odds(model, test)
+    log_odds = model.log_odds(test)
     known = np.nan_to_num(test.values, nan=0.0)
     # The log-likelihood ratio that made the data: shifts of 1.5, 1.5 and -2 of standard normal columns.
     best = (
         1.5 * known[:, 1] + np.where(np.isnan(test.values[:, 4]), 0, 1.5 * known[:, 4] - 1.5**2 / 2) - 2 * known[:, 6]
     )
-    assert average_precision_score(truth, found) > average_precision_score(truth, best) - 0.03
-    assert (expected_calibration_error(calibration_bins(truth, found, np.ones(len(truth)))) or 0) < 0.02
-    np.testing.assert_allclose(np.sum(list(model.contributions(test).values()), axis=0), found, atol=1e-6)
+    assert average_precision_score(truth, log_odds) > average_precision_score(truth, best) - 0.03
+    assert (expected_calibration_error(calibration_bins(truth, log_odds, np.ones(len(truth)))) or 0) < 0.02
+    np.testing.assert_allclose(np.sum(list(model.contributions(test).values()), axis=0), log_odds, atol=1e-6)
 
 
 def test_the_log_odds_of_the_pairs_themselves_are_of_models_that_did_not_see_them() -> None:
     evidence, truth, left, right = made_pairs(0)
     fitted = fit_pair_model(evidence, truth, left, right)
     assert average_precision_score(truth, fitted.log_odds) == pytest.approx(
-        average_precision_score(made_pairs(1)[1], log_odds(fitted.model, made_pairs(1)[0])), abs=0.06
+        average_precision_score(made_pairs(1)[1], fitted.model.log_odds(made_pairs(1)[0])), abs=0.06
     )
     error = expected_calibration_error(calibration_bins(truth, fitted.log_odds, np.ones(len(truth))))
     assert (error or 0) < 0.03
@@ -257,7 +252,7 @@ def test_weights_count_as_copies_do() -> None:
     evidence, labels, left, right = made_pairs(0)
     weights = np.where(labels, 1.0, 5.0)
     plain, heavy = (fit_pair_model(evidence, labels, left, right, weights=w).model for w in (None, weights))
-    shift = np.mean(log_odds(plain, evidence) - log_odds(heavy, evidence))
+    shift = np.mean(plain.log_odds(evidence) - heavy.log_odds(evidence))
     assert shift == pytest.approx(np.log(5), abs=0.5)
 
 
@@ -296,13 +291,13 @@ def test_a_model_does_without_a_group_that_it_was_fitted_with(with_views: bool) 
         views = co_train(fitted_to, left, right) if with_views else None
         fits.append(fit_pair_model(fitted_to, labels, left, right, views=views).model)
     every = np.ones(len(test), dtype=bool)
-    without = log_odds(fits[0], without_group(test, every, "price"))
-    never = log_odds(fits[1], test)
+    without = fits[0].log_odds(without_group(test, every, "price"))
+    never = fits[1].log_odds(test)
     assert average_precision_score(truth, without) > average_precision_score(truth, never) - 0.02
     assert (expected_calibration_error(calibration_bins(truth, without, np.ones(len(truth)))) or 0) < 0.03
     # Prices of duplicates are two deviations closer: one is much more likely for a duplicate, one for others.
     low, high = (
-        log_odds(fits[0], Evidence(np.where(np.arange(7) == 6, np.float32(price), test.values), NAMES, GROUPS))
+        fits[0].log_odds(Evidence(np.where(np.arange(7) == 6, np.float32(price), test.values), NAMES, GROUPS))
         for price in (-3, 1)
     )
     assert np.mean((without < low) & (without > high)) > 0.95
@@ -324,8 +319,8 @@ def test_few_labels_are_enough_on_top_of_views() -> None:
     some = np.concatenate([np.flatnonzero(labels)[:12], np.flatnonzero(~labels)[:40]])
     model = fit_pair_model(evidence.take(some), labels[some], left[some], right[some], views=views).model
     test, truth, *_ = made_pairs(1, ads=1000)
-    alone = average_precision_score(truth, log_odds(unlabelled_model(views), test))
-    assert average_precision_score(truth, log_odds(model, test)) > alone - 0.02
+    alone = average_precision_score(truth, unlabelled_model(views).log_odds(test))
+    assert average_precision_score(truth, model.log_odds(test)) > alone - 0.02
 
 
 def test_too_few_labels_are_refused() -> None:
@@ -355,7 +350,7 @@ def test_a_saved_model_is_the_same_model(kind: str, tmp_path: Path) -> None:
     save_pair_model(model, tmp_path)
     found = load_pair_model(tmp_path)
     assert found == model
-    np.testing.assert_array_equal(log_odds(found, evidence), log_odds(model, evidence))
+    np.testing.assert_array_equal(found.log_odds(evidence), model.log_odds(evidence))
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".txt"}
 
 
@@ -435,10 +430,10 @@ def test_calibration_follows_the_pairs_that_are_to_be_scored() -> None:
     few = evidence.take(drawn), labels[drawn], left[drawn], right[drawn]
     fitted = fit_pair_model(*few, stands_for=np.where(labels[drawn], 1.0, 10.0))
     test, truth, *_ = made_pairs(2, ads=2000, others=20)
-    found = log_odds(fitted.model, test)
-    assert sigmoid(found).sum() == pytest.approx(truth.sum(), rel=0.2)
+    log_odds = fitted.model.log_odds(test)
+    assert sigmoid(log_odds).sum() == pytest.approx(truth.sum(), rel=0.2)
     plain = fit_pair_model(*few)
-    assert sigmoid(log_odds(plain.model, test)).sum() > 1.5 * truth.sum()
+    assert sigmoid(plain.model.log_odds(test)).sum() > 1.5 * truth.sum()
     lost = fit_pair_model(*few, stands_for=np.zeros(drawn.sum()))  # blocking proposes none: as without
     np.testing.assert_array_equal(lost.log_odds, plain.log_odds)
 
@@ -451,10 +446,10 @@ def test_a_model_can_be_calibrated_to_the_labelled_pairs_as_well() -> None:
     among = fitted.among(labelled, labels)
     test, truth, *_ = made_pairs(2, ads=2000, others=20)
     enriched = np.flatnonzero(truth | (draw.random(len(truth)) < 0.05))
-    found, whole = log_odds(among.model, test.take(enriched)), log_odds(fitted.model, test.take(enriched))
+    found, whole = among.model.log_odds(test.take(enriched)), fitted.model.log_odds(test.take(enriched))
 
-    def error(scores: np.ndarray, labels: np.ndarray) -> float:
-        return expected_calibration_error(calibration_bins(labels, scores, np.ones(len(labels)))) or 0
+    def error(log_odds: np.ndarray, labels: np.ndarray) -> float:
+        return expected_calibration_error(calibration_bins(labels, log_odds, np.ones(len(labels)))) or 0
 
     assert error(found, truth[enriched]) < 0.04 < 0.1 < error(whole, truth[enriched])
     assert error(among.log_odds, labels[labelled]) < 0.04

@@ -16,13 +16,14 @@ from sklearn.utils.extmath import randomized_svd
 
 from nrl_dedup.blocking.nearest import Held
 from nrl_dedup.blocking.neighbours import NONE, Space
-from nrl_dedup.blocking.photos import rooted, shown_photos, unit
+from nrl_dedup.blocking.photos import mean_of_items, rooted, shown_photos
 from nrl_dedup.blocking.scenes import scenes
 from nrl_dedup.blocking.search import L2
 from nrl_dedup.blocking.text import Texts, Weigher, grams, stems
 from nrl_dedup.blocking.vectors import nearest_by_vectors
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.sketch_store import PhotoSketches
+from nrl_dedup.features.whitening import unit
 from nrl_dedup.progress import SILENT, Progress
 
 SIZE = 256
@@ -162,10 +163,8 @@ def mean_photos(
 ) -> tuple[Bool[np.ndarray, "ads"], Float32[np.ndarray, "some features"]]:
     """Which ads have photos, and the mean of the `rooted` features of these ads' photos."""
     shown = shown_photos(photos, ads)
-    counts = np.diff(shown.offsets)
     looks = np.concatenate(list(rooted(photos, shown.items)) or [np.empty((0, photos.centre.shape[-1]), np.float32)])
-    total = np.add.reduceat(looks, shown.offsets[:-1][counts > 0]) if len(looks) else looks
-    return counts > 0, total / counts[counts > 0][:, None].astype(np.float32)
+    return mean_of_items(shown, looks)
 
 
 def _weights(weighers: tuple[Weigher, ...], counts: sparse.csr_array) -> sparse.csr_array:

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.nearest import Held
 from nrl_dedup.blocking.neighbours import Space
 from nrl_dedup.blocking.search import L2
 from nrl_dedup.blocking.vectors import nearest_by_vectors
 from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.whitening import unit
 from nrl_dedup.features.words import ragged
 from nrl_dedup.progress import SILENT, Progress
 
@@ -24,6 +25,16 @@ def shown_photos(photos: AdPhotos, ads: Int64[np.ndarray, "ads"]) -> Held:
     counts = photos.offsets[ads + 1] - photos.offsets[ads]
     rows = photos.rows[ragged(photos.offsets[ads], counts)]
     return Held(rows, np.concatenate([[0], np.cumsum(counts)]), int(rows.max(initial=-1)) + 1)
+
+
+def mean_of_items(
+    held: Held, vectors: Float32[np.ndarray, "items size"]
+) -> tuple[Bool[np.ndarray, "ads"], Float32[np.ndarray, "some size"]]:
+    """Which ads hold items, and the mean of what each of these holds. `vectors`: of `held.items`, in their order."""
+    counts = np.diff(held.offsets)
+    some = counts > 0
+    total = np.add.reduceat(vectors, held.offsets[:-1][some]) if some.any() else vectors
+    return some, total / counts[some][:, None].astype(np.float32)
 
 
 def rooted_features(photos: AdPhotos, rows: Int64[np.ndarray, "photos"]) -> Float32[np.ndarray, "photos size"]:
@@ -42,12 +53,6 @@ def rooted(photos: AdPhotos, rows: Int64[np.ndarray, "photos"]) -> Iterator[Floa
     """`rooted_features`, some thousand at a time."""
     for start in range(0, len(rows), PHOTOS_AT_ONCE):
         yield rooted_features(photos, rows[start : start + PHOTOS_AT_ONCE])
-
-
-def unit(vectors: Float32[np.ndarray, "n size"]) -> Float32[np.ndarray, "n size"]:
-    """Vectors divided by their length; what is 0 stays 0."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1)
 
 
 def principal_components(

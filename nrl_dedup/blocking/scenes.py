@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
-from nrl_dedup.blocking.photos import shown_photos
+from nrl_dedup.blocking.photos import mean_of_items, shown_photos
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.scenes import colours, layouts, sketch_rows
 from nrl_dedup.features.sketch_store import PhotoSketches
@@ -38,11 +38,10 @@ def scenes(
     ]
     vectors = np.zeros((len(distinct), sum(part.shape[1] for part in parts)), np.float32)
     vectors[known] = np.concatenate(parts, axis=1)
-    counts = np.diff(shown.offsets)
     found = np.zeros((len(ads), vectors.shape[1]), np.float32)
-    if len(number):
-        found[counts > 0] = np.add.reduceat(vectors[number], shown.offsets[:-1][counts > 0])
-    return found / np.maximum(counts, 1)[:, None].astype(np.float32)
+    some, means = mean_of_items(shown, vectors[number])
+    found[some] = means
+    return found
 
 
 def _read(

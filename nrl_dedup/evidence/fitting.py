@@ -109,11 +109,7 @@ def fit_pair_model(
         assert trees is not None
         grown.append((start, trees))
         scores[:, held] = start(base[held]) + trees.log_odds_after(evidence.take(held), _ROUNDS)
-    losses = [log_loss(labels, score, scored) or 0.0 for score in scores]
-    best = int(np.argmin(losses))
-    some = scored > 0
-    calibration = fit_calibration(scores[best, some], labels[some], scored[some], fold_l[some])
-    log_odds = cross_calibrated(scores[best], labels, scored, fold_l)
+    best, calibration, log_odds = choose_stage(scores, labels, scored, fold_l)
     start, correction = start_and_trees(np.ones(len(labels), dtype=bool), _ROUNDS[best])
     held_out = tuple(
         PairModel(views, start, trees.cut(_ROUNDS[best]) if _ROUNDS[best] else None, UNCHANGED)
@@ -121,6 +117,19 @@ def fit_pair_model(
     )
     model = PairModel(views, start, correction, calibration)
     return Fitted(model, log_odds, scores[best], np.stack([fold_l, fold_r]), held_out)
+
+
+def choose_stage(
+    stages: Float64[np.ndarray, "stages pairs"], labels: Labels, weights: Scores, folds: Folds
+) -> tuple[int, Calibration, Scores]:
+    """The stage of the lowest log loss, its calibration, and its log-odds by calibrations to the other folds.
+
+    :param stages: scores of each pair, each stage by models that have not seen the pair's fold.
+    """
+    losses = [log_loss(labels, scores, weights) or 0.0 for scores in stages]
+    best, some = int(np.argmin(losses)), weights > 0
+    calibration = fit_calibration(stages[best, some], labels[some], weights[some], folds[some])
+    return best, calibration, cross_calibrated(stages[best], labels, weights, folds)
 
 
 def _scale(base: Scores, labels: Labels, weights: Scores, views: Views | None) -> Calibration:

@@ -60,8 +60,12 @@ class PairModel:
         """
         return self.calibration(first_look + self._second_look(rivals, len(first_look)))
 
+    def log_odds(self, evidence: Evidence, rivals: Evidence | None = None) -> Scores:
+        """`judge` of the first look at each pair."""
+        return self.judge(self.first_look(evidence), rivals)
+
     def contributions(self, evidence: Evidence, rivals: Evidence | None = None) -> dict[str, Scores]:
-        """What each group of evidence adds to the log-odds; `base` is what no evidence does. They sum to `judge`'s.
+        """What each group of evidence adds to the log-odds; `base` is what no evidence does. They sum to `log_odds`.
 
         A view's own log-likelihood ratio, the Shapley values of the correction's trees, and the whole second look.
         """
@@ -75,8 +79,9 @@ class PairModel:
                 found[group] = found.get(group, 0.0) + by_column[:, at]
         if self.second_look is not None:
             found[RIVALS] = self.calibration.slope * self._second_look(rivals, len(evidence))
-        whole = self.judge(self.first_look(evidence), rivals)
-        found[BASE] = whole - np.sum([found[group] for group in found if group != BASE], axis=0)
+        found[BASE] = self.log_odds(evidence, rivals) - np.sum(
+            [found[group] for group in found if group != BASE], axis=0
+        )
         return found
 
     def _second_look(self, rivals: Evidence | None, pairs: int) -> Scores:

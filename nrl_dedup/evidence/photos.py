@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt64
 
-from nrl_dedup.blocking.photos import rooted_features, unit
+from nrl_dedup.blocking.photos import rooted_features
 from nrl_dedup.evidence.parts import PHOTOS, Columns, Measure, Part, RelativeSimilarity
 from nrl_dedup.evidence.spaces import NAN, Compare, DenseSpace, PhotoSpace, Rows, Space, Values
 from nrl_dedup.evidence.surroundings import surround
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.scenes import colours, layouts, sketch_rows
 from nrl_dedup.features.sketch_store import PhotoSketches
-from nrl_dedup.features.whitening import whitened
+from nrl_dedup.features.whitening import unit, whitened
 
 SIZE, POWER = 256, 0.75  # of the network's features
 LAYOUT_SIZE, LAYOUT_POWER = 100, 0.5

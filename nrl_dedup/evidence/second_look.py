@@ -11,15 +11,13 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.evidence.ads import AdEvidence
-from nrl_dedup.evidence.calibration import cross_calibrated, fit_calibration
 from nrl_dedup.evidence.cross_fitting import FOLDS
-from nrl_dedup.evidence.fitting import FEWEST, Fitted
+from nrl_dedup.evidence.fitting import FEWEST, Fitted, choose_stage
 from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, Evidence, pair_evidence
 from nrl_dedup.evidence.rivals import End, Rivals
 from nrl_dedup.evidence.spaces import Rows
 from nrl_dedup.evidence.training import TrainingPairs
 from nrl_dedup.evidence.trees import Size, Trees, grow
-from nrl_dedup.metrics import log_loss
 from nrl_dedup.progress import SILENT, Progress
 
 _ROUNDS, _SIZE = (0, 8, 15, 30, 60), Size(leaves=7, pairs_in_leaf=100)
@@ -80,16 +78,14 @@ def fit_second_look(
         held = np.flatnonzero(fold_l == number)
         grown = trees((fold_l != number) & (fold_r != number), _ROUNDS[-1])
         scores[:, held] = fitted.scores[held] + grown.log_odds_after(evidence.take(held), _ROUNDS)
-    losses = [log_loss(labels, score, stands_for) or 0.0 for score in scores]
-    best = int(np.argmin(losses))
+    best, calibration, log_odds = choose_stage(scores, labels, stands_for, fold_l)
     if not _ROUNDS[best]:
         return fitted
     second = trees(np.ones(len(labels), dtype=bool), _ROUNDS[best])
-    calibration = fit_calibration(scores[best, some], labels[some], stands_for[some], fold_l[some])
     return replace(
         fitted,
         model=replace(fitted.model, second_look=second, calibration=calibration),
-        log_odds=cross_calibrated(scores[best], labels, stands_for, fold_l),
+        log_odds=log_odds,
         scores=scores[best],
     )
 

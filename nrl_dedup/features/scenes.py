@@ -6,6 +6,7 @@ from jaxtyping import Float32, Int64, Shaped
 
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.sketch_store import PhotoSketches
+from nrl_dedup.features.whitening import unit
 
 Stored = Shaped[np.ndarray, "some"]
 
@@ -25,5 +26,4 @@ def layouts(stored: Stored) -> Float32[np.ndarray, "some cells"]:
 
 def colours(stored: Stored) -> Float32[np.ndarray, "some bins"]:
     """Square roots of the shares of the pixels: the cosine of two is the Bhattacharyya coefficient."""
-    roots = stored["colours"].astype(np.float32)
-    return roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), np.float32(1e-12))
+    return unit(stored["colours"].astype(np.float32))

@@ -12,6 +12,12 @@ _ROWS_A_SIZE = 2  # of 119 photos, 59 directions do better than 119, 29 or none
 Read = Callable[[Int64[np.ndarray, "some"]], Float32[np.ndarray, "some dimensions"]]
 
 
+def unit(vectors: Float32[np.ndarray, "n size"]) -> Float32[np.ndarray, "n size"]:
+    """Vectors divided by their length; what is 0 stays 0."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)
+
+
 def whitened(read: Read, count: int, size: int, power: float, seed: int = 0) -> Float32[np.ndarray, "rows size"]:
     """z = diag(l)^(-power / 2) V' (x - mean), scaled to length 1: l, V the `size` largest principal components.
 

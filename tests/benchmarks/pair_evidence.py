@@ -209,13 +209,8 @@ def fit(evidence: Evidence, pairs: Pairs, some: np.ndarray, views: Views | None)
     return fit_pair_model(evidence.take(some), labels, pairs.rows_l[some], pairs.rows_r[some], views=views).model
 
 
-def first_look(model: PairModel, evidence: Evidence) -> np.ndarray:
-    """The log-odds; a second look wants the candidate pairs of a whole catalogue (`five_folds.py` has them)."""
-    return model.judge(model.first_look(evidence))
-
-
 def ours(evidence: Evidence, pairs: Pairs, views: Views | None, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    return first_look(fit(evidence, pairs, train, views), evidence.take(test))
+    return fit(evidence, pairs, train, views).log_odds(evidence.take(test))
 
 
 def boosted(values: np.ndarray, pairs: Pairs, train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -261,7 +256,7 @@ def simple_rows(ads: Ads, pairs: Pairs, compared: Compared) -> Iterator[Row]:
 def our_rows(pairs: Pairs, compared: Compared) -> Iterator[Row]:
     for what, groups in (("words and photos", WORDS_AND_PHOTOS), ("all columns", EVERYTHING)):
         evidence, views = compared.labelled.only(groups), compared.views(groups)
-        yield unlabelled_row(f"ours, {what}, no label", pairs, first_look(unlabelled_model(views), evidence))
+        yield unlabelled_row(f"ours, {what}, no label", pairs, unlabelled_model(views).log_odds(evidence))
         for share in SHARES:
             fit_and_score = partial(ours, evidence, pairs, views)
             yield fitted_row(f"ours, {what}, {share:.0%} of the labels", pairs, fit_and_score, share)
@@ -283,7 +278,7 @@ def unseen_rows(ads: Ads, pairs: Pairs, fold_of_ad: np.ndarray) -> Iterator[Row]
         (train, seen), (test, unseen) = parts
         for what, groups in (("words and photos", WORDS_AND_PHOTOS), ("all columns", EVERYTHING)):
             model = fit(seen.labelled.only(groups), train, np.arange(len(train)), seen.views(groups))
-            found.setdefault(what, []).append(figures(test.labels, first_look(model, unseen.labelled.only(groups))))
+            found.setdefault(what, []).append(figures(test.labels, model.log_odds(unseen.labelled.only(groups))))
     for what, values in found.items():
         precisions, errors = zip(*values, strict=True)
         yield Row(f"ours, {what}, a catalogue never seen", list(precisions), list(errors))
@@ -326,8 +321,8 @@ def published(folder: Path) -> Iterator[str]:
     compared = compare(ads, pairs.rows_l, pairs.rows_r, say=False)
     for what, groups in (("title and description", ("text",)), ("and the price", ("text", "price"))):
         evidence, views = compared.labelled.only(groups), compared.views(groups)
-        log_odds = first_look(fit(evidence, pairs, np.flatnonzero(side == 0), views), evidence)
-        alone = first_look(unlabelled_model(views), evidence)
+        log_odds = fit(evidence, pairs, np.flatnonzero(side == 0), views).log_odds(evidence)
+        alone = unlabelled_model(views).log_odds(evidence)
         labels, valid, test = pairs.labels, side == 1, side == 2
         curve = precision_recall_curve(labels[valid], log_odds[valid], np.ones(valid.sum()))
         assert curve is not None
