@@ -1,34 +1,59 @@
 """block(): the distinct ads of a catalogue, their embeddings, and the pairs of them that are worth scoring."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Bool, Float32, Int64
 
-from nrl_dedup.blocking import Candidates, collapse, search_spaces
+from nrl_dedup.blocking import Candidates, Members, collapse, search_spaces
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.embed import embed_ads
+from nrl_dedup.evidence.columns import comparable_columns
 from nrl_dedup.features.ads import AdFeatures
+from nrl_dedup.features.text import has_text
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.prepared import Prepared
 from nrl_dedup.progress import SILENT, Progress, StageClock
 
 CANDIDATES = 100
 
+Positions = Int64[np.ndarray, "pairs"]
+
+
+@dataclass(frozen=True)
+class PairIndex:
+    """Finds pairs of positions in a table of pairs. `frame`: `tables.CANDIDATE_PAIRS`, ordered by row_l, row_r."""
+
+    frame: pl.DataFrame
+    ads: int
+
+    @cached_property
+    def _keys(self) -> Int64[np.ndarray, "pairs_1"]:
+        keys = self.frame["row_l"].to_numpy() * self.ads + self.frame["row_r"].to_numpy()
+        return np.append(keys, np.iinfo(np.int64).max)
+
+    def places(self, left: Positions, right: Positions) -> Positions:
+        """Where in `frame` each pair is, in either order; -1 for one that is not there."""
+        wanted = np.minimum(left, right) * self.ads + np.maximum(left, right)
+        at = np.searchsorted(self._keys, wanted)
+        return np.where(self._keys[at] == wanted, at, -1)
+
 
 @dataclass(frozen=True)
 class Blocked:
     """The embeddings of a catalogue's distinct ads, and the pairs of them that are worth scoring.
 
-    `rows`: the rows that were embedded: of identical ads the smallest, and none of an ad that has neither words nor a
-    readable photo. `z`: their embeddings times |w|, whose L1 distances are the head's logits but for the bias; NaN of
-    an ad that has nothing of what the model reads and knows, such as one of unknown words and no photo: it has the
-    vector of every other such ad. `candidates`: pairs of positions in `rows`, and the neighbours of each of `rows` in
-    every space.
-    `identical`: `tables.CANDIDATE_PAIRS`, each ad that another stands for, with that other.
+    `rows`: the distinct ads, as rows of the catalogue: of copies, which are the same in their texts, all their photos
+    and all columns that are compared, the smallest; and none of an ad that has neither a text nor a readable photo.
+    `z`: their embeddings times |w|, whose L1 distances are the head's logits but for the bias; NaN of an ad that has
+    nothing of what the model reads and knows, such as one of unknown words and no photo: it has the vector of every
+    other such ad. `candidates`: pairs of positions in `rows`. `reference`: candidates by lists of fixed length, of
+    which the neighbourhood and the competitors of each of `rows` are taken.
+    `identical`: `tables.CANDIDATE_PAIRS`, each copy, with the ad that stands for it.
     `position`: where in `rows` each ad is, or the one that stands for it; -1 for ads that say nothing.
     """
 
@@ -36,44 +61,37 @@ class Blocked:
     embeddings: Float32[np.ndarray, "distinct size"]
     z: Float32[np.ndarray, "distinct size"]
     candidates: Candidates
+    reference: Candidates
     identical: pl.DataFrame
     position: Int64[np.ndarray, "ads"]
 
-    def finds(
-        self, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
-    ) -> Bool[np.ndarray, "pairs"]:
+    @cached_property
+    def candidate_index(self) -> PairIndex:
+        return PairIndex(self.candidates.frame, len(self.rows))
+
+    @cached_property
+    def reference_index(self) -> PairIndex:
+        return PairIndex(self.reference.frame, len(self.rows))
+
+    def finds(self, rows_l: Positions, rows_r: Positions) -> Bool[np.ndarray, "pairs"]:
         """Whether blocking brings the two ads of each pair together: they are identical, or a candidate pair is made
         of the ads that stand for them."""
         ends = self._ends(rows_l, rows_r)
-        return (ends[0] >= 0) & ((self.places(*ends) >= 0) | (ends[0] == ends[1]))
+        return (ends[0] >= 0) & ((self.candidate_index.places(*ends) >= 0) | (ends[0] == ends[1]))
 
-    def places(self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]) -> Int64[np.ndarray, "pairs"]:
-        """Where in `candidates.frame` each pair of positions is, in either order; -1 for one that is no candidate."""
-        count, frame = len(self.rows), self.candidates.frame
-        keys = frame["row_l"].to_numpy() * count + frame["row_r"].to_numpy()  # ascending, as the frame is ordered
-        wanted = np.minimum(left, right) * count + np.maximum(left, right)
-        at = np.searchsorted(keys, wanted)
-        return np.where(np.append(keys, -1)[at] == wanted, at, -1)
-
-    def identical_ends(
-        self, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
-    ) -> Bool[np.ndarray, "pairs"]:
+    def identical_ends(self, rows_l: Positions, rows_r: Positions) -> Bool[np.ndarray, "pairs"]:
         """Whether one ad stands for both ads of each pair."""
         ends = self._ends(rows_l, rows_r)
         return (ends[0] >= 0) & (ends[0] == ends[1])
 
-    def finds_in(
-        self, place: int, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
-    ) -> Bool[np.ndarray, "pairs"]:
+    def finds_in(self, place: int, rows_l: Positions, rows_r: Positions) -> Bool[np.ndarray, "pairs"]:
         """As `finds`, where the space at `place` of `candidates.spaces` were the only one."""
         ends, found = self._ends(rows_l, rows_r), self.identical_ends(rows_l, rows_r)
         there = ends[0] >= 0
         found[there] |= self.candidates.from_space(place, *ends[:, there])
         return found
 
-    def _ends(
-        self, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
-    ) -> Int64[np.ndarray, "2 pairs"]:
+    def _ends(self, rows_l: Positions, rows_r: Positions) -> Int64[np.ndarray, "2 pairs"]:
         """The positions of the two ads of each pair, the smaller first."""
         return np.sort([self.position[rows_l], self.position[rows_r]], axis=0)
 
@@ -89,40 +107,48 @@ def block(
     clock: StageClock | None = None,
     progress: Progress = SILENT,
 ) -> Blocked:
-    """Collapse identical ads (same words, same photos), embed the rest, and find the candidate pairs among them.
+    """Leave out copies, search for ads of the same texts and photos as one, and find the candidate pairs of them all.
 
-    :param most: candidates an ad, on average (`search_spaces`).
+    :param most: candidates an ad, on average (`search_spaces`); members of a group of equal texts and photos have
+        their pairs with one another beside these (`Members`).
     :raises NrlDedupError: what `search_spaces` raises.
     """
-    clock, features = clock or StageClock(), prepared.features
+    clock, features, photos = clock or StageClock(), prepared.features, prepared.seen.photos
     with clock.stage("embedding"):
-        digests = np.zeros(len(catalogue), np.uint64) if features.photos is None else features.photos.digests()
-        groups = collapse(catalogue.frame, digests)
-        something = (features.lengths() > 0) | features.has_image()
-        rows = groups.representatives[something[groups.representatives]]
-        embeddings = embed_ads(bundle.model, features, rows, device=device, progress=progress)
+        digests = np.zeros(len(catalogue), np.uint64) if photos is None else photos.digests()
+        something = has_text(catalogue.frame) | features.has_image()
+        copies = collapse(catalogue.frame, digests, catalogue.further)
+        rows = copies.representatives[something[copies.representatives]]
+        distinct = catalogue.take(rows)
+        alike = collapse(distinct.frame, digests[rows])
+        searched = rows[alike.representatives]
+        embeddings = embed_ads(bundle.model, features, searched, device=device, progress=progress)
 
         z = np.full(embeddings.shape, np.nan, np.float32)
-        told = _telling(bundle.model, features)[rows]
+        told = _telling(bundle.model, features)[searched]
         z[told] = _scaled(bundle.model, embeddings[told], device)
-    candidates = search_spaces(
+    found = search_spaces(
         z,
         catalogue.frame,
-        features.photos,
-        rows,
+        photos,
+        searched,
         most,
-        sketches=prepared.sketches,
+        sketches=prepared.seen.sketches,
         device=device,
         seed=seed,
         clock=clock,
         progress=progress,
     )
-    stars = groups.stars()
+    members = Members.of(alike.representatives, alike.group_of, comparable_columns(distinct.further))
+    candidates = found.candidates.of_members(members)
+    reference = candidates if found.reference is found.candidates else found.reference.of_members(members)
+    stars = copies.stars()
     identical = stars.filter(pl.Series(something[stars["row_r"].to_numpy()], dtype=pl.Boolean))
     position = np.full(len(catalogue), -1)
     position[rows] = np.arange(len(rows))
-    position = position[groups.representatives[groups.group_of]]
-    return Blocked(rows, embeddings, z, candidates, identical, position)
+    position = position[copies.representatives[copies.group_of]]
+    group = alike.group_of
+    return Blocked(rows, embeddings[group], z[group], candidates, reference, identical, position)
 
 
 def _telling(model: SiameseModel, features: AdFeatures) -> Bool[np.ndarray, "ads"]:

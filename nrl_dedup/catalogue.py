@@ -48,7 +48,7 @@ class Catalogue:
     `frame` has the columns of `tables.CATALOGUE` and no nulls. Its order is that of the item ids: as numbers if
     every one of them is a whole number (`7` and `007`, equal as numbers, as text), as text (by code point) if not.
     `further`: the columns beside these that ads are compared by, such as the price: text by row, null where there is
-    none.
+    none. `compared`: those of them that the user named, or that a bundle remembers so.
     """
 
     path: Path
@@ -56,6 +56,7 @@ class Catalogue:
     bad_rows: tuple[BadRow, ...] = ()  # the first ten
     bad_count: int = 0
     further: pl.DataFrame = field(default_factory=pl.DataFrame)
+    compared: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.frame.height
@@ -125,7 +126,11 @@ def read_further_columns(
 
 
 def read_compared_columns(
-    catalogue: Catalogue, names: Sequence[str], flag: str, id_column: str | None = None
+    catalogue: Catalogue,
+    names: Sequence[str],
+    flag: str,
+    id_column: str | None = None,
+    remembered: Sequence[str] = (),
 ) -> dict[str, pl.Series]:
     """Price, category, place, phone and brand, found by their usual names, and the columns that the user names.
 
@@ -134,11 +139,16 @@ def read_compared_columns(
     own, except one that is found already. A column without a value is left out.
 
     :param flag: the option that names further columns, for messages.
+    :param remembered: further columns that a bundle was trained with; those that the file lacks are left out.
     :return: name -> text (String) by row of `catalogue`.
     :raises NrlDedupError: what `read_table` raises; so a named column that is not there.
     """
     usual = {name: Column("", likely, required=False) for name, likely in _COMPARED.items()}
     named = {str(place): Column(flag, (), name) for place, name in enumerate(names)}
+    names = [*names, *(name for name in remembered if name not in names)]
+    named |= {
+        str(place): Column(flag, (name,), required=False) for place, name in enumerate(names) if str(place) not in named
+    }
     found = {key: texts for key, texts in _by_row(catalogue, usual | named, id_column).items() if (texts != "").any()}
     columns = {name: found[name] for name in _COMPARED if name in found}
     for place, name in enumerate(names):
@@ -148,13 +158,16 @@ def read_compared_columns(
     return columns
 
 
-def with_compared_columns(catalogue: Catalogue, names: Sequence[str] = (), id_column: str | None = None) -> Catalogue:
-    """The catalogue with `further` filled by `read_compared_columns`.
+def with_compared_columns(
+    catalogue: Catalogue, names: Sequence[str] = (), id_column: str | None = None, remembered: Sequence[str] = ()
+) -> Catalogue:
+    """The catalogue with `further` and `compared` filled by `read_compared_columns`.
 
     :raises NrlDedupError: what that raises.
     """
-    found = read_compared_columns(catalogue, names, "--compare", id_column)
-    return replace(catalogue, further=pl.DataFrame(found))
+    found = read_compared_columns(catalogue, names, "--compare", id_column, remembered)
+    compared = tuple(name for name in found if name in {*names, *remembered})
+    return replace(catalogue, further=pl.DataFrame(found), compared=compared)
 
 
 def _by_row(catalogue: Catalogue, wanted: dict[str, Column], id_column: str | None) -> dict[str, pl.Series]:

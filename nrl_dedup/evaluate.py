@@ -134,7 +134,6 @@ def evaluate(
             work_dir,
             device=device,
             backbone_weights=contender.backbone_weights,
-            sketches=blocking or by == EVIDENCE,
             progress=progress,
         )
         if blocking or by == EVIDENCE:

@@ -103,7 +103,7 @@ class Step:
 class Explanation:
     """`stage`: one of `TOGETHER`, or that at which the pair was lost.
 
-    `score`, `log_odds`: None where an ad says nothing at all, and of identical ads. `reasons`: sum to `log_odds`.
+    `score`, `log_odds`: None where an ad says nothing at all. `reasons`: sum to `log_odds`.
     `between`: of two clusters that were kept apart. `path`: the shortest chain of links from the left ad to the right
     one, where they are in one cluster without a link of their own; empty where there is none. `rivals`: of the left and
     the right ad, where they have one.
@@ -161,13 +161,12 @@ def explain(linked: Linked, catalogue: Catalogue, id_a: str, id_b: str, threshol
     at = blocked.position[rows]
     low, high = np.sort(at)[:, None]
     same, there = bool(at[0] == at[1] >= 0), bool((at >= 0).all())
-    candidate = not same and bool(blocked.finds(rows[:1], rows[1:])[0])
-    log_odds = float(linked.judge.logits(low, high)[0]) if there and not same else None
-    # A link by the table that `link` wrote, so that no rounding of ours can differ from its.
-    ends = [int(row) for row in blocked.rows[[low[0], high[0]]]] if there else []
-    above = candidate and not linked.links.filter(row_l=ends[0], row_r=ends[1]).is_empty()
+    candidate = bool(blocked.finds(rows[:1], rows[1:])[0])
+    log_odds = float(linked.judge.logits(low, high)[0]) if there else None
+    score = None if log_odds is None else float(np.float32(sigmoid(np.array([log_odds]))[0]))
+    above = candidate and score is not None and bool(score >= np.float32(threshold))
     together = left.cluster is not None and left.cluster == right.cluster
-    if same:
+    if same and above:
         stage = IDENTICAL
     elif together:
         stage = LINKED if above else THROUGH_OTHERS
@@ -184,7 +183,7 @@ def explain(linked: Linked, catalogue: Catalogue, id_a: str, id_b: str, threshol
         len(catalogue),
         threshold,
         candidate,
-        score=None if log_odds is None else float(np.float32(sigmoid(np.array([log_odds]))[0])),
+        score=score,
         log_odds=log_odds,
         reasons=() if log_odds is None else find_reasons(linked.judge, low, high),
         listings=tuple(_listings(linked, catalogue, at)) if there and not same else (),
@@ -196,12 +195,12 @@ def explain(linked: Linked, catalogue: Catalogue, id_a: str, id_b: str, threshol
 
 
 def _ad(linked: Linked, catalogue: Catalogue, row: int) -> Ad:
-    blocked, features = linked.blocked, linked.prepared.features
+    blocked, seen = linked.blocked, linked.prepared.seen.photos
     item_id, title, description, photos = catalogue.frame.row(row)
     readable: tuple[str, ...] = ()
-    if features.photos is not None:
-        looked_at = features.photos.rows[features.photos.offsets[row] : features.photos.offsets[row + 1]]
-        at = features.photos.centre.rows_of(pl.Series(photos, dtype=pl.String))
+    if seen is not None:
+        looked_at = seen.rows[seen.offsets[row] : seen.offsets[row + 1]]
+        at = seen.centre.rows_of(pl.Series(photos, dtype=pl.String))
         readable = tuple(photo for photo, stored in zip(photos, at, strict=True) if stored in looked_at)
     place = int(blocked.position[row])
     twin = None if place < 0 or blocked.rows[place] == row else catalogue.ids[int(blocked.rows[place])]

@@ -68,6 +68,7 @@ def held_out_pairs(
     right: Int64[np.ndarray, "pairs"],
     logits: Float64[np.ndarray, "pairs"],
     weights: Float64[np.ndarray, "pairs"],
+    labels: Bool[np.ndarray, "pairs"],
     group: Int64[np.ndarray, "distinct"],
 ) -> pl.DataFrame:
     """`bundle.HELD_OUT` of scored pairs.
@@ -79,7 +80,7 @@ def held_out_pairs(
             "scorer": [scorer] * len(left),
             "group_l": group[left],
             "group_r": group[right],
-            "is_duplicate": group[left] == group[right],
+            "is_duplicate": labels,
             "weight": weights,
             "logit": logits,
         },

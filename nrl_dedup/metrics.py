@@ -54,6 +54,11 @@ def average_precision(
     return None if curve is None else float(np.sum(np.diff(curve.recall, prepend=0.0) * curve.precision))
 
 
+def are_links(logits: Float64[np.ndarray, "pairs"], threshold: float) -> Bool[np.ndarray, "pairs"]:
+    """Whether the score of each pair is at `threshold` or above, in the 32 bits that `link` compares and writes."""
+    return sigmoid(logits).astype(np.float32) >= np.float32(threshold)
+
+
 def log_loss(
     labels: Bool[np.ndarray, "pairs"],
     logits: Float64[np.ndarray, "pairs"],
@@ -93,7 +98,7 @@ def quality(
     threshold: float,
 ) -> Quality:
     """`Quality` of `logits`; precision (4.2) and recall (4.3) call a pair linked at `threshold` or above."""
-    linked = sigmoid(logits) >= threshold
+    linked = are_links(logits, threshold)
     found, claimed, wanted = (float(weights[mask].sum()) for mask in (linked & labels, linked, labels))
     return Quality(
         pairs=len(labels),

@@ -20,7 +20,7 @@ from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.decoding import UnreadablePhoto, decode, quiet_pillow
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.fusion.san import StackedAttention
-from nrl_dedup.metrics import sigmoid
+from nrl_dedup.metrics import are_links, sigmoid
 from nrl_dedup.plots import (
     AttendedPhoto,
     Scores,
@@ -188,7 +188,7 @@ def _attention(report: Report, contender: Contender, device: torch.device, progr
     rows_l, rows_r, labels = (evaluation.pairs[column].to_numpy() for column in ("row_l", "row_r", "is_duplicate"))
     logits = evaluation.logits[name]
     both = np.logical_and(*evaluation.ends(features.has_image()))
-    chosen = most_certain(labels, logits, sigmoid(logits) >= evaluation.threshold, both)
+    chosen = most_certain(labels, logits, are_links(logits, evaluation.threshold), both)
     pairs = np.concatenate(list(chosen.values()))
     ads = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]))
     shares = attention_maps(fusion, features, ads, device=device, progress=progress)

@@ -28,8 +28,8 @@ from nrl_dedup.scorers import Scorer, make_scorer, scorer_name
 class Linked:
     """What `link` found. Rows are rows of the catalogue."""
 
-    links: pl.DataFrame  # tables.SCORED_PAIRS: candidates at or above the threshold, and identical ads
-    reasons: pl.DataFrame  # of each link, what each group of evidence adds to the log-odds; null of identical ads
+    links: pl.DataFrame  # tables.SCORED_PAIRS: candidates and copies at or above the threshold
+    reasons: pl.DataFrame  # of each link, what each group of evidence adds to the log-odds
     clusters: pl.DataFrame  # tables.CLUSTERS
     prepared: Prepared
     blocked: Blocked
@@ -74,9 +74,10 @@ def link(
 ) -> Linked:
     """Link the ads of `catalogue` that describe the same thing.
 
-    Identical ads (same words, same photo) are linked without being searched for. Ads that have neither words nor a
-    readable photo say nothing, and are linked to none. By the Siamese score, those that have nothing that the model
-    reads and knows are linked to identical ones only.
+    Copies, the same in their texts, all photos and all columns that are compared, are scored as any other pair, though
+    only with the one that stands for them; the others of them are as near to each other. Ads that have neither a text
+    nor a readable photo say nothing, and are linked to none. By the Siamese score, those that have nothing that the
+    model reads and knows are linked to copies only.
 
     :param most: candidates an ad, on average (`block`).
     :param scorer: "evidence" or "siamese"; None: what `scorer_name` makes of it.
@@ -92,7 +93,6 @@ def link(
         work_dir,
         device=device,
         backbone_weights=backbone_weights,
-        sketches=True,
         clock=clock,
         progress=progress,
     )
@@ -101,10 +101,11 @@ def link(
 
     with clock.stage("scoring"):
         scored = score_pairs(scores, blocked.candidates.frame, progress)
+        identical = score_copies(scores, blocked)
 
     with clock.stage("clustering"):
         scored = _renumbered(scored, blocked.rows)
-        identical = blocked.identical.with_columns(score=pl.lit(bundle.model.identical_score(), pl.Float32))
+        identical = identical.filter(pl.col("score") >= threshold)
         links = pl.concat([scored.filter(pl.col("score") >= threshold), identical]).sort("row_l", "row_r")
         clusters = find_clusters(method, scored, identical, len(catalogue), threshold)
         position = blocked.position
@@ -120,6 +121,15 @@ def link(
     return Linked(links, reasons, clusters, prepared, blocked, scores, len(identical), chained, clock.costs)
 
 
+def score_copies(scorer: Scorer, blocked: Blocked) -> pl.DataFrame:
+    """`blocked.identical` with the score of an ad and its copy (SCORED_PAIRS): that of the ad and itself, once for each
+    ad that has copies."""
+    at = blocked.position[blocked.identical["row_l"].to_numpy()]
+    ads, place = np.unique(at, return_inverse=True)
+    score = sigmoid(scorer.logits(ads, ads))[place]
+    return blocked.identical.with_columns(score=pl.Series(score, dtype=pl.Float32))
+
+
 def score_pairs(scorer: Scorer, pairs: pl.DataFrame, progress: Progress = SILENT) -> pl.DataFrame:
     """`pairs` (tables.CANDIDATE_PAIRS, positions) with `score` = sigmoid(logit) (SCORED_PAIRS), without those of which
     the scorer cannot tell anything."""
@@ -129,12 +139,10 @@ def score_pairs(scorer: Scorer, pairs: pl.DataFrame, progress: Progress = SILENT
 
 
 def reasons_of(scorer: Scorer, blocked: Blocked, links: pl.DataFrame) -> pl.DataFrame:
-    """A column for each group of evidence; a row for each link, null where its ads are identical."""
+    """A column for each group of evidence; a row for each link."""
     ends = [blocked.position[links[name].to_numpy()] for name in ("row_l", "row_r")]
-    different = pl.Series(ends[0] != ends[1])
     found = scorer.contributions(*ends)
-    kept = [pl.when(different).then(pl.lit(pl.Series(name, values, pl.Float32))) for name, values in found.items()]
-    return pl.select(kept) if kept else pl.DataFrame()
+    return pl.DataFrame([pl.Series(name, values, pl.Float32) for name, values in found.items()])
 
 
 def _renumbered(pairs: pl.DataFrame, rows: Int64[np.ndarray, "some"]) -> pl.DataFrame:

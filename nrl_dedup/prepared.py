@@ -1,34 +1,46 @@
 """prepare(): the words and photos of a catalogue become what the models read."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
 
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS
-from nrl_dedup.features.ads import AdFeatures, embedding_photos
+from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.sketch_store import PhotoSketches, compute_sketches
-from nrl_dedup.features.store import compute_features
-from nrl_dedup.features.text import FIRST_WORD, UNKNOWN, Words, encode, read_words
+from nrl_dedup.features.seen_photos import SeenPhotos, look_at_photos
+from nrl_dedup.features.text import FIRST_WORD, UNKNOWN, Words, encode, has_text, read_words
 from nrl_dedup.model import image_shape, photo_kind
 from nrl_dedup.progress import SILENT, Progress, StageClock
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The features of a catalogue, as a bundle's model reads them."""
+    """The features of a catalogue.
+
+    `features`: what the bundle's network reads, of each ad its first photos or one. `seen`: all photos of each ad,
+    which blocking and pair evidence compare.
+    """
 
     words: Words
     features: AdFeatures
-    unreadable: pl.DataFrame  # photo, reason
-    photos_read: int
+    seen: SeenPhotos
     unknown_share: float  # of the running words, those that the model's vocabulary lacks
-    sketches: PhotoSketches | None = None  # of the same photos; where they were asked for
+    foreign: int  # ads that have a text, but no letter of the model's language in it
+
+    @property
+    def unreadable(self) -> pl.DataFrame:
+        """photo, reason."""
+        return self.seen.unreadable
+
+    @property
+    def photos_read(self) -> int:
+        """How many photos all ads show together."""
+        return self.seen.read
 
 
 def prepare(
@@ -39,47 +51,44 @@ def prepare(
     *,
     device: torch.device,
     backbone_weights: Path | None = None,
-    sketches: bool = False,
     clock: StageClock | None = None,
     progress: Progress = SILENT,
 ) -> Prepared:
-    """Words -> token ids, photos -> feature vectors (kept in `work_dir`; what is there already is not computed).
-
-    :param sketches: whether photo sketches are wanted too, which blocking and pair evidence compare.
-    """
+    """Words -> token ids, photos -> feature vectors (kept in `work_dir`; what is there already is not computed)."""
     clock = clock or StageClock()
     settings = bundle.settings
     with clock.stage("words"):
         columns = [catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text]]
         words = read_words(columns, settings.text.language, progress=progress)
         tokens = encode(words, bundle.vocabulary, settings.text.max_words)
-    with clock.stage("photos"):
-        photos = None
-        unreadable = pl.DataFrame(schema={"photo": pl.String, "reason": pl.String})
-        backbone = None if photo_folder is None else bundle.backbone(device, backbone_weights)
-        if photo_folder is not None and backbone is not None:
-            compute = partial(
-                compute_features,
-                folder=PhotoFolder(photo_folder),
-                backbone=backbone,
-                work_dir=work_dir,
-                kind=photo_kind(settings),
-                device=device,
-                progress=progress,
-            )
-            photos = embedding_photos(catalogue.frame["photos"], settings.photos, compute)
-            unreadable = photos.centre.unreadable
-    sketched = None
-    if sketches and photos is not None and photo_folder is not None:
-        with clock.stage("photo sketches"):
-            sketched = compute_sketches(photos.names(), PhotoFolder(photo_folder), work_dir, progress)
+    seen = SeenPhotos()
+    backbone = None if photo_folder is None else bundle.backbone(device, backbone_weights)
+    if photo_folder is not None and backbone is not None:
+        seen = look_at_photos(
+            catalogue.frame,
+            words,
+            settings.photos,
+            backbone,
+            PhotoFolder(photo_folder),
+            work_dir,
+            kind=photo_kind(settings),
+            device=device,
+            clock=clock,
+            progress=progress,
+        )
     known = tokens.values >= FIRST_WORD
     unknown = int((tokens.values == UNKNOWN).sum())
+    foreign = int((has_text(catalogue.frame) & (np.diff(words.offsets) == 0)).sum())
+    if foreign:
+        progress.warn(
+            f"{foreign:,} of {len(catalogue):,} ads have no word in the letters of --language "
+            f"{settings.text.language}: the network reads nothing of their texts, which are compared all the same. "
+            "A model that reads them: nrl-dedup train --language none."
+        )
     return Prepared(
         words=words,
-        features=AdFeatures(tokens, photos, image_shape(settings)),
-        unreadable=unreadable,
-        photos_read=0 if photos is None else len(photos.rows),
+        features=AdFeatures(tokens, seen.of_network(settings.photos), image_shape(settings)),
+        seen=seen,
         unknown_share=unknown / max(1, unknown + int(known.sum())),
-        sketches=sketched,
+        foreign=foreign,
     )

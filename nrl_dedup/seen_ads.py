@@ -12,16 +12,16 @@ from jaxtyping import Bool, Int64
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS, Settings
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.ads import AdPhotos, training_photos
+from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.backbones import Backbone, backbone_row, load_backbone
 from nrl_dedup.features.languages import language_row
 from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.store import compute_features
+from nrl_dedup.features.seen_photos import look_at_photos, no_photo
 from nrl_dedup.features.text import Words, read_words
 from nrl_dedup.features.vectors import check_fasttext
 from nrl_dedup.fusion import fusion_module
 from nrl_dedup.model import photo_kind
-from nrl_dedup.progress import Progress
+from nrl_dedup.progress import Progress, StageClock
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,32 @@ def check_before_the_work(settings: Settings, resources: Resources) -> None:
 
 @dataclass(frozen=True)
 class SeenAds:
-    """The words of a catalogue's ads, and the photos of those that were asked for."""
+    """The words and the photos of a catalogue's ads.
+
+    `photos`: what the network learns from, its augmented views with it; None where no ad has a photo.
+    """
 
     words: Words
     photos: AdPhotos | None
+    unreadable: pl.DataFrame
     backbone: Backbone | None
 
     @property
     def something(self) -> Bool[np.ndarray, "ads"]:
-        """Whether an ad has words or a readable photo."""
+        """Whether an ad has words that the network can read, or a photo."""
         has_words = np.diff(self.words.offsets) > 0
         return has_words if self.photos is None else has_words | (np.diff(self.photos.offsets) > 0)
+
+    def different(self, ads: Int64[np.ndarray, "some"]) -> int:
+        """How many of some ads differ in their words, in this order, or in their photos."""
+        words = self.words.take(ads)
+        counts = np.diff(words.offsets)
+        text = pl.DataFrame({"ad": np.repeat(np.arange(len(ads)), counts), "word": words.ids})
+        texts = text.group_by("ad", maintain_order=True).agg("word")
+        texts = pl.DataFrame({"ad": np.arange(len(ads))}).join(texts, on="ad", how="left", maintain_order="left")
+        digests = np.zeros(len(ads), np.uint64) if self.photos is None else self.photos.digests()[ads]
+        read = texts["word"].list.eval(pl.element().cast(pl.String)).list.join(" ")
+        return pl.DataFrame([read, pl.Series("photos", digests)]).n_unique()
 
 
 def look_at_ads(
@@ -79,42 +94,32 @@ def look_at_ads(
     resources: Resources,
     progress: Progress,
 ) -> SeenAds:
-    """The words of all ads, and the photos of some: centre views, and the augmented ones that training draws from.
+    """The words and photos of all ads; and the augmented views, which training draws from, of some ads' photos.
 
-    :param ads: those of which the photos are wanted; None: all.
+    :param ads: those that the network learns from; None: all. The others have no photo in the result.
     :raises NrlDedupError: the photo network or the photo folder cannot be had.
     """
     columns = [catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text]]
     words = read_words(columns, settings.text.language, progress)
-    backbone, photos = _backbone(settings, resources), None
-    if backbone is not None:
-        wanted = np.ones(len(catalogue), dtype=bool)
-        if ads is not None:
-            wanted[:] = False
-            wanted[ads] = True
-        references = catalogue.frame.select(pl.when(pl.Series(wanted)).then("photos")).to_series()
-        photos = _photos(references, settings, resources, backbone, progress)
-    return SeenAds(words, photos, backbone)
-
-
-def _backbone(settings: Settings, resources: Resources) -> Backbone | None:
     if resources.photo_folder is None:
-        return None
-    return load_backbone(settings.photos.backbone, resources.backbone_weights, resources.device)
-
-
-def _photos(
-    references: pl.Series, settings: Settings, resources: Resources, backbone: Backbone, progress: Progress
-) -> AdPhotos:
-    assert resources.photo_folder is not None
-    compute = partial(
-        compute_features,
-        folder=PhotoFolder(resources.photo_folder),
-        backbone=backbone,
-        work_dir=resources.work_dir,
+        return SeenAds(words, None, no_photo(), None)
+    backbone = load_backbone(settings.photos.backbone, resources.backbone_weights, resources.device)
+    seen = look_at_photos(
+        catalogue.frame,
+        words,
+        settings.photos,
+        backbone,
+        PhotoFolder(resources.photo_folder),
+        resources.work_dir,
         kind=photo_kind(settings),
         device=resources.device,
+        clock=StageClock(),
         progress=progress,
     )
-    views = partial(compute, views=settings.photos.views, seed=settings.train.seed)
-    return training_photos(references, settings.photos, compute, views)
+    photos = seen.of_network(settings.photos)
+    if photos is not None and seen.compute is not None:
+        if ads is not None:
+            photos = photos.of_ads(np.isin(np.arange(len(catalogue)), ads))
+        views = partial(seen.compute, views=settings.photos.views, seed=settings.train.seed)
+        photos = photos.with_views(views if settings.photos.views else None)
+    return SeenAds(words, photos, seen.unreadable, backbone)

@@ -67,8 +67,8 @@ def compare(
     """Compare the ads of two rows of `catalogue`. Photos are compared by what pair evidence prepared of them."""
     photos: tuple[PhotoPair, ...] = ()
     at = blocked.position[[left, right]]
-    if isinstance(scorer, EvidenceScorer) and prepared.features.photos is not None and (at >= 0).all():
-        shown = prepared.features.photos.take(blocked.rows)
+    if isinstance(scorer, EvidenceScorer) and prepared.seen.photos is not None and (at >= 0).all():
+        shown = prepared.seen.photos.take(blocked.rows)
         references = [catalogue.frame["photos"][row].to_list() for row in blocked.rows[at].tolist()]
         photos = _most_alike(scorer.ads.parts, shown, at, references)
     return SideBySide(

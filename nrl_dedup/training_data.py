@@ -41,7 +41,7 @@ class TrainingData:
     stand in no pair, unless the network learns from these too. `split`: without pairs where there are no labels.
     `unlabelled`, `held_out`: the ads that training without labels learns from, and those that choose its epoch; none
     of the first stands in a labelled pair for validation or test. `vectors`: of `vocabulary`, in its order. `ids`: item
-    ids by row.
+    ids by row. `unreadable`: photo, reason.
     """
 
     settings: Settings
@@ -56,11 +56,7 @@ class TrainingData:
     backbone: Backbone | None
     ids: pl.Series
     source: DataSource
-
-    @property
-    def unreadable(self) -> pl.DataFrame:
-        """photo, reason: the photos that could not be read."""
-        return pl.DataFrame() if self.features.photos is None else self.features.photos.centre.unreadable
+    unreadable: pl.DataFrame
 
     @staticmethod
     def fixed(settings: Settings) -> tuple[object, ...]:
@@ -157,8 +153,16 @@ def prepare_unlabelled(
     ads = np.flatnonzero(seen.something)
     if len(ads) < LEAST_ADS:
         raise NrlDedupError(
-            f"{catalogue.path}: {len(ads)} ads have words or a readable photo, and training without labels wants "
-            f"{LEAST_ADS} or more. Name more ads; thousands are worth the while."
+            f"{catalogue.path}: {len(ads)} of {len(catalogue)} ads have words in the letters of --language "
+            f"{settings.text.language} or a readable photo, and training without labels wants {LEAST_ADS} or more. "
+            "Name more ads, thousands are worth the while; or, if their texts have other letters, --language none."
+        )
+    different = seen.different(ads)
+    if different < LEAST_ADS:
+        raise NrlDedupError(
+            f"{catalogue.path}: to the network, which reads every number as 0, {len(ads)} ads have only {different} "
+            f"different texts and photos, and training without labels wants {LEAST_ADS} or more: nothing can be "
+            "learned from these. Name ads that differ in their words or photos."
         )
     draw = np.random.default_rng(settings.train.seed)
     held_out = _some(np.sort(draw.permutation(ads)[: len(ads) // 10]), settings.train.seed)
@@ -208,11 +212,13 @@ def _prepared(
         baseline=baseline,
         backbone=seen.backbone,
         ids=catalogue.ids,
+        unreadable=seen.unreadable,
         source=DataSource(
             items=str(catalogue.path.resolve()),
             images=None if resources.photo_folder is None else str(resources.photo_folder.resolve()),
             columns=columns,
             fingerprint=fingerprint(catalogue),
+            compared=catalogue.compared,
         ),
     )
 

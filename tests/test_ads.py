@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.ads import AdFeatures, AdPhotos, embedding_photos, training_photos
+from nrl_dedup.features.ads import AdFeatures, AdPhotos, readable_photos
 from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.features.store import PhotoFeatures
 from nrl_dedup.features.text import TokenIds
@@ -31,6 +31,11 @@ def stored(photos: pl.Series, views: int) -> PhotoFeatures:
     )
 
 
+def network_photos(photos: list[list[str]], settings: PhotoSettings) -> AdPhotos:
+    found = readable_photos(pl.Series(photos, dtype=pl.List(pl.String)), settings, lambda names: stored(names, 0))
+    return found.first(settings.per_ad)
+
+
 def features_of(photos: AdPhotos) -> AdFeatures:
     """Ads without words."""
     ads = len(photos.offsets) - 1
@@ -40,15 +45,13 @@ def features_of(photos: AdPhotos) -> AdFeatures:
 @pytest.mark.parametrize("views", [0, 1, 2])
 def test_training_draws_among_the_views_of_an_ads_first_readable_photos(views: int) -> None:
     settings = PhotoSettings(views=views, per_ad=4)
-    photos = training_photos(
-        pl.Series(PHOTOS), settings, lambda wanted: stored(wanted, 0), lambda wanted: stored(wanted, views)
-    )
+    photos = network_photos(PHOTOS, settings).with_views((lambda names: stored(names, views)) if views else None)
     features = features_of(photos)
     rows, draw = np.arange(len(PHOTOS)), np.random.default_rng(0)
     batches = [features.training_batch(rows, draw) for _ in range(DRAWS)]
     centre = features.batch(rows)
     for ad, names in enumerate(PHOTOS):
-        readable = [int(name) for name in names[:4] if name != UNREADABLE]
+        readable = [int(name) for name in names if name != UNREADABLE][:4]
         assert centre.has_image[ad].item() == bool(readable)
         assert centre.image[ad].item() == (10 * readable[0] if readable else 0)
         if not readable:
@@ -81,12 +84,12 @@ def test_the_mean_of_an_ads_photos_whatever_their_order() -> None:
     rows = np.arange(len(PHOTOS))
     seen, digests = [], []
     for order in (PHOTOS, turned):
-        photos = embedding_photos(pl.Series(order), settings, lambda wanted: stored(wanted, 0))
+        photos = network_photos(order, settings)
         seen.append(features_of(photos).batch(rows))
         digests.append(photos.digests())
     for batch in seen:
         assert batch.has_image.tolist() == [True, False, True, True, False]
-        assert batch.image[:, 0].tolist() == pytest.approx([0, 0, 20, np.mean([40, 50, 70]), 0])
+        assert batch.image[:, 0].tolist() == pytest.approx([0, 0, 20, np.mean([40, 50, 70, 80]), 0])
     assert digests[0][[0, 1, 4]].tolist() == digests[1][[0, 1, 4]].tolist()
     assert digests[0][1] == 0 and digests[0][0] > 0 and len(set(digests[0])) == 4
 
@@ -95,18 +98,18 @@ def test_the_digest_of_photos_does_not_depend_on_their_order() -> None:
     settings = PhotoSettings(views=0, pool="mean")
     centre = stored(pl.Series(["1", "2", "3"]), 0)
     one, other, less = (
-        embedding_photos(pl.Series([photos]), settings, lambda wanted: centre).digests()
+        readable_photos(pl.Series([photos]), settings, lambda names: centre).digests()
         for photos in (["1", "2", "3"], ["3", "1", "2"], ["1", "2"])
     )
     assert one == other and one != less
 
 
 def test_ads_of_one_photo_are_seen_the_same_with_either_pool() -> None:
-    photos = pl.Series([["3"], [], ["1"], ["2"]])
+    photos = [["3"], [], ["1"], ["2"]]
     batches = []
     for pool in ("one", "mean"):
         settings = PhotoSettings(views=0, pool=pool)
-        found = embedding_photos(photos, settings, lambda wanted: stored(wanted, 0))
+        found = network_photos(photos, settings)
         batches.append((features_of(found).batch(np.array([2, 1, 0, 3])), found.digests()))
     (one, digest_one), (mean, digest_mean) = batches
     assert np.array_equal(one.image, mean.image) and np.array_equal(one.has_image, mean.has_image)
@@ -115,13 +118,11 @@ def test_ads_of_one_photo_are_seen_the_same_with_either_pool() -> None:
 
 def test_training_with_the_mean_sees_every_photo_in_a_drawn_view() -> None:
     settings = PhotoSettings(views=2, per_ad=4, pool="mean")
-    photos = training_photos(
-        pl.Series(PHOTOS), settings, lambda wanted: stored(wanted, 0), lambda wanted: stored(wanted, 2)
-    )
+    photos = network_photos(PHOTOS, settings).with_views(lambda names: stored(names, 2))
     features, draw = features_of(photos), np.random.default_rng(0)
     batches = [features.training_batch(np.array([3, 1, 0]), draw) for _ in range(200)]
     assert {batch.image[1].item() for batch in batches} == {0}
     assert {batch.image[2].item() for batch in batches} == {0.5, 1.5}
-    # three photos, each in view 0 or 1: the sum of their features is 160 + 3 * 0.5 and 0 to 3 more
-    assert {round(3 * batch.image[0].item(), 3) for batch in batches} == {161.5, 162.5, 163.5, 164.5}
-    assert np.isclose(features.batch(np.array([3])).image.item(), 160 / 3)
+    # four photos, each in view 0 or 1: the sum of their features is 240 + 4 * 0.5 and 0 to 4 more
+    assert {round(4 * batch.image[0].item(), 3) for batch in batches} == {242, 243, 244, 245, 246}
+    assert np.isclose(features.batch(np.array([3])).image.item(), 60)

@@ -644,14 +644,16 @@ def test_which_spaces_are_searched_and_how_deep():
         (wordless, None, {"joint": 1}),
     ]
     for catalogue_, photos, steps in cases:
-        found = search_spaces(z, catalogue_, photos, np.arange(600), 30, device=CPU)
+        result = search_spaces(z, catalogue_, photos, np.arange(600), 30, device=CPU)
+        found = result.candidates
         depths = {space.name: depth for space, depth in zip(found.spaces, found.depths, strict=True)}
         reach = depths[min(steps, key=steps.get)]
         assert depths == {name: reach // step for name, step in steps.items()}
         widths = {space.name: space.neighbours.rows.shape[1] for space in found.spaces}
-        assert widths == {name: 30 if step < 6 else 10 for name, step in steps.items()}
+        assert widths == {name: 100 if step < 6 else 17 for name, step in steps.items()}
+        assert [space.neighbours for space in result.reference.spaces] == [space.neighbours for space in found.spaces]
         assert 20 < found.per_ad(600).mean() <= 30
-        again = search_spaces(z, catalogue_, photos, np.arange(600), 30, device=CPU)
+        again = search_spaces(z, catalogue_, photos, np.arange(600), 30, device=CPU).candidates
         assert again.frame.equals(found.frame)
 
 
@@ -660,10 +662,10 @@ def test_only_the_ads_that_are_asked_for_are_searched():
     photos = photos_of(features, [[row] for row in range(200)])
     ads = np.sort(np.random.default_rng(24).choice(200, 120, replace=False))
     z = np.random.default_rng(25).random((120, 5), dtype=np.float32)
-    some = search_spaces(z, frame, photos, ads, 12, device=CPU)
+    some = search_spaces(z, frame, photos, ads, 12, device=CPU).candidates
     alone = search_spaces(
         z, frame[ads], photos_of(features[ads], [[row] for row in range(120)]), np.arange(120), 12, device=CPU
-    )
+    ).candidates
     assert some.frame.equals(alone.frame)
     for one, other in zip(some.spaces, alone.spaces, strict=True):
         assert (one.neighbours.rows == other.neighbours.rows).all()
@@ -674,4 +676,4 @@ def test_a_catalogue_of_one_ad_or_none_has_no_candidates():
         z = np.ones((count, 3), dtype=np.float32)
         photos = photos_of(np.ones((1, 4), np.float32), [[0]] * count)
         found = search_spaces(z, catalogue([("стол", "дуб")] * count), photos, np.arange(count), 5, device=CPU)
-        assert found.frame.rows() == []
+        assert found.candidates.frame.rows() == []

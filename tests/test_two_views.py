@@ -8,9 +8,9 @@ import pytest
 
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features import text
-from nrl_dedup.features.ads import AdFeatures, Shown, training_photos
+from nrl_dedup.features.ads import AdFeatures, Shown
 from nrl_dedup.features.text import END, FIRST_WORD, START, UNKNOWN, TokenIds, two_texts
-from tests.test_ads import stored
+from tests.test_ads import network_photos, stored
 
 BOTH = Shown(words=True, photos=True)
 
@@ -93,9 +93,7 @@ PHOTOS = [["0"], [], ["1", "2", "3"], ["4", "5"]]
 
 def features(views: int, pool: str) -> AdFeatures:
     settings = PhotoSettings(views=views, pool=pool)
-    photos = training_photos(
-        pl.Series(PHOTOS), settings, lambda wanted: stored(wanted, 0), lambda wanted: stored(wanted, views)
-    )
+    photos = network_photos(PHOTOS, settings).with_views((lambda names: stored(names, views)) if views else None)
     return AdFeatures(tokens_of([4, 4, 4, 4]), photos, (1,))
 
 

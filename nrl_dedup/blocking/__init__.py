@@ -8,16 +8,19 @@ of photos and of both (with the photos' scenes) know nothing of the model, and f
 from nrl_dedup.blocking.both import both_space
 from nrl_dedup.blocking.candidates import Candidates, find_candidates, joint_space, unite
 from nrl_dedup.blocking.collapse import Groups, collapse
+from nrl_dedup.blocking.members import Members
 from nrl_dedup.blocking.neighbours import NONE, Neighbours, Space
 from nrl_dedup.blocking.photos import photo_space
-from nrl_dedup.blocking.spaces import search_spaces
+from nrl_dedup.blocking.spaces import SearchResult, search_spaces
 from nrl_dedup.blocking.text import Texts, read_texts, text_space
 
 __all__ = [
     "NONE",
     "Candidates",
     "Groups",
+    "Members",
     "Neighbours",
+    "SearchResult",
     "Space",
     "Texts",
     "both_space",

@@ -8,6 +8,7 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Float32, Int64
 
+from nrl_dedup.blocking.members import Members
 from nrl_dedup.blocking.nearest import Held
 from nrl_dedup.blocking.neighbours import NONE, Space
 from nrl_dedup.blocking.search import L1
@@ -24,11 +25,13 @@ NUMBERS_AT_ONCE = 2**22
 @dataclass(frozen=True)
 class Candidates:
     """`frame`: `tables.CANDIDATE_PAIRS`, ordered by row_l, row_r. `spaces`: where they come from; `depths`: of each
-    space, how many of an ad's nearest became candidates."""
+    space, how many of an ad's nearest became candidates. `stand_in`: of each ad, the one that was searched for it and
+    that stands for it in the lists of others; None: each stands for itself."""
 
     frame: pl.DataFrame
     spaces: tuple[Space, ...]
     depths: tuple[int, ...]
+    stand_in: Int64[np.ndarray, "ads"] | None = None
 
     def from_space(
         self, place: int, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
@@ -36,17 +39,20 @@ class Candidates:
         """Whether each pair is a candidate pair through the space at `place`, be it through other spaces too."""
         space, depth = self.spaces[place], self.depths[place]
         mean = surroundings(space)
-        found = np.zeros(len(rows_l), dtype=bool)
+        stand_in = np.arange(len(mean)) if self.stand_in is None else self.stand_in
+        found = stand_in[rows_l] == stand_in[rows_r]
         for one, other in ((rows_l, rows_r), (rows_r, rows_l)):
-            found |= (proposed(space, mean, one)[:, :depth] == other[:, None]).any(axis=1)
+            found |= (proposed(space, mean, one)[:, :depth] == stand_in[other][:, None]).any(axis=1)
         return found
 
-    def spread(self, places: Int64[np.ndarray, "some"], count: int) -> "Candidates":
-        """The same among `count` ads, of which these are the ones at `places`, ascending."""
-        frame = self.frame.with_columns(
-            pl.Series(name, places[self.frame[name].to_numpy()]) for name in ("row_l", "row_r")
-        )
-        return Candidates(frame, tuple(space.spread(places, count) for space in self.spaces), self.depths)
+    def of_members(self, members: Members) -> "Candidates":
+        """The candidates of all ads, from those of the ads that stand for them."""
+        left, right = (self.frame[end].to_numpy() for end in ("row_l", "row_r"))
+        stand_in, ads = members.stand_in, len(members.stand_in)
+        if len(members.searched) == ads:
+            return self
+        spaces = tuple(space.spread(members.searched, ads).shared(stand_in) for space in self.spaces)
+        return Candidates(members.pairs(left, right), spaces, self.depths, stand_in)
 
     def per_ad(self, ads: int) -> Int64[np.ndarray, "ads"]:
         """How many candidate partners each of `ads` ads has."""

@@ -1,4 +1,7 @@
-"""Identical ads as one: k neighbours of one of 5,000 identical ads would be 5,000 identical ads."""
+"""Equal ads as one: k neighbours of one of 5,000 copies would be 5,000 copies.
+
+What becomes one here is searched for once, and compared all the same: nothing is linked because it was collapsed.
+"""
 
 from dataclasses import dataclass
 
@@ -30,25 +33,30 @@ class Groups:
         return pl.DataFrame({"row_l": leader[members], "row_r": members}, schema=CANDIDATE_PAIRS)
 
 
-def collapse(catalogue: pl.DataFrame, photo_digest: UInt64[np.ndarray, "ads"]) -> Groups:
-    """Group the ads of the same raw title, the same raw description and the same photo bytes.
+def collapse(
+    catalogue: pl.DataFrame, photo_digest: UInt64[np.ndarray, "ads"], columns: pl.DataFrame | None = None
+) -> Groups:
+    """Group the ads of the same raw title, the same raw description, the bytes of the same photos, and equal values in
+    every one of `columns`.
 
-    `catalogue`: columns title and description, without nulls, in the order of the rows. `photo_digest`: a digest of
-    each ad's photo bytes, 0 where it has no readable photo. Ads that have neither a photo nor any letter, digit or
-    sign (white space is none) are never grouped: nothing says that they are the same.
+    Ads that have neither a photo nor any letter, digit or sign (white space is none) are never grouped: nothing says
+    that they are the same. Texts are grouped by two 64-bit hashes and then compared, so that different texts never
+    share a group; two equal texts are kept apart only if a third one has the hashes of both.
 
-    Texts are grouped by two 64-bit hashes and then compared, so that different texts never share a group; two
-    equal texts are kept apart only if a third one has the hashes of both.
+    :param catalogue: columns title and description, without nulls, in the order of the rows. :param photo_digest: a
+        digest of the bytes of each ad's photos, 0 where it has no readable photo. :param columns: text by row.
     """
-    title, description = pl.col("title"), pl.col("description")
-    leader = _smallest_row(catalogue.select(title.hash(seed=0), description.hash(seed=1), digest=photo_digest))
-    no_text = (title.str.strip_chars() == "") & (description.str.strip_chars() == "")
-    empty = catalogue.select(no_text).to_series().to_numpy() & (photo_digest == 0)
+    columns = pl.DataFrame() if columns is None else columns.select(pl.all().fill_null("").name.prefix("column "))
+    compared = catalogue.select("title", "description").hstack(columns)
+    hashes = compared.select(pl.col(name).hash(seed=place) for place, name in enumerate(compared.columns))
+    leader = _smallest_row(hashes.with_columns(digest=photo_digest))
+    no_text = (pl.col("title").str.strip_chars() == "") & (pl.col("description").str.strip_chars() == "")
+    empty = compared.select(no_text).to_series().to_numpy() & (photo_digest == 0)
     leader[empty] = np.flatnonzero(empty)
     members = np.flatnonzero(leader != np.arange(len(leader)))
     same = np.ones(len(members), dtype=bool)
-    for name in ("title", "description"):
-        same &= (catalogue[name].gather(members) == catalogue[name].gather(leader[members])).to_numpy()
+    for name in compared.columns:
+        same &= (compared[name].gather(members) == compared[name].gather(leader[members])).to_numpy()
     leader[members[~same]] = members[~same]
     representatives, group_of = np.unique(leader, return_inverse=True)
     return Groups(representatives, group_of)

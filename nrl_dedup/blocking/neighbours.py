@@ -1,6 +1,6 @@
 """The nearest ads of each ad in one space: what blocking searches, and what pair evidence is judged against."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -27,6 +27,10 @@ class Neighbours:
         similarities[places] = self.similarities
         return Neighbours(rows, similarities)
 
+    def shared(self, stand_in: Int64[np.ndarray, "ads"]) -> "Neighbours":
+        """Each ad with the neighbours of the ad that stands for it."""
+        return Neighbours(self.rows[stand_in], self.similarities[stand_in])
+
 
 @dataclass(frozen=True)
 class Space:
@@ -48,3 +52,7 @@ class Space:
         crowded = np.zeros(count, dtype=bool)
         crowded[places] = self.crowded
         return Space(self.name, self.neighbours.spread(places, count), crowded, self.index, self.recall)
+
+    def shared(self, stand_in: Int64[np.ndarray, "ads"]) -> "Space":
+        """As `Neighbours.shared`."""
+        return replace(self, neighbours=self.neighbours.shared(stand_in), crowded=self.crowded[stand_in])

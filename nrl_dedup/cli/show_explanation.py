@@ -54,7 +54,10 @@ def _why(found: "Explanation") -> str:
     score, threshold = _score(found.score), _score(found.threshold)
     match found.stage:
         case "identical":
-            return "They have the same words and the same photos, to the last letter and byte, so nothing was scored."
+            return (
+                "They have the same words, photos and columns, to the last letter and byte: a score of "
+                f"{score}; links begin at {threshold}."
+            )
         case "linked":
             return f"Their score is {score}; links begin at {threshold}."
         case "through others":

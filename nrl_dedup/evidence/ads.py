@@ -1,13 +1,14 @@
 """What is prepared once for every ad of a catalogue, so that its pairs can be compared by the million."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.evidence.columns import column_parts
+from nrl_dedup.evidence.columns import NumberColumn, ValueColumn, column_parts
 from nrl_dedup.evidence.crossing import crossing_parts
 from nrl_dedup.evidence.parts import Part
 from nrl_dedup.evidence.photos import ShownPhotos, photo_parts
@@ -23,6 +24,17 @@ class AdEvidence:
     """Everything that pairs of a catalogue's ads are compared by."""
 
     parts: tuple[Part, ...]
+
+    def known_to(self, names: Collection[str]) -> "tuple[AdEvidence, tuple[str, ...]]":
+        """The parts of which a model knows a column, and the catalogue's columns of which it knows none.
+
+        :param names: of all columns of evidence that the model reads.
+        """
+        nothing = np.zeros(0, np.int64)
+        known = [part for part in self.parts if any(name in names for name in part.compare(nothing, nothing))]
+        of_columns = [part.name for part in known if isinstance(part, ValueColumn | NumberColumn)]
+        columns = [part.name for part in self.parts if isinstance(part, ValueColumn)]
+        return AdEvidence(tuple(known)), tuple(name for name in columns if name not in of_columns)
 
 
 def describe_ads(

@@ -57,6 +57,16 @@ def numbers_of(texts: pl.Series) -> Float64[np.ndarray, "ads"] | None:
     return found.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
+def comparable_columns(further: pl.DataFrame) -> pl.DataFrame:
+    """The columns by which ads are compared, the prices first, each as numbers if it is one of numbers, else as text in
+    lower case: in an order in which ads that are near have rows that are near."""
+    found = {}
+    for name in sorted(further.columns, key=lambda name: "price" not in name.lower()):
+        numbers = None if name in _CODES else numbers_of(further[name])
+        found[name] = further[name].str.strip_chars().str.to_lowercase() if numbers is None else pl.Series(numbers)
+    return pl.DataFrame(found)
+
+
 @dataclass(frozen=True)
 class ValueColumn:
     """Whether both ads have the same value (case and outer spaces aside), how rare it is, and how many have none.

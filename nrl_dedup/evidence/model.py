@@ -43,6 +43,13 @@ class PairModel:
     labelled: Calibration | None = None
     second_look: Trees | None = None
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of all columns of pair evidence that it reads."""
+        first_look = [trees for trees in (self.correction,) if trees is not None]
+        first_look += [] if self.views is None else self.views.trees.values()
+        return frozenset(name for trees in first_look for name in trees.names)
+
     def for_labelled_pairs(self) -> "PairModel":
         """The same, calibrated to labelled pairs, as far as it has seen any."""
         return self if self.labelled is None else replace(self, calibration=self.labelled)

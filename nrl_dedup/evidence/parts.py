@@ -44,7 +44,7 @@ class RelativeSimilarity:
     surroundings: Surroundings
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
-        value, levels = self.space.similarity(rows_l, rows_r), self.surroundings.levels()
+        value, levels = self.space.similarity(rows_l, rows_r), self.surroundings.levels
         low, high = np.sort([levels[rows_l], levels[rows_r]], axis=0)
         ranks = [self.surroundings.ranks(rows, value) for rows in (rows_l, rows_r)]
         return {

@@ -10,6 +10,7 @@ from nrl_dedup.evidence.parts import PHOTOS, Columns, Measure, Part, RelativeSim
 from nrl_dedup.evidence.spaces import NAN, Compare, DenseSpace, PhotoSpace, Rows, Space, Values
 from nrl_dedup.evidence.surroundings import surround
 from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.bits import count_bits
 from nrl_dedup.features.scenes import colours, layouts, sketch_rows
 from nrl_dedup.features.sketch_store import PhotoSketches
 from nrl_dedup.features.whitening import unit, whitened
@@ -17,7 +18,6 @@ from nrl_dedup.features.whitening import unit, whitened
 SIZE, POWER = 256, 0.75  # of the network's features
 LAYOUT_SIZE, LAYOUT_POWER = 100, 0.5
 _BITS = 64
-_BITS_SET = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 
 Numbers = Int64[np.ndarray, "some"]
 
@@ -61,9 +61,9 @@ def photo_parts(
     :param known: `surroundings.known_neighbours`.
     """
     distinct, ads = shown.rows, shown.ads
-    parts: list[Part] = [Measure("photo_count", PHOTOS, np.diff(photos.offsets).astype(np.float32))]
     if not len(distinct):
-        return parts
+        return []
+    parts: list[Part] = [Measure("photo_count", PHOTOS, np.diff(photos.offsets).astype(np.float32))]
     spaces: dict[str, Space] = {"photos": ads.space(cosine_of(shown.features))}
     digest = SharedValue.of(photos.centre.digests[distinct], ads)
     parts += [PhotoColumn("same_file", ads.space(digest)), Measure("file_rarity", PHOTOS, ads.least(digest.rarities()))]
@@ -173,5 +173,4 @@ def _different_bits(
     views: UInt64[np.ndarray, "pairs 4"], whole: UInt64[np.ndarray, "pairs 1"]
 ) -> Int64[np.ndarray, "pairs"]:
     """The fewest bits by which one of the views differs from the whole photo's hash."""
-    parts = (views ^ whole).view(np.uint16).reshape(len(views), views.shape[1], -1)
-    return _BITS_SET[parts].sum(axis=2, dtype=np.int64).min(axis=1)
+    return count_bits(views ^ whole).min(axis=1)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
 from nrl_dedup.evidence.spaces import NAN, Rows, Space, Values
@@ -25,15 +25,21 @@ def known_neighbours(searched: Iterable[Neighbours]) -> Int64[np.ndarray, "ads k
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Of each ad, its `KEPT` highest similarities to known neighbours, the highest first; NaN where there are fewer."""
+    """Of each ad, its `KEPT` highest similarities to known neighbours, the highest first, NaN where there are fewer;
+    and its level, the mean of the ten highest (or as many as there are), NaN without any. An ad that has no neighbour in
+    any space, as in a catalogue of copies of one ad, has nothing like it around: its level is 0."""
 
     nearest: Float32[np.ndarray, "ads kept"]
+    levels: Float32[np.ndarray, "ads"]
 
-    def levels(self) -> Float32[np.ndarray, "ads"]:
-        """The mean of the ten highest (or as many as there are); NaN without any."""
-        top = self.nearest[:, :NEAREST]
+    @classmethod
+    def of(cls, nearest: Float32[np.ndarray, "ads kept"], alone: Bool[np.ndarray, "ads"]) -> "Surroundings":
+        """:param alone: which ads have no neighbour in any space."""
+        top = nearest[:, :NEAREST]
         count = (~np.isnan(top)).sum(axis=1)
-        return np.where(count > 0, np.nansum(top, axis=1) / np.maximum(count, 1), NAN).astype(np.float32)
+        levels = np.where(count > 0, np.nansum(top, axis=1) / np.maximum(count, 1), NAN).astype(np.float32)
+        levels[alone] = 0
+        return cls(nearest, levels)
 
     def ranks(self, rows: Rows, similarities: Values) -> Values:
         """How many of the kept similarities of each row's ad are higher than the given one; NaN of NaN."""
@@ -56,4 +62,4 @@ def surround(space: Space, known: Int64[np.ndarray, "ads known"]) -> Surrounding
         found = np.full(part.shape, -np.inf, np.float32)
         found[ad, place] = np.nan_to_num(space.similarity(start + ad, part[ad, place]), nan=-np.inf)
         nearest[start : start + step] = -np.sort(-found, axis=1)[:, :kept]
-    return Surroundings(np.where(np.isinf(nearest), NAN, nearest))
+    return Surroundings.of(np.where(np.isinf(nearest), NAN, nearest), (known == NONE).all(axis=1))

@@ -50,7 +50,7 @@ def training_pairs(
 
     Candidates that labelled duplicates join, directly or through others, are duplicates; the rest of them are
     different, of which `seed` draws 60 for each duplicate, and no more than make a million pairs in all. So the labels
-    must name all duplicates among their ads.
+    must name all duplicates among their ads. A labelled pair of an ad and itself is one of copies, which `link` scores.
 
     :param candidates_l, candidates_r: of blocking, each pair once, in either order; labelled ones may be among them.
     """
@@ -66,13 +66,14 @@ def training_pairs(
     drawn = np.sort(np.random.default_rng(seed).permutation(others)[:most])
     further = np.concatenate([new[same], drawn])
     weight = len(others) / max(1, len(drawn))
+    is_candidate = np.isin(own, found) | (rows_l == rows_r)
     return TrainingPairs(
         rows_l=np.concatenate([rows_l, candidates_l[further]]),
         rows_r=np.concatenate([rows_r, candidates_r[further]]),
         labels=np.concatenate([labels, np.repeat([True, False], [int(same.sum()), len(drawn)])]),
         labelled=np.arange(len(labels) + len(further)) < len(labels),
         stands_for=np.concatenate(
-            [np.isin(own, found).astype(np.float64), np.ones(int(same.sum())), np.full(len(drawn), weight)]
+            [is_candidate.astype(np.float64), np.ones(int(same.sum())), np.full(len(drawn), weight)]
         ),
     )
 

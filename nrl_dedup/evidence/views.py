@@ -41,15 +41,15 @@ class Views:
 
     def ratios(self, evidence: Evidence) -> dict[str, Scores]:
         """The log-likelihood ratio of each group; 0 for a pair of which it knows nothing."""
-        return {group: self._ratio(evidence.only([group]), trees) for group, trees in self.trees.items()}
+        return {group: self._ratio(evidence, trees) for group, trees in self.trees.items()}
 
     def log_odds(self, evidence: Evidence) -> Scores:
         return np.sum([np.full(len(evidence), self.prior), *self.ratios(evidence).values()], axis=0)
 
     @staticmethod
-    def _ratio(own: Evidence, trees: Trees) -> Scores:
-        known = ~np.isnan(own.values).all(axis=1)
-        return np.where(known, trees.log_odds(own) + np.log(_NEGATIVES), 0.0)
+    def _ratio(evidence: Evidence, trees: Trees) -> Scores:
+        known = ~np.isnan(evidence.columns(trees.names)).all(axis=1)  # a column that the trees do not read says nothing
+        return np.where(known, trees.log_odds(evidence) + np.log(_NEGATIVES), 0.0)
 
 
 def co_train(evidence: Evidence, rows_l: Rows, rows_r: Rows, seed: int = 0) -> Views:
@@ -64,7 +64,12 @@ def co_train(evidence: Evidence, rows_l: Rows, rows_r: Rows, seed: int = 0) -> V
 
     :raises NrlDedupError: too few candidate pairs to learn from.
     """
-    scores = {group: _start(evidence, group) for group in _STARTING if _says_something(evidence, group)}
+    scores = {group: _start(evidence, group) for group in _STARTING if _similarities(evidence, group)}
+    if not scores:
+        raise NrlDedupError(
+            f"Learning without labels wants pairs with texts or photos that can be compared; of these {len(rows_l)} "
+            "candidate pairs none has any. Take a larger catalogue, or label pairs."
+        )
     draw = np.random.default_rng(seed)
     views: dict[str, Trees] = {}
     for _ in range(_STEPS):
@@ -93,9 +98,16 @@ def _says_something(evidence: Evidence, group: str) -> bool:
     return bool(np.isfinite(evidence.only([group]).values).any())
 
 
-def _start(evidence: Evidence, group: str) -> Scores:
+def _similarities(evidence: Evidence, group: str) -> list[str]:
+    """The group's similarities above the surroundings, those that some pair has."""
     own = evidence.only([group])
-    judged = own.columns([name for name in own.names if name.endswith("_above_mean")]).astype(np.float64)
+    names = [name for name in own.names if name.endswith("_above_mean")]
+    some = np.isfinite(own.columns(names)).any(axis=0)
+    return [name for name, found in zip(names, some, strict=True) if found]
+
+
+def _start(evidence: Evidence, group: str) -> Scores:
+    judged = evidence.columns(_similarities(evidence, group)).astype(np.float64)
     mean, deviation = np.zeros(judged.shape[1]), np.ones(judged.shape[1])
     some = np.isfinite(judged).sum(axis=0) > 1
     mean[some], deviation[some] = np.nanmean(judged[:, some], axis=0), np.nanstd(judged[:, some], axis=0)

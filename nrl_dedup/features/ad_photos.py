@@ -5,13 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Int64, UInt64
+from jaxtyping import Bool, Float32, Int64, UInt64
 
 from nrl_dedup.config import PhotoSettings
+from nrl_dedup.features.digests import text_digests
 from nrl_dedup.features.store import PhotoFeatures
 from nrl_dedup.features.words import ragged
 
 ABSENT = -1
+# Of one ad, photos beyond these are not looked at: most sites allow fewer, and an ad of 500 photos would cost 250,000
+# comparisons a pair. Not tuned.
+MAX_PHOTOS = 20
 
 Dealt = tuple[Float32[np.ndarray, "_photos *features"], Int64[np.ndarray, "ads"]]
 """Features of photos, ad after ad, and how many of each ad."""
@@ -42,8 +46,39 @@ class AdPhotos:
 
     def names(self) -> pl.Series:
         """The references of all these photos, each once."""
-        shown = pl.DataFrame({"row": np.unique(self.rows)})
-        return self.centre.photos.join(shown, on="row", how="semi")["photo"].sort()
+        return self.references(np.unique(self.rows)).sort()
+
+    def references(self, rows: Int64[np.ndarray, "some"]) -> pl.Series:
+        """The reference of each of some rows of the feature store."""
+        asked = pl.DataFrame({"row": rows})
+        return asked.join(self.centre.photos, on="row", how="left", maintain_order="left")["photo"]
+
+    def only(self, kept: Bool[np.ndarray, "photos"]) -> "AdPhotos":
+        """Without the photos (places in `rows`) that are not kept."""
+        offsets = np.concatenate([[0], np.cumsum(kept)])[self.offsets]
+        view_rows = None if self.view_rows is None else self.view_rows[kept]
+        return replace(self, rows=self.rows[kept], offsets=offsets, view_rows=view_rows)
+
+    def first(self, per_ad: int) -> "AdPhotos":
+        """The first so many photos of each ad: those that the network sees."""
+        counts = np.diff(self.offsets)
+        place = np.arange(len(self.rows)) - np.repeat(self.offsets[:-1], counts)
+        return self.only(place < per_ad)
+
+    def of_ads(self, wanted: Bool[np.ndarray, "ads"]) -> "AdPhotos":
+        """The photos of the wanted ads; the others have none."""
+        return self.only(np.repeat(wanted, np.diff(self.offsets)))
+
+    def with_views(self, views: "Compute | None") -> "AdPhotos":
+        """The same for training.
+
+        :param views: computes (or finds) the augmented views of the photos that it is given; None: training draws from
+            the centre views.
+        """
+        if views is None:
+            return replace(self, views=self.centre, view_rows=self.rows)
+        drawn_from = views(self.names())
+        return replace(self, views=drawn_from, view_rows=drawn_from.rows_of(self.references(self.rows)))
 
     def chosen(self) -> Int64[np.ndarray, "ads"]:
         """The store row of each ad's first readable photo; ABSENT for an ad without one."""
@@ -53,12 +88,12 @@ class AdPhotos:
         return chosen
 
     def digests(self) -> UInt64[np.ndarray, "ads"]:
-        """A digest of the bytes of the photos that embedding takes, whatever their order; 0 for an ad without any."""
-        at, counts = self.embedded(np.arange(len(self.offsets) - 1))
+        """A digest of the bytes of all photos of each ad, whatever their order; 0 for an ad without any."""
+        counts = np.diff(self.offsets)
         digests = np.zeros(len(counts), dtype=np.uint64)
         has = counts > 0
         if has.any():
-            total = np.add.reduceat(self.centre.digests[self.rows[at]], _starts(counts[has]))  # modulo 2^64
+            total = np.add.reduceat(self.centre.digests[self.rows], _starts(counts[has]))  # modulo 2^64
             digests[has] = np.maximum(total, np.uint64(1))
         return digests
 
@@ -110,66 +145,27 @@ Compute = Callable[[pl.Series], PhotoFeatures]
 
 
 def photos_in_order(photos: pl.Series, choice: str) -> pl.DataFrame:
-    """Columns row, place, photo: each ad's photos in the order in which they are tried.
+    """Columns row, place, photo: each ad's photos in the order in which they are looked at.
 
-    `first` keeps the ad's own order; `random` orders them by a hash of their names, the same in every run.
+    `first` keeps the ad's own order; `random` orders them by a digest of their names, the same in every run.
     """
     frame = pl.DataFrame({"photo": photos}).with_row_index("row").explode("photo").drop_nulls("photo")
-    order = pl.int_range(pl.len()) if choice == "first" else pl.col("photo").hash(seed=0)
+    order = pl.int_range(pl.len()) if choice == "first" else pl.lit(pl.Series(text_digests(frame["photo"])))
     return frame.with_columns(pl.col("row").cast(pl.Int64), place=order.rank("ordinal").over("row") - 1)
 
 
-def training_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute, views: Compute) -> AdPhotos:
-    """The first `per_ad` photos of every ad, all computed: centre views and, if `settings` keep some, augmented ones.
+def readable_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute) -> AdPhotos:
+    """The readable ones of the first `MAX_PHOTOS` photos of every ad, in the order of `settings.choice`.
 
     :param photos: the photo references of each ad, a list each; null counts as none.
-    :param centre: computes (or finds) the centre views of the photos that it is given; `views` the augmented.
+    :param centre: computes (or finds) the centre views of the photos that it is given.
     """
-    frame, stored = _first_photos(photos, settings, centre)
-    drawn_from = views(frame["photo"].unique().sort()) if settings.views else stored
-    return AdPhotos(
-        rows=frame["at"].to_numpy(),
-        offsets=_offsets(frame["row"], len(photos)),
-        centre=stored,
-        views=drawn_from,
-        view_rows=drawn_from.rows_of(frame["photo"]),
-        pool=settings.pool,
-    )
-
-
-def _first_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute) -> tuple[pl.DataFrame, PhotoFeatures]:
-    """Columns row, place, photo, at (row of the store): the readable ones of the first `per_ad` photos of every ad."""
-    frame = photos_in_order(photos, settings.choice).filter(pl.col("place") < settings.per_ad).sort("row", "place")
+    frame = photos_in_order(photos, settings.choice).filter(pl.col("place") < MAX_PHOTOS).sort("row", "place")
     stored = centre(frame["photo"].unique().sort())
-    return frame.with_columns(at=pl.Series(stored.rows_of(frame["photo"]))).filter(pl.col("at") >= 0), stored
-
-
-def embedding_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute) -> AdPhotos:
-    """The photos of every ad that embedding takes: the readable ones of its first `per_ad` in the order of `choice`,
-    or, with `pool` "one", its first readable one; only where that cannot be read is the next one tried.
-    """
-    if settings.pool != "one":
-        frame, stored = _first_photos(photos, settings, centre)
-        return AdPhotos(frame["at"].to_numpy(), _offsets(frame["row"], len(photos)), stored, pool=settings.pool)
-    left = photos_in_order(photos, settings.choice)
-    asked, found, place = left["photo"].clear(), left.clear(), 0
-    while True:
-        turn = left.filter(pl.col("place") == place)
-        asked = asked.extend(turn["photo"]).unique()
-        stored = centre(asked.sort())
-        turn = turn.with_columns(at=pl.Series(stored.rows_of(turn["photo"]))).filter(pl.col("at") >= 0)
-        found = pl.concat([found, turn], how="diagonal")
-        left = left.filter(pl.col("place") > place).join(turn.select("row"), on="row", how="anti")
-        if left.is_empty():
-            break
-        place += 1
-    found = found.sort("row")
-    return AdPhotos(found["at"].to_numpy(), _offsets(found["row"], len(photos)), stored)
-
-
-def _offsets(rows: pl.Series, ads: int) -> np.ndarray:
-    counts = np.bincount(rows.to_numpy(), minlength=ads)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    frame = frame.with_columns(at=pl.Series(stored.rows_of(frame["photo"]))).filter(pl.col("at") >= 0)
+    counts = np.bincount(frame["row"].to_numpy(), minlength=len(photos))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return AdPhotos(frame["at"].to_numpy(), offsets, stored, pool=settings.pool)
 
 
 def _starts(counts: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:

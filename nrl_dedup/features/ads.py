@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from nrl_dedup.features.ad_photos import AdPhotos, embedding_photos, training_photos
+from nrl_dedup.features.ad_photos import AdPhotos, readable_photos
 from nrl_dedup.features.text import TokenIds, two_texts
 
-__all__ = ["AdFeatures", "AdPhotos", "Batch", "Shown", "embedding_photos", "training_photos"]
+__all__ = ["AdFeatures", "AdPhotos", "Batch", "Shown", "readable_photos"]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ __all__ = [
     "Words",
     "clean",
     "encode",
+    "has_text",
     "jaccard",
     "read_words",
     "two_texts",
@@ -73,6 +74,13 @@ class TokenIds:
         known = np.zeros(len(self), dtype=bool)
         known[full] = np.maximum.reduceat(self.values, self.offsets[:-1][full]) >= FIRST_WORD
         return known
+
+
+def has_text(catalogue: pl.DataFrame) -> Bool[np.ndarray, "ads"]:
+    """Whether an ad has a letter or a digit of any script in its title or its description."""
+    sign = r"[\p{L}\p{N}]"
+    found = catalogue.select(pl.col("title").str.contains(sign) | pl.col("description").str.contains(sign))
+    return found.to_series().to_numpy()
 
 
 def encode(words: Words, vocabulary: Vocabulary, max_words: int) -> TokenIds:

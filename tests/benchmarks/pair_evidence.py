@@ -40,7 +40,7 @@ from nrl_dedup.evidence import (
 from nrl_dedup.evidence.surroundings import known_neighbours
 from nrl_dedup.evidence.texts import word_counts
 from nrl_dedup.evidence.tokens import tf_idf
-from nrl_dedup.features.ads import AdPhotos, training_photos
+from nrl_dedup.features.ads import AdPhotos, readable_photos
 from nrl_dedup.features.backbones import load_backbone
 from nrl_dedup.features.photos import PhotoFolder, find_photo_folder
 from nrl_dedup.features.sketch_store import PhotoSketches, compute_sketches
@@ -290,7 +290,7 @@ def read_real(options: argparse.Namespace) -> tuple[Ads, Pairs, np.ndarray]:
     folder = PhotoFolder(find_photo_folder(path) or options.real)
     backbone = load_backbone(options.backbone, options.backbone_weights, CPU)
     compute = partial(compute_features, folder=folder, backbone=backbone, work_dir=options.work_dir, device=CPU)
-    photos = training_photos(catalogue.frame["photos"], PhotoSettings(views=0), compute, compute)
+    photos = readable_photos(catalogue.frame["photos"], PhotoSettings(views=0), compute)
     with timed("photo sketches"):
         sketches = compute_sketches(catalogue.frame["photos"].explode(), folder, options.work_dir)
     words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "en")
