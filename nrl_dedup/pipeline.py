@@ -105,7 +105,8 @@ def link(
 
     with clock.stage("clustering"):
         scored = _renumbered(scored, blocked.rows)
-        identical = identical.filter(pl.col("score") >= threshold)
+        identical, apart = identical.filter(pl.col("score") >= threshold), identical.filter(pl.col("score") < threshold)
+        scored = pl.concat([scored, apart, links_of_copies(scored.filter(pl.col("score") >= threshold), apart)])
         links = pl.concat([scored.filter(pl.col("score") >= threshold), identical]).sort("row_l", "row_r")
         clusters = find_clusters(method, scored, identical, len(catalogue), threshold)
         position = blocked.position
@@ -136,6 +137,23 @@ def score_pairs(scorer: Scorer, pairs: pl.DataFrame, progress: Progress = SILENT
     logits = scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy(), progress)
     told = np.isfinite(logits)
     return pairs.filter(told).with_columns(score=pl.Series(sigmoid(logits[told]), dtype=pl.Float32))
+
+
+def links_of_copies(links: pl.DataFrame, apart: pl.DataFrame) -> pl.DataFrame:
+    """What links an ad links its copy: the same links for copies that are not linked with the ad itself.
+
+    :param links: SCORED_PAIRS of ads that stand for copies. :param apart: SCORED_PAIRS of ads (row_l) and copies
+        (row_r) whose own score makes no link.
+    """
+    copies = apart.select("row_l", copy="row_r")
+    every = links
+    for end in ("row_l", "row_r"):
+        of_copies = every.join(copies, left_on=end, right_on="row_l").with_columns(pl.col("copy").alias(end))
+        every = pl.concat([every, of_copies.select(links.columns)])
+    ordered = every[len(links) :].with_columns(
+        row_l=pl.min_horizontal("row_l", "row_r"), row_r=pl.max_horizontal("row_l", "row_r")
+    )
+    return ordered.select(links.columns)
 
 
 def reasons_of(scorer: Scorer, blocked: Blocked, links: pl.DataFrame) -> pl.DataFrame:

@@ -200,7 +200,9 @@ def test_expected_photos_are_compared_with_the_others_ads_photos() -> None:
 def test_a_similarity_is_judged_by_both_surroundings() -> None:
     nearest = np.array([[0.9, 0.5], [0.4, 0.2], [np.nan, np.nan]], np.float32)
     vectors = np.array([[1, 0], [0.6, 0.8], [0, 1]], np.float32)
-    part = RelativeSimilarity("x", "text", DenseSpace(vectors, np.ones(3, dtype=bool)), Surroundings.of(nearest, np.zeros(3, dtype=bool)))
+    part = RelativeSimilarity(
+        "x", "text", DenseSpace(vectors, np.ones(3, dtype=bool)), Surroundings.of(nearest, np.zeros(3, dtype=bool))
+    )
     found = part.compare(np.array([0, 1]), np.array([1, 2]))
     wanted = {"x": 0.6, "x_above_mean": 0.1, "x_above_max": -0.1, "x_level_min": 0.3, "x_level_max": 0.7}
     wanted |= {"x_rank_min": 0, "x_rank_max": 1}

@@ -106,11 +106,13 @@ def wanted_stages(linked: Linked, catalogue: Catalogue) -> dict[tuple[int, int],
     candidates = {(int(rows[left]), int(rows[right])) for left, right in linked.candidates.frame.iter_rows()}
     cluster = dict(linked.clusters.select("row", "cluster_row").iter_rows())
     stands = {ids.index(TWINS[1]): ids.index(TWINS[0])}
+    one_ad = linked.links.filter(row_l=ids.index(TWINS[0]), row_r=ids.index(TWINS[1]))  # where their own score links
     found = {}
     for left, right in combinations(range(len(ids)), 2):
         low, high = sorted((stands.get(left, left), stands.get(right, right)))
         if low == high:
-            found[left, right] = "identical"
+            linked_by_others = left in cluster and cluster[left] == cluster.get(right)
+            found[left, right] = "identical" if len(one_ad) else "through others" if linked_by_others else "score"
         elif left in cluster and cluster[left] == cluster.get(right):
             found[left, right] = "linked" if (low, high) in links else "through others"
         elif SILENT_IDS & {ids[left], ids[right]}:

@@ -26,8 +26,8 @@ def known_neighbours(searched: Iterable[Neighbours]) -> Int64[np.ndarray, "ads k
 @dataclass(frozen=True)
 class Surroundings:
     """Of each ad, its `KEPT` highest similarities to known neighbours, the highest first, NaN where there are fewer;
-    and its level, the mean of the ten highest (or as many as there are), NaN without any. An ad that has no neighbour in
-    any space, as in a catalogue of copies of one ad, has nothing like it around: its level is 0."""
+    and its level, the mean of the ten highest (or as many as there are), NaN without any. An ad without a neighbour
+    in any space, as in a catalogue of copies of one ad, has nothing like it around: its level is 0."""
 
     nearest: Float32[np.ndarray, "ads kept"]
     levels: Float32[np.ndarray, "ads"]
