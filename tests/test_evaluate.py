@@ -312,9 +312,8 @@ def test_pairs_that_blocking_finds_are_those_of_a_set() -> None:
     no_pairs = Candidates(frame.clear(), (), ())
     rows_l, rows_r = np.array(list(combinations(range(20), 2))).T
     for candidate_pairs, known in ((candidates, set(chosen)), (no_pairs, set())):
-        blocked = Blocked(
-            np.arange(8), *np.zeros((2, 8, 2), np.float32), candidate_pairs, candidate_pairs, frame.clear(), position
-        )
+        none = np.zeros((8, 2), np.float32)
+        blocked = Blocked(np.arange(8), none, none, candidate_pairs, candidate_pairs, frame.clear(), position)
         expected = [
             a == b >= 0 or (min(a, b), max(a, b)) in known
             for a, b in zip(position[rows_l], position[rows_r], strict=True)

@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import numpy as np
-import polars as pl
 import pytest
 
 from nrl_dedup.config import PhotoSettings
