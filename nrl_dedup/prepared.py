@@ -11,6 +11,7 @@ from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS
 from nrl_dedup.features.ads import AdFeatures
+from nrl_dedup.features.foreign_words import with_foreign_words
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.seen_photos import SeenPhotos, look_at_photos
 from nrl_dedup.features.text import FIRST_WORD, UNKNOWN, Words, encode, has_text, read_words
@@ -23,7 +24,7 @@ class Prepared:
     """The features of a catalogue.
 
     `features`: what the bundle's network reads, of each ad its first photos or one. `seen`: all photos of each ad,
-    which blocking and pair evidence compare.
+    which blocking and pair evidence compare. `words`: which these compare too, those of other letters among them.
     """
 
     words: Words
@@ -86,7 +87,7 @@ def prepare(
             "A model that reads them: nrl-dedup train --language none."
         )
     return Prepared(
-        words=words,
+        words=with_foreign_words(words, columns),
         features=AdFeatures(tokens, seen.of_network(settings.photos), image_shape(settings)),
         seen=seen,
         unknown_share=unknown / max(1, unknown + int(known.sum())),

@@ -24,7 +24,7 @@ NEXT = 10
 # with its two nearest there. The more, the more pairs of groups cost that differ in words.
 MAX_PRODUCT = 3
 
-Pairs = tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]]
+Pairs = tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "_"]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Members:
         place = at - np.repeat(starts, sizes)
         found = [(self.ads[at], self.ads[at - place])]
         reach = np.where(size <= MAX_SQUARE, MAX_SQUARE, NEXT)
-        for step in range(1, int(min(MAX_SQUARE, sizes.max(initial=1)))):
+        for step in range(1, int(min(max(MAX_SQUARE, NEXT + 1), sizes.max(initial=1)))):
             first = at[(place + step < size) & (step <= reach)]
             found.append((self.ads[first], self.ads[first + step]))
         return [(one[one != other], other[one != other]) for one, other in found]

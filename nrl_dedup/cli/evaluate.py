@@ -145,10 +145,10 @@ def _inputs(
     weights: list[Path | None] = [None] * len(bundles)
     if options["backbone_weights"]:
         weights = weights_of(dict(zip(called, bundles, strict=True)), options["backbone_weights"])
+    compared = [name for bundle in bundles for name in bundle.data.compared]
     if items is not None and pairs is not None:
         names = columns(options)
-        compared = options["compare"] or [name for bundle in bundles for name in bundle.data.compared]
-        ads = read_catalogue(items, names, compared)
+        ads = read_catalogue(items, names, options["compare"], compared)
         labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
         images = [photo_folder(options["images"], items)] * len(bundles)
         contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
@@ -160,7 +160,7 @@ def _inputs(
     data = bundles[0].data
     file = bundles[0].data_path(data.items)
     check_outputs(_outputs(options), [file])
-    ads = read_catalogue(file, data.columns, data.compared)
+    ads = read_catalogue(file, data.columns, options["compare"], compared)
     return contenders, ads, remembered_test(bundles[0], ads), data.columns
 
 

@@ -112,7 +112,10 @@ def _read(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, A
     """As `link` reads them; where the user names no columns, the remembered ads by the names that they had."""
     named = columns(options)
     return read_catalogue(
-        path, named if items is not None else bundle.data.columns | named, options["compare"] or bundle.data.compared
+        path,
+        named if items is not None else bundle.data.columns | named,
+        options["compare"],
+        bundle.data.compared,
     )
 
 

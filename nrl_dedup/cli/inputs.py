@@ -80,10 +80,12 @@ def _given(options: dict[str, Any], *names: str) -> dict[str, str]:
     return {name: options[name] for name in names if options[name]}
 
 
-def read_catalogue(path: Path, names: dict[str, str], compared: Sequence[str] = ()) -> "Catalogue":
+def read_catalogue(
+    path: Path, names: dict[str, str], compared: Sequence[str] = (), remembered: Sequence[str] = ()
+) -> "Catalogue":
     """The catalogue with the columns that ads are compared by, and a word about the rows that were skipped.
 
-    :param compared: further columns that the user named.
+    :param compared: further columns that the user named. :param remembered: those that the bundle was trained with.
     """
     from nrl_dedup.catalogue import read_catalogue as read
     from nrl_dedup.catalogue import with_compared_columns
@@ -91,7 +93,7 @@ def read_catalogue(path: Path, names: dict[str, str], compared: Sequence[str] = 
 
     catalogue = read(path, **names)
     show_bad_rows(path, catalogue.bad_count, catalogue.bad_rows)
-    return with_compared_columns(catalogue, compared, names.get("id_column"))
+    return with_compared_columns(catalogue, compared, names.get("id_column"), remembered)
 
 
 def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -> "LabelledPairs":

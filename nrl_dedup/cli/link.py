@@ -79,7 +79,7 @@ def link(catalogue: Path, **options: Any) -> None:
     if chosen is not None:
         threshold = score_of(chosen)
         show_threshold(threshold, chosen)
-    ads = read_catalogue(catalogue, columns(options), options["compare"] or bundle.data.compared)
+    ads = read_catalogue(catalogue, columns(options), options["compare"], bundle.data.compared)
     images = photo_folder(options["images"], catalogue)
     show_photo_use(bundle, ads, images, options["images"])
     linked = link_catalogue(

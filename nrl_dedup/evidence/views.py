@@ -95,7 +95,12 @@ def pairs_to_learn_from(rows_l: Rows, rows_r: Rows, most: int = MOST_PAIRS, seed
 
 
 def _says_something(evidence: Evidence, group: str) -> bool:
-    return bool(np.isfinite(evidence.only([group]).values).any())
+    """Whether a column of the group tells some pairs from others."""
+    values = evidence.only([group]).values
+    known = np.isfinite(values)
+    lowest = np.where(known, values, np.inf).min(axis=0, initial=np.inf)
+    highest = np.where(known, values, -np.inf).max(axis=0, initial=-np.inf)
+    return bool((lowest < highest).any())
 
 
 def _similarities(evidence: Evidence, group: str) -> list[str]:
@@ -115,8 +120,9 @@ def _start(evidence: Evidence, group: str) -> Scores:
 
 
 def _teacher(scores: Mapping[str, Scores], group: str) -> Scores:
-    """What the other views say; and the own one too, where no other view has similarities."""
-    alone = not any(other in scores for other in _STARTING if other != group)
+    """What the other views say; and the own one too, where no other view has similarities that tell pairs apart."""
+    others = [score for other, score in scores.items() if other in _STARTING and other != group]
+    alone = not any(score.min() < score.max() for score in others)
     return np.sum([score for other, score in scores.items() if other != group or alone], axis=0)
 
 
