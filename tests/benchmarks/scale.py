@@ -208,9 +208,10 @@ def measure(folder: Path, most: int, seed: int) -> bool:
     with clock.stage("embedding (stand-in)"):
         z = embed(tokens, len(vocabulary), seed)[groups.representatives]
     rows = groups.representatives
-    candidates = search_spaces(
+    found = search_spaces(
         z, catalogue.frame, None, rows, most, device=torch.device("cpu"), seed=seed, clock=clock, progress=progress
     )
+    candidates = found.candidates
     with clock.stage("scoring (stand-in)"):
         near = np.abs(z[::97] - np.roll(z[::97], 1, axis=0)).sum(axis=1).mean() / 6
         row_l, row_r = candidates.frame["row_l"].to_numpy(), candidates.frame["row_r"].to_numpy()
