@@ -11,6 +11,7 @@ from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS
 from nrl_dedup.features.ads import AdFeatures, embedding_photos
+from nrl_dedup.features.photo_cells import whole_names
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.sketch_store import PhotoSketches, compute_sketches
 from nrl_dedup.features.store import compute_features
@@ -58,21 +59,22 @@ def prepare(
         unreadable = pl.DataFrame(schema={"photo": pl.String, "reason": pl.String})
         backbone = None if photo_folder is None else bundle.backbone(device, backbone_weights)
         if photo_folder is not None and backbone is not None:
+            folder = PhotoFolder(photo_folder, beside=catalogue.path.parent)
             compute = partial(
                 compute_features,
-                folder=PhotoFolder(photo_folder),
+                folder=folder,
                 backbone=backbone,
                 work_dir=work_dir,
                 kind=photo_kind(settings),
                 device=device,
                 progress=progress,
             )
-            photos = embedding_photos(catalogue.frame["photos"], settings.photos, compute)
+            photos = embedding_photos(whole_names(catalogue.frame["photos"], folder), settings.photos, compute)
             unreadable = photos.centre.unreadable
     sketched = None
-    if sketches and photos is not None and photo_folder is not None:
+    if sketches and photos is not None:
         with clock.stage("photo sketches"):
-            sketched = compute_sketches(photos.names(), PhotoFolder(photo_folder), work_dir, progress)
+            sketched = compute_sketches(photos.names(), folder, work_dir, progress)
     known = tokens.values >= FIRST_WORD
     unknown = int((tokens.values == UNKNOWN).sum())
     return Prepared(

@@ -15,6 +15,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdPhotos, training_photos
 from nrl_dedup.features.backbones import Backbone, backbone_row, load_backbone
 from nrl_dedup.features.languages import language_row
+from nrl_dedup.features.photo_cells import whole_names
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.store import compute_features
 from nrl_dedup.features.text import Words, read_words
@@ -93,7 +94,7 @@ def look_at_ads(
             wanted[:] = False
             wanted[ads] = True
         references = catalogue.frame.select(pl.when(pl.Series(wanted)).then("photos")).to_series()
-        photos = _photos(references, settings, resources, backbone, progress)
+        photos = _photos(references, catalogue.path.parent, settings, resources, backbone, progress)
     return SeenAds(words, photos, backbone)
 
 
@@ -104,12 +105,18 @@ def _backbone(settings: Settings, resources: Resources) -> Backbone | None:
 
 
 def _photos(
-    references: pl.Series, settings: Settings, resources: Resources, backbone: Backbone, progress: Progress
+    references: pl.Series,
+    beside: Path,
+    settings: Settings,
+    resources: Resources,
+    backbone: Backbone,
+    progress: Progress,
 ) -> AdPhotos:
     assert resources.photo_folder is not None
+    folder = PhotoFolder(resources.photo_folder, beside=beside)
     compute = partial(
         compute_features,
-        folder=PhotoFolder(resources.photo_folder),
+        folder=folder,
         backbone=backbone,
         work_dir=resources.work_dir,
         kind=photo_kind(settings),
@@ -117,4 +124,4 @@ def _photos(
         progress=progress,
     )
     views = partial(compute, views=settings.photos.views, seed=settings.train.seed)
-    return training_photos(references, settings.photos, compute, views)
+    return training_photos(whole_names(references, folder), settings.photos, compute, views)
