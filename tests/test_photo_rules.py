@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from nrl_dedup.cli.console import show_unreadable
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.links import LINKS_FOLLOWED
 from nrl_dedup.features.photo_cells import whole_names
@@ -211,3 +212,27 @@ def test_a_zip_keeps_what_it_states_in_bounds(tmp_path: Path) -> None:
 def test_a_file_that_is_no_zip(tmp_path: Path, data: bytes, said: str) -> None:
     with pytest.raises(NrlDedupError, match=rf"photos\.zip.*{said}"):
         PhotoFolder(write(tmp_path / "photos.zip", data))
+
+
+def test_what_was_not_found_is_counted_with_an_example_of_each_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    url, lost, broken = (
+        "not found; it looks like a URL: fetch the photos, and name their files",
+        "not found",
+        "truncated",
+    )
+    reasons = {"https://x.org/1.jpg": url, "https://x.org/2.jpg": url, "a.jpg": lost, "b.jpg": broken, "c.jpg": broken}
+    unreadable = pl.DataFrame({"photo": list(reasons), "reason": list(reasons.values())})
+    show_unreadable(unreadable, tmp_path / "images", 5)
+    assert capsys.readouterr().err.splitlines() == [
+        "Warning: none of 5 photos could be read:",
+        f"  https://x.org/1.jpg: {url} (looked for as {tmp_path}/images/https:/x.org/1.jpg); 1 more like it",
+        f"  a.jpg: not found (looked for as {tmp_path}/images/a.jpg)",
+        "  b.jpg: truncated",
+        "  c.jpg: truncated",
+    ]
+    show_unreadable(unreadable[3:], tmp_path / "images", 5)
+    assert capsys.readouterr().err.splitlines()[0] == "Warning: 2 photos could not be read:"
+    show_unreadable(unreadable.clear(), tmp_path / "images", 0)
+    assert capsys.readouterr().err == ""

@@ -131,6 +131,11 @@ def photo_folder(images: Path | None, catalogue: Path) -> Path | None:
     return images or find_photo_folder(catalogue)
 
 
+def photo_count(ads: "Catalogue") -> int:
+    """How many photos the ads name, each counted once."""
+    return ads.frame["photos"].explode().drop_nulls().n_unique()
+
+
 def work_dir(options: dict[str, Any]) -> Path:
     """The folder of `--work-dir`, made if need be.
 
