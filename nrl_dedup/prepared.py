@@ -70,7 +70,7 @@ def prepare(
             words,
             settings.photos,
             backbone,
-            PhotoFolder(photo_folder),
+            PhotoFolder(photo_folder, beside=catalogue.path.parent),
             work_dir,
             kind=photo_kind(settings),
             device=device,

@@ -109,7 +109,7 @@ def look_at_ads(
         words,
         settings.photos,
         backbone,
-        PhotoFolder(resources.photo_folder),
+        PhotoFolder(resources.photo_folder, beside=catalogue.path.parent),
         resources.work_dir,
         kind=photo_kind(settings),
         device=resources.device,

@@ -94,3 +94,8 @@ def test_sketches_are_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.M
         assert (rows[2:] == -1).all()
         for name, row in zip(refs[:2], rows[:2], strict=True):
             assert found.stored[row] == sketch(scene(ord(name)))
+
+
+def test_a_side_that_is_longer_than_a_sketch_can_say(tmp_path: Path) -> None:
+    made = sketch(Image.new("RGB", (3, 70_000), (200, 210, 220)))
+    assert (int(made["width"]), int(made["height"])) == (3, 65_535)

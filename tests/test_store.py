@@ -3,14 +3,16 @@
 import errno
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import zipfile
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from nrl_dedup.features import extraction, shards
 from nrl_dedup.features.backbones import Backbone, BackboneRow, centre_view, pooled, regions, training_view
 from nrl_dedup.features.decoding import decode
 from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.store import PhotoFeatures, compute_features
+from nrl_dedup.features.store import VERSION, PhotoFeatures, compute_features
 from nrl_dedup.progress import Silent
 
 CPU = torch.device("cpu")
@@ -90,7 +92,7 @@ def compute(refs: list[str], folder: Path, work_dir: Path, **options: object) ->
 
 
 def stored_files(work_dir: Path) -> dict[str, bytes]:
-    names = (path for path in work_dir.rglob("*") if path.suffix in (".bin", ".parquet"))
+    names = (path for path in work_dir.rglob("*") if path.suffix in (".bin", ".shard"))
     return {str(path.relative_to(work_dir)): path.read_bytes() for path in names}
 
 
@@ -169,8 +171,8 @@ def test_stores_do_not_mix(tmp_path: Path) -> None:
     names = sorted(path.name for path in (tmp_path / "work" / "photos").iterdir())
     assert len(names) == len(cases)
     assert [name.split("-")[4:] for name in names if "views2" in name] == [
-        ["views2", "seed0", "v1"],
-        ["views2", "seed1", "v1"],
+        ["views2", "seed0", "v2"],
+        ["views2", "seed1", "v2"],
     ]
     assert {tuple(name.split("-")[:3]) for name in names} == {
         ("tiny", "000000000000", "pooled"),
@@ -300,7 +302,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
     )
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert sum(name.endswith(".parquet") for name in stored_files(tmp_path / "killed")) == 2
+    assert sum(name.endswith(".shard") for name in stored_files(tmp_path / "killed")) == 2
     with decoded_photos(monkeypatch) as count:
         features = compute(refs, tmp_path / "photos", tmp_path / "killed")
         assert count == [14]
@@ -313,7 +315,7 @@ def test_rows_of_an_unfinished_shard_are_dropped(tmp_path: Path, small_shards: N
     refs = photos_in(tmp_path / "photos", 16)
     compute(refs, tmp_path / "photos", tmp_path / "whole")
     for name, data in stored_files(tmp_path / "whole").items():
-        if not name.endswith("00000001.parquet"):
+        if not name.endswith("00000001.shard"):
             target = tmp_path / "torn" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data[:-5] + b"x" * 77 if name.endswith(".bin") else data)
@@ -375,20 +377,174 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     assert compute(refs, tmp_path / "photos", tmp_path / "work").rows_of(refs).tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("damage", ["index", "data", "no data"])
-def test_a_damaged_store_is_named(tmp_path: Path, damage: str) -> None:
+def shard_path(store: Path, number: int) -> Path:
+    return store / "shards" / f"{number:08d}.shard"
+
+
+def zeroed(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def half_zeroed(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+
+
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size * 2 // 3)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def lengthened(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"more")
+
+
+def replaced_by_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def replaced_by_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGES = (zeroed, half_zeroed, flipped, cut, emptied, lengthened, Path.unlink)
+PLACES = ["features.bin", *(f"shards/{number:08d}.shard" for number in range(3))]
+
+
+def swapped(store: Path) -> None:
+    one, other = shard_path(store, 0), shard_path(store, 2)
+    first = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(first)
+
+
+def there_twice(store: Path) -> None:
+    shard_path(store, 7).write_bytes(shard_path(store, 1).read_bytes())
+
+
+def in_the_place_of_another(store: Path) -> None:
+    shard_path(store, 2).write_bytes(shard_path(store, 0).read_bytes())
+
+
+def no_shards(store: Path) -> None:
+    shutil.rmtree(store / "shards")
+
+
+def rows_swapped(store: Path) -> None:
+    data = (store / "features.bin").read_bytes()
+    (store / "features.bin").write_bytes(data[256:512] + data[:256] + data[512:])
+
+
+def leftovers(store: Path) -> None:
+    shard_path(store, 3).with_suffix(".part").write_bytes(b"half of an index")
+
+
+TO_ONE_FILE = [
+    pytest.param(partial(lambda damage, place, store: damage(store / place), damage, place), id=f"{place} {name}")
+    for place in PLACES
+    for damage, name in [(damage, damage.__name__) for damage in DAMAGES]
+]
+TO_INDEXES = [
+    pytest.param(lambda store, damage=damage: damage(shard_path(store, 1)), id=f"an index {damage.__name__}")
+    for damage in (replaced_by_a_folder, replaced_by_a_pipe)
+]
+TO_THE_STORE = [swapped, there_twice, in_the_place_of_another, no_shards, rows_swapped, leftovers]
+
+
+@pytest.mark.parametrize("damage", [*TO_ONE_FILE, *TO_INDEXES, *TO_THE_STORE])
+def test_what_is_damaged_is_computed_anew(
+    tmp_path: Path, small_shards: None, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
+) -> None:
+    """24 photos in three shards of eight, of 256 bytes each: whatever happens to the files, the right features."""
+    refs = photos_in(tmp_path / "photos", 24)
+    (tmp_path / "photos" / "p3.png").write_bytes(b"no photo")
+    whole = compute(refs, tmp_path / "photos", tmp_path / "whole")
+    compute(refs, tmp_path / "photos", tmp_path / "work")
+    damage(next((tmp_path / "work" / "photos").iterdir()))
+    for asked in (refs[:9], refs, refs):
+        told = Listening()
+        healed = compute(asked, tmp_path / "photos", tmp_path / "work", progress=told)
+        assert len(told.warnings) <= 1 and all("damaged" in line for line in told.warnings)
+        rows, expected = healed.rows_of(asked), whole.rows_of(asked)
+        readable = expected >= 0
+        assert ((rows >= 0) == readable).all()
+        np.testing.assert_allclose(healed.gather(rows[readable]), whole.gather(expected[readable]), rtol=0, atol=1e-6)
+        assert healed.digests[rows[readable]].tolist() == whole.digests[expected[readable]].tolist()
+        assert healed.unreadable.rows() == [("p3", "not a photo in a format that can be read")]
+    with decoded_photos(monkeypatch) as count:
+        compute(refs, tmp_path / "photos", tmp_path / "work")
+        assert count == [0]
+    assert not list((tmp_path / "work").rglob("*.part")) or damage is leftovers
+
+
+def test_zeros_in_the_place_of_features_are_told_of(tmp_path: Path) -> None:
+    refs = photos_in(tmp_path / "photos", 3)
+    compute(refs, tmp_path / "photos", tmp_path / "work")
+    zeroed(next((tmp_path / "work" / "photos").iterdir()) / "features.bin")
+    told = Listening()
+    compute(refs, tmp_path / "photos", tmp_path / "work", progress=told)
+    assert len(told.warnings) == 1 and "1 parts of the features kept there are damaged" in told.warnings[0]
+
+
+def test_temporary_files_of_dead_runs_go_with_the_next_shard(tmp_path: Path) -> None:
     refs = photos_in(tmp_path / "photos", 3)
     compute(refs[:2], tmp_path / "photos", tmp_path / "work")
-    folder = next((tmp_path / "work" / "photos").iterdir())
-    if damage == "index":
-        (folder / "shards" / "00000000.parquet").write_bytes(b"")
-    elif damage == "data":
-        os.truncate(folder / "features.bin", 40)
-    else:
-        (folder / "features.bin").unlink()
-    for asked in (refs[:2], refs):
-        with pytest.raises(NrlDedupError, match=rf"{folder.name}.*damaged.*Delete the folder"):
-            compute(asked, tmp_path / "photos", tmp_path / "work")
+    leftovers(next((tmp_path / "work" / "photos").iterdir()))
+    compute(refs, tmp_path / "photos", tmp_path / "work")
+    assert not list((tmp_path / "work").rglob("*.part"))
+
+
+def test_another_photo_under_the_same_name_is_another_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replaced by one of as many bytes, at another time; unreadable ones too, and in zips by their checksum."""
+    refs = photos_in(tmp_path / "photos", 3)
+    first, other = (BytesIO(), BytesIO())
+    for buffer, colour in ((first, "red"), (other, "blue")):
+        Image.new("RGB", (8, 8), colour).save(buffer, "BMP")
+    good, changed = first.getvalue(), other.getvalue()
+    path = tmp_path / "photos" / "p1.png"
+    expected = pooled(tiny_backbone(), centre_view(decode(changed))[None])
+
+    def put(data: bytes, time: int) -> None:
+        path.write_bytes(data)
+        os.utime(path, ns=(time, time))
+
+    for number, before in enumerate((good, b"x" * len(good))):
+        put(before, 10**18)
+        compute(refs, tmp_path / "photos", tmp_path / f"work{number}")
+        put(changed, 10**18 + 1)
+        with decoded_photos(monkeypatch) as count:
+            found = compute(refs, tmp_path / "photos", tmp_path / f"work{number}")
+            assert count == [1] and found.unreadable.is_empty()
+        np.testing.assert_allclose(found.gather(found.rows_of(["p1"])), expected, atol=1e-5)
+    for data in (good, changed):
+        with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+            archive.writestr("p1.bmp", data)
+        found = compute(["p1"], tmp_path / "photos.zip", tmp_path / "zipped")
+    np.testing.assert_allclose(found.gather(found.rows_of(["p1"])), expected, atol=1e-5)
+
+
+def test_features_of_an_earlier_version_are_named(tmp_path: Path) -> None:
+    refs = photos_in(tmp_path / "photos", 1)
+    compute(refs, tmp_path / "photos", tmp_path / "work")
+    store = next((tmp_path / "work" / "photos").iterdir())
+    older = store.with_name(store.name.replace(f"-v{VERSION}", "-v1"))
+    store.rename(older)
+    told = Listening()
+    compute(refs, tmp_path / "photos", tmp_path / "work", progress=told)
+    assert len(told.said) == 1 and f"{older.name} can be deleted" in told.said[0]
+    compute(refs, tmp_path / "photos", tmp_path / "work", progress=told)
+    assert len(told.said) == 1
 
 
 def test_zipped_photos_give_the_same_bytes(tmp_path: Path) -> None:
@@ -417,6 +573,7 @@ class Listening(Silent):
         self.steps: list[tuple[str, int]] = []
         self.done = 0
         self.warnings: list[str] = []
+        self.said: list[str] = []
 
     @contextmanager
     def task(self, what: str, total: int) -> Iterator["Listening"]:
@@ -428,6 +585,9 @@ class Listening(Silent):
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
 
 
 def test_progress_and_the_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

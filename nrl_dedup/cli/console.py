@@ -1,5 +1,6 @@
 """What a person sees: progress on standard error, results on standard output."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,12 +129,27 @@ def show_photo_use(bundle: "Bundle", ads: "Catalogue", folder: Path | None, imag
         show_photos_not_seen(str(bundle.folder), ads)
 
 
-def show_unreadable(unreadable: "pl.DataFrame") -> None:
-    """The photos that could not be read: the count, and the first ten."""
-    if len(unreadable):
-        warn(f"{len(unreadable):,} photos could not be read:")
-        for photo, reason in unreadable.head(LISTED).iter_rows():
-            messages.print(f"  {photo}: {reason}", markup=False)
+def show_unreadable(unreadable: "pl.DataFrame", folder: Path | None = None, wanted: int | None = None) -> None:
+    """The photos that could not be read: the count, the first ten of those that are there, and of those that are not
+    how many there are for each reason, with one whole path that was tried.
+
+    :param folder: the photo folder.
+    :param wanted: how many photos the ads have, where that is known.
+    """
+    from nrl_dedup.features.photos import ABSENCES
+
+    if unreadable.is_empty():
+        return
+    none_of = "none of " if len(unreadable) == wanted else ""
+    warn(f"{none_of}{len(unreadable):,} photos could {'' if none_of else 'not '}be read:")
+    absent = unreadable["reason"].is_in(list(ABSENCES.values()))
+    for (reason,), photos in unreadable.filter(absent).group_by("reason", maintain_order=True):
+        example = photos["photo"][0]
+        tried = "" if folder is None else f" (looked for as {os.path.normpath(folder.absolute() / example)})"
+        more = f"; {len(photos) - 1:,} more like it" if len(photos) > 1 else ""
+        messages.print(f"  {example}: {reason}{tried}{more}", markup=False)
+    for photo, reason in unreadable.filter(~absent).head(LISTED).iter_rows():
+        messages.print(f"  {photo}: {reason}", markup=False)
 
 
 def show_split(split: "Split") -> None:

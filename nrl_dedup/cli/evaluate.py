@@ -16,6 +16,7 @@ from nrl_dedup.cli.inputs import (
     device_option,
     images_option,
     pair_column_options,
+    photo_count,
     photo_folder,
     read_catalogue,
     read_labelled,
@@ -115,7 +116,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         with written_beside(options["json_path"]) as path:
             path.write_text(json.dumps(figures.as_json(), indent=1, allow_nan=False) + "\n", "utf-8")
     unreadable = pl.concat([prepared.unreadable for prepared in evaluation.prepared.values()])
-    show_unreadable(unreadable.unique(maintain_order=True))
+    show_unreadable(unreadable.unique(maintain_order=True), contenders[0].photo_folder, photo_count(ads))
     show_evaluation(figures, by_length=options["by_length"])
     if options["plots"]:
         from nrl_dedup.pictures import draw_pictures

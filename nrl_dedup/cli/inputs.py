@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.features.links import LINKS_FOLLOWED
 
 if TYPE_CHECKING:
     from nrl_dedup.catalogue import Catalogue
@@ -22,11 +23,29 @@ work_dir_option = click.option(
     help="Where photo features are kept between runs.  [default: the user's cache folder, nrl-dedup]",
 )
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-images_option = click.option(
-    "--images",
-    type=FILE,
-    help="The photo folder; Avito's zips are read in place.  [default: looked for beside the CSV]",
-)
+
+
+def images_option(command: Command) -> Command:
+    """Where the photos are, and whether links out of there are followed."""
+    command = click.option(
+        "--follow-links",
+        is_flag=True,
+        expose_value=False,
+        callback=_follow_links,
+        help="Read photos to which links in the photo folder lead, out of it too.",
+    )(command)
+    return click.option(
+        "--images",
+        type=FILE,
+        help="The photo folder, or a zip of it; Avito's zips are read in place.  [default: looked for beside the CSV]",
+    )(command)
+
+
+def _follow_links(_context: click.Context, _parameter: click.Parameter, allowed: bool) -> None:
+    """For the whole run: every photo folder that it opens asks the same variable."""
+    LINKS_FOLLOWED.set(allowed)
+
+
 backbone_weights_option = click.option(
     "--backbone-weights", type=FILE, help="The photo network's weights (.pth, .safetensors)."
 )
@@ -112,6 +131,11 @@ def photo_folder(images: Path | None, catalogue: Path) -> Path | None:
     from nrl_dedup.features.photos import find_photo_folder
 
     return images or find_photo_folder(catalogue)
+
+
+def photo_count(ads: "Catalogue") -> int:
+    """How many photos the ads name, each counted once."""
+    return ads.frame["photos"].explode().drop_nulls().n_unique()
 
 
 def work_dir(options: dict[str, Any]) -> Path:

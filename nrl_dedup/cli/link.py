@@ -15,6 +15,7 @@ from nrl_dedup.cli.inputs import (
     columns,
     device_option,
     images_option,
+    photo_count,
     photo_folder,
     read_catalogue,
     scorer_option,
@@ -102,5 +103,5 @@ def link(catalogue: Path, **options: Any) -> None:
             links.write_csv(path)
     with written_beside(options["output"]) as path:
         clusters.write_csv(path)
-    show_unreadable(linked.prepared.unreadable)
+    show_unreadable(linked.prepared.unreadable, images, photo_count(ads))
     show_linked(linked, ads, bundle, threshold)

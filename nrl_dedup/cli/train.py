@@ -15,6 +15,7 @@ from nrl_dedup.cli.inputs import (
     device_option,
     images_option,
     pair_column_options,
+    photo_count,
     photo_folder,
     read_catalogue,
     work_dir,
@@ -148,7 +149,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> None:
     given = (published, settings, resources, names)
     if many and labelled is not None:
         data = prepare_training(catalogue, labelled, *given, on_split=show_split, progress=progress)
-        show_unreadable(data.unreadable)
+        show_unreadable(data.unreadable, resources.photo_folder, photo_count(catalogue))
         bundle = _train_many(data, plan, output, device, progress, force=options["force"])
     else:
         trained = train_model(catalogue, labelled, *given, on_split=show_split, on_epoch=show_epoch, progress=progress)
@@ -156,7 +157,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> None:
         save_bundle(trained.bundle, trained.backbone, output, force=options["force"])
         if trained.interrupted:
             warn("stopped by Ctrl-C; the best epoch so far is kept.")
-        show_unreadable(trained.unreadable)
+        show_unreadable(trained.unreadable, resources.photo_folder, photo_count(catalogue))
         bundle = trained.bundle
     show_trained(bundle)
     _fit_pairs(catalogue, output, resources, progress)

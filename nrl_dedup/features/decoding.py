@@ -10,6 +10,7 @@ from PIL import ExifTags, Image
 
 # Only formats that Pillow decodes by itself: EPS, for one, would start Ghostscript on a stranger's file.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+MAX_BYTES = 256 * 2**20  # of a photo's file
 MAX_PIXELS = 89_478_485  # Pillow's own warning level: 256 MiB of RGB
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side keeps this many pixels, more than
 # any view needs (480): four times as fast for a photo straight from a telephone.

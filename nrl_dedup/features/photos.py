@@ -1,9 +1,7 @@
-"""Finding an ad's photos below a folder, and reading them; never anything outside it."""
+"""Finding an ad's photos below a folder or in a zip, and reading them; never anything outside it."""
 
-import os
 import posixpath
 import re
-import stat
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,21 +10,36 @@ import numpy as np
 from jaxtyping import Int64
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.decoding import UnreadablePhoto, decode
-from nrl_dedup.features.photo_zip import PhotoZip, avito_path
+from nrl_dedup.features.decoding import MAX_BYTES, UnreadablePhoto, decode
+from nrl_dedup.features.links import LINKS_FOLLOWED
+from nrl_dedup.features.photo_rules import Surroundings, is_url, meanings
+from nrl_dedup.features.photo_tree import (
+    LINKED_OUTSIDE,
+    LISTINGS,
+    NOT_FOUND,
+    OUTSIDE,
+    DiskTree,
+    Found,
+    Names,
+    PhotoTree,
+    has_ending,
+    leaves,
+)
+from nrl_dedup.features.photo_zip import PhotoZip, ZipTree, avito_path
 
 __all__ = ["NOT_FOUND", "OUTSIDE", "PhotoFolder", "UnreadablePhoto", "decode", "find_photo_folder"]
 
-NOT_FOUND = -1
-OUTSIDE = -2
-ABSENCES = {NOT_FOUND: "not found", OUTSIDE: "leaves the photo folder"}
+AT_A_URL = -4
+ABSENCES = {
+    NOT_FOUND: "not found",
+    OUTSIDE: "leaves the photo folder",
+    LINKED_OUTSIDE: "leaves the photo folder by a link (--follow-links reads it)",
+    AT_A_URL: "not found; it looks like a URL: fetch the photos, and name their files",
+}
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 AVITO_REFERENCE = re.compile(r"(?:Images_\d/\d{1,2}/)?(0|[1-9]\d{0,17})(?:\.jpg)?", re.ASCII)
 AVITO_PARTS = [f"Images_{d}" for d in range(10)]
 USUAL_FOLDERS = ("images", "imgs", "photos")
-MAX_BYTES = 256 * 2**20
-LISTINGS = 1024  # folders whose names are remembered at a time
 
 
 def find_photo_folder(catalogue_path: Path) -> Path | None:
@@ -38,141 +51,146 @@ def find_photo_folder(catalogue_path: Path) -> Path | None:
     return next((beside / name for name in USUAL_FOLDERS if (beside / name).is_dir()), None)
 
 
-Place = str | tuple[PhotoZip, int] | None
-
-
 class PhotoFolder:
-    """A folder of photos, found by an image id, a file name or a relative path, with or without its ending.
+    """A folder of photos, or a zip of them, found by an image id, a file name or a path, with or without its ending.
 
-    A whole number i is first looked for in Avito's layout: `Images_{d}/{n}/{i}.jpg` (n = i mod 100, d = n div 10),
-    unpacked, then inside `Images_{d}.zip`. Everything else, and a number that is not there, is a path below the
-    folder: the exact name, the name with its ending in other capitals, or, for a name without an ending, the first
-    of `ENDINGS` that exists. A path or a link that leaves the folder is never opened. Safe to share by threads.
+    A reference is taken as each of `photo_rules.meanings` in turn. A whole number i is first looked for in Avito's
+    layout: `Images_{d}/{n}/{i}.jpg` (n = i mod 100, d = n div 10), unpacked, then inside `Images_{d}.zip`. Everything
+    else, and a number that is not there, is a path: that very file, else one that differs in the capitals of its
+    ending or has an ending added. If nothing is found, other capitals and accents are tried. A path or a link that
+    leaves the folder is never opened, except a link where the user allows it. Safe to share by threads.
 
-    :raises NrlDedupError: there is no such folder, or one of its `Images_N.zip` is damaged.
+    :param beside: the folder of the catalogue, which references may start from.
+    :param follow_links: whether links out of the folder are followed; None: as `LINKS_FOLLOWED` says.
+    :raises NrlDedupError: there is no such folder, or a zip in it is damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
-            raise NrlDedupError(f"--images {folder}: no such folder.")
+    def __init__(self, folder: Path, *, beside: Path | None = None, follow_links: bool | None = None) -> None:
+        follow = LINKS_FOLLOWED.get() if follow_links is None else follow_links
         self.folder = folder.resolve()
-        self._unpacked = {part for part in AVITO_PARTS if (self.folder / part).is_dir()}
-        zips = ((part, self.folder / f"{part}.zip") for part in AVITO_PARTS)
-        self._zips = {part: PhotoZip(path) for part, path in zips if path.is_file()}
-        # Of each instance, so that they go when it goes.
-        self._stays_inside = lru_cache(LISTINGS)(self._resolve)
-        self._listing = lru_cache(LISTINGS)(self._list)
+        self.around = Surroundings.of(folder, beside)
+        self._tree: PhotoTree
+        self._zips: dict[str, PhotoZip | None] = {}  # None: a link out of the folder
+        self._unpacked = set(AVITO_PARTS)
+        if folder.is_dir():
+            disk = self._tree = DiskTree(folder, follow_links=follow)
+            self._unpacked = {part for part in AVITO_PARTS if (self.folder / part).is_dir()}
+            zips = ((part, self.folder / f"{part}.zip") for part in AVITO_PARTS)
+            inside = ((part, path, disk.contains(str(path.resolve()))) for part, path in zips if path.is_file())
+            self._zips = {part: PhotoZip(path) if may_be_read else None for part, path, may_be_read in inside}
+        elif folder.is_file():
+            self._tree = _zip_tree(folder)
+        else:
+            raise NrlDedupError(f"--images {folder}: no such folder.")
+        self._alike = lru_cache(LISTINGS)(self._alike_folder)
 
     def sizes(self, refs: Sequence[str]) -> Int64[np.ndarray, "refs"]:
-        """The size of each photo in bytes; -1 where it is not found, -2 where it leaves the folder.
+        """The size of each photo in bytes; below 0, a key of `ABSENCES`, where it is not there.
 
         One look at the disk for each photo; sorted references keep those looks close together.
         """
-        return np.fromiter((self._locate(ref)[0] for ref in refs), dtype=np.int64, count=len(refs))
+        return self.stamps(refs)[0]
+
+    def stamps(self, refs: Sequence[str]) -> tuple[Int64[np.ndarray, "refs"], Int64[np.ndarray, "refs"]]:
+        """The size of each photo as `sizes` gives it, and when it last changed: in nanoseconds, in a zip its CRC-32.
+        As long as both stay, the photo is taken for the same."""
+        sizes, changed = (np.zeros(len(refs), np.int64) for _ in range(2))
+        for place, ref in enumerate(refs):
+            found = self._locate(ref)
+            sizes[place], changed[place] = found[:2]
+        return sizes, changed
 
     def read(self, ref: str) -> bytes:
         """The photo's bytes, as they are in its file.
 
         :raises UnreadablePhoto: not found, outside the folder, larger than `MAX_BYTES`, or not readable.
         """
-        size, place = self._locate(ref)
-        if size > MAX_BYTES:
+        found = self._locate(ref)
+        if not found.there:
+            raise UnreadablePhoto(ABSENCES[found.size])
+        if found.size > MAX_BYTES:
             raise UnreadablePhoto(f"a file of more than {MAX_BYTES:,} bytes")
-        try:
-            if isinstance(place, str):
-                return Path(place).read_bytes()
-            if place is not None:
-                archive, image = place
-                return archive.read(image)
-        except OSError as error:
-            raise UnreadablePhoto(f"cannot be read ({error.strerror})") from error
-        raise UnreadablePhoto(ABSENCES[size])
+        archive, place = found.place if isinstance(found.place, tuple) else (self._tree, found.place)
+        return archive.read(place)
 
-    def _locate(self, ref: str) -> tuple[int, Place]:
-        """The size of a photo and where it is: a path, or a zip and the id in it; a negative size for nowhere."""
-        number = AVITO_REFERENCE.fullmatch(ref)
+    def names(self, folder: str) -> Names:
+        """What lies in a folder below this one; nothing in one that is not there."""
+        return self._tree.names(folder)
+
+    def _locate(self, ref: str) -> Found:
+        missed, paths = NOT_FOUND, meanings(ref, self.around)
+        for look in (self._as_named, self._alike_named):
+            for path in paths:
+                found = look(path)
+                if found.size >= 0:
+                    return found
+                missed = min(missed, found.size)
+        return Found(AT_A_URL if missed == NOT_FOUND and is_url(ref) else missed)
+
+    def _as_named(self, path: str) -> Found:
+        number = AVITO_REFERENCE.fullmatch(path)
         if number:
-            found = self._locate_image(int(number[1]), ref)
-            if found[0] != NOT_FOUND:
+            found = self._avito_photo(int(number[1]), path)
+            if found.size != NOT_FOUND:
                 return found
-        return self._locate_path(ref)
+        folder, name = posixpath.split(path)
+        found = Found(NOT_FOUND)
+        if has_ending(name):  # the usual case is this one look at the disk
+            found = self._tree.find(path)
+            if found.size != NOT_FOUND:
+                return found
+        best = self._tree.names(folder).best_file(name)
+        if best is None and has_ending(name):
+            return found
+        return self._tree.find(posixpath.join(folder, best or name))
 
-    def _locate_image(self, image: int, ref: str) -> tuple[int, Place]:
+    def _avito_photo(self, image: int, ref: str) -> Found:
         path = avito_path(image)
         if "/" in ref and ref.removesuffix(".jpg") != path.removesuffix(".jpg"):
-            return NOT_FOUND, None
+            return Found(NOT_FOUND)
         part = path.partition("/")[0]
         if part in self._unpacked:
-            found = self._stat(path)
-            if found[0] != NOT_FOUND:
+            found = self._tree.find(path)
+            if found.size != NOT_FOUND:
                 return found
-        archive = self._zips.get(part)
-        size = NOT_FOUND if archive is None else archive.size(image)
-        return (NOT_FOUND, None) if archive is None or size < 0 else (size, (archive, image))
+        if part not in self._zips:
+            return Found(NOT_FOUND)
+        archive = self._zips[part]
+        if archive is None:
+            return Found(LINKED_OUTSIDE)
+        found = archive.find(image)
+        return found._replace(place=(archive, found.place))
 
-    def _locate_path(self, ref: str) -> tuple[int, Place]:
-        path = posixpath.normpath(ref)
-        if path.startswith(("/", "../")) or path == "..":
-            return OUTSIDE, None
+    def _alike_named(self, path: str) -> Found:
+        if leaves(path):
+            return Found(OUTSIDE)
         folder, name = posixpath.split(path)
-        if not self._stays_inside(folder):
-            return OUTSIDE, None
-        found = _best_name(self._listing(folder), name)
-        return (NOT_FOUND, None) if found is None else self._stat(posixpath.join(folder, found))
+        there = self._alike(folder)
+        if there is None:
+            return Found(NOT_FOUND)
+        return self._tree.find(posixpath.join(there, self._tree.names(there).alike_file(name) or name))
 
-    def _stat(self, path: str) -> tuple[int, Place]:
-        """The size of the file at a path below the folder."""
-        if not self._stays_inside(posixpath.dirname(path)):
-            return OUTSIDE, None
-        full = f"{self.folder}/{path}"  # strings: pathlib would double the time of ten million of these
-        try:
-            found = os.lstat(full)
-            if stat.S_ISLNK(found.st_mode):
-                if not self._contains(os.path.realpath(full)):
-                    return OUTSIDE, None
-                found = os.lstat(os.path.realpath(full))
-        except (OSError, ValueError):
-            return NOT_FOUND, None
-        return (found.st_size, full) if stat.S_ISREG(found.st_mode) else (NOT_FOUND, None)
-
-    def _resolve(self, folder: str) -> bool:
-        """Whether this folder below ours is still there after its links are followed."""
-        try:
-            return self._contains(os.path.realpath(self.folder / folder))
-        except (OSError, ValueError):
-            return True  # a name that the disk cannot have: not found, rather than outside
-
-    def _contains(self, path: str) -> bool:
-        return Path(path).is_relative_to(self.folder)
-
-    def _list(self, folder: str) -> dict[str, tuple[str, ...]]:
-        """The files of a folder, by their names without ending; one reading in place of a look for each ending."""
-        names: dict[str, tuple[str, ...]] = {}
-        try:
-            with os.scandir(self.folder / folder) as entries:
-                for entry in entries:
-                    if not entry.is_dir(follow_symlinks=False):
-                        stem = _stem(entry.name)
-                        names[stem] = (*names.get(stem, ()), entry.name)
-        except (OSError, ValueError):
-            return {}
-        return names
+    def _alike_folder(self, folder: str) -> str | None:
+        """The folder that differs from this path in capitals and accents alone."""
+        there = ""
+        for part in filter(None, folder.split("/")):
+            found = self._tree.names(there).alike_folder(part)
+            if found is None:
+                return None
+            there = posixpath.join(there, found)
+        return there
 
 
-def _stem(name: str) -> str:
-    """The name without its ending, where that is one of a photo's."""
-    stem, dot, ending = name.rpartition(".")
-    return stem if f"{dot}{ending}".lower() in ENDINGS else name
-
-
-def _best_name(listing: dict[str, tuple[str, ...]], name: str) -> str | None:
-    """The file that `name` means: itself, else with its ending in other capitals, else with an ending added; of
-    several, the first of `ENDINGS`, then the first in the order of their letters."""
-    stem = _stem(name)
-    same_stem = listing.get(stem, ())
-    if name in same_stem:
-        return name
-    ending = name[len(stem) :].lower()
-    alike = [found for found in same_stem if found[len(stem) :].lower() == ending]
-    longer = sorted(listing.get(name, ()), key=lambda found: (ENDINGS.index(found[len(name) :].lower()), found))
-    return next(iter([*sorted(alike), *longer]), None)
+def _zip_tree(path: Path) -> ZipTree:
+    """:raises NrlDedupError: the file is no zip."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+    except OSError as error:
+        raise NrlDedupError(f"--images {path}: cannot be read ({error.strerror}).") from error
+    if start != b"PK":
+        raise NrlDedupError(
+            f"--images {path}: no such folder; this is a file, and no zip either. Name the folder of the photos, or a "
+            "zip of them."
+        )
+    return ZipTree(path)

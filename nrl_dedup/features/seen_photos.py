@@ -12,6 +12,7 @@ import torch
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.ads import AdPhotos, readable_photos
 from nrl_dedup.features.backbones import Backbone
+from nrl_dedup.features.photo_cells import whole_names
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.placeholders import Placeholder, find_placeholders
 from nrl_dedup.features.sketch_store import PhotoSketches, compute_sketches
@@ -78,7 +79,7 @@ def look_at_photos(
         progress=progress,
     )
     with clock.stage("photos"):
-        photos = readable_photos(catalogue["photos"], settings, compute)
+        photos = readable_photos(whole_names(catalogue["photos"], folder), settings, compute)
     unreadable = photos.centre.unreadable
     if not len(photos.rows):
         return SeenPhotos(unreadable=unreadable)

@@ -13,12 +13,13 @@ from jaxtyping import Int64, Shaped
 
 from nrl_dedup.features.decoding import UnreadablePhoto, decode, quiet_pillow
 from nrl_dedup.features.extraction import READERS, SHARD
+from nrl_dedup.features.kept_photos import keep, stamped
 from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.shards import INDEX, ShardStore, ShardWriter, row_count
+from nrl_dedup.features.shards import INDEX, PHOTO, ShardStore, ShardWriter
 from nrl_dedup.features.sketches import SKETCH, sketch
 from nrl_dedup.progress import SILENT, Progress
 
-VERSION = 1  # of decoding, sketches and layout
+VERSION = 2  # of decoding, sketches and layout
 
 
 @dataclass(frozen=True)
@@ -41,35 +42,27 @@ def compute_sketches(
     """The sketches of all photos named by `refs`; those that `work_dir` lacks are made now, 356 bytes each.
 
     Kept as network features are: shards of 256 photos, and a run that was killed goes on; a photo is known by its
-    reference and its size; one whose bytes cannot be decoded is remembered, one that cannot be read is tried again.
+    reference, its size and when it last changed; one whose bytes cannot be decoded is remembered, one that cannot be
+    read is tried again.
 
     :raises NrlDedupError: the work directory cannot be written, or is in use by another run.
     """
     where = sha256(str(folder.folder).encode("utf-8", "surrogateescape")).hexdigest()[:12]
     store = ShardStore(work_dir / "photos" / f"sketch-{where}-v{VERSION}", (), SKETCH)
-    asked = pl.Series("photo", refs, dtype=pl.String).drop_nulls().unique().sort()
-    sized = asked.to_frame().with_columns(size=pl.Series(folder.sizes(asked.to_list())))
-    there = sized.filter(pl.col("size") >= 0)
-    if not _missing(there, store).is_empty():
-        with store.writing() as writer:
-            _make_all(_missing(there, store), folder, writer, progress)
-    index = store.index()
-    known = sized.join(index, on=["photo", "size"], how="inner").filter(pl.col("row") >= 0).sort("photo")
-    return PhotoSketches(known.select("photo", "row"), store.rows(row_count(index)))
+    known = keep(stamped(refs, folder), store, partial(_make_all, folder, progress), progress)
+    readable = known.filter(pl.col("row") >= 0).sort("photo")
+    return PhotoSketches(readable.select("photo", "row"), store.rows()[0])
 
 
-def _missing(there: pl.DataFrame, store: ShardStore) -> pl.DataFrame:
-    return there.join(store.index(), on=["photo", "size"], how="anti").sort("photo")
-
-
-def _make_all(missing: pl.DataFrame, folder: PhotoFolder, writer: ShardWriter, progress: Progress) -> None:
+def _make_all(folder: PhotoFolder, progress: Progress, missing: pl.DataFrame, writer: ShardWriter) -> None:
     with (
         quiet_pillow(),
         ThreadPoolExecutor(READERS) as pool,
         progress.task("photo sketches", len(missing)) as task,
     ):
         for shard in missing.iter_slices(SHARD):
-            made = [photo for photo in pool.map(partial(_make, folder), shard.iter_rows()) if photo is not None]
+            every = pool.map(partial(_make, folder), shard.select(PHOTO).iter_rows())
+            made = [photo for photo in every if photo is not None]
             if made:
                 sketches = [found for found, _ in made if found is not None]
                 index = pl.DataFrame([row for _, row in made], schema=INDEX, orient="row")
@@ -79,7 +72,7 @@ def _make_all(missing: pl.DataFrame, folder: PhotoFolder, writer: ShardWriter, p
             task.advance(len(shard))
 
 
-def _make(folder: PhotoFolder, photo: tuple[str, int]) -> tuple[np.ndarray | None, tuple] | None:
+def _make(folder: PhotoFolder, photo: tuple[str, int, int]) -> tuple[np.ndarray | None, tuple] | None:
     """A sketch and its row of `INDEX`, whose `row` is 0 for a photo that has one; None: not read this time."""
     try:
         data = folder.read(photo[0])

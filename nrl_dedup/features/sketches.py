@@ -21,7 +21,7 @@ SKETCH = np.dtype(
         ("hashes", "<u8", (VIEWS,)),  # whole, mirrored, its middle, its middle mirrored
         ("layout", "u1", (LAYOUT, LAYOUT, 3)),  # mean RGB of each cell
         ("colours", "u1", (int(np.prod(HSV_BINS)),)),  # sqrt of each bin's share of the pixels, 255 for 1
-        ("width", "<u2"),
+        ("width", "<u2"),  # in pixels, the largest number that this holds for any more
         ("height", "<u2"),
     ]
 )
@@ -40,7 +40,7 @@ def sketch(image: Image.Image) -> Shaped[np.ndarray, ""]:
     made["hashes"] = perceptual_hashes(image)
     made["layout"] = np.rint(means)
     made["colours"] = np.rint(np.sqrt(shares) * 255)
-    made["width"], made["height"] = image.size
+    made["width"], made["height"] = np.minimum(image.size, np.iinfo(np.uint16).max)
     return made
 
 

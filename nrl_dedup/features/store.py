@@ -15,12 +15,13 @@ from jaxtyping import Float32, Int64, Shaped, UInt64
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import Backbone
 from nrl_dedup.features.extraction import Job, extract, forecast
+from nrl_dedup.features.kept_photos import keep, stamped
 from nrl_dedup.features.kinds import KINDS, Kind
 from nrl_dedup.features.photos import ABSENCES, PhotoFolder
-from nrl_dedup.features.shards import ShardStore, row_count
+from nrl_dedup.features.shards import ShardStore, ShardWriter
 from nrl_dedup.progress import SILENT, Progress
 
-VERSION = 1  # of decoding, views and layout: features of another version are not taken for these
+VERSION = 2  # of decoding, views and layout: features of another version are not taken for these
 BATCH = {"cpu": 32, "cuda": 128}
 
 
@@ -79,9 +80,10 @@ def compute_features(
 
     Each backbone, kind, photo folder and plan of views has a store of its own. Photos that it lacks are taken in
     the order of their references in shards of 256; each finished shard is kept, so a run that was killed goes on
-    at the same shard, and the batches of a shard depend on its photos alone. A photo is known by its reference and
-    its size. One whose bytes cannot be decoded is remembered with the reason; one that was not found, lies outside
-    the folder or could not be read is looked for again next time.
+    at the same shard, and the batches of a shard depend on its photos alone. A photo is known by its reference, its
+    size and when it last changed. One whose bytes cannot be decoded is remembered with the reason; one that was not
+    found, lies outside the folder or could not be read is looked for again next time. A shard that does not fit its
+    digest is computed anew.
 
     :param views: 0 for the centre view, or how many training views of each photo, drawn from `seed`, the
         reference and the number of the view.
@@ -92,17 +94,16 @@ def compute_features(
     job = Job(folder, backbone, KINDS[kind], views, seed, BATCH[device.type])
     dtype, shape = job.stored
     store = ShardStore(work_dir / "photos" / _store_name(job, kind), shape, dtype)
-    asked = pl.Series("photo", refs, dtype=pl.String).drop_nulls().unique().sort()
-    sized = asked.to_frame().with_columns(size=pl.Series(folder.sizes(asked.to_list())))
-    there = sized.filter(pl.col("size") >= 0)
-    passing = pl.DataFrame(schema={"photo": pl.String, "reason": pl.String})
-    if not _missing(there, store).is_empty():
-        with store.writing() as writer:
-            missing = _missing(there, store)
-            _check_room(store, len(missing))
-            forecast(job, len(missing), progress)
-            passing = extract(job, missing, writer, progress)
-    return _features(sized, store, passing, job)
+    photos = stamped(refs, folder)
+    passing = [pl.DataFrame(schema={"photo": pl.String, "reason": pl.String})]
+
+    def make(missing: pl.DataFrame, writer: ShardWriter) -> None:
+        _check_room(store, len(missing))
+        forecast(job, len(missing), progress)
+        passing.append(extract(job, missing, writer, progress))
+
+    known = keep(photos, store, make, progress)
+    return _features(photos, known, store, pl.concat(passing), job)
 
 
 def _store_name(job: Job, kind: str) -> str:
@@ -111,23 +112,19 @@ def _store_name(job: Job, kind: str) -> str:
     return f"{job.backbone.row.name}-{job.backbone.fingerprint[:12]}-{kind}-{where}-{plan}-v{VERSION}"
 
 
-def _missing(there: pl.DataFrame, store: ShardStore) -> pl.DataFrame:
-    return there.join(store.index(), on=["photo", "size"], how="anti").sort("photo")
-
-
-def _features(sized: pl.DataFrame, store: ShardStore, passing: pl.DataFrame, job: Job) -> PhotoFeatures:
-    index = store.index()
-    known = sized.join(index, on=["photo", "size"], how="inner").sort("photo")
-    absent = sized.filter(pl.col("size") < 0).select(
+def _features(
+    photos: pl.DataFrame, known: pl.DataFrame, store: ShardStore, passing: pl.DataFrame, job: Job
+) -> PhotoFeatures:
+    absent = photos.filter(pl.col("size") < 0).select(
         "photo", reason=pl.col("size").replace_strict(ABSENCES, return_dtype=pl.String)
     )
     undecodable = known.filter(pl.col("row") < 0).select("photo", "reason")
-    rows = index.filter(pl.col("row") >= 0).sort("row")
+    stored, digests = store.rows()
     return PhotoFeatures(
-        photos=known.filter(pl.col("row") >= 0).select("photo", "row"),
+        photos=known.filter(pl.col("row") >= 0).select("photo", "row").sort("photo"),
         unreadable=pl.concat([absent, undecodable, passing]).sort("photo"),
-        digests=rows["digest"].to_numpy(),
-        stored=store.rows(row_count(index)),
+        digests=digests,
+        stored=stored,
         kind=job.kind,
         shape=job.kind.shape(job.backbone.row),
     )

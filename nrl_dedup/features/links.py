@@ -1,0 +1,6 @@
+"""Whether links that lead out of a photo folder are followed: said once, for the whole run."""
+
+from contextvars import ContextVar
+
+LINKS_FOLLOWED: ContextVar[bool] = ContextVar("LINKS_FOLLOWED", default=False)
+"""What a `PhotoFolder` goes by that is not told otherwise; the command line sets it from `--follow-links`."""

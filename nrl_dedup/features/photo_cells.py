@@ -1,0 +1,88 @@
+"""A cell of several photos that is one name: `Sofa, grey.jpg` is cut at its comma, unless a file is called so."""
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from nrl_dedup.features.photo_rules import meanings
+from nrl_dedup.features.photo_tree import ENDINGS
+from nrl_dedup.features.photos import PhotoFolder
+
+SEPARATORS = re.compile(r"\s*[,;|]\s*")  # those at which a catalogue cuts a cell
+FOLDER = r"^(.*[/\\])?"  # of a reference, with the slash at its end
+ENDING = rf"(?i)(?:{'|'.join(re.escape(ending) for ending in ENDINGS)})$"
+
+
+@dataclass(frozen=True)
+class CutName:
+    """A name with a separator in it: what a catalogue makes of it, and the name itself."""
+
+    pieces: tuple[str, ...]  # the first with its folder
+    path: str
+    is_folder: bool
+
+    def starts(self, parts: Sequence[str]) -> str | None:
+        """The whole reference, if the parts begin with the pieces of this name."""
+        if len(parts) < len(self.pieces) or tuple(parts[: len(self.pieces) - 1]) != self.pieces[:-1]:
+            return None
+        last, piece = parts[len(self.pieces) - 1], self.pieces[-1]
+        if self.is_folder:
+            return self.path + last[len(piece) :] if last.startswith((f"{piece}/", f"{piece}\\")) else None
+        return self.path if last in (piece, re.sub(ENDING, "", piece)) else None
+
+
+def whole_names(photos: pl.Series, folder: PhotoFolder) -> pl.Series:
+    """The photo references of each ad; where several in a row are the parts of one name in the folder, that name.
+
+    A cut leaves a part without an ending ahead of another, so only ads with such a part are looked at, and of the
+    disk only the folders of these parts, each once.
+
+    :param photos: a list of references for each ad, cut at separators; null counts as none.
+    """
+    parts = pl.DataFrame({"photo": photos}).with_row_index("row").filter(pl.col("photo").list.len() > 1)
+    parts = parts.explode("photo").filter(pl.col("row") == pl.col("row").shift(-1))  # all but an ad's last
+    parts = parts.filter(~pl.col("photo").str.contains(ENDING))
+    names = _cut_names(parts["photo"].str.extract(FOLDER).fill_null("").unique().sort(), folder)
+    if not names:
+        return photos
+    rows = parts.filter(pl.col("photo").is_in(list(names)))["row"].unique()
+    joined = {row: _joined(photos[row].to_list(), names) for row in rows}
+    changed = pl.DataFrame(
+        {"row": list(joined), "whole": list(joined.values())}, schema={"row": rows.dtype, "whole": photos.dtype}
+    )
+    every = pl.DataFrame({"photo": photos}).with_row_index("row")
+    every = every.join(changed, on="row", how="left", maintain_order="left")
+    return every.select(pl.coalesce("whole", "photo").alias(photos.name)).to_series()
+
+
+def _cut_names(starts: pl.Series, folder: PhotoFolder) -> dict[str, list[CutName]]:
+    """The names that a separator cuts, by their first pieces, in the folders that references start with."""
+    names: dict[str, list[CutName]] = {}
+    for start in starts:
+        for name in _in_folder(start, folder):
+            names.setdefault(name.pieces[0], []).append(name)
+    for same_start in names.values():
+        same_start.sort(key=lambda name: (-len(name.pieces), name.path))  # the longest first
+    return names
+
+
+def _in_folder(start: str, folder: PhotoFolder) -> Iterator[CutName]:
+    for where in dict.fromkeys(posixpath.dirname(path) for path in meanings(f"{start}x", folder.around)):
+        names = folder.names(where)
+        for name in names:
+            pieces = [piece for piece in SEPARATORS.split(name.strip()) if piece]
+            if len(pieces) > 1:
+                yield CutName((start + pieces[0], *pieces[1:]), start + name, name in names.folders)
+
+
+def _joined(parts: list[str], names: dict[str, list[CutName]]) -> list[str]:
+    whole = []
+    while parts:
+        found = ((name, name.starts(parts)) for name in names.get(parts[0], ()))
+        name, ref = next(((name, ref) for name, ref in found if ref is not None), (None, parts[0]))
+        whole.append(ref)
+        parts = parts[1 if name is None else len(name.pieces) :]
+    return list(dict.fromkeys(whole))

@@ -1,0 +1,106 @@
+"""What a photo reference may mean: the table of rules by which it becomes paths below the photo folder."""
+
+import os
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+QUOTES = " \t\"'`“”„«»‘’"
+# pandas writes whole numbers as 17.0 where the column has gaps.
+FLOAT_NAME = re.compile(r"(?P<number>(?:^|.*/)\d+)\.0+(?P<ending>(?:\.[A-Za-z]{3,4})?)", re.ASCII | re.DOTALL)
+WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+AS_IN_URL = re.compile(r"%[0-9A-Fa-f]{2}|\.\w{3,4}[?#]")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where the photo folder lies, by all names that it has, and where the catalogue lies, if that is known."""
+
+    folders: tuple[str, ...]  # absolute paths
+    beside: str | None = None
+
+    @classmethod
+    def of(cls, folder: Path, beside: Path | None = None) -> "Surroundings":
+        """The folder as it is named and with its links followed; of a zip also the name without `.zip`."""
+        named = (os.path.abspath(folder), os.path.realpath(folder))  # noqa: PTH100 - keeps links, as written
+        bare = (path.removesuffix(".zip") for path in named)
+        folders = (path.rstrip("/") for path in (*named, *bare))
+        return cls(tuple(dict.fromkeys(folders)), None if beside is None else os.path.realpath(beside))
+
+    def inside(self, path: str) -> list[str]:
+        """An absolute path as one from the folder; none, if it does not lie there."""
+        return [path[len(folder) + 1 :] for folder in self.folders if path.startswith(f"{folder}/")]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Those of the folder and of all that it lies in."""
+        return frozenset(name for folder in self.folders for name in folder.split("/"))
+
+
+def without_quotes(ref: str, _: Surroundings) -> list[str]:
+    """ "a.jpg" -> a.jpg"""
+    return [ref.strip(QUOTES)]
+
+
+def slashes(ref: str, _: Surroundings) -> list[str]:
+    """sub\\a.jpg -> sub/a.jpg"""
+    return [ref.strip(QUOTES).replace("\\", "/")] if "\\" in ref else []
+
+
+def absolute_inside(ref: str, around: Surroundings) -> list[str]:
+    """/data/images/a.jpg -> a.jpg, where the folder is /data/images."""
+    return around.inside(posixpath.normpath(ref)) if ref.startswith("/") else []
+
+
+def without_own_name(ref: str, around: Surroundings) -> list[str]:
+    """images/a.jpg, data/images/a.jpg or ../images/a.jpg -> a.jpg, where the folder is /data/images."""
+    parts = [part for part in posixpath.normpath(ref).split("/") if part != ".."]
+    if not parts or parts[0] not in around.names:
+        return []
+    owned = ((folder.split("/"), length) for folder in around.folders for length in range(len(parts) - 1, 0, -1))
+    return ["/".join(parts[length:]) for own, length in owned if own[-length:] == parts[:length]]
+
+
+def beside_catalogue(ref: str, around: Surroundings) -> list[str]:
+    """The reference is a path from where the catalogue lies, and ends inside the folder."""
+    if around.beside is None or ref.startswith("/"):
+        return []
+    return around.inside(posixpath.normpath(f"{around.beside}/{ref}"))
+
+
+def whole_number(ref: str, _: Surroundings) -> list[str]:
+    """17.0 -> 17, and 17.0.jpg -> 17.jpg"""
+    match = FLOAT_NAME.fullmatch(ref) if ".0" in ref else None
+    return [match["number"] + match["ending"]] if match else []
+
+
+Rule = Callable[[str, Surroundings], list[str]]
+
+# Each step takes what the step before left or made, and adds what its rules make of that: an absolute path may have
+# backslashes. What a rule does not apply to, it makes nothing of.
+STEPS: tuple[tuple[Rule, ...], ...] = (
+    (without_quotes, slashes),
+    (absolute_inside, without_own_name, beside_catalogue),
+    (whole_number,),
+)
+
+
+def meanings(ref: str, around: Surroundings) -> list[str]:
+    """All that the reference may mean, normalised, the likeliest first, each once: as written, then by the rules.
+
+    What has a scheme (`https://...`) is looked for as written alone: no rule makes a file of it.
+    """
+    if WITH_SCHEME.match(ref):
+        return [posixpath.normpath(ref)]
+    meant = [ref]
+    for rules in STEPS:
+        meant = [each for one in meant for each in (one, *(made for rule in rules for made in rule(one, around)))]
+    return list(dict.fromkeys(map(posixpath.normpath, meant)))
+
+
+def is_url(ref: str) -> bool:
+    """Whether it looks as in a web page: with a scheme, a query, or percent-encoded letters."""
+    return WITH_SCHEME.match(ref) is not None or AS_IN_URL.search(ref) is not None
