@@ -32,6 +32,7 @@ MOST = {
     "held_out.parquet": 1 << 30,
     "backbone.safetensors": 1 << 30,  # the largest of the photo networks has a quarter of it
 }
+EPOCH = {"number", "train_loss", "valid_loss", "train_ap", "valid_ap", "seconds"}
 SIDES = ("train", "valid", "test")
 _MOST_PATH = 4_096  # letters
 _FIGURES = (int, float)
@@ -80,7 +81,7 @@ def check_about(about: Mapping[str, Any], settings: Settings) -> None:
         _check(ok and (name != "deviation" or min(values) > 0), f"baseline.{name}", "two finite numbers", values)
     _check(_is_figure(about["baseline"].get("intercept")), "baseline.intercept", "a finite number", None)
     for epoch in about["epochs"]:
-        _check(isinstance(epoch, dict), "epochs", "an object each", epoch)
+        _check(isinstance(epoch, dict) and epoch.keys() == EPOCH, "epochs", f"{', '.join(sorted(EPOCH))} each", epoch)
         for name, value in epoch.items():
             unknown = value is None and name.endswith("_ap")
             _check(unknown or _is_figure(value), f"epochs.{name}", "a finite number", value)

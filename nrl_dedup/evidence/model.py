@@ -134,7 +134,8 @@ def load_pair_model(folder: Path) -> PairModel:
         about = read_json(folder / _ABOUT, _MOST_ABOUT)
         version = about.get("version") if isinstance(about, dict) else None
         if type(version) is not int or version != VERSION:
-            raise NrlDedupError(f"{_ABOUT}: of version {version}; this program reads version {VERSION}. Train again.")
+            found = version if type(version) is int else "none"
+            raise NrlDedupError(f"{_ABOUT}: of version {found}; this program reads version {VERSION}. Train again.")
         views, described = about["views"], about["forests"]
         _check_forests(views, described)
         forests = {name: _load_forest(folder / name, **columns) for name, columns in described.items()}
@@ -150,7 +151,7 @@ def load_pair_model(folder: Path) -> PairModel:
         )
     except (LookupError, TypeError, ValueError, AttributeError, NrlDedupError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
-        raise NrlDedupError(f"{folder / _ABOUT}: the pair evidence is damaged ({why}). Copy it again.") from error
+        raise NrlDedupError(f"{folder.name}: the pair evidence is damaged ({why}). Copy the bundle again.") from error
 
 
 def _check_forests(views: Any, described: Any) -> None:

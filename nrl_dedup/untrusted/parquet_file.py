@@ -35,8 +35,9 @@ def read_table(path: Path, schema: Mapping[str, Any], most: int) -> pl.DataFrame
     data = read_plain(path, most)
     try:
         _check_layout(data, schema)
-    except (ValueError, LookupError, TypeError) as error:
-        raise NrlDedupError(f"{path.name}: wanted a whole Parquet file of this program; {error}.") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        why = str(error) if isinstance(error, ValueError) else "a header lacks what it needs"
+        raise NrlDedupError(f"{path.name}: wanted a whole Parquet file of this program; {why}.") from error
     try:
         with _silent():
             table = pl.read_parquet(io.BytesIO(data))
@@ -91,7 +92,7 @@ def _check_chunk(data: bytes, chunk: Struct, rows: int, footer: int) -> int:
         page = pages.struct()
         if not (page[2] >= 0 and 0 <= page[3] <= start + size - pages.at):
             raise ValueError("a page is larger than its column")
-        about = next(page[part] for part in (5, 7, 8) if part in page)
+        about = page.get(5) or page.get(7) or page[8]
         if not 0 <= about[1] <= rows:
             raise ValueError(f"a page has {about[1]:,} values for {rows:,} rows")
         values += 0 if page[1] == _DICTIONARY else about[1]
