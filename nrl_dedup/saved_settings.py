@@ -1,6 +1,7 @@
 """Settings from a file, where a value may be of any type: each is checked against the type of its field."""
 
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -18,18 +19,31 @@ WANTED = {
 }
 MAY_LACK = {"photos": ("pool",), "train": ("contrast",)}  # what bundles of an older version do not say
 _MOST_LETTERS = 100  # of a text: settings are names
-_SHOWN = 60  # letters of a wrong value, in a message
+_BITS = 64  # of a whole number; what a message can show, and a little more than any setting may be
+
+
+class _Short(reprlib.Repr):
+    """Python refuses to write a whole number of thousands of digits, which TOML can hold."""
+
+    def repr_int(self, value: int, level: int) -> str:
+        return repr(value) if value.bit_length() <= _BITS else "a whole number beyond 64 bits"
+
+
+_SHORT = _Short()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxother = 2, 6, 3, 60, 60
 
 Part = TypeVar("Part", TextSettings, PhotoSettings, ModelSettings, TrainSettings, PretrainSettings)
 
 
-def is_of_type(value: object, kind: object) -> bool:
+def is_of_type(value: Any, kind: object) -> bool:
     """Whether a value of JSON or TOML is of a field's type: there `true` is no number, and 1 may stand for 1.0."""
     if kind == PAIR:
-        return isinstance(value, list) and len(value) == 2 and all(type(one) is int for one in value)
+        return isinstance(value, list) and len(value) == 2 and all(is_of_type(one, int) for one in value)
     if kind is float:
-        return (type(value) is int and abs(value) < 2**63) or (type(value) is float and math.isfinite(value))
-    return type(value) is kind and (not isinstance(value, str) or len(value) <= _MOST_LETTERS)
+        return is_of_type(value, int) or (type(value) is float and math.isfinite(value))
+    if kind is str:
+        return type(value) is str and len(value) <= _MOST_LETTERS
+    return type(value) is kind and (kind is bool or value.bit_length() <= _BITS)
 
 
 def as_field(value: Any, kind: object) -> Any:
@@ -40,11 +54,8 @@ def as_field(value: Any, kind: object) -> Any:
 
 
 def shown(value: object) -> str:
-    """A wrong value for a message, cut if it is long."""
-    if isinstance(value, list | dict) or (type(value) is int and value.bit_length() > 4 * _SHOWN):
-        return {list: "a list", dict: "a table", int: "a very long whole number"}[type(value)]
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    """A wrong value for a message, cut where it is long or deep."""
+    return _SHORT.repr(value)
 
 
 def read_settings(saved: Mapping[str, Any]) -> Settings:
