@@ -47,7 +47,7 @@ def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], nam
     """
     for key in sorted(found.keys() ^ wanted.keys()):
         raise NrlDedupError(f"{name}: {key!r:.60} is {'not wanted' if key in found else 'missing'}.")
-    for key, tensor in found.items():
+    for key, tensor in sorted(found.items()):
         if tensor.shape != wanted[key].shape or tensor.dtype != torch.float32:
             raise NrlDedupError(
                 f"{name}: wanted {key} of shape {tuple(wanted[key].shape)} in 32 bits, by the settings in bundle.json; "
