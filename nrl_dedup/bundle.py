@@ -18,15 +18,25 @@ from typing import Any
 import polars as pl
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from nrl_dedup.baseline import Baseline
-from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings, TextSettings, TrainSettings
+from nrl_dedup.bundle_reading import (
+    check_about,
+    check_files,
+    read_about,
+    read_held_out,
+    read_model,
+    read_split,
+    read_vocabulary,
+)
+from nrl_dedup.config import Settings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.model import PairModel, load_pair_model, save_pair_model
 from nrl_dedup.features.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text import Vocabulary
 from nrl_dedup.model import SiameseModel
+from nrl_dedup.saved_settings import read_settings, shown
 from nrl_dedup.tables import check, check_folder_writable, folder_written_beside, give_usual_mode, written_beside
 
 VERSION = 3
@@ -50,16 +60,16 @@ HELD_OUT = {
 }
 
 _EVIDENCE = "evidence"
-_ABOUT: dict[str, type | tuple[type, ...]] = {  # of bundle.json
-    "settings": dict,
-    "image_size": int,
+_ABOUT: dict[str, tuple[type, ...]] = {  # of bundle.json
+    "settings": (dict,),
+    "image_size": (int,),
     "backbone_fingerprint": (str, type(None)),
-    "backbone_file": bool,
-    "baseline": dict,
-    "best_epoch": int,
-    "epochs": list,
-    "split": dict,
-    "data": dict,
+    "backbone_file": (bool,),
+    "baseline": (dict,),
+    "best_epoch": (int,),
+    "epochs": (list,),
+    "split": (dict,),
+    "data": (dict,),
 }
 
 
@@ -199,9 +209,10 @@ def _write(bundle: Bundle, backbone: Backbone | None, folder: Path) -> None:
 
 
 def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
-    """Read a bundle; None is the shipped default.
+    """Read a bundle, which may be a stranger's: it is data, and nothing in it is believed unchecked
+    (`bundle_reading`). None is the shipped default.
 
-    :raises NrlDedupError: a file is missing or damaged, or the bundle is of another version.
+    :raises NrlDedupError: a file is missing, damaged, or no plain file; or the bundle is of another version.
     """
     folder = weights_folder() / "default" if folder is None else folder
     if not folder.is_dir():
@@ -212,85 +223,59 @@ def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
     if missing:
         raise NrlDedupError(f"--model {folder}: {', '.join(missing)} is missing. Copy the bundle's whole folder.")
     try:
-        state = load_file(folder / "model.safetensors")
-        words = (folder / "vocabulary.txt").read_text("utf-8").split("\n")[:-1]
-        settings = _settings(about["settings"])
-        model = SiameseModel(settings.model, torch.zeros(len(words), settings.model.word_size), about["image_size"])
-        model.load_state_dict(state)
-        return Bundle(
-            settings=settings,
-            model=model.to(device).eval(),
-            vocabulary=Vocabulary(tuple(words)),
-            baseline=_baseline(about["baseline"]),
-            image_size=about["image_size"],
-            backbone_fingerprint=about["backbone_fingerprint"],
-            split=pl.read_parquet(folder / "split.parquet"),
-            audit=about["split"],
-            history=tuple(Epoch(**epoch) for epoch in about["epochs"]),
-            best_epoch=about["best_epoch"],
-            data=DataSource(**{**about["data"], "compared": tuple(about["data"].get("compared", ()))}),
-            folder=folder.resolve(),
-            held_out=_held_out(folder),
-            pair_model=load_pair_model(folder / _EVIDENCE) if (folder / _EVIDENCE).exists() else None,
-        )
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RuntimeError,
-        OSError,
-        SafetensorError,
-        pl.exceptions.PolarsError,
-        NrlDedupError,  # of the settings: it names a flag that the user has not given
-    ) as error:
-        why = f"{error} is missing" if isinstance(error, KeyError) else str(error).split("\n")[0]
-        raise NrlDedupError(
-            f"--model {folder}: the bundle is damaged ({why}). Copy it again, or train anew."
-        ) from error
+        return _read(folder, about, device)
+    except Exception as error:  # whatever a library raises for what it was never meant to read
+        raise _damaged(folder, error) from error
 
 
-def _held_out(folder: Path) -> pl.DataFrame | None:
-    path = folder / "held_out.parquet"
-    if not path.exists():
-        return None
-    kept = pl.read_parquet(path)
-    if "scorer" not in kept.columns:  # version 2 had one
-        kept = kept.with_columns(scorer=pl.lit("siamese"))
-    return check(kept, HELD_OUT, str(path))
+def _read(folder: Path, about: dict[str, Any], device: torch.device) -> Bundle:
+    check_files(folder)
+    settings = read_settings(about["settings"])
+    check_about(about, settings)
+    vocabulary = read_vocabulary(folder / "vocabulary.txt")
+    model = read_model(folder / "model.safetensors", settings, vocabulary, about["image_size"])
+    held_out = folder / "held_out.parquet"
+    return Bundle(
+        settings=settings,
+        model=model.to(device).eval(),
+        vocabulary=vocabulary,
+        baseline=_baseline(about["baseline"]),
+        image_size=about["image_size"],
+        backbone_fingerprint=about["backbone_fingerprint"],
+        split=read_split(folder / "split.parquet", SPLIT),
+        audit=about["split"],
+        history=tuple(Epoch(**epoch) for epoch in about["epochs"]),
+        best_epoch=about["best_epoch"],
+        data=DataSource(**{**about["data"], "compared": tuple(about["data"].get("compared", ()))}),
+        folder=folder.resolve(),
+        held_out=read_held_out(held_out, HELD_OUT) if held_out.exists() else None,
+        pair_model=load_pair_model(folder / _EVIDENCE) if (folder / _EVIDENCE).exists() else None,
+    )
 
 
 def _read_about(folder: Path) -> dict[str, Any]:
     path = folder / "bundle.json"
+    if not path.exists() and not path.is_symlink():
+        raise NrlDedupError(f"--model {folder}: this is no bundle; bundle.json is missing.")
     try:
-        about = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise NrlDedupError(f"--model {folder}: this is no bundle; bundle.json is missing.") from None
-    except (OSError, ValueError) as error:
-        raise NrlDedupError(f"{path}: cannot be read as JSON ({error}). Copy the bundle again.") from error
-    version = about.get("version") if isinstance(about, dict) else None
-    if version not in READ:
+        about = read_about(path)
+    except NrlDedupError as error:
+        raise _damaged(folder, error) from error
+    version = about.get("version")
+    if type(version) is not int or version not in READ:
         raise NrlDedupError(
-            f"{path}: a bundle of version {version}; this program reads versions {READ[0]} to {READ[-1]}. Train it "
-            "again."
+            f"{path}: a bundle of version {shown(version)}; this program reads versions {READ[0]} to {READ[-1]}. Train "
+            "it again."
         )
-    wrong = [key for key, kind in _ABOUT.items() if not isinstance(about.get(key), kind)]
+    wrong = [key for key, kinds in _ABOUT.items() if type(about.get(key)) not in kinds]
     if wrong:
-        raise NrlDedupError(
-            f"{path}: the bundle is damaged ({', '.join(wrong)} is missing or malformed). Copy it again, or train anew."
-        )
+        raise _damaged(folder, NrlDedupError(f"bundle.json: {', '.join(wrong)} is missing or malformed."))
     return about
 
 
-def _settings(saved: dict[str, Any]) -> Settings:
-    first, second = saved["model"]["branch_sizes"]
-    return Settings(
-        text=TextSettings(**saved["text"]),
-        photos=PhotoSettings(**saved["photos"]),
-        model=ModelSettings(**{**saved["model"], "branch_sizes": (first, second)}),
-        train=TrainSettings(**saved["train"]),
-        pretrain=PretrainSettings(**saved.get("pretrain", {})),
-    )
+def _damaged(folder: Path, error: Exception) -> NrlDedupError:
+    why = (str(error).partition("\n")[0] or type(error).__name__).rstrip(".")
+    return NrlDedupError(f"--model {folder}: the bundle is damaged ({why}). Copy it again, or train anew.")
 
 
 def _baseline(saved: dict[str, Any]) -> Baseline:

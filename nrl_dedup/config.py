@@ -11,10 +11,33 @@ HEAD_SIGNS = ("nonpositive", "free")
 PHOTO_POOLS = ("one", "mean")
 REGION_KINDS = ("half", "int8", "int8-2x2", "int8-2x2-128")
 
+# The most that a setting may be, a hundred times what anybody has use for: a slip of the finger, or a stranger's bundle
+# or grid, must not ask for more memory than there is.
+MOST_WORDS = 10_000_000
+MOST_TOKENS = 100_000  # of an ad
+MOST_PHOTOS = 100_000  # of an ad
+MOST_VIEWS = 1_000
+MOST_LAYERS = 64
+LARGEST_LAYER = 65_536
+MOST_STEPS = 2**31 - 1  # epochs, or ads in a batch
+_MOST_RATE = 1e6
 
-def _positive(value: int | float, flag: str) -> None:
+
+def _positive(value: int | float, flag: str, most: int | float) -> None:
     if not value > 0:
         raise NrlDedupError(f"{flag} {value}: wanted a number above 0.")
+    _at_most(value, flag, most)
+
+
+def _not_negative(value: int | float, flag: str, most: int | float) -> None:
+    if not value >= 0:
+        raise NrlDedupError(f"{flag} {value}: wanted 0 or more.")
+    _at_most(value, flag, most)
+
+
+def _at_most(value: int | float, flag: str, most: int | float) -> None:
+    if not value <= most:
+        raise NrlDedupError(f"{flag} {value}: wanted at most {most:,}.")
 
 
 def _one_of(value: str, choices: tuple[str, ...], flag: str) -> None:
@@ -39,8 +62,8 @@ class TextSettings:
 
     def __post_init__(self) -> None:
         _one_of(self.text, tuple(TEXT_COLUMNS), "--text")
-        _positive(self.vocabulary_size, "--vocabulary-size")
-        _positive(self.max_words, "--max-words")
+        _positive(self.vocabulary_size, "--vocabulary-size", MOST_WORDS)
+        _positive(self.max_words, "--max-words", MOST_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -63,9 +86,8 @@ class PhotoSettings:
     pool: str = "one"  # bundles of version 1 do not say it
 
     def __post_init__(self) -> None:
-        if self.views < 0:
-            raise NrlDedupError(f"--views {self.views}: wanted 0 or more.")
-        _positive(self.per_ad, "--photos-per-ad")
+        _not_negative(self.views, "--views", MOST_VIEWS)
+        _positive(self.per_ad, "--photos-per-ad", MOST_PHOTOS)
         _one_of(self.choice, PHOTO_CHOICES, "--photo-choice")
         _one_of(self.regions, REGION_KINDS, "--regions")
         _one_of(self.pool, PHOTO_POOLS, "--photo-pool")
@@ -87,13 +109,14 @@ class ModelSettings:
     head: str = "nonpositive"
 
     def __post_init__(self) -> None:
-        _positive(self.gru_layers, "--gru-layers")
-        _positive(self.hidden_size, "--hidden-size")
-        _positive(self.fused_size, "--fused-size")
-        _positive(self.attention_layers, "--attention-layers")
-        _positive(self.attention_size, "--attention-size")
+        _positive(self.word_size, "The size of the word vectors,", LARGEST_LAYER)
+        _positive(self.gru_layers, "--gru-layers", MOST_LAYERS)
+        _positive(self.hidden_size, "--hidden-size", LARGEST_LAYER)
+        _positive(self.fused_size, "--fused-size", LARGEST_LAYER)
+        _positive(self.attention_layers, "--attention-layers", MOST_LAYERS)
+        _positive(self.attention_size, "--attention-size", LARGEST_LAYER)
         for size in self.branch_sizes:
-            _positive(size, "--branch-sizes")
+            _positive(size, "--branch-sizes", LARGEST_LAYER)
         if not 0 <= self.dropout < 1:
             raise NrlDedupError(f"--dropout {self.dropout}: wanted a share from 0 up to, but not, 1.")
         _one_of(self.head, HEAD_SIGNS, "--head")
@@ -116,12 +139,11 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _positive(self.epochs, "--epochs")
-        _positive(self.patience, "--patience")
-        _positive(self.batch_size, "--batch-size")
-        _positive(self.learning_rate, "--lr")
-        if self.contrast < 0:
-            raise NrlDedupError(f"--contrast {self.contrast}: wanted 0 or more.")
+        _positive(self.epochs, "--epochs", MOST_STEPS)
+        _positive(self.patience, "--patience", MOST_STEPS)
+        _positive(self.batch_size, "--batch-size", MOST_STEPS)
+        _positive(self.learning_rate, "--lr", _MOST_RATE)
+        _not_negative(self.contrast, "--contrast", _MOST_RATE)
         _one_of(self.split, SPLITS, "--split")
         check_seed(self.seed)
 
@@ -140,9 +162,8 @@ class PretrainSettings:
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.epochs < 0:
-            raise NrlDedupError(f"--pretrain-epochs {self.epochs}: wanted 0 or more.")
-        _positive(self.learning_rate, "--pretrain-lr")
+        _not_negative(self.epochs, "--pretrain-epochs", MOST_STEPS)
+        _positive(self.learning_rate, "--pretrain-lr", _MOST_RATE)
 
 
 @dataclass(frozen=True)

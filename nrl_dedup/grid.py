@@ -20,12 +20,13 @@ from typing import Any
 from nrl_dedup.config import ModelSettings, Settings, TrainSettings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.fusion import fusion_module
+from nrl_dedup.saved_settings import PAIR, WANTED, as_field, is_of_type, shown
 
+MOST_SETTINGS = 10_000  # of a file; each is a training
+_MOST_BYTES = 1 << 20  # of a file: some hundred thousand values
 Value = int | float | str | tuple[int, int]
 
 SHARED = ("word_size", "split", "complete_only")  # these decide features and split, which a grid's settings share
-_PAIR = tuple[int, int]
-_WANTED = {int: "a whole number", float: "a number", str: "a text in quotes", _PAIR: "two whole numbers, as [128, 64]"}
 
 
 def _keys() -> dict[str, tuple[str, str, Any]]:
@@ -72,7 +73,12 @@ def read_grid(path: Path, settings: Settings) -> tuple[Settings, ...]:
         where = f"{path}: grid {number}"
         if not grid:
             raise NrlDedupError(f"{where} is empty. Name at least one of {', '.join(KEYS)}.")
-        values = {key: _values(f"{where}, {key}", key, value, settings) for key, value in grid.items()}
+        values = {key: _values(f"{where}, {key:.60}", key, value, settings) for key, value in grid.items()}
+        many = len(found) + math.prod(map(len, values.values()))
+        if many > MOST_SETTINGS:
+            raise NrlDedupError(
+                f"{where}: wanted at most {MOST_SETTINGS:,} settings in all, found {many:,} up to here."
+            )
         found += [with_values(settings, dict(zip(values, row, strict=True))) for row in product(*values.values())]
     features = fusion_module(settings.model.fusion).photo_features
     for number, one in enumerate(found, 1):
@@ -116,20 +122,32 @@ def plan_trials(settings: Sequence[Settings], seeds: int) -> tuple[Trial, ...]:
 
 
 def _grids(path: Path) -> list[dict[str, Any]]:
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise NrlDedupError(f"--grid {path}: cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise NrlDedupError(f"--grid {path}: this is no TOML ({error}).") from error
+    document = _document(path)
     grids = document.pop("grid", [])
     grids = [grids] if isinstance(grids, dict) else grids
     wanted = "wanted [grid], or several [[grid]], with keys and values below it"
     if document:
-        raise NrlDedupError(f"{path}: unknown {', '.join(document)}; {wanted}.")
+        raise NrlDedupError(f"{path}: unknown {', '.join(list(document)[:3]):.100}; {wanted}.")
     if not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids) or not grids:
         raise NrlDedupError(f"{path}: there is no grid; {wanted}. The keys are {', '.join(KEYS)}.")
     return grids
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        if path.exists() and not path.is_file():
+            raise NrlDedupError(f"--grid {path}: this is a directory, a pipe or a device; a file was wanted.")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise NrlDedupError(f"--grid {path}: wanted at most {_MOST_BYTES:,} bytes, found more.")
+        return tomllib.loads(content.decode("utf-8"))
+    except OSError as error:
+        raise NrlDedupError(f"--grid {path}: cannot be read ({error.strerror}).") from error
+    except RecursionError:
+        raise NrlDedupError(f"--grid {path}: wanted lists and tables in each other a few times, found many.") from None
+    except ValueError as error:  # of TOML, of UTF-8, and of a whole number of thousands of digits
+        raise NrlDedupError(f"--grid {path}: this is no TOML ({error!s:.200}).") from error
 
 
 def _values(where: str, key: str, given: object, settings: Settings) -> list[Value]:
@@ -140,26 +158,17 @@ def _values(where: str, key: str, given: object, settings: Settings) -> list[Val
         )
     kind = KEYS[key][2]
     if given == []:
-        raise NrlDedupError(f"{where}: an empty list; wanted {_WANTED[kind]}, or a list of such.")
-    several = isinstance(given, list) and (kind != _PAIR or any(isinstance(one, list) for one in given))
+        raise NrlDedupError(f"{where}: an empty list; wanted {WANTED[kind]}, or a list of such.")
+    several = isinstance(given, list) and (kind != PAIR or any(isinstance(one, list) for one in given))
     values: list[Value] = []
     one: Any
     for one in given if isinstance(given, list) and several else [given]:
-        if not _is(one, kind):
-            raise NrlDedupError(f"{where} = {one!r}: wanted {_WANTED[kind]}, or a list of such.")
-        value: Value = tuple(one) if isinstance(one, list) else float(one) if kind is float else one
+        if not is_of_type(one, kind):
+            raise NrlDedupError(f"{where} = {shown(one)}: wanted {WANTED[kind]}, or a list of such.")
+        value: Value = as_field(one, kind)
         try:
             with_values(settings, {key: value})
         except NrlDedupError as error:
-            raise NrlDedupError(f"{where} = {one!r}: {error}") from error
+            raise NrlDedupError(f"{where} = {shown(one)}: {error}") from error
         values.append(value)
     return values
-
-
-def _is(value: object, kind: object) -> bool:
-    """Whether a value of TOML is of a field's type: there `true` is no number, and 1 may stand for 1.0."""
-    if kind == _PAIR:
-        return isinstance(value, list) and len(value) == 2 and all(type(one) is int for one in value)
-    if kind is float:
-        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
-    return type(value) is kind

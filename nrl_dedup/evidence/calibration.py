@@ -1,6 +1,7 @@
 """From a score to log-odds that can be believed, learned from pairs that the score was not learned from."""
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,10 @@ from jaxtyping import Bool, Float64, Int64
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from nrl_dedup.metrics import calibration_bins, expected_calibration_error
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.metrics import calibration_bins, expected_calibration_error, sigmoid
+
+LARGEST = 1e6  # of a calibration's numbers: far beyond any log-odds, and so small that no score is infinite
 
 Scores = Float64[np.ndarray, "pairs"]
 Labels = Bool[np.ndarray, "pairs"]
@@ -38,10 +42,21 @@ class Calibration:
         return asdict(self)
 
     @classmethod
-    def loaded(cls, saved: dict[str, Any]) -> "Calibration":
-        """:raises LookupError, TypeError, ValueError: `saved` is not what `saved()` gave."""
-        knots = tuple((float(before), float(after)) for before, after in saved["knots"])
-        return cls(float(saved["slope"]), float(saved["intercept"]), knots)
+    def loaded(cls, saved: Any) -> "Calibration":
+        """:raises NrlDedupError: `saved` is not what `saved()` gives: a number is none, is not finite or beyond
+        `LARGEST`, or the order of the scores would not stay."""
+        if not isinstance(saved, dict) or saved.keys() != {"slope", "intercept", "knots"}:
+            raise NrlDedupError("wanted a calibration of slope, intercept and knots; found others")
+        knots, rows = saved["knots"], list | tuple
+        if not isinstance(knots, rows) or not all(isinstance(knot, rows) and len(knot) == 2 for knot in knots):
+            raise NrlDedupError("wanted knots of two numbers each in a calibration; found others")
+        figures = [saved["slope"], saved["intercept"], *(figure for knot in knots for figure in knot)]
+        if not all(type(figure) in (int, float) and abs(figure) <= LARGEST for figure in figures):
+            raise NrlDedupError(f"wanted the numbers of a calibration from -{LARGEST:,.0f} to {LARGEST:,.0f}")
+        falls = any(later[end] < knot[end] for knot, later in pairwise(knots) for end in (0, 1))
+        if falls or saved["slope"] < 0:
+            raise NrlDedupError("wanted a calibration that rises, found a slope below 0 or knots that fall")
+        return cls(float(saved["slope"]), float(saved["intercept"]), tuple((float(x), float(y)) for x, y in knots))
 
 
 def platt(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
@@ -65,10 +80,10 @@ def isotonic(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
     log_odds = straight(scores)
     steps = IsotonicRegression().fit_transform(log_odds, labels.astype(np.float64), sample_weight=weights)
     _, place = np.unique(steps, return_inverse=True)
-    total = np.bincount(place, weights)
-    at = np.bincount(place, weights * log_odds) / total
-    share = (np.bincount(place, weights * labels) + 1 / (1 + np.exp(-at))) / (total + 1)
-    after = np.maximum.accumulate(np.log(share / (1 - share)))
+    at = np.bincount(place, weights * log_odds) / np.bincount(place, weights)
+    duplicates, others = np.bincount(place, weights * labels), np.bincount(place, weights * ~labels)
+    # Not by way of the share, which rounds to 1 where Platt is very sure: its log-odds would be infinite.
+    after = np.maximum.accumulate(np.log(duplicates + sigmoid(at)) - np.log(others + sigmoid(-at)))
     return Calibration(straight.slope, straight.intercept, tuple(zip(at.tolist(), after.tolist(), strict=True)))
 
 

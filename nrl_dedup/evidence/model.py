@@ -11,15 +11,21 @@ import numpy as np
 from jaxtyping import Float64
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.calibration import Calibration
+from nrl_dedup.evidence.calibration import LARGEST, Calibration
+from nrl_dedup.evidence.forest_text import checked_forest
 from nrl_dedup.evidence.pairs import Evidence
-from nrl_dedup.evidence.parts import RIVALS
+from nrl_dedup.evidence.parts import GROUPS, RIVALS
 from nrl_dedup.evidence.trees import Trees
 from nrl_dedup.evidence.views import Views
+from nrl_dedup.untrusted.plain_file import read_text
+from nrl_dedup.untrusted.strict_json import read_json
 
 VERSION = 2
 BASE = "base"
 _ABOUT, _CORRECTION, _SECOND_LOOK = "evidence.json", "correction.txt", "second-look.txt"
+
+_MOST_ABOUT, _MOST_FOREST = 16 << 20, 64 << 20  # bytes; the shipped files have 13 and at most 371 thousand
+_MOST_COLUMNS = 10_000  # of evidence; the shipped correction reads 151, and a named column adds a handful
 
 Scores = Float64[np.ndarray, "pairs"]
 
@@ -127,23 +133,66 @@ def save_pair_model(model: PairModel, folder: Path) -> None:
 
 
 def load_pair_model(folder: Path) -> PairModel:
-    """:raises NrlDedupError: a file is missing or damaged, or of another version."""
-    path = folder / _ABOUT
+    """Read what `save_pair_model` wrote, or a stranger: nothing in it is believed unchecked (`forest_text`).
+
+    :raises NrlDedupError: a file is missing, damaged, or no plain file; or it is of another version.
+    """
     try:
-        about = json.loads(path.read_text("utf-8"))
-        if about["version"] != VERSION:
-            raise NrlDedupError(
-                f"{path}: of version {about['version']}; this program reads version {VERSION}. Train again."
-            )
-        forests = {name: _load_forest(folder / name, **columns) for name, columns in about["forests"].items()}
-        views = None
-        if about["prior"] is not None:
-            views = Views({group: forests[_view_file(group)] for group in about["views"]}, float(about["prior"]))
+        about = read_json(folder / _ABOUT, _MOST_ABOUT)
+        version = about.get("version") if isinstance(about, dict) else None
+        if type(version) is not int or version != VERSION:
+            found = version if type(version) is int else "none"
+            raise NrlDedupError(f"{_ABOUT}: of version {found}; this program reads version {VERSION}. Train again.")
+        views, described = about["views"], about["forests"]
+        _check_forests(views, described)
+        forests = {name: _load_forest(folder / name, **columns) for name, columns in described.items()}
         start, calibration = (Calibration.loaded(about[key]) for key in ("start", "calibration"))
         labelled = None if about["labelled"] is None else Calibration.loaded(about["labelled"])
-        return PairModel(views, start, forests.get(_CORRECTION), calibration, labelled, forests.get(_SECOND_LOOK))
-    except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
-        raise NrlDedupError(f"{path}: the pair evidence is damaged ({error}). Copy the bundle again.") from error
+        return PairModel(
+            _views(about["prior"], {group: forests[_view_file(group)] for group in views}),
+            start,
+            forests.get(_CORRECTION),
+            calibration,
+            labelled,
+            forests.get(_SECOND_LOOK),
+        )
+    except (LookupError, TypeError, ValueError, AttributeError, NrlDedupError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
+        raise NrlDedupError(f"{folder.name}: the pair evidence is damaged ({why}). Copy the bundle again.") from error
+
+
+def _check_forests(views: Any, described: Any) -> None:
+    """Find out whether these are views, and the forests theirs and the two others, each of columns and their groups.
+
+    :raises NrlDedupError: they are not.
+    """
+    if not isinstance(views, list) or not all(isinstance(one, str) and one in GROUPS for one in views):
+        raise NrlDedupError(f"{_ABOUT}: wanted views of {', '.join(GROUPS)}; found others")
+    files = [_view_file(group) for group in views]
+    if not isinstance(described, dict) or len(set(files)) < len(files):
+        raise NrlDedupError(f"{_ABOUT}: wanted a forest for each view; found others")
+    if not set(files) <= described.keys() <= {*files, _CORRECTION, _SECOND_LOOK}:
+        raise NrlDedupError(f"{_ABOUT}: wanted the forests of its views, {_CORRECTION} and {_SECOND_LOOK} alone")
+    for name, columns in described.items():
+        if not isinstance(columns, dict) or columns.keys() != {"names", "groups", "sha256"}:
+            raise NrlDedupError(f"{name}: wanted names, groups and sha256 in {_ABOUT}; found others")
+        names, groups = columns["names"], columns["groups"]
+        if not _are_texts(names) or not _are_texts(groups) or not set(groups) <= {*GROUPS, RIVALS}:
+            raise NrlDedupError(f"{name}: wanted columns by name and group in {_ABOUT}; found others")
+        if not 0 < len(names) == len(groups) == len(set(names)) <= _MOST_COLUMNS:
+            raise NrlDedupError(f"{name}: wanted 1 to {_MOST_COLUMNS:,} columns, each once and with its group")
+
+
+def _views(prior: Any, trees: dict[str, Trees]) -> Views | None:
+    if prior is None and not trees:
+        return None
+    if type(prior) not in (int, float) or abs(prior) > LARGEST:
+        raise NrlDedupError(f"{_ABOUT}: wanted a prior from -{LARGEST:,.0f} to {LARGEST:,.0f}; found another")
+    return Views(trees, float(prior))
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def _described(trees: Trees) -> dict[str, Any]:
@@ -151,9 +200,10 @@ def _described(trees: Trees) -> dict[str, Any]:
 
 
 def _load_forest(path: Path, names: list[str], groups: list[str], sha256: str) -> Trees:
-    text = path.read_text("utf-8")
-    if _digest(text) != sha256:  # LightGBM ends the whole process on some texts that are not its own
-        raise ValueError(f"{path.name} is not the file that was written")
+    text = read_text(path, _MOST_FOREST)
+    if _digest(text) != sha256:
+        raise NrlDedupError(f"{path.name} is not the file that was written")
+    checked_forest(text, len(names), path.name)
     return Trees(text, tuple(names), tuple(groups))
 
 

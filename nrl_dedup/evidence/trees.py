@@ -9,6 +9,7 @@ import lightgbm
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
+from nrl_dedup.evidence.forest_text import checked_forest
 from nrl_dedup.evidence.pairs import Evidence
 
 MOST_ROUNDS = 200
@@ -47,7 +48,7 @@ class Trees:
 
     @cached_property
     def _booster(self) -> lightgbm.Booster:
-        return lightgbm.Booster(model_str=self.text)
+        return lightgbm.Booster(model_str=checked_forest(self.text, len(self.names), "the trees"))
 
     def log_odds(self, evidence: Evidence) -> Float64[np.ndarray, "pairs"]:
         """The sum of all trees."""

@@ -5,16 +5,18 @@ from collections.abc import Iterable, Mapping
 from http.client import HTTPException
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor
 from torchvision import models
 
 import nrl_dedup
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.untrusted.pth_file import read_state
+from nrl_dedup.untrusted.safetensors_file import read_tensors
 
 COUNTERS = "num_batches_tracked"  # of batch normalisation: no feature depends on them
 HEADS = ("fc.", "classifier.")  # the parts of torchvision's networks behind the features
+MOST = 2 << 30  # bytes of a file of weights; the largest of the networks here, vgg19, has 0.6
 ENDINGS = (".pth", ".pt", ".safetensors")
 
 
@@ -55,34 +57,29 @@ def download(backbone: str, weights: str) -> Mapping[str, Tensor]:
 def read(path: Path) -> Mapping[str, Tensor]:
     """The state dict in a file of torch.save or safetensors; nothing in it is run.
 
-    :raises NrlDedupError: there is no such file, or it is something else.
+    :raises NrlDedupError: there is no such file, it is too large, or it is something else.
     """
+    flag = f"--backbone-weights {path}"
     if not path.is_file():
-        raise NrlDedupError(f"--backbone-weights {path}: no such file.")
+        raise NrlDedupError(f"{flag}: no such file.")
+    size = path.stat().st_size
+    if size > MOST:
+        raise NrlDedupError(f"{flag}: wanted at most {MOST:,} bytes, found {size:,}. No network here has so many.")
     try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # A file that is something else makes the unpickler fail with nearly any exception.
-        reason = str(error).strip().partition("\n")[0][:200]
+        # Where a link leads to: a user may name one.
+        return read_tensors(path.resolve(), MOST) if path.suffix == ".safetensors" else read_state(path)
+    except NrlDedupError as error:
         raise NrlDedupError(
-            f"--backbone-weights {path}: not a file of weights that can be read without running code "
-            f"({type(error).__name__}: {reason}). Wanted a state dict, saved by torch.save or as .safetensors."
+            f"{flag}: not a file of weights that can be read without running code ({str(error).rstrip('.')}). Wanted a "
+            "state dict (names to tensors), saved by torch.save or as .safetensors."
         ) from error
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        keys = f" with the keys {_few(found)}" if isinstance(found, Mapping) else ""
-        raise NrlDedupError(
-            f"--backbone-weights {path}: wanted a state dict (names to tensors), found a {type(found).__name__}{keys}."
-        )
-    return found
 
 
 def needed(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str, meant: str) -> dict[str, Tensor]:
     """The tensors of `found` that the state dict `wanted` has too, as float32; a classifier's are left out.
 
-    :raises NrlDedupError: one is missing, has another shape, or belongs to neither; `source` and `meant` name what
-        was read and what was wanted.
+    :raises NrlDedupError: one is missing, has another shape, is not finite, or belongs to neither; `source` and `meant`
+        name what was read and what was wanted.
     """
     shapes = {key: tensor.shape for key, tensor in wanted.items() if not key.endswith(COUNTERS)}
     faults = {
@@ -97,7 +94,11 @@ def needed(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: st
     if any(faults.values()):
         listed = "; ".join(f"{len(keys)} {fault}: {_few(keys)}" for fault, keys in faults.items() if keys)
         raise NrlDedupError(f"{source}: these are not the weights of {meant}. {listed}.")
-    return {key: found[key].detach().float().contiguous() for key in shapes}
+    state = {key: found[key].detach().float().contiguous() for key in shapes}
+    spoiled = [key for key, tensor in state.items() if not torch.isfinite(tensor).all()]
+    if spoiled:
+        raise NrlDedupError(f"{source}: wanted finite numbers, found a NaN or an infinity in {_few(spoiled)}.")
+    return state
 
 
 def fingerprint(state: Mapping[str, Tensor]) -> str:

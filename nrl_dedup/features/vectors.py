@@ -9,18 +9,15 @@ from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.features.fasttext_file import check_fasttext
 from nrl_dedup.features.text import FIRST_WORD, Vocabulary
 from nrl_dedup.features.words import ADS_AT_ONCE, Words, ragged
 from nrl_dedup.progress import SILENT, Progress
 
 MOST_WORDS_READ = 10_000_000  # beyond this the wait grows; up to this all counts fit 32 bits
+LARGEST = 1e6  # of a vector's numbers, beyond which their squares leave 32 bits; fastText's are about 1
 _SMOOTHING = 0.75  # of the context distribution, so that rare contexts do not rule
 _DENSE_UP_TO = 1_000
-
-_FASTTEXT_MAGIC = 793712314
-# magic, version, size of a vector, six options, kind of model, four options, a rate, entries = words + labels
-_FASTTEXT_HEADER = np.dtype("<i4,<i4,<i4,(6,)<i4,<i4,(4,)<i4,<f8,<i4,<i4,<i4")
-_SUPERVISED = 3
 
 
 def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "words size"]:
@@ -29,7 +26,8 @@ def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "word
     The words are looked up as they are, so with Russian lemmas a model of Russian is wanted, such as `cc.ru.300.bin`.
 
     :param path: a model as fastText saves it (`.bin`); neither the text format (`.vec`) nor a quantised model (`.ftz`).
-    :raises NrlDedupError: there is no such file, or it is not a whole fastText model.
+    :raises NrlDedupError: there is no such file, it is no whole fastText model (`check_fasttext`), or a word's vector
+        is not finite.
     """
     size = check_fasttext(path)
     import fasttext  # an extension module that only this function needs
@@ -38,31 +36,14 @@ def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "word
         model = fasttext.load_model(str(path))
     except (ValueError, RuntimeError, MemoryError) as error:
         raise NrlDedupError(f"--word-vectors {path}: fastText cannot load this model ({error}).") from error
-    vectors = [model.get_word_vector(word) for word in words]
-    return np.array(vectors, np.float32).reshape(len(words), size)
-
-
-def check_fasttext(path: Path) -> int:
-    """The size of the vectors. fastText itself takes one that was cut short, and answers with random numbers.
-
-    The file ends in the output matrix, a row each word (or label, in a classifier), behind its two dimensions.
-    """
-    wrong = f"--word-vectors {path}: wanted a fastText model (.bin), such as cc.ru.300.bin"
-    try:
-        length = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(_FASTTEXT_HEADER.itemsize)
-            header = np.frombuffer(start.ljust(_FASTTEXT_HEADER.itemsize, b"\0"), _FASTTEXT_HEADER)[0].item()
-            magic, _, size, _, kind, _, _, entries, words, labels = header
-            if magic != _FASTTEXT_MAGIC or entries != words + labels:
-                raise NrlDedupError(f"{wrong}; this file is not one. Unpack it first if it ends in .gz.")
-            rows = labels if kind == _SUPERVISED else words
-            file.seek(max(length - 4 * rows * size - 16, 0))
-            if file.read(16) != np.array([rows, size], "<i8").tobytes():
-                raise NrlDedupError(f"{wrong}; this one is cut short at {length:,} bytes, or quantised. Get it again.")
-    except OSError as error:
-        raise NrlDedupError(f"{wrong}; it cannot be read ({error.strerror}).") from error
-    return size
+    vectors = np.array([model.get_word_vector(word) for word in words], np.float32).reshape(len(words), size)
+    spoiled = np.flatnonzero(~(np.abs(vectors) <= LARGEST).all(axis=1))
+    if len(spoiled):
+        raise NrlDedupError(
+            f"--word-vectors {path}: wanted finite numbers up to {LARGEST:,.0f}, found others for {len(spoiled):,} of "
+            f"{len(words):,} words, such as {words[spoiled[0]]!r}. Get the model again, or train it again."
+        )
+    return vectors
 
 
 def learn_vectors(

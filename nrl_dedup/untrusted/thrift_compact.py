@@ -1,0 +1,77 @@
+"""Apache Thrift's compact protocol, as far as Parquet's headers need it: bytes -> dicts of field numbers to values."""
+
+from typing import Any
+
+_MOST_LEVELS = 8  # of structs and lists in each other; Parquet's headers have six
+_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
+_LONGEST = 10  # bytes of a whole number of 64 bits
+
+Struct = dict[int, Any]
+
+
+class Reader:
+    """Reads forward from `at`, never beyond `end`.
+
+    Every method raises ValueError where the bytes are no such thing.
+    """
+
+    def __init__(self, data: bytes, at: int, end: int) -> None:
+        self._data, self.at, self._end = data, at, min(end, len(data))
+
+    def struct(self, levels: int = _MOST_LEVELS) -> Struct:
+        """The fields of a struct by their numbers; numbers as int or float, texts as bytes, lists as lists."""
+        found: Struct = {}
+        number = 0
+        while head := self._byte():
+            number = number + (head >> 4) if head >> 4 else self._signed()
+            if number in found:
+                raise ValueError("a field stands twice")
+            kind = head & 15
+            found[number] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, levels)
+        return found
+
+    def _value(self, kind: int, levels: int) -> Any:
+        if not levels:
+            raise ValueError("too deep")
+        if kind in (_TRUE, _FALSE, _BYTE):  # in a list, a truth value is a byte too
+            return self._byte()
+        if kind in (_I16, _I32, _I64):
+            return self._signed()
+        if kind == _DOUBLE:
+            return self._bytes(8)
+        if kind == _BINARY:
+            return self._bytes(self._unsigned())
+        if kind in (_LIST, _SET):
+            return self._list(levels - 1)
+        if kind == _STRUCT:
+            return self.struct(levels - 1)
+        raise ValueError(f"the type {kind} is unknown")  # a map too: Parquet has none
+
+    def _list(self, levels: int) -> list[Any]:
+        head = self._byte()
+        count = head >> 4 if head >> 4 < 15 else self._unsigned()
+        if count > self._end - self.at:  # an entry takes a byte at least
+            raise ValueError(f"a list of {count:,} does not fit")
+        return [self._value(head & 15, levels) for _ in range(count)]
+
+    def _signed(self) -> int:
+        value = self._unsigned()
+        return (value >> 1) ^ -(value & 1)
+
+    def _unsigned(self) -> int:
+        value = 0
+        for place in range(_LONGEST):
+            byte = self._byte()
+            value |= (byte & 127) << 7 * place
+            if byte < 128:
+                return value
+        raise ValueError("a number is too long")
+
+    def _byte(self) -> int:
+        return self._bytes(1)[0]
+
+    def _bytes(self, count: int) -> bytes:
+        if count > self._end - self.at:
+            raise ValueError("it ends too early")
+        self.at += count
+        return self._data[self.at - count : self.at]
