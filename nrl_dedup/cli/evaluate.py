@@ -77,8 +77,9 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     from nrl_dedup.cli.show_evaluation import show_evaluation
     from nrl_dedup.device import pick_device
     from nrl_dedup.evaluate import evaluate as evaluate_models
+    from nrl_dedup.outputs import check_outputs
     from nrl_dedup.report import report
-    from nrl_dedup.tables import check_outputs, written_beside
+    from nrl_dedup.writing import written_beside
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
@@ -138,7 +139,7 @@ def _inputs(
 
     from nrl_dedup.bundle import load_bundle
     from nrl_dedup.evaluate import Contender, check_same_test, names_of, remembered_test, weights_of
-    from nrl_dedup.tables import check_outputs
+    from nrl_dedup.outputs import check_outputs
 
     bundles = [load_bundle(folder, device) for folder in options["models"] or (None,)]
     called = names_of([bundle.folder for bundle in bundles if bundle.folder])

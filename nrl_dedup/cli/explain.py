@@ -62,8 +62,9 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     from nrl_dedup.device import pick_device
     from nrl_dedup.explain import explain as explain_pair
     from nrl_dedup.explain import find_pair
+    from nrl_dedup.outputs import check_outputs
     from nrl_dedup.pipeline import link
-    from nrl_dedup.tables import check_outputs, written_beside
+    from nrl_dedup.writing import written_beside
 
     check_threshold_and_candidates(options)
     if id_a == id_b:

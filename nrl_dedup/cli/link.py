@@ -60,8 +60,9 @@ def link(catalogue: Path, **options: Any) -> None:
     from nrl_dedup.config import check_seed
     from nrl_dedup.device import pick_device
     from nrl_dedup.held_out import choose_threshold, score_of
+    from nrl_dedup.outputs import check_outputs
     from nrl_dedup.pipeline import link as link_catalogue
-    from nrl_dedup.tables import check_outputs, written_beside
+    from nrl_dedup.writing import written_beside
 
     wanted = [f"--{name}" for name in ("threshold", "precision", "recall") if options[name] is not None]
     if len(wanted) > 1:
