@@ -137,12 +137,17 @@ class Bundle:
         return Path(path) if self.folder is None else (self.folder / path).resolve()
 
 
+def model_folder(named: Path | None) -> Path:
+    """The folder of the bundle that the user named, or else of the shipped one."""
+    return weights_folder() / "default" if named is None else named
+
+
 def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
     """Read a bundle; None is the shipped default.
 
     :raises NrlDedupError: a file is missing or damaged, or the bundle is of another version.
     """
-    folder = weights_folder() / "default" if folder is None else folder
+    folder = model_folder(folder)
     if not folder.is_dir():
         raise NrlDedupError(f"--model {folder}: no such folder. Train a model first: nrl-dedup train ITEMS PAIRS.")
     about = _read_about(folder)

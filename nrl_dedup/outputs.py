@@ -81,6 +81,28 @@ def check_photos_stay(outputs: Mapping[str, Path | None], photos: Iterable[Path 
                 raise NrlDedupError(f"{flag} {path}: this lies among the photos of {folder}. Name another place.")
 
 
+def check_pictures_stay_apart(
+    flag: str,
+    folder: Path,
+    inputs: Sequence[Path | None],
+    *,
+    photos: Iterable[Path | None] = (),
+    bundles: Iterable[Path | None] = (),
+) -> None:
+    """Find out that pictures can be put into `folder` and replace nothing that is read.
+
+    :raises NrlDedupError: it is a file, or lies among photos or in a model's own folder.
+    """
+    _check_is_no_stream(flag, folder)
+    if folder.exists() and not folder.is_dir():
+        raise NrlDedupError(f"{flag} {folder}: this is a file; a folder was wanted.")
+    check_photos_stay({flag: folder}, photos, [path for path in inputs if path])
+    place = Path(os.path.realpath(folder))
+    for other in [path for path in (*inputs, *bundles) if path]:
+        if place == Path(os.path.realpath(other)):
+            raise NrlDedupError(f"{flag} {folder}: this is read. Name a folder for pictures alone.")
+
+
 def check_outside(folder: Path, inputs: Iterable[Path | None]) -> None:
     """Find out that what is read stays when `folder` is replaced.
 

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,8 +14,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
-from rich.text import Text
 
+from nrl_dedup.cli.failure import doing
+from nrl_dedup.cli.plain_console import messages, results
+from nrl_dedup.cli.visible import visible
 from nrl_dedup.progress import Task
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 LISTED = 10
 UNKNOWN_WORDS_WARNING = 0.3
 
-results = Console(highlight=False, soft_wrap=True)
-messages = Console(stderr=True, highlight=False, soft_wrap=True)
-
 
 class _Bar:
     def __init__(self, bars: Progress, number: int) -> None:
@@ -51,14 +48,16 @@ class ConsoleProgress:
 
     @contextmanager
     def task(self, what: str, total: int) -> Iterator[Task]:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(
-            *columns, TimeRemainingColumn(), console=messages, transient=True, disable=not messages.is_terminal
-        ) as bars:
-            yield _Bar(bars, bars.add_task(what, total=total))
+        description = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(), description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with (
+            doing(what),
+            Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bars,
+        ):
+            yield _Bar(bars, bars.add_task(visible(what), total=total))
 
     def say(self, message: str) -> None:
-        messages.print(message, markup=False)
+        say(message)
 
     def warn(self, message: str) -> None:
         warn(message)
@@ -66,11 +65,11 @@ class ConsoleProgress:
 
 def show_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on standard output: the first column to the left, figures to the right."""
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=title, title_justify="left")
     for place, name in enumerate(header):
-        table.add_column(Text(name), justify="right" if place else "left")
+        table.add_column(name, justify="right" if place else "left")
     for row in rows:
-        table.add_row(*(Text(cell if isinstance(cell, str) else figure(cell)) for cell in row))
+        table.add_row(*(cell if isinstance(cell, str) else figure(cell) for cell in row))
     results.print(table)
 
 
@@ -91,7 +90,7 @@ def show_bad_rows(path: Path, count: int, rows: Iterable["BadRow"]) -> None:
     if count:
         warn(f"{path}: {count:,} rows were skipped:")
         for row in rows:
-            messages.print(f"  line {row.line}: {row.reason}", markup=False)
+            say(f"  line {row.line}: {row.reason}")
 
 
 def show_dropped_pairs(path: Path, pairs: "LabelledPairs") -> None:
@@ -106,7 +105,7 @@ def show_dropped_pairs(path: Path, pairs: "LabelledPairs") -> None:
     if pairs.dropped_contradicting:
         warn(f"{path}: {pairs.dropped_contradicting:,} rows are of pairs that are labelled both ways; left out:")
         for left, right in pairs.contradicting:
-            messages.print(f"  {left} and {right}", markup=False)
+            say(f"  {left} and {right}")
 
 
 def show_photos_not_seen(who: str, ads: "Catalogue") -> None:
@@ -128,12 +127,22 @@ def show_photo_use(bundle: "Bundle", ads: "Catalogue", folder: Path | None, imag
         show_photos_not_seen(str(bundle.folder), ads)
 
 
+def show_missing_pair_model(bundle: "Bundle", scorer: str | None) -> None:
+    """Where a bundle has no pair model and the network's score alone was not asked for: why, and what that means."""
+    if bundle.pair_model is None and scorer is None:
+        why = (bundle.no_pair_model or "").rstrip(".")
+        warn(
+            f"{bundle.folder} has no pair model ({why}), so pairs are scored by the network alone (--scorer siamese), "
+            "which is wrong far more often."
+        )
+
+
 def show_unreadable(unreadable: "pl.DataFrame") -> None:
     """The photos that could not be read: the count, and the first ten."""
     if len(unreadable):
         warn(f"{len(unreadable):,} photos could not be read:")
         for photo, reason in unreadable.head(LISTED).iter_rows():
-            messages.print(f"  {photo}: {reason}", markup=False)
+            say(f"  {photo}: {reason}")
 
 
 def show_split(split: "Split") -> None:
@@ -259,6 +268,11 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
         )
 
 
+def say(message: str) -> None:
+    """A line on standard error."""
+    messages.print(visible(message))
+
+
 def warn(message: str) -> None:
     """A line in yellow on standard error."""
-    messages.print(f"Warning: {message}", style="yellow", markup=False)
+    messages.print(visible(f"Warning: {message}"), style="yellow")

@@ -19,9 +19,9 @@ from nrl_dedup.cli.inputs import (
     photo_folder,
     read_catalogue,
     scorer_option,
-    work_dir,
     work_dir_option,
 )
+from nrl_dedup.cli.work_folder import work_dir
 from nrl_dedup.errors import NrlDedupError
 
 if TYPE_CHECKING:
@@ -29,7 +29,18 @@ if TYPE_CHECKING:
     from nrl_dedup.catalogue import Catalogue
 
 
-@click.command()
+HELP = """Say why the ads ID_A and ID_B are linked, or at which stage the pair was lost.
+
+The whole catalogue is linked as `link` does it, so give the options that you gave there. Photos that were computed
+then are not computed again.
+
+\b
+nrl-dedup explain weights/mine 1002 3781
+nrl-dedup explain weights/mine 1002 3781 --items catalogue.csv --images imgs/ --threshold 0.8 --json why.json
+"""
+
+
+@click.command(help=HELP)
 @click.argument("model", type=FILE)
 @click.argument("id_a")
 @click.argument("id_b")
@@ -45,18 +56,10 @@ if TYPE_CHECKING:
 @work_dir_option
 @device_option
 @column_options
-def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: Any) -> None:
-    """Say why the ads ID_A and ID_B are linked, or at which stage the pair was lost.
-
-    The whole catalogue is linked as `link` does it, so give the options that you gave there. Photos that were computed
-    then are not computed again.
-
-    \b
-    nrl-dedup explain weights/mine 1002 3781
-    nrl-dedup explain weights/mine 1002 3781 --items catalogue.csv --images imgs/ --threshold 0.8 --json why.json
-    """
+def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: Any) -> bool:
+    """`HELP`."""
     from nrl_dedup.bundle import load_bundle
-    from nrl_dedup.cli.console import ConsoleProgress, show_photo_use
+    from nrl_dedup.cli.console import ConsoleProgress, show_missing_pair_model, show_photo_use
     from nrl_dedup.cli.show_explanation import show_explanation
     from nrl_dedup.config import check_seed
     from nrl_dedup.device import pick_device
@@ -73,10 +76,12 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     device = pick_device(options["device"])
     bundle = load_bundle(model, device)
     path = items or _remembered(bundle)
-    check_outputs({"--json": options["json_path"]}, [path, options["backbone_weights"]])
+    images = _images(path, items, bundle, options)
+    outputs = {"--json": options["json_path"]}
+    check_outputs(outputs, [path, options["backbone_weights"]], photos=[images], bundles=[model])
+    show_missing_pair_model(bundle, options["scorer"])
     ads = _read(path, items, bundle, options)
     find_pair(ads, id_a, id_b)
-    images = _images(path, items, bundle, options)
     show_photo_use(bundle, ads, images, options["images"])
     linked = link(
         ads,
@@ -96,8 +101,9 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     if options["json_path"]:
         text = json.dumps(explanation.as_json(), ensure_ascii=False, indent=1, allow_nan=False)
         with written_beside(options["json_path"]) as part:
-            part.write_text(text + "\n", "utf-8")
+            part.write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))  # a photo's name may not be UTF-8
     show_explanation(explanation)
+    return bool(options["json_path"])
 
 
 def _remembered(bundle: "Bundle") -> Path:

@@ -16,15 +16,32 @@ from nrl_dedup.cli.inputs import (
     pair_column_options,
     photo_folder,
     read_catalogue,
-    work_dir,
     work_dir_option,
 )
 from nrl_dedup.cli.training_options import read_labels, settings_of, with_defaults
+from nrl_dedup.cli.work_folder import work_dir
 
 _READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pairs", "grid")  # beside ITEMS and PAIRS
 
 
-@click.command()
+HELP = """Learn from labelled pairs: ITEMS is the catalogue, PAIRS two ids and a 0/1 label a row.
+
+Without PAIRS the network learns from the catalogue alone: to know an ad again by other words of it, other photos or
+other views of its photo. With PAIRS and --fusion towers it does so first, and then learns from the labels.
+
+\b
+nrl-dedup train ItemInfo_train.csv --images photos/
+nrl-dedup train ItemInfo_train.csv ItemPairs_train.csv --images photos/
+nrl-dedup train items.csv pairs.csv --language en --backbone mobilenet_v2 -o weights/mine
+nrl-dedup train items.csv pairs.csv --grid examples/thesis.toml --seeds 3 -o weights/best
+
+With --grid or --seeds, words, photos and split are computed once and every setting is trained on them. The split
+and the photo views stay those of --seed; a seed in the grid, and --seeds, vary the initial weights and the order
+of the batches. Finished trials are kept in the bundle's folder: the same command goes on after a stop.
+"""
+
+
+@click.command(help=HELP)
 @click.argument("items", type=FILE)
 @click.argument("pairs", type=FILE, required=False)
 @images_option
@@ -81,22 +98,8 @@ _READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pair
 @device_option
 @column_options
 @pair_column_options
-def train(items: Path, pairs: Path | None, **options: Any) -> None:
-    """Learn from labelled pairs: ITEMS is the catalogue, PAIRS two ids and a 0/1 label a row.
-
-    Without PAIRS the network learns from the catalogue alone: to know an ad again by other words of it, other photos or
-    other views of its photo. With PAIRS and --fusion towers it does so first, and then learns from the labels.
-
-    \b
-    nrl-dedup train ItemInfo_train.csv --images photos/
-    nrl-dedup train ItemInfo_train.csv ItemPairs_train.csv --images photos/
-    nrl-dedup train items.csv pairs.csv --language en --backbone mobilenet_v2 -o weights/mine
-    nrl-dedup train items.csv pairs.csv --grid examples/thesis.toml --seeds 3 -o weights/best
-
-    With --grid or --seeds, words, photos and split are computed once and every setting is trained on them. The split
-    and the photo views stay those of --seed; a seed in the grid, and --seeds, vary the initial weights and the order
-    of the batches. Finished trials are kept in the bundle's folder: the same command goes on after a stop.
-    """
+def train(items: Path, pairs: Path | None, **options: Any) -> bool:
+    """`HELP`."""
     from nrl_dedup.cli.console import ConsoleProgress, show_photos_not_seen, show_split, show_trained, show_unreadable
     from nrl_dedup.cli.training_stages import fit_pairs_of, train_many, train_one
     from nrl_dedup.device import pick_device
@@ -149,6 +152,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> None:
     on_pairs = "--by-length" if bundle.labelled else "--items CSV --pairs CSV"
     progress.say(f"  nrl-dedup evaluate --model {where} {on_pairs}")
     progress.say(f"  nrl-dedup link CATALOGUE.csv --model {where} -o dupes.csv")
+    return True
 
 
 def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool) -> Path:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nrl_dedup.cli.signals import INTERRUPTED, Terminated
 from nrl_dedup.errors import NrlDedupError
 
 if TYPE_CHECKING:
@@ -75,12 +76,13 @@ def train_many(
 
     try:
         trials = run_trials(data, plan, work, force=force, device=device, on_epoch=show_epoch, progress=progress)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated) as stop:
+        by = stop.args[0] if isinstance(stop, Terminated) else "Ctrl-C"
         progress.warn(
-            f"stopped by Ctrl-C. The finished trials are kept, see {work.bundle / 'trials.csv'}; the same command goes "
+            f"stopped by {by}. The finished trials are kept, see {work.bundle / 'trials.csv'}; the same command goes "
             "on with the next."
         )
-        sys.exit(130)
+        sys.exit(128 + stop.number if isinstance(stop, Terminated) else INTERRUPTED)
     show_trials(trials)
     return trials
 
