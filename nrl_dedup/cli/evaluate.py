@@ -24,6 +24,7 @@ from nrl_dedup.cli.inputs import (
     scorer_option,
     work_dir_option,
 )
+from nrl_dedup.cli.remembered import remembered_images, remembered_items
 from nrl_dedup.cli.work_folder import work_dir
 
 if TYPE_CHECKING:
@@ -169,12 +170,11 @@ def _inputs(
         labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
         contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
         return contenders, ads, labelled, names
-    remembered = [bundle.data_path(bundle.data.images) if bundle.data.images else None for bundle in bundles]
-    images = [options["images"] or folder for folder in remembered]
+    images = [options["images"] or remembered_images(bundle) for bundle in bundles]
     contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
     check_same_test(contenders)
     data = bundles[0].data
-    file = bundles[0].data_path(data.items)
+    file = remembered_items(bundles[0], "Name labelled ads: --items CSV --pairs CSV.")
     _check_outputs(options, [file], images)
     ads = read_catalogue(file, data.columns, data.compared)
     return contenders, ads, remembered_test(bundles[0], ads), data.columns

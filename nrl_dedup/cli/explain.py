@@ -21,8 +21,8 @@ from nrl_dedup.cli.inputs import (
     scorer_option,
     work_dir_option,
 )
+from nrl_dedup.cli.remembered import remembered_images, remembered_items
 from nrl_dedup.cli.work_folder import work_dir
-from nrl_dedup.errors import NrlDedupError
 
 if TYPE_CHECKING:
     from nrl_dedup.bundle import Bundle
@@ -75,7 +75,7 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     check_seed(options["seed"])
     device = pick_device(options["device"])
     bundle = load_bundle(model, device)
-    path = items or _remembered(bundle)
+    path = items or remembered_items(bundle, "Name a catalogue with --items.")
     images = _images(path, items, bundle, options)
     outputs = {"--json": options["json_path"]}
     check_outputs(outputs, [path, options["backbone_weights"]], photos=[images], bundles=[model])
@@ -106,15 +106,6 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     return bool(options["json_path"])
 
 
-def _remembered(bundle: "Bundle") -> Path:
-    path = bundle.data_path(bundle.data.items)
-    if not path.is_file():
-        raise NrlDedupError(
-            f"{bundle.folder}: its ads were in {path}, which is not there. Name a catalogue with --items."
-        )
-    return path
-
-
 def _read(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, Any]) -> "Catalogue":
     """As `link` reads them; where the user names no columns, the remembered ads by the names that they had."""
     named = columns(options)
@@ -125,5 +116,5 @@ def _read(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, A
 
 def _images(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, Any]) -> Path | None:
     if items is None and options["images"] is None and bundle.data.images:
-        return bundle.data_path(bundle.data.images)
+        return remembered_images(bundle)
     return photo_folder(options["images"], path)

@@ -101,6 +101,7 @@ of the batches. Finished trials are kept in the bundle's folder: the same comman
 def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     """`HELP`."""
     from nrl_dedup.cli.console import ConsoleProgress, show_photos_not_seen, show_split, show_trained, show_unreadable
+    from nrl_dedup.cli.show_trials import show_search
     from nrl_dedup.cli.training_stages import fit_pairs_of, train_many, train_one
     from nrl_dedup.device import pick_device
     from nrl_dedup.fusion import fusion_module
@@ -108,6 +109,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     from nrl_dedup.training_data import Resources, check_before_the_work, prepare_training, prepare_unlabelled
     from nrl_dedup.unfinished import unfinished
 
+    fusion_named = options["fusion"] is not None or not options["grid"]
     options = with_defaults(pairs, options)
     settings = settings_of(options)
     tried = read_grid(options["grid"], settings) if options["grid"] else (settings,)
@@ -130,6 +132,8 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     if resources.photo_folder is None and any(fusion_module(one.model.fusion).reads_photos for one in tried):
         show_photos_not_seen("training", catalogue)
     labelled, published = read_labels(pairs, catalogue, options)
+    if many:
+        show_search(settings.model.fusion, named=fusion_named)
     with unfinished(output) as work:
         if labelled is None:
             data = prepare_unlabelled(catalogue, settings, resources, names, progress=progress)
