@@ -22,11 +22,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from nrl_dedup.bundle import SPLIT, add_pair_model, load_bundle
+from nrl_dedup.bundle import SPLIT, load_bundle
 from nrl_dedup.catalogue import Catalogue, fingerprint, read_catalogue, with_compared_columns
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.pair_fitting import fit_pairs
 from nrl_dedup.pairs import read_pairs
+from nrl_dedup.saved_bundle import add_pair_model
 
 EXAMPLES = Path(__file__).parent
 TRAINING_SEED = 1

@@ -1,6 +1,9 @@
 """A trained model on disk: a folder of safetensors, JSON, Parquet and a word list; nothing in it is executable.
 
-bundle.json             version, settings, backbone, baseline, metrics per epoch, audit of the split, data
+This reads it; `saved_bundle` writes it.
+
+bundle.json             version, settings, backbone, baseline, metrics per epoch, audit of the split, data, and whether
+                        there is a pair model; if not, why
 model.safetensors       the network, word vectors included
 vocabulary.txt          one word a line, in the order of the word vectors
 split.parquet           item_id_l, item_id_r, is_duplicate, side, weight
@@ -9,16 +12,12 @@ evidence/               the pair model (`evidence.model`); may be missing
 held_out.parquet        candidate pairs of held-out ads (`HELD_OUT`), from which thresholds are chosen; may be missing
 """
 
-import json
-import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from nrl_dedup.baseline import Baseline
 from nrl_dedup.bundle_reading import (
@@ -32,12 +31,11 @@ from nrl_dedup.bundle_reading import (
 )
 from nrl_dedup.config import Settings
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.model import PairModel, load_pair_model, save_pair_model
+from nrl_dedup.evidence.model import PairModel, load_pair_model
 from nrl_dedup.features.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text import Vocabulary
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.saved_settings import read_settings, shown
-from nrl_dedup.tables import check, check_folder_writable, folder_written_beside, give_usual_mode, written_beside
 
 VERSION = 3
 # Version 1 says neither `photos.pool` nor `pretrain` (the defaults are what it was made with), 2 has no pair evidence.
@@ -59,7 +57,8 @@ HELD_OUT = {
     "logit": pl.Float64,
 }
 
-_EVIDENCE = "evidence"
+EVIDENCE = "evidence"
+PAIR_MODEL = "pair_model"  # of bundle.json: {"there": whether it has one, "why_not": where it has none}
 _ABOUT: dict[str, tuple[type, ...]] = {  # of bundle.json
     "settings": (dict,),
     "image_size": (int,),
@@ -114,6 +113,7 @@ class Bundle:
     folder: Path | None = None
     held_out: pl.DataFrame | None = None
     pair_model: PairModel | None = None
+    no_pair_model: str | None = None  # why there is none, where there is none
 
     @property
     def labelled(self) -> bool:
@@ -143,69 +143,9 @@ class Bundle:
         return Path(path) if self.folder is None else (self.folder / path).resolve()
 
 
-def save_bundle(bundle: Bundle, backbone: Backbone | None, folder: Path, *, force: bool = False) -> None:
-    """Write the bundle whole or not at all: into a folder beside, renamed into place.
-
-    :raises NrlDedupError: `folder` exists and `force` is not given, or it cannot be written.
-    """
-    check_bundle_target(folder, force=force)
-    with folder_written_beside(folder) as part:
-        try:
-            _write(bundle, backbone, part)
-        except SafetensorError as error:
-            raise NrlDedupError(f"-o {folder}: could not be written ({error}).") from error
-
-
-def add_pair_model(folder: Path, model: PairModel | None, held_out: pl.DataFrame) -> None:
-    """Put a pair model and `HELD_OUT` beside the network of a saved bundle.
-
-    :raises NrlDedupError: it cannot be written.
-    """
-    if model is not None:
-        with folder_written_beside(folder / _EVIDENCE) as part:
-            save_pair_model(model, part)
-            give_usual_mode(*part.iterdir())
-    with written_beside(folder / "held_out.parquet") as path:
-        check(held_out, HELD_OUT, "held-out candidates").write_parquet(path)
-
-
-def check_bundle_target(folder: Path, *, force: bool) -> None:
-    """Find out before the hours of work that a bundle can be written to `folder`.
-
-    :raises NrlDedupError: it exists and `force` is not given, is no bundle, or its parent cannot be written.
-    """
-    if folder.exists():
-        if not force:
-            raise NrlDedupError(f"-o {folder}: there is something already. Name another folder, or add --force.")
-        if not (folder / "bundle.json").exists():
-            raise NrlDedupError(f"-o {folder}: --force replaces a bundle, and this is none. Name another folder.")
-    check_folder_writable(Path(os.path.realpath(folder)).parent, f"-o {folder}")
-
-
-def _write(bundle: Bundle, backbone: Backbone | None, folder: Path) -> None:
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.model.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
-    if backbone is not None and backbone.from_file:
-        save_file(
-            {name: x.detach().cpu().contiguous() for name, x in backbone.state.items()},
-            folder / "backbone.safetensors",
-        )
-    (folder / "vocabulary.txt").write_text("".join(f"{word}\n" for word in bundle.vocabulary.words), "utf-8")
-    bundle.split.select(list(SPLIT)).write_parquet(folder / "split.parquet")
-    about = {
-        "version": VERSION,
-        "settings": asdict(bundle.settings),
-        "image_size": bundle.image_size,
-        "backbone_fingerprint": bundle.backbone_fingerprint,
-        "backbone_file": backbone is not None and backbone.from_file,
-        "baseline": asdict(bundle.baseline),
-        "best_epoch": bundle.best_epoch,
-        "epochs": [asdict(epoch) for epoch in bundle.history],
-        "split": bundle.audit,
-        "data": asdict(bundle.data),
-    }
-    (folder / "bundle.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    give_usual_mode(*folder.iterdir())
+def model_folder(named: Path | None) -> Path:
+    """The folder of the bundle that the user named, or else of the shipped one."""
+    return weights_folder() / "default" if named is None else named
 
 
 def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
@@ -214,11 +154,11 @@ def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
 
     :raises NrlDedupError: a file is missing, damaged, or no plain file; or the bundle is of another version.
     """
-    folder = weights_folder() / "default" if folder is None else folder
+    folder = model_folder(folder)
     if not folder.is_dir():
         raise NrlDedupError(f"--model {folder}: no such folder. Train a model first: nrl-dedup train ITEMS PAIRS.")
     about = _read_about(folder)
-    needed = ["model.safetensors", "vocabulary.txt", "split.parquet"]
+    needed = ["model.safetensors", "vocabulary.txt", "split.parquet", *_needed_of_pair_model(about)]
     missing = [n for n in needed + ["backbone.safetensors"] * about["backbone_file"] if not (folder / n).exists()]
     if missing:
         raise NrlDedupError(f"--model {folder}: {', '.join(missing)} is missing. Copy the bundle's whole folder.")
@@ -249,8 +189,24 @@ def _read(folder: Path, about: dict[str, Any], device: torch.device) -> Bundle:
         data=DataSource(**{**about["data"], "compared": tuple(about["data"].get("compared", ()))}),
         folder=folder.resolve(),
         held_out=read_held_out(held_out, HELD_OUT) if held_out.exists() else None,
-        pair_model=load_pair_model(folder / _EVIDENCE) if (folder / _EVIDENCE).exists() else None,
+        pair_model=load_pair_model(folder / EVIDENCE) if (folder / EVIDENCE).exists() else None,
+        no_pair_model=None if (folder / EVIDENCE).exists() else _why_no_pair_model(about),
     )
+
+
+def _needed_of_pair_model(about: dict[str, Any]) -> list[str]:
+    """What a bundle that says that it has a pair model has beside its network."""
+    said = about.get(PAIR_MODEL)
+    return [EVIDENCE, "held_out.parquet"] if isinstance(said, dict) and said.get("there") is True else []
+
+
+def _why_no_pair_model(about: dict[str, Any]) -> str:
+    said = about.get(PAIR_MODEL)
+    if isinstance(said, dict):
+        return str(said.get("why_not") or "there was too little to learn it from")
+    if about["version"] < VERSION:
+        return f"bundles of version {about['version']} had none"
+    return "its training was stopped, or there was too little to learn it from"
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

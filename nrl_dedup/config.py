@@ -1,4 +1,7 @@
-"""The settings of a model: frozen, checked once, saved beside its weights. Their messages name the flag."""
+"""The settings of a model: frozen, checked once, saved beside its weights.
+
+Their messages name the flag, or the field as it stands in `bundle.json` where there is no flag.
+"""
 
 from dataclasses import dataclass, field
 
@@ -62,8 +65,8 @@ class TextSettings:
 
     def __post_init__(self) -> None:
         _one_of(self.text, tuple(TEXT_COLUMNS), "--text")
-        _positive(self.vocabulary_size, "--vocabulary-size", MOST_WORDS)
-        _positive(self.max_words, "--max-words", MOST_TOKENS)
+        _positive(self.vocabulary_size, "text.vocabulary_size", MOST_WORDS)
+        _positive(self.max_words, "text.max_words", MOST_TOKENS)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """Prepared data -> a trained model: one loop, top to bottom (thesis, section 4.3 and 4.4)."""
 
+import json
 import time
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,7 +16,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from nrl_dedup.ahead import ahead
 from nrl_dedup.best_epoch import BestEpoch, Fitted, OnEpoch
 from nrl_dedup.bundle import Bundle, Epoch
-from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.config import Settings, TrainSettings
 from nrl_dedup.device import multiplies_in_bfloat16
 from nrl_dedup.duplicate_groups import duplicate_groups
@@ -28,8 +29,7 @@ from nrl_dedup.model import SiameseModel
 from nrl_dedup.pretrain import pretrain, start_fusion
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scoring import pair_logits
-from nrl_dedup.splits import Split
-from nrl_dedup.training_data import Resources, TrainingData, prepare_training, prepare_unlabelled
+from nrl_dedup.training_data import TrainingData
 
 STARTED_FROM = 1024  # pairs
 
@@ -44,35 +44,19 @@ class Trained:
     unreadable: pl.DataFrame
 
 
-def train(
-    catalogue: Catalogue,
-    pairs: pl.DataFrame | None,
-    published: tuple[pl.DataFrame | None, pl.DataFrame | None] | None,
-    settings: Settings,
-    resources: Resources,
-    columns: dict[str, str],
-    *,
-    on_split: Callable[[Split], None] | None = None,
-    on_epoch: OnEpoch | None = None,
-    progress: Progress = SILENT,
-) -> Trained:
-    """Labelled pairs -> features -> split -> baseline and network, fitted on the same training pairs.
+def identity(data: TrainingData, settings: Settings) -> dict[str, Any]:
+    """What a network of `train_one` follows from, and where the data lies, as JSON holds it.
 
-    The arguments are those of `prepare_training`. Where `pairs` is None, those of `prepare_unlabelled`, and the network
-    learns from the catalogue alone.
-
-    :raises NrlDedupError: what these and `train_one` raise; Ctrl-C in the first epoch.
+    It is the same in the next run of the same command.
     """
-    if pairs is None:
-        data = prepare_unlabelled(catalogue, settings, resources, columns, progress=progress)
-    else:
-        data = prepare_training(
-            catalogue, pairs, published, settings, resources, columns, on_split=on_split, progress=progress
-        )
-    trained = train_one(data, settings, device=resources.device, on_epoch=on_epoch, progress=progress)
-    if not trained.bundle.history:
-        raise NrlDedupError("Stopped before the first epoch was done; there is nothing to keep.")
-    return trained
+    made_of = {
+        **data.identity(),
+        "paths or columns of the data": asdict(data.source),
+        "settings": asdict(settings),
+        "version of this program": version("nrl-dedup"),
+    }
+    copy: dict[str, Any] = json.loads(json.dumps(made_of))  # as it will be read back: tuples are lists
+    return copy
 
 
 def train_one(

@@ -1,4 +1,5 @@
-"""The output folder of a search for settings. In the end it is a bundle; it also holds:
+"""The folder of a search for settings. In the end it is a bundle; until then it lies in that of its training
+(`unfinished`). It also holds:
 
 trials.json       what is tried on what: the settings of every trial, and digests of the data
 trials.csv        a row for each finished trial (`trial_tables.trials_table`), the first ones of the plan
@@ -8,35 +9,41 @@ trials/NNN/       the bundle of each trial, without the photo network
 """
 
 import json
-import shutil
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from nrl_dedup.bundle import Bundle, check_bundle_target, save_bundle
+from nrl_dedup.bundle import EVIDENCE, Bundle
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import Backbone
 from nrl_dedup.grid import Trial
-from nrl_dedup.tables import check_folder_writable, folder_written_beside, give_usual_mode, written_beside
+from nrl_dedup.hidden_parts import remove, remove_if_dead
+from nrl_dedup.outputs import check_folder_writable
+from nrl_dedup.saved_bundle import check_bundle_target, is_whole, save_bundle, write_network
 from nrl_dedup.training_data import TrainingData
 from nrl_dedup.trial_tables import FIGURES, Figures, thesis_table
+from nrl_dedup.unfinished import SEARCH_PLAN, Unfinished
+from nrl_dedup.writing import folder_written_beside, give_usual_mode, reason, write_csv, write_together
 
 VERSION = 2
 
 
 @dataclass(frozen=True)
 class TrialFolder:
-    """What is on disk of a plan of trials."""
+    """What is on disk of a plan of trials: now at `path`, in the end at `place`."""
 
     path: Path
+    place: Path
 
     @property
     def plan(self) -> Path:
         """The plan, as it was begun with."""
-        return self.path / "trials.json"
+        return self.path / SEARCH_PLAN
 
     @property
     def table(self) -> Path:
@@ -47,66 +54,42 @@ class TrialFolder:
         """The bundle of a trial."""
         return self.path / "trials" / f"{number:03d}"
 
-    def check(self, *, force: bool) -> None:
-        """Find out before the hours of work that trials can be begun here, or gone on with.
-
-        :raises NrlDedupError: the folder exists, holds no trials, and `force` is not given or it is no bundle; or it
-            cannot be written.
-        """
-        if self.plan.exists():
-            check_folder_writable(self.path, f"-o {self.path}")
-        else:
-            check_bundle_target(self.path, force=force)
-
-    def begin(self, data: TrainingData, plan: Sequence[Trial], *, force: bool) -> list[Figures]:
-        """The figures of the plan's finished trials, in its order; none, and a new folder, if it holds none of them.
-
-        :param force: throw away a bundle or other trials that are here.
-        :raises NrlDedupError: the folder holds something else, is damaged, or cannot be written.
-        """
-        self.check(force=force)
-        wanted = _description(data, plan)
-        if self.plan.exists():
-            differences = _differences(self.plan, wanted)
-            if not differences:
-                return self._figures(len(plan))
-            if not force:
-                raise NrlDedupError(
-                    f"-o {self.path}: this folder holds other trials: {'; '.join(differences)}. Go on with what they "
-                    "were begun with, name another folder, or add --force to throw them away."
-                )
-        self._make(wanted)
-        return []
+    def save_trial(self, number: int, bundle: Bundle) -> None:
+        """Put the bundle of a trial on disk, in place of one that a run that was killed has left."""
+        folder = self.trial(number)
+        save_bundle(bundle, None, folder, place=self.place / folder.relative_to(self.path), force=True)
 
     def write_tables(self, trials: pl.DataFrame, seeds: int) -> None:
-        """trials.csv and, made from it, the thesis's two tables; each written beside and renamed."""
+        """trials.csv and, made from it, the thesis's two tables; all written beside, and then renamed."""
         tables = {
-            self.table: trials,
             self.path / "training.csv": thesis_table(trials, "train", seeds=seeds),
             self.path / "validation.csv": thesis_table(trials, "valid", seeds=seeds),
+            self.table: trials,
         }
-        for path, table in tables.items():
-            with written_beside(path) as part:
-                table.write_csv(part)
+        write_together({path: partial(write_csv, table) for path, table in tables.items()})
 
     def keep(self, bundle: Bundle, backbone: Backbone | None) -> None:
-        """Make a bundle of the folder itself. `bundle.json` comes last: without it, a folder is no bundle."""
-        made = self.path / ".kept"
-        shutil.rmtree(made, ignore_errors=True)
-        save_bundle(bundle, backbone, made)
-        for file in sorted(made.iterdir(), key=lambda file: file.name == "bundle.json"):
-            file.replace(self.path / file.name)
-        made.rmdir()
+        """Write the network of a bundle into the folder itself.
 
-    def _make(self, wanted: dict[str, Any]) -> None:
-        with folder_written_beside(self.path) as part:
-            (part / "trials").mkdir()
-            (part / self.plan.name).write_text(json.dumps(wanted, ensure_ascii=False, indent=1) + "\n", "utf-8")
-            give_usual_mode(part / self.plan.name)
+        :raises NrlDedupError: it cannot be written.
+        """
+        remove(self.path / EVIDENCE)  # of a run that was killed before the folder was whole
+        try:
+            write_network(bundle, backbone, self.path, self.place)
+        except OSError as error:
+            raise NrlDedupError(f"-o {self.place}: could not be written ({reason(error)}).") from error
 
-    def _figures(self, planned: int) -> list[Figures]:
+    def is_finished(self, planned: int) -> bool:
+        """Whether all trials are done and the folder is a whole bundle."""
+        return len(self.figures(planned)) == planned and is_whole(self.path)
+
+    def figures(self, planned: int) -> list[Figures]:
+        """The figures of the finished trials, in the order of the plan.
+
+        :raises NrlDedupError: the folder is damaged.
+        """
         for left_over in [*self.path.glob(".*.part"), *self.path.glob("trials/.*.part")]:  # of a run that was killed
-            shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
+            remove_if_dead(left_over)
         if not self.table.exists():
             return []
         try:
@@ -129,6 +112,58 @@ class TrialFolder:
                     f"it back, or remove {self.path} to begin anew."
                 )
         return list(table.select(list(FIGURES)).iter_rows(named=True))
+
+
+def check_search_target(output: Path, *, force: bool) -> None:
+    """Find out before the hours of work that trials can be begun for `output`, or gone on with.
+
+    :raises NrlDedupError: the folder exists, holds no trials, and `force` is not given or it is no bundle; or its
+        parent cannot be written.
+    """
+    if (output / SEARCH_PLAN).exists():
+        check_folder_writable(Path(os.path.realpath(output)).parent, f"-o {output}")
+    else:
+        check_bundle_target(output, force=force)
+
+
+def begin_search(work: Unfinished, data: TrainingData, plan: Sequence[Trial], *, force: bool) -> TrialFolder:
+    """The folder of the plan's trials: the one that stands at `work.place`, if it is finished; else one in `work`,
+    where the trials that are done already are gone on with.
+
+    :param force: throw away the trials of another plan in `work`; what stands at the place is replaced in the end.
+    :raises NrlDedupError: other trials are there, the folder is damaged, or it cannot be written.
+    """
+    check_search_target(work.output, force=force)
+    wanted = _description(data, plan)
+    begun, there = TrialFolder(work.bundle, work.place), TrialFolder(work.place, work.place)
+    found = [begun] * work.holds_search() + [there] * there.plan.exists()
+    differences = [_differences(kept.plan, wanted) for kept in found]
+    if [] in differences:
+        kept = found[differences.index([])]
+        if kept is begun or kept.is_finished(len(plan)):
+            return kept
+        return _taken_up_again(work, there, begun)
+    if found and not force:
+        raise NrlDedupError(
+            f"-o {work.output}: {found[0].path} holds other trials: {'; '.join(differences[0])}. Go on with what they "
+            "were begun with, name another folder, or add --force to throw them away."
+        )
+    remove(begun.path)
+    with folder_written_beside(begun.path) as part:
+        (part / "trials").mkdir()
+        (part / SEARCH_PLAN).write_text(json.dumps(wanted, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        give_usual_mode(part / SEARCH_PLAN)
+    return begun
+
+
+def _taken_up_again(work: Unfinished, there: TrialFolder, begun: TrialFolder) -> TrialFolder:
+    """Trials that stand at the place though they are not finished go back to where they are worked at."""
+    try:
+        remove(begun.path)
+        there.path.rename(begun.path)
+    except OSError as error:
+        raise NrlDedupError(f"-o {work.output}: cannot be moved to {begun.path} ({reason(error)}).") from error
+    return begun
 
 
 def _description(data: TrainingData, plan: Sequence[Trial]) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """Many trainings on data that is prepared once, one after another; a run that was killed goes on where it was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import polars as pl
 import torch
 
-from nrl_dedup.bundle import Bundle, load_bundle, save_bundle
+from nrl_dedup.bundle import Bundle, load_bundle
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.grid import KEYS, Trial, value_of
 from nrl_dedup.metrics import average_precision
@@ -15,58 +14,67 @@ from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scoring import pair_logits
 from nrl_dedup.train import OnEpoch, train_one
 from nrl_dedup.training_data import TrainingData
-from nrl_dedup.trial_folder import TrialFolder
+from nrl_dedup.trial_folder import TrialFolder, begin_search
 from nrl_dedup.trial_tables import FIGURES, Figures, best_trial, trials_table
+from nrl_dedup.unfinished import Unfinished
 
 _NO_FIGURES: Figures = dict.fromkeys(FIGURES)
 
 
 @dataclass(frozen=True)
 class Trials:
-    """All trials of a plan (`trial_tables.trials_table`), `seeds` of each setting, and the one whose bundle is kept."""
+    """All trials of a plan (`trial_tables.trials_table`), `seeds` of each setting, and the one whose bundle is kept.
+
+    `was_finished`: all this stood at its place already, with its pair model.
+    """
 
     table: pl.DataFrame
     seeds: int
     kept: int
     bundle: Bundle
+    was_finished: bool
 
 
 def run_trials(
     data: TrainingData,
     plan: Sequence[Trial],
-    folder: Path,
+    work: Unfinished,
     *,
     force: bool = False,
     device: torch.device,
     on_epoch: OnEpoch | None = None,
     progress: Progress = SILENT,
 ) -> Trials:
-    """Train every trial of `plan` that `folder` does not hold yet, and keep the best by validation AP as its bundle.
+    """Train every trial of `plan` that is not done yet, and make the best by validation AP the bundle of `work`.
+
+    The validation AP is that of the network's own score: pair models are not fitted but to the one that is kept.
 
     A trial is in the table once its bundle is on disk; each trial depends on its own settings alone, so a plan that
     was stopped ends with the table of one that was not. A trial whose loss diverged is in the table without figures.
 
     :param plan: at least one trial; settings that `train_one` accepts for `data`.
-    :param force: throw away what `folder` holds before the first trial, be it a bundle or the trials of another plan.
-        Finished trials of this plan are kept.
-    :raises NrlDedupError: `folder` holds something else, cannot be written, or is damaged; or every trial diverged.
+    :param force: throw away what is there, be it a bundle or the trials of another plan. Finished trials of this plan
+        are kept.
+    :raises NrlDedupError: something else is there, or it cannot be written or is damaged; or every trial diverged.
     :raises KeyboardInterrupt: Ctrl-C; the finished trials are kept, the one that was cut short is not.
     """
-    kept_in = TrialFolder(folder)
-    figures = kept_in.begin(data, plan, force=force)
+    kept_in = begin_search(work, data, plan, force=force)
+    figures = kept_in.figures(len(plan))
     if figures:
-        progress.say(f"{folder}: {len(figures)} of {len(plan)} trials are finished already.")
+        progress.say(f"{work.output}: {len(figures)} of {len(plan)} trials are finished already.")
     seeds = len(plan) // plan[-1].setting
     for number, trial in enumerate(plan[len(figures) :], len(figures) + 1):
         progress.say(f"Trial {number} of {len(plan)}{_what_varies(plan, trial)}")
-        figures.append(_run(data, trial, kept_in.trial(number), device, on_epoch, progress))
+        figures.append(_run(data, trial, kept_in, number, device, on_epoch, progress))
         kept_in.write_tables(trials_table(plan, figures), seeds)
     table = trials_table(plan, figures)
-    kept_in.write_tables(table, seeds)
     best = best_trial(table)
-    bundle = load_bundle(kept_in.trial(best), device)
-    kept_in.keep(bundle, data.backbone)
-    return Trials(table, seeds, best, bundle)
+    bundle = replace(load_bundle(kept_in.trial(best), device), data=data.source)
+    was_finished = kept_in.path == work.place
+    if not was_finished:
+        kept_in.write_tables(table, seeds)
+        kept_in.keep(bundle, data.backbone)
+    return Trials(table, seeds, best, bundle, was_finished)
 
 
 def _what_varies(plan: Sequence[Trial], trial: Trial) -> str:
@@ -79,7 +87,8 @@ def _what_varies(plan: Sequence[Trial], trial: Trial) -> str:
 def _run(
     data: TrainingData,
     trial: Trial,
-    folder: Path,
+    kept_in: TrialFolder,
+    number: int,
     device: torch.device,
     on_epoch: OnEpoch | None,
     progress: Progress,
@@ -94,7 +103,7 @@ def _run(
     bundle, test = trained.bundle, data.split.side("test")
     logits = pair_logits(bundle.model, data.features, test, device)
     epoch = bundle.history[bundle.best_epoch - 1]
-    save_bundle(bundle, None, folder, force=True)
+    kept_in.save_trial(number, bundle)
     return {
         **_NO_FIGURES,
         "epoch": epoch.number,

@@ -172,7 +172,7 @@ def test_a_killed_training_keeps_nothing_half_written(run: Run, shop: Shop, tmp_
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nrl_dedup.bundle._write", fail)
+    monkeypatch.setattr("nrl_dedup.unfinished.write_network", fail)
     status, _, err = run(*train_arguments(shop, tmp_path / "bundle", "--epochs", 1))
     assert status == 1 and "could not be written" in err
     assert list(tmp_path.iterdir()) == []
@@ -195,21 +195,24 @@ def test_force_replaces_the_bundle_that_a_link_leads_to(
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_bundle_that_cannot_be_replaced_stays(
-    run: Run, shop: Shop, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+@pytest.mark.parametrize("stage", ["nrl_dedup.saved_bundle.save_pair_model", "nrl_dedup.unfinished.put_in_place"])
+def test_a_bundle_that_cannot_be_replaced_stays_and_the_same_command_goes_on(
+    run: Run, shop: Shop, trained: Path, tmp_path: Path, monkeypatch, stage: str, failure: BaseException
 ) -> None:
-    bundle, original = shutil.copytree(trained, tmp_path / "bundle"), Path.rename
+    def fail(*_: object) -> None:
+        raise failure
+
+    bundle = shutil.copytree(trained, tmp_path / "bundle")
     before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
-
-    def rename(self: Path, target: Path) -> Path:
-        if self.suffix == ".part":
-            raise failure
-        return original(self, target)
-
-    monkeypatch.setattr(Path, "rename", rename)
-    status, _, err = run(*train_arguments(shop, bundle, "--force", "--epochs", 1))
+    command = train_arguments(shop, bundle, "--force", "--epochs", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, fail)
+        status, _, err = run(*command)
     assert status in (1, 130) and "Traceback" not in err
     assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
+    status, _, err = run(*command)
+    assert status == 0 and "epoch  train loss" not in err and "goes on with the pair model" in err
+    assert len(json.loads((bundle / "bundle.json").read_text())["epochs"]) == 1
     assert list(tmp_path.iterdir()) == [bundle]
 
 

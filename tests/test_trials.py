@@ -167,12 +167,11 @@ def test_a_search_that_was_killed_in_its_third_setting_ends_with_the_same_table(
     assert status == 0, err
     command = [sys.executable, "-c", KILLED_IN_THE_THIRD, *arguments("killed")]
     assert subprocess.run(command, capture_output=True, check=False).returncode == -9
-    assert len(pl.read_csv(tmp_path / "killed" / "trials.csv")) == 2
-    assert not (tmp_path / "killed" / "bundle.json").exists()
-    shutil.copytree(
-        tmp_path / "killed" / "trials" / "001", tmp_path / "killed" / "trials" / "003"
-    )  # as if before its row
-    (tmp_path / "killed" / ".trials.csv.1.part").write_text("half a ta")
+    assert not (tmp_path / "killed").exists()
+    begun = tmp_path / ".killed.unfinished" / "bundle"
+    assert len(pl.read_csv(begun / "trials.csv")) == 2
+    shutil.copytree(begun / "trials" / "001", begun / "trials" / "003")  # as if before its row
+    (begun / ".trials.csv.1.part").write_text("half a ta")
     status, _, err = run(*arguments("killed"))
     assert status == 0 and "2 of 4 trials are finished" in err, err
     assert "Trial 2" not in err and "Trial 3 of 4" in err and "Trial 4 of 4" in err
@@ -181,7 +180,7 @@ def test_a_search_that_was_killed_in_its_third_setting_ends_with_the_same_table(
         {str(path.relative_to(tmp_path / name)) for path in (tmp_path / name).rglob("*")}
         for name in ("killed", "whole")
     ]
-    assert names[0] == names[1]
+    assert names[0] == names[1] and not begun.parent.exists()
     models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("killed", "whole")]
     assert models[0] == models[1]
 
@@ -206,9 +205,15 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
         patch.setattr(trials, "train_one", interrupted_after_an_epoch)
         status, _, err = run(*arguments)
     assert status == 130 and "trials.csv" in err and "same command" in err and "Traceback" not in err
-    assert len(pl.read_csv(tmp_path / "search" / "trials.csv")) == 2
+    kept = tmp_path / ".search.unfinished" / "bundle" / "trials.csv"
+    assert len(pl.read_csv(kept)) == 2 and str(kept) in err and not (tmp_path / "search").exists()
+    status, _, err = run(*train_arguments(shop, tmp_path / "search", "--epochs", 1))
+    assert status == 1 and "a search for settings that is not finished" in err
+    status, _, err = run(*arguments[:-2])  # other trials: without --seeds
+    assert status == 1 and "8 trials to do, are 4" in err and len(pl.read_csv(kept)) == 2
     status, _, err = run(*arguments)
     assert status == 0, err
+    assert [path.name for path in tmp_path.iterdir()] == ["search"]
     assert tables(tmp_path / "search") == tables(searched)
 
 

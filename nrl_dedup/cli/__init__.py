@@ -7,24 +7,27 @@ import sys
 
 import click
 
+from nrl_dedup.cli.ending import run_to_its_end
 from nrl_dedup.cli.evaluate import evaluate
 from nrl_dedup.cli.explain import explain
 from nrl_dedup.cli.link import link
 from nrl_dedup.cli.train import train
-from nrl_dedup.errors import NrlDedupError
+
+# Help is given as text, here and in each command: Python can be told to throw docstrings away.
+HELP = """Finds ads that describe the same thing, from their words and their photos.
+
+\b
+nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv
+nrl-dedup train ItemInfo.csv ItemPairs.csv
+nrl-dedup evaluate --by-length
+nrl-dedup explain weights/mine 1002 3781
+"""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, help=HELP)
 @click.version_option(package_name="nrl-dedup")
 def cli() -> None:
-    """Finds ads that describe the same thing, from their words and their photos.
-
-    \b
-    nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv
-    nrl-dedup train ItemInfo.csv ItemPairs.csv
-    nrl-dedup evaluate --by-length
-    nrl-dedup explain weights/mine 1002 3781
-    """
+    """All commands."""
 
 
 for command in (train, link, evaluate, explain):
@@ -32,15 +35,7 @@ for command in (train, link, evaluate, explain):
 
 
 def main() -> None:
-    """The console script: a user's mistake is one line on standard error and status 1, never a traceback."""
-    try:
-        cli(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped. The photos done so far are kept; the same command goes on from there.", err=True)
-        sys.exit(130)
-    except NrlDedupError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+    """The console script: whatever happens is a line on standard error and a status, never a traceback."""
+    status = run_to_its_end(lambda: cli(standalone_mode=False))
+    if status:
+        sys.exit(status)

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,8 +15,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
-from rich.text import Text
 
+from nrl_dedup.cli.failure import doing
+from nrl_dedup.cli.plain_console import messages, results
+from nrl_dedup.cli.visible import visible
 from nrl_dedup.progress import Task
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 LISTED = 10
 UNKNOWN_WORDS_WARNING = 0.3
 
-results = Console(highlight=False, soft_wrap=True)
-messages = Console(stderr=True, highlight=False, soft_wrap=True)
-
 
 class _Bar:
     def __init__(self, bars: Progress, number: int) -> None:
@@ -52,14 +49,16 @@ class ConsoleProgress:
 
     @contextmanager
     def task(self, what: str, total: int) -> Iterator[Task]:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(
-            *columns, TimeRemainingColumn(), console=messages, transient=True, disable=not messages.is_terminal
-        ) as bars:
-            yield _Bar(bars, bars.add_task(what, total=total))
+        description = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(), description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with (
+            doing(what),
+            Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bars,
+        ):
+            yield _Bar(bars, bars.add_task(visible(what), total=total))
 
     def say(self, message: str) -> None:
-        messages.print(message, markup=False)
+        say(message)
 
     def warn(self, message: str) -> None:
         warn(message)
@@ -67,11 +66,11 @@ class ConsoleProgress:
 
 def show_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on standard output: the first column to the left, figures to the right."""
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=title, title_justify="left")
     for place, name in enumerate(header):
-        table.add_column(Text(name), justify="right" if place else "left")
+        table.add_column(name, justify="right" if place else "left")
     for row in rows:
-        table.add_row(*(Text(cell if isinstance(cell, str) else figure(cell)) for cell in row))
+        table.add_row(*(cell if isinstance(cell, str) else figure(cell) for cell in row))
     results.print(table)
 
 
@@ -92,7 +91,7 @@ def show_bad_rows(path: Path, count: int, rows: Iterable["BadRow"]) -> None:
     if count:
         warn(f"{path}: {count:,} rows were skipped:")
         for row in rows:
-            messages.print(f"  line {row.line}: {row.reason}", markup=False)
+            say(f"  line {row.line}: {row.reason}")
 
 
 def show_dropped_pairs(path: Path, pairs: "LabelledPairs") -> None:
@@ -107,7 +106,7 @@ def show_dropped_pairs(path: Path, pairs: "LabelledPairs") -> None:
     if pairs.dropped_contradicting:
         warn(f"{path}: {pairs.dropped_contradicting:,} rows are of pairs that are labelled both ways; left out:")
         for left, right in pairs.contradicting:
-            messages.print(f"  {left} and {right}", markup=False)
+            say(f"  {left} and {right}")
 
 
 def show_photos_not_seen(who: str, ads: "Catalogue") -> None:
@@ -129,6 +128,16 @@ def show_photo_use(bundle: "Bundle", ads: "Catalogue", folder: Path | None, imag
         show_photos_not_seen(str(bundle.folder), ads)
 
 
+def show_missing_pair_model(bundle: "Bundle", scorer: str | None) -> None:
+    """Where a bundle has no pair model and the network's score alone was not asked for: why, and what that means."""
+    if bundle.pair_model is None and scorer is None:
+        why = (bundle.no_pair_model or "").rstrip(".")
+        warn(
+            f"{bundle.folder} has no pair model ({why}), so pairs are scored by the network alone (--scorer siamese), "
+            "which is wrong far more often."
+        )
+
+
 def show_unreadable(unreadable: "pl.DataFrame", folder: Path | None = None, wanted: int | None = None) -> None:
     """The photos that could not be read: the count, the first ten of those that are there, and of those that are not
     how many there are for each reason, with one whole path that was tried.
@@ -147,9 +156,9 @@ def show_unreadable(unreadable: "pl.DataFrame", folder: Path | None = None, want
         example = photos["photo"][0]
         tried = "" if folder is None else f" (looked for as {os.path.normpath(folder.absolute() / example)})"
         more = f"; {len(photos) - 1:,} more like it" if len(photos) > 1 else ""
-        messages.print(f"  {example}: {reason}{tried}{more}", markup=False)
+        say(f"  {example}: {reason}{tried}{more}")
     for photo, reason in unreadable.filter(~absent).head(LISTED).iter_rows():
-        messages.print(f"  {photo}: {reason}", markup=False)
+        say(f"  {photo}: {reason}")
 
 
 def show_split(split: "Split") -> None:
@@ -275,6 +284,11 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
         )
 
 
+def say(message: str) -> None:
+    """A line on standard error."""
+    messages.print(visible(message))
+
+
 def warn(message: str) -> None:
     """A line in yellow on standard error."""
-    messages.print(f"Warning: {message}", style="yellow", markup=False)
+    messages.print(visible(f"Warning: {message}"), style="yellow")

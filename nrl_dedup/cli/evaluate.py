@@ -1,6 +1,8 @@
 """`nrl-dedup evaluate`."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +23,10 @@ from nrl_dedup.cli.inputs import (
     read_catalogue,
     read_labelled,
     scorer_option,
-    work_dir,
     work_dir_option,
 )
+from nrl_dedup.cli.remembered import remembered_images, remembered_items
+from nrl_dedup.cli.work_folder import work_dir
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,7 +38,16 @@ if TYPE_CHECKING:
 PHOTOS, MISSING = "photos", "missing"
 
 
-@click.command()
+HELP = """Say how good models are, beside the baseline: on their own test split, or on labelled pairs that you name.
+
+\b
+nrl-dedup evaluate --by-length --plots plots/
+nrl-dedup evaluate --model weights/one --model weights/other --blocking
+nrl-dedup evaluate --model weights/mine --items ItemInfo.csv --pairs ItemPairs.csv --json metrics.json
+"""
+
+
+@click.command(help=HELP)
 @click.option(
     "--model", "models", type=FILE, multiple=True, help="A bundle; several are compared.  [default: the shipped one]"
 )
@@ -63,28 +75,22 @@ PHOTOS, MISSING = "photos", "missing"
 @device_option
 @column_options
 @pair_column_options
-def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
-    """Say how good models are, beside the baseline: on their own test split, or on labelled pairs that you name.
-
-    \b
-    nrl-dedup evaluate --by-length --plots plots/
-    nrl-dedup evaluate --model weights/one --model weights/other --blocking
-    nrl-dedup evaluate --model weights/mine --items ItemInfo.csv --pairs ItemPairs.csv --json metrics.json
-    """
+def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
+    """`HELP`."""
     import polars as pl
 
     from nrl_dedup.attention import attention_overlaps
-    from nrl_dedup.cli.console import ConsoleProgress, show_photo_use, show_unreadable
+    from nrl_dedup.cli.console import ConsoleProgress, show_missing_pair_model, show_photo_use, show_unreadable
     from nrl_dedup.cli.show_evaluation import show_evaluation
     from nrl_dedup.device import pick_device
     from nrl_dedup.evaluate import evaluate as evaluate_models
     from nrl_dedup.report import report
-    from nrl_dedup.tables import check_outputs, written_beside
+    from nrl_dedup.writing import write_csv, write_together
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
     check_threshold_and_candidates(options)
-    check_outputs(_outputs(options), [items, pairs, options["backbone_weights"]])
+    _check_outputs(options, [items, pairs], [])
     if options["plots"]:
         from nrl_dedup.plots import make_folder
 
@@ -92,6 +98,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
     device, progress = pick_device(options["device"]), ConsoleProgress()
     contenders, ads, labelled, names = _inputs(items, pairs, options, device)
     for contender in contenders:
+        show_missing_pair_model(contender.bundle, options["scorer"])
         show_photo_use(contender.bundle, ads, contender.photo_folder, options["images"])
     by_column = _columns_by_pair(ads, labelled, options["by"], names.get("id_column"))
     evaluation = evaluate_models(
@@ -106,15 +113,16 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         device=device,
         progress=progress,
     )
-    if options["scores"]:
-        with written_beside(options["scores"]) as path:
-            evaluation.scores().write_csv(path)
     by = {name: by_column[name] if name in by_column else _by_state(evaluation, name) for name in options["by"]}
     attention = attention_overlaps(evaluation, contenders, device=device, progress=progress)
     figures = report(evaluation, by, attention, progress)
+    files: dict[Path, Callable[[Path], object]] = {}
+    if options["scores"]:
+        files[options["scores"]] = partial(write_csv, evaluation.scores())
     if options["json_path"]:
-        with written_beside(options["json_path"]) as path:
-            path.write_text(json.dumps(figures.as_json(), indent=1, allow_nan=False) + "\n", "utf-8")
+        text = json.dumps(figures.as_json(), indent=1, allow_nan=False) + "\n"
+        files[options["json_path"]] = partial(Path.write_text, data=text, encoding="utf-8")
+    write_together(files)
     unreadable = pl.concat([prepared.unreadable for prepared in evaluation.prepared.values()])
     show_unreadable(unreadable.unique(maintain_order=True), contenders[0].photo_folder, photo_count(ads))
     show_evaluation(figures, by_length=options["by_length"])
@@ -124,10 +132,19 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> None:
         which = pairs.name if pairs else "test pairs"
         drawn = draw_pictures(figures, contenders, which, options["plots"], device=device, progress=progress)
         progress.say(f"{drawn} pictures, each as PNG and SVG, are in {options['plots']}.")
+    return bool(files or options["plots"])
 
 
-def _outputs(options: dict[str, Any]) -> dict[str, Path | None]:
-    return {"--json": options["json_path"], "--scores": options["scores"]}
+def _check_outputs(options: dict[str, Any], read: list[Path | None], photos: list[Path | None]) -> None:
+    """:raises NrlDedupError: an output cannot be written, or would take the place of what is read."""
+    from nrl_dedup.bundle import model_folder
+    from nrl_dedup.outputs import check_outputs, check_pictures_stay_apart
+
+    files = {"--json": options["json_path"], "--scores": options["scores"]}
+    bundles = [model_folder(folder) for folder in options["models"] or (None,)]
+    check_outputs(files, [*read, options["backbone_weights"]], photos=photos, bundles=bundles)
+    if options["plots"]:
+        check_pictures_stay_apart("--plots", options["plots"], read, photos=photos, bundles=bundles)
 
 
 def _inputs(
@@ -139,7 +156,6 @@ def _inputs(
 
     from nrl_dedup.bundle import load_bundle
     from nrl_dedup.evaluate import Contender, check_same_test, names_of, remembered_test, weights_of
-    from nrl_dedup.tables import check_outputs
 
     bundles = [load_bundle(folder, device) for folder in options["models"] or (None,)]
     called = names_of([bundle.folder for bundle in bundles if bundle.folder])
@@ -149,18 +165,18 @@ def _inputs(
     compared = [name for bundle in bundles for name in bundle.data.compared]
     if items is not None and pairs is not None:
         names = columns(options)
+        images = [photo_folder(options["images"], items)] * len(bundles)
+        _check_outputs(options, [items, pairs], images)
         ads = read_catalogue(items, names, options["compare"], compared)
         labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
-        images = [photo_folder(options["images"], items)] * len(bundles)
         contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
         return contenders, ads, labelled, names
-    remembered = [bundle.data_path(bundle.data.images) if bundle.data.images else None for bundle in bundles]
-    images = [options["images"] or folder for folder in remembered]
+    images = [options["images"] or remembered_images(bundle) for bundle in bundles]
     contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
     check_same_test(contenders)
     data = bundles[0].data
-    file = bundles[0].data_path(data.items)
-    check_outputs(_outputs(options), [file])
+    file = remembered_items(bundles[0], "Name labelled ads: --items CSV --pairs CSV.")
+    _check_outputs(options, [file], images)
     ads = read_catalogue(file, data.columns, options["compare"], compared)
     return contenders, ads, remembered_test(bundles[0], ads), data.columns
 

@@ -19,17 +19,28 @@ from nrl_dedup.cli.inputs import (
     photo_folder,
     read_catalogue,
     scorer_option,
-    work_dir,
     work_dir_option,
 )
-from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.cli.remembered import remembered_images, remembered_items
+from nrl_dedup.cli.work_folder import work_dir
 
 if TYPE_CHECKING:
     from nrl_dedup.bundle import Bundle
     from nrl_dedup.catalogue import Catalogue
 
 
-@click.command()
+HELP = """Say why the ads ID_A and ID_B are linked, or at which stage the pair was lost.
+
+The whole catalogue is linked as `link` does it, so give the options that you gave there. Photos that were computed
+then are not computed again.
+
+\b
+nrl-dedup explain weights/mine 1002 3781
+nrl-dedup explain weights/mine 1002 3781 --items catalogue.csv --images imgs/ --threshold 0.8 --json why.json
+"""
+
+
+@click.command(help=HELP)
 @click.argument("model", type=FILE)
 @click.argument("id_a")
 @click.argument("id_b")
@@ -45,25 +56,18 @@ if TYPE_CHECKING:
 @work_dir_option
 @device_option
 @column_options
-def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: Any) -> None:
-    """Say why the ads ID_A and ID_B are linked, or at which stage the pair was lost.
-
-    The whole catalogue is linked as `link` does it, so give the options that you gave there. Photos that were computed
-    then are not computed again.
-
-    \b
-    nrl-dedup explain weights/mine 1002 3781
-    nrl-dedup explain weights/mine 1002 3781 --items catalogue.csv --images imgs/ --threshold 0.8 --json why.json
-    """
+def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: Any) -> bool:
+    """`HELP`."""
     from nrl_dedup.bundle import load_bundle
-    from nrl_dedup.cli.console import ConsoleProgress, show_photo_use
+    from nrl_dedup.cli.console import ConsoleProgress, show_missing_pair_model, show_photo_use
     from nrl_dedup.cli.show_explanation import show_explanation
     from nrl_dedup.config import check_seed
     from nrl_dedup.device import pick_device
     from nrl_dedup.explain import explain as explain_pair
     from nrl_dedup.explain import find_pair
+    from nrl_dedup.outputs import check_outputs
     from nrl_dedup.pipeline import link
-    from nrl_dedup.tables import check_outputs, written_beside
+    from nrl_dedup.writing import written_beside
 
     check_threshold_and_candidates(options)
     if id_a == id_b:
@@ -71,11 +75,13 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     check_seed(options["seed"])
     device = pick_device(options["device"])
     bundle = load_bundle(model, device)
-    path = items or _remembered(bundle)
-    check_outputs({"--json": options["json_path"]}, [path, options["backbone_weights"]])
+    path = items or remembered_items(bundle, "Name a catalogue with --items.")
+    images = _images(path, items, bundle, options)
+    outputs = {"--json": options["json_path"]}
+    check_outputs(outputs, [path, options["backbone_weights"]], photos=[images], bundles=[model])
+    show_missing_pair_model(bundle, options["scorer"])
     ads = _read(path, items, bundle, options)
     find_pair(ads, id_a, id_b)
-    images = _images(path, items, bundle, options)
     show_photo_use(bundle, ads, images, options["images"])
     linked = link(
         ads,
@@ -95,17 +101,9 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     if options["json_path"]:
         text = json.dumps(explanation.as_json(), ensure_ascii=False, indent=1, allow_nan=False)
         with written_beside(options["json_path"]) as part:
-            part.write_text(text + "\n", "utf-8")
+            part.write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))  # a photo's name may not be UTF-8
     show_explanation(explanation)
-
-
-def _remembered(bundle: "Bundle") -> Path:
-    path = bundle.data_path(bundle.data.items)
-    if not path.is_file():
-        raise NrlDedupError(
-            f"{bundle.folder}: its ads were in {path}, which is not there. Name a catalogue with --items."
-        )
-    return path
+    return bool(options["json_path"])
 
 
 def _read(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, Any]) -> "Catalogue":
@@ -121,5 +119,5 @@ def _read(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, A
 
 def _images(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, Any]) -> Path | None:
     if items is None and options["images"] is None and bundle.data.images:
-        return bundle.data_path(bundle.data.images)
+        return remembered_images(bundle)
     return photo_folder(options["images"], path)

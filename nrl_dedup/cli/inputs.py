@@ -1,13 +1,11 @@
 """What the commands share: options of one name and one meaning, and reading what the user named."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.links import LINKS_FOLLOWED
 
 if TYPE_CHECKING:
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
     from nrl_dedup.pairs import LabelledPairs
 
 FILE = click.Path(path_type=Path)
-Command = Callable[..., None]
+Command = Callable[..., bool]
 
 work_dir_option = click.option(
     "--work-dir",
@@ -136,19 +134,3 @@ def photo_folder(images: Path | None, catalogue: Path) -> Path | None:
 def photo_count(ads: "Catalogue") -> int:
     """How many photos the ads name, each counted once."""
     return ads.frame["photos"].explode().drop_nulls().n_unique()
-
-
-def work_dir(options: dict[str, Any]) -> Path:
-    """The folder of `--work-dir`, made if need be.
-
-    :raises NrlDedupError: it cannot be made.
-    """
-    folder: Path | None = options["work_dir"]
-    if folder is None:
-        cache = os.environ.get("XDG_CACHE_HOME")
-        folder = (Path(cache) if cache else Path.home() / ".cache") / "nrl-dedup"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NrlDedupError(f"--work-dir {folder}: cannot be made ({error.strerror}). Name another.") from error
-    return folder

@@ -1,5 +1,6 @@
 """`nrl-dedup link`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,28 @@ from nrl_dedup.cli.inputs import (
     photo_folder,
     read_catalogue,
     scorer_option,
-    work_dir,
     work_dir_option,
 )
+from nrl_dedup.cli.work_folder import work_dir
 
 DEFAULT_THRESHOLD = 0.5
 
 
-@click.command()
+HELP = """Find the ads of CATALOGUE that describe the same thing, and write them as clusters.
+
+A run that was stopped goes on where it was: the photos done are kept in the work folder.
+
+\b
+nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv
+nrl-dedup link ItemInfo.csv --images zips/ -o dupes.csv --links links.csv --model weights/mine
+nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv --model weights/mine --precision 0.95
+
+--precision and --recall choose the threshold from the candidate pairs that training held out, and say what is to be
+expected of it. On a catalogue much larger than the labelled ads there are more pairs to be wrong about.
+"""
+
+
+@click.command(help=HELP)
 @click.argument("catalogue", type=FILE)
 @images_option
 @click.option("-o", "--output", type=FILE, required=True, help="The clusters: cluster_id, item_id, score.")
@@ -43,26 +58,23 @@ DEFAULT_THRESHOLD = 0.5
 @work_dir_option
 @device_option
 @column_options
-def link(catalogue: Path, **options: Any) -> None:
-    """Find the ads of CATALOGUE that describe the same thing, and write them as clusters.
-
-    A run that was stopped goes on where it was: the photos done are kept in the work folder.
-
-    \b
-    nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv
-    nrl-dedup link ItemInfo.csv --images zips/ -o dupes.csv --links links.csv --model weights/mine
-    nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv --model weights/mine --precision 0.95
-
-    --precision and --recall choose the threshold from the candidate pairs that training held out, and say what is to be
-    expected of it. On a catalogue much larger than the labelled ads there are more pairs to be wrong about.
-    """
-    from nrl_dedup.bundle import load_bundle
-    from nrl_dedup.cli.console import ConsoleProgress, show_linked, show_photo_use, show_threshold, show_unreadable
+def link(catalogue: Path, **options: Any) -> bool:
+    """`HELP`."""
+    from nrl_dedup.bundle import load_bundle, model_folder
+    from nrl_dedup.cli.console import (
+        ConsoleProgress,
+        show_linked,
+        show_missing_pair_model,
+        show_photo_use,
+        show_threshold,
+        show_unreadable,
+    )
     from nrl_dedup.config import check_seed
     from nrl_dedup.device import pick_device
     from nrl_dedup.held_out import choose_threshold, score_of
+    from nrl_dedup.outputs import check_outputs
     from nrl_dedup.pipeline import link as link_catalogue
-    from nrl_dedup.tables import check_outputs, written_beside
+    from nrl_dedup.writing import write_csv, write_together
 
     wanted = [f"--{name}" for name in ("threshold", "precision", "recall") if options[name] is not None]
     if len(wanted) > 1:
@@ -70,9 +82,12 @@ def link(catalogue: Path, **options: Any) -> None:
     check_threshold_and_candidates(options)
     check_seed(options["seed"])
     outputs = {"-o": options["output"], "--links": options["links"]}
-    check_outputs(outputs, [catalogue, options["backbone_weights"]])
+    read = [catalogue, options["backbone_weights"]]
+    images = photo_folder(options["images"], catalogue)
+    check_outputs(outputs, read, photos=[images], bundles=[model_folder(options["model"])])
     device = pick_device(options["device"])
     bundle = load_bundle(options["model"], device)
+    show_missing_pair_model(bundle, options["scorer"])
     threshold = DEFAULT_THRESHOLD if options["threshold"] is None else options["threshold"]
     chosen = choose_threshold(
         bundle, scorer=options["scorer"], precision=options["precision"], recall=options["recall"]
@@ -81,7 +96,6 @@ def link(catalogue: Path, **options: Any) -> None:
         threshold = score_of(chosen)
         show_threshold(threshold, chosen)
     ads = read_catalogue(catalogue, columns(options), options["compare"], bundle.data.compared)
-    images = photo_folder(options["images"], catalogue)
     show_photo_use(bundle, ads, images, options["images"])
     linked = link_catalogue(
         ads,
@@ -98,10 +112,8 @@ def link(catalogue: Path, **options: Any) -> None:
         progress=ConsoleProgress(),
     )
     clusters, links = linked.with_ids(ads.ids)
-    if options["links"]:
-        with written_beside(options["links"]) as path:
-            links.write_csv(path)
-    with written_beside(options["output"]) as path:
-        clusters.write_csv(path)
+    tables = {options["links"]: links, options["output"]: clusters}
+    write_together({path: partial(write_csv, table) for path, table in tables.items() if path is not None})
     show_unreadable(linked.prepared.unreadable, images, photo_count(ads))
     show_linked(linked, ads, bundle, threshold)
+    return True

@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
 from nrl_dedup.cli.console import results, show_table
 from nrl_dedup.cli.evidence_words import name_in_words, value_in_words
+from nrl_dedup.cli.plain_console import styled
 
 if TYPE_CHECKING:
     from nrl_dedup.explain import Ad, Cluster, Explanation
@@ -30,8 +29,8 @@ def show_explanation(found: "Explanation") -> None:
 
 def _show_verdict(found: "Explanation") -> None:
     title = f"{found.left.item_id} and {found.right.item_id}: {_headline(found)}"
-    results.print(Text(title, style="bold green" if found.together else "bold yellow"), soft_wrap=False)
-    results.print(Text(_why(found)), soft_wrap=False)
+    results.print(styled(title, "bold green" if found.together else "bold yellow"), soft_wrap=False)
+    results.print(styled(_why(found)), soft_wrap=False)
     results.print()
 
 
@@ -116,7 +115,7 @@ def _show_ads(found: "Explanation") -> None:
         show_lines=True,
     )
     for name in ("", left.item_id, right.item_id, "in common"):
-        table.add_column(Text(name), overflow="fold")
+        table.add_column(name, overflow="fold")
     photos = "\n".join(
         f"{name_in_words(pair.measure)}: {pair.left} and {pair.right}, {value_in_words(pair.measure, pair.similarity)}"
         for pair in sides.photos
@@ -133,7 +132,7 @@ def _show_ads(found: "Explanation") -> None:
         rows.append(("identical to", left.twin or "-", right.twin or "-", ""))
     for row in rows:
         if any(row[1:]):
-            table.add_row(*map(Text, row))
+            table.add_row(*row)
     results.print(table, soft_wrap=False)
     results.print()
 
@@ -167,26 +166,26 @@ def _show_reasons(found: "Explanation") -> None:
     if found.log_odds is None:
         return
     table = Table(
-        title=escape(f"What the score of {_score(found.score)} rests on"),
+        title=f"What the score of {_score(found.score)} rests on",
         title_justify="left",
         caption="Added to the log-odds: above 0 speaks for one thing, below 0 for two. +0.7 doubles the odds.",
         caption_justify="left",
     )
     for name in ("evidence", "value", "adds"):
-        table.add_column(Text(name), justify="left" if name == "evidence" else "right")
+        table.add_column(name, justify="left" if name == "evidence" else "right")
     base, *others = found.reasons
     for reason in (base, *sorted(others, key=lambda reason: -abs(reason.added))):
         name = "before any evidence" if reason is base else reason.group
-        table.add_row(Text(name, style="bold"), "", Text(f"{reason.added:+.2f}", style="bold"))
+        table.add_row(styled(name, "bold"), "", styled(f"{reason.added:+.2f}", "bold"))
         shown = [column for column in reason.columns[:COLUMNS_SHOWN] if abs(column.added) >= LEAST_ADDED]
         for column in shown:
             value = value_in_words(column.name, column.value)
-            table.add_row(Text(f"  {name_in_words(column.name)}"), Text(value), f"{column.added:+.2f}")
+            table.add_row(f"  {name_in_words(column.name)}", value, f"{column.added:+.2f}")
         rest = reason.added - sum(column.added for column in shown)
         if shown and abs(rest) >= LEAST_ADDED:
             table.add_row("  all the rest of it", "", f"{rest:+.2f}")
     table.add_section()
-    table.add_row(Text("log-odds", style="bold"), Text(f"score {_score(found.score)}"), f"{found.log_odds:+.2f}")
+    table.add_row(styled("log-odds", "bold"), f"score {_score(found.score)}", f"{found.log_odds:+.2f}")
     results.print(table, soft_wrap=False)
     results.print()
 

@@ -5,10 +5,23 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from nrl_dedup.cli.console import figure, results, show_table
+from nrl_dedup.cli.console import figure, results, say, show_table
 
 if TYPE_CHECKING:
     from nrl_dedup.trials import Trials
+
+
+def show_search(fusion: str, *, named: bool) -> None:
+    """What a search compares by, and which network it is about where the user has not named one."""
+    if not named:
+        say(
+            f"--grid is about the thesis's network, --fusion {fusion}, where train alone takes towers. Name another "
+            "with --fusion."
+        )
+    say(
+        "Settings are compared by the network's own score (--scorer siamese); `link` goes by the pair model, which is "
+        "fitted to the kept one alone."
+    )
 
 
 def show_trials(trials: "Trials") -> None:

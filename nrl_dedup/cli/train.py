@@ -1,9 +1,8 @@
 """`nrl-dedup train`."""
 
 import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,24 +17,32 @@ from nrl_dedup.cli.inputs import (
     photo_count,
     photo_folder,
     read_catalogue,
-    work_dir,
     work_dir_option,
 )
 from nrl_dedup.cli.training_options import read_labels, settings_of, with_defaults
-
-if TYPE_CHECKING:
-    import torch
-
-    from nrl_dedup.bundle import Bundle
-    from nrl_dedup.catalogue import Catalogue
-    from nrl_dedup.cli.console import ConsoleProgress
-    from nrl_dedup.grid import Trial
-    from nrl_dedup.training_data import Resources, TrainingData
+from nrl_dedup.cli.work_folder import work_dir
 
 _READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pairs", "grid")  # beside ITEMS and PAIRS
 
 
-@click.command()
+HELP = """Learn from labelled pairs: ITEMS is the catalogue, PAIRS two ids and a 0/1 label a row.
+
+Without PAIRS the network learns from the catalogue alone: to know an ad again by other words of it, other photos or
+other views of its photo. With PAIRS and --fusion towers it does so first, and then learns from the labels.
+
+\b
+nrl-dedup train ItemInfo_train.csv --images photos/
+nrl-dedup train ItemInfo_train.csv ItemPairs_train.csv --images photos/
+nrl-dedup train items.csv pairs.csv --language en --backbone mobilenet_v2 -o weights/mine
+nrl-dedup train items.csv pairs.csv --grid examples/thesis.toml --seeds 3 -o weights/best
+
+With --grid or --seeds, words, photos and split are computed once and every setting is trained on them. The split
+and the photo views stay those of --seed; a seed in the grid, and --seeds, vary the initial weights and the order
+of the batches. Finished trials are kept in the bundle's folder: the same command goes on after a stop.
+"""
+
+
+@click.command(help=HELP)
 @click.argument("items", type=FILE)
 @click.argument("pairs", type=FILE, required=False)
 @images_option
@@ -92,38 +99,18 @@ _READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pair
 @device_option
 @column_options
 @pair_column_options
-def train(items: Path, pairs: Path | None, **options: Any) -> None:
-    """Learn from labelled pairs: ITEMS is the catalogue, PAIRS two ids and a 0/1 label a row.
-
-    Without PAIRS the network learns from the catalogue alone: to know an ad again by other words of it, other photos or
-    other views of its photo. With PAIRS and --fusion towers it does so first, and then learns from the labels.
-
-    \b
-    nrl-dedup train ItemInfo_train.csv --images photos/
-    nrl-dedup train ItemInfo_train.csv ItemPairs_train.csv --images photos/
-    nrl-dedup train items.csv pairs.csv --language en --backbone mobilenet_v2 -o weights/mine
-    nrl-dedup train items.csv pairs.csv --grid examples/thesis.toml --seeds 3 -o weights/best
-
-    With --grid or --seeds, words, photos and split are computed once and every setting is trained on them. The split
-    and the photo views stay those of --seed; a seed in the grid, and --seeds, vary the initial weights and the order
-    of the batches. Finished trials are kept in the bundle's folder: the same command goes on after a stop.
-    """
-    from nrl_dedup.bundle import save_bundle
-    from nrl_dedup.cli.console import (
-        ConsoleProgress,
-        show_epoch,
-        show_photos_not_seen,
-        show_split,
-        show_trained,
-        show_unreadable,
-        warn,
-    )
+def train(items: Path, pairs: Path | None, **options: Any) -> bool:
+    """`HELP`."""
+    from nrl_dedup.cli.console import ConsoleProgress, show_photos_not_seen, show_split, show_trained, show_unreadable
+    from nrl_dedup.cli.show_trials import show_search
+    from nrl_dedup.cli.training_stages import fit_pairs_of, train_many, train_one
     from nrl_dedup.device import pick_device
     from nrl_dedup.fusion import fusion_module
     from nrl_dedup.grid import plan_trials, read_grid
-    from nrl_dedup.train import train as train_model
-    from nrl_dedup.training_data import Resources, check_before_the_work, prepare_training
+    from nrl_dedup.training_data import Resources, check_before_the_work, prepare_training, prepare_unlabelled
+    from nrl_dedup.unfinished import unfinished
 
+    fusion_named = options["fusion"] is not None or not options["grid"]
     options = with_defaults(pairs, options)
     settings = settings_of(options)
     tried = read_grid(options["grid"], settings) if options["grid"] else (settings,)
@@ -146,41 +133,31 @@ def train(items: Path, pairs: Path | None, **options: Any) -> None:
     if resources.photo_folder is None and any(fusion_module(one.model.fusion).reads_photos for one in tried):
         show_photos_not_seen("training", catalogue)
     labelled, published = read_labels(pairs, catalogue, options)
-    given = (published, settings, resources, names)
-    if many and labelled is not None:
-        data = prepare_training(catalogue, labelled, *given, on_split=show_split, progress=progress)
-        show_unreadable(data.unreadable, resources.photo_folder, photo_count(catalogue))
-        bundle = _train_many(data, plan, output, device, progress, force=options["force"])
-    else:
-        trained = train_model(catalogue, labelled, *given, on_split=show_split, on_epoch=show_epoch, progress=progress)
-        output.parent.mkdir(exist_ok=True)
-        save_bundle(trained.bundle, trained.backbone, output, force=options["force"])
-        if trained.interrupted:
-            warn("stopped by Ctrl-C; the best epoch so far is kept.")
-        show_unreadable(trained.unreadable, resources.photo_folder, photo_count(catalogue))
-        bundle = trained.bundle
-    show_trained(bundle)
-    _fit_pairs(catalogue, output, resources, progress)
+    if many:
+        show_search(settings.model.fusion, named=fusion_named)
+    with unfinished(output) as work:
+        if labelled is None:
+            data = prepare_unlabelled(catalogue, settings, resources, names, progress=progress)
+        else:
+            given = (published, settings, resources, names)
+            data = prepare_training(catalogue, labelled, *given, on_split=show_split, progress=progress)
+        if many:
+            show_unreadable(data.unreadable, resources.photo_folder, photo_count(catalogue))
+            trials = train_many(data, plan, work, device, progress, force=options["force"])
+            bundle, whole = trials.bundle, trials.was_finished
+        else:
+            bundle, whole = train_one(data, settings, work, device, progress, force=options["force"]), False
+            show_unreadable(data.unreadable, resources.photo_folder, photo_count(catalogue))
+        show_trained(bundle)
+        if not whole:
+            fit_pairs_of(catalogue, work.bundle, resources, progress)
+            work.put_in_place()
     where = shlex.quote(str(output.resolve()))
     progress.say(f"Saved {output}. Next:")
     on_pairs = "--by-length" if bundle.labelled else "--items CSV --pairs CSV"
     progress.say(f"  nrl-dedup evaluate --model {where} {on_pairs}")
     progress.say(f"  nrl-dedup link CATALOGUE.csv --model {where} -o dupes.csv")
-
-
-def _fit_pairs(catalogue: "Catalogue", output: Path, resources: "Resources", progress: "ConsoleProgress") -> None:
-    """Put the pair model beside the network, and what is held out for `link --precision`."""
-    from nrl_dedup.bundle import add_pair_model, load_bundle
-    from nrl_dedup.cli.console import show_held_out
-    from nrl_dedup.pair_fitting import fit_pairs
-
-    bundle = load_bundle(output, resources.device)
-    fitted = fit_pairs(
-        [catalogue], bundle, resources.photo_folder, resources.work_dir, device=resources.device, progress=progress
-    )
-    add_pair_model(output, fitted.model, fitted.held_out)
-    if len(fitted.held_out):
-        show_held_out(fitted.held_out)
+    return True
 
 
 def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool) -> Path:
@@ -188,45 +165,20 @@ def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool
 
     :raises NrlDedupError: it holds something that must not be replaced, or cannot be written.
     """
-    from nrl_dedup.bundle import check_bundle_target
-    from nrl_dedup.tables import check_folder_writable, check_outside
-    from nrl_dedup.trial_folder import TrialFolder
+    from nrl_dedup.outputs import check_folder_writable, check_outside, check_photos_stay
+    from nrl_dedup.saved_bundle import check_bundle_target
+    from nrl_dedup.trial_folder import check_search_target
+    from nrl_dedup.unfinished import remove_rubbish
 
     named = options["grid"].stem if options["grid"] else options["fusion"]
     output: Path = options["output"] or Path("weights") / f"{items.stem}-{named}"
+    read = [items, pairs, *(options[name] for name in _READ)]
+    check_outside(output, [options["work_dir"], *(read if options["force"] else [])])
+    check_photos_stay({"-o": output}, [photo_folder(options["images"], items)], [items])
     if options["output"] is None and not output.parent.exists():
         check_folder_writable(Path(), f"-o {output}")
-    elif many:
-        TrialFolder(output).check(force=options["force"])
-    else:
-        check_bundle_target(output, force=options["force"])
-    check_outside(output, [options["work_dir"]])
-    if options["force"]:
-        check_outside(output, [items, pairs, *(options[name] for name in _READ)])
+        return output
+    remove_rubbish(output)
+    check = check_search_target if many else check_bundle_target
+    check(output, force=options["force"])
     return output
-
-
-def _train_many(
-    data: "TrainingData",
-    plan: "tuple[Trial, ...]",
-    output: Path,
-    device: "torch.device",
-    progress: "ConsoleProgress",
-    *,
-    force: bool,
-) -> "Bundle":
-    from nrl_dedup.cli.console import show_epoch
-    from nrl_dedup.cli.show_trials import show_trials
-    from nrl_dedup.trials import run_trials
-
-    output.parent.mkdir(exist_ok=True)
-    try:
-        trials = run_trials(data, plan, output, force=force, device=device, on_epoch=show_epoch, progress=progress)
-    except KeyboardInterrupt:
-        progress.warn(
-            f"stopped by Ctrl-C. The finished trials are kept, see {output / 'trials.csv'}; the same command goes on "
-            "with the next."
-        )
-        sys.exit(130)
-    show_trials(trials)
-    return trials.bundle

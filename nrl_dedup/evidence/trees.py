@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import lightgbm
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
+from nrl_dedup.evidence.boosting import lightgbm
 from nrl_dedup.evidence.forest_text import checked_forest
 from nrl_dedup.evidence.pairs import Evidence
 

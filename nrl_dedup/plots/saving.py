@@ -1,13 +1,15 @@
 """A figure on disk: PNG for the screen, SVG for print."""
 
 import warnings
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.outputs import check_folder_writable
 from nrl_dedup.plots.style import house_style
-from nrl_dedup.tables import check_folder_writable, written_beside
+from nrl_dedup.writing import write_together
 
 DPI = 150
 
@@ -38,8 +40,10 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     with house_style(), warnings.catch_warnings():
         # A letter that the font lacks is drawn as a box; a warning would say no more.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        with written_beside(png) as part:
-            figure.savefig(part, format="png", dpi=DPI)
-        with written_beside(svg) as part:
-            figure.savefig(part, format="svg", dpi=DPI, metadata={"Date": None})
+        write_together(
+            {
+                png: partial(figure.savefig, format="png", dpi=DPI),
+                svg: partial(figure.savefig, format="svg", dpi=DPI, metadata={"Date": None}),
+            }
+        )
     return png, svg

@@ -1,0 +1,29 @@
+"""The data that a bundle was trained on, found again from where the bundle lies now."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nrl_dedup.errors import NrlDedupError
+
+if TYPE_CHECKING:
+    from nrl_dedup.bundle import Bundle
+
+
+def remembered_items(bundle: "Bundle", instead: str) -> Path:
+    """The file of the ads that a bundle was trained on.
+
+    :param instead: what to do where it is gone.
+    :raises NrlDedupError: it is not there.
+    """
+    path = bundle.data_path(bundle.data.items)
+    if not path.is_file():
+        raise NrlDedupError(
+            f"{bundle.folder}: the ads that it was trained on were in {path}, seen from where the bundle is now, and "
+            f"are not there. {instead}"
+        )
+    return path
+
+
+def remembered_images(bundle: "Bundle") -> Path | None:
+    """The folder of those ads' photos; None: it was trained without."""
+    return None if bundle.data.images is None else bundle.data_path(bundle.data.images)
