@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nrl_dedup.encodings import likely_encoding
+from nrl_dedup.encodings import UTF8, likely_encoding
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.plain_text import PlainText, open_text
 from nrl_dedup.records import Dialect, Records, Survey, survey
@@ -118,7 +118,7 @@ def _read_each_record(path: Path, text: PlainText, dialect: Dialect, header: lis
     batches.append(pl.DataFrame(rows, schema=schema, orient="row"))
     frame = pl.concat(batches)
     _check_share(path, text, records, frame.height + bad_count)
-    return Table(frame, tuple(bad_rows), bad_count)
+    return Table(frame, tuple(bad_rows), bad_count, notes=_note(records, text))
 
 
 def _wrong_with(fields: list[str], header: list[str]) -> str:
@@ -136,9 +136,19 @@ def _check_share(path: Path, text: PlainText, records: Records, rows: int) -> No
         raise NrlDedupError(_other_encoding(path, records, text, f"{bad:,} of its {rows:,} rows"))
 
 
+def _note(records: Records, text: PlainText) -> tuple[str, ...]:
+    if not records.undecodable:
+        return ()
+    likely = f"; these look like {likely_encoding(records.sample)}" if text.encoding == UTF8 else ""
+    return (
+        f"{records.undecodable:,} rows are no text in {text.encoding} and are left out{likely}. If the whole file is "
+        "in another encoding, name it with --encoding.",
+    )
+
+
 def _other_encoding(path: Path, records: Records, text: PlainText, what: str) -> str:
     first = records.first_undecodable
-    if text.encoding != "utf-8":
+    if text.encoding != UTF8:
         return f"{path}: {what}: {first}. Name the right one with --encoding."
     return (
         f"{path}: wanted text in UTF-8; {what}: {first}. It looks like {likely_encoding(records.sample)}: add "
@@ -161,5 +171,5 @@ def _choose(table: Table, header: Sequence[str], found: Mapping[str, tuple[int, 
         table.bad_count,
         {key: header[place] for key, place in chosen.items()},
         tuple(header),
-        tuple(dict.fromkeys(notes)),
+        (*table.notes, *dict.fromkeys(notes)),
     )

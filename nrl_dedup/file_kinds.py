@@ -14,7 +14,7 @@ _AS_CSV = "Save it as CSV in UTF-8, and name that file."
 _UNPACK = "Unpack it, and name the file that was in it."
 _FOREIGN = (  # first bytes, what they begin, what to do; the longer of two that begin alike stands first
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file (.xls)", _AS_CSV),
-    (b"%PDF", "a PDF", "A table was wanted: export it as CSV in UTF-8."),
+    (b"%PDF", "a PDF", "Export its table as CSV in UTF-8."),
     (b"SQLite format 3\x00", "an SQLite database", "Export the table with the ads as CSV in UTF-8."),
     (b"PARE", "an encrypted Parquet file", "Store it without encryption."),
     (b"ARROW1", "an Arrow (Feather) file", "Save it as Parquet or as CSV in UTF-8."),

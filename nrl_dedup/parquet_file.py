@@ -37,6 +37,7 @@ def read_parquet(path: Path, wanted: Mapping[str, Column]) -> Table:
     :raises NrlDedupError: what `find_columns` raises; a file that is damaged, or declares sizes that it cannot have; a
         column of a type that is not read.
     """
+    check_parquet(path, ())
     try:
         with _panics_unprinted():
             schema = pl.scan_parquet(path, glob=False).collect_schema()

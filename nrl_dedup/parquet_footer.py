@@ -103,7 +103,7 @@ class _Thrift:
 def check_parquet(path: Path, columns: Collection[str] | None = None) -> None:
     """Check what `path` declares: the depth of its schema, its rows, and the place and sizes of its columns and pages.
 
-    :param columns: those whose pages are checked, by the names of the top level; None for all.
+    :param columns: those whose pages are checked too, by the names of the top level; None for all.
     :raises NrlDedupError: one of them cannot be, for a file of this size.
     """
     size = path.stat().st_size

@@ -7,9 +7,11 @@ memory stays small whatever the file's size, and nothing is left of it when the 
 import bz2
 import codecs
 import gzip
+import shutil
+import subprocess
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -22,7 +24,6 @@ from nrl_dedup.file_kinds import HEAD, PARQUET, packing_of, refuse_foreign
 
 _PIECE = 1 << 20
 _MOST_UNPACKED, _MOST_TIMES = 1 << 30, 200  # text of ads is packed to a third or a tenth, never to a hundredth
-_UNPACKERS: dict[str, Callable[[IO[bytes]], object]] = {"gzip": gzip.open, "bzip2": bz2.open}
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, OSError)
 _UNDECODABLE = "nrl_dedup.undecodable"
 # Three bytes that are no UTF-8 once encoded, so that the row is found to be no text.
@@ -39,7 +40,7 @@ class PlainText:
 
 @contextmanager
 def open_text(path: Path, encoding: str | None = None) -> Iterator[PlainText]:
-    """The text of `path`, unpacked (gzip, bzip2), in UTF-8, its lines ended by line feeds.
+    """The text of `path`, unpacked (gzip, bzip2, zstd), in UTF-8, its lines ended by line feeds.
 
     A file whose lines end with carriage returns alone (old Mac) gets line feeds in their place. Bytes that are no text
     in `encoding` stay bytes that are no UTF-8.
@@ -71,13 +72,8 @@ def _unpacked(path: Path, packed: IO[bytes]) -> Iterator[IO[bytes]]:
     if packing is None:
         yield packed
         return
-    if packing not in _UNPACKERS:
-        raise NrlDedupError(
-            f"{path}: this file is packed with {packing}, which is not read. Unpack it first, and name the file: "
-            f"{packing} -d {path}"
-        )
     most = max(_MOST_UNPACKED, _MOST_TIMES * path.stat().st_size)
-    with _copied(path, _pieces(cast(IO[bytes], _UNPACKERS[packing](packed))), most, packing) as copy:
+    with _copied(path, _unpack(path, packed, packing), most, packing) as copy:
         if _head(copy).startswith(PARQUET):
             raise NrlDedupError(f"{path}: this is a Parquet file packed with {packing}. Unpack it first.")
         yield copy
@@ -114,6 +110,34 @@ def _next(path: Path, pieces: Iterator[bytes], packing: str) -> bytes | None:
         if not packing:
             raise
         raise NrlDedupError(f"{path}: this {packing} file is damaged ({error}). Fetch or pack it anew.") from error
+    except UnicodeError as error:
+        raise NrlDedupError(f"{path}: it cannot be decoded ({error}). Name another --encoding.") from error
+
+
+def _unpack(path: Path, packed: IO[bytes], packing: str) -> Iterator[bytes]:
+    if packing == "gzip":
+        return _pieces(cast(IO[bytes], gzip.open(packed)))
+    if packing == "bzip2":
+        return _pieces(cast(IO[bytes], bz2.open(packed)))
+    program = shutil.which("zstd") if packing == "zstd" else None
+    if program is None:
+        raise NrlDedupError(
+            f"{path}: this file is packed with {packing}, which is not read here. Unpack it first, and name the file: "
+            f"{packing} -d {path}"
+        )
+    return _zstd(path, program)
+
+
+def _zstd(path: Path, program: str) -> Iterator[bytes]:
+    """By the program of that name: Python has no such module, and polars holds a whole line, however long."""
+    with (
+        path.open("rb") as packed,
+        subprocess.Popen([program, "-dcq"], stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+    ):
+        yield from _pieces(cast(IO[bytes], process.stdout))
+        said = cast(IO[bytes], process.stderr).read(_PIECE).decode(errors="replace")
+        if process.wait():
+            raise EOFError(" ".join(said.split()))
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -39,7 +39,7 @@ def find_columns(
     """
     shown = f"Found the columns: {', '.join(header)}."
     if separator:
-        shown += f" They were cut at {separator}; a first line such as sep=; in the file names another separator."
+        shown += f" They are separated by {separator}; a first line sep=; in the file would name semicolons."
     found = {}
     for key, column in wanted.items():
         if column.given is not None:
