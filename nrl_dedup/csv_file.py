@@ -16,7 +16,7 @@ from nrl_dedup.plain_text import PlainText, open_text
 from nrl_dedup.records import Dialect, Records, Survey, survey
 from nrl_dedup.separators import SEPARATORS, dialect_of
 from nrl_dedup.table_rows import LINE, LISTED, BadRow, Table
-from nrl_dedup.wanted_columns import Column, find_columns
+from nrl_dedup.wanted_columns import Column, find_columns, plain_name
 
 _BATCH = 50_000
 _BATCH_SIZE = 1 << 24  # characters, whichever comes first
@@ -157,14 +157,16 @@ def _other_encoding(path: Path, records: Records, text: PlainText, what: str) ->
 
 
 def _choose(table: Table, header: Sequence[str], found: Mapping[str, tuple[int, ...]]) -> Table:
-    """One column for each key: of several of the same name the one with the most values, the first of equal ones."""
+    """One column for each key: the first that has a value; of several of that name the one with the most."""
     chosen, notes = {}, []
     for key, places in found.items():
         filled = {place: int((table.frame[f"{key}\n{place}"] != "").sum()) for place in places}
-        chosen[key] = max(places, key=lambda place: filled[place])
-        if len(places) > 1:
-            columns = " and ".join(f"column {place + 1} ({count:,} values)" for place, count in filled.items())
-            notes.append(f'"{header[places[0]]}" stands {len(places)} times: {columns}; {chosen[key] + 1} is taken.')
+        first = next((place for place in places if filled[place]), places[0])
+        alike = [place for place in places if plain_name(header[place]) == plain_name(header[first])]
+        chosen[key] = max(alike, key=lambda place: filled[place])
+        if len(alike) > 1:
+            columns = " and ".join(f"column {place + 1} ({filled[place]:,} values)" for place in alike)
+            notes.append(f'"{header[first]}" stands {len(alike)} times: {columns}; {chosen[key] + 1} is taken.')
     return Table(
         table.frame.select(*(pl.col(f"{key}\n{place}").alias(key) for key, place in chosen.items()), LINE),
         table.bad_rows,

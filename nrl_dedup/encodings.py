@@ -20,7 +20,9 @@ _BINARY = 0.1  # the share of zero bytes from which a file is no text at all
 _CYRILLIC = ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic")
 _FREQUENT = frozenset("оеаинтсрвл")  # two thirds of the letters of Russian text, lower case as most letters are
 _FREQUENT_SHARE = 0.4
-_EAST_ASIAN = ("shift_jis", "gb18030", "euc-kr", "big5")
+_EAST_ASIAN = ("gb18030", "euc-kr", "big5")
+_KANA = range(0x3040, 0x3100)  # the letters of Japanese that Chinese has not
+_KANA_SHARE = 0.3
 _LONELY = 0.5  # the share of letters beyond ASCII that stand between ASCII in Western European text
 _SAMPLE = 1 << 14
 
@@ -76,10 +78,13 @@ def _by_zeros(head: bytes) -> tuple[str | None, str]:
 def likely_encoding(text: bytes) -> str:
     """A guess at the encoding of text that is not UTF-8, a name that `--encoding` takes.
 
-    Cyrillic encodings differ in where the frequent letters of Russian stand; East Asian ones are tried whole; where
-    most letters beyond ASCII stand alone between ASCII, it is Western European.
+    Japanese has kana; where most letters beyond ASCII stand alone between ASCII, it is Western European; Cyrillic
+    encodings differ in where the frequent letters of Russian stand; other East Asian ones are tried whole.
     """
     text = text[:_SAMPLE]
+    japanese = [ord(letter) for letter in text.decode("shift_jis", "replace") if letter > "\x7f"]
+    if sum(letter in _KANA for letter in japanese) >= _KANA_SHARE * max(len(japanese), 1):
+        return "shift_jis"
     data = np.frombuffer(text, dtype=np.uint8)
     high = np.concatenate([[False], data >= 0x80, [False]])
     alone = (high[1:-1] & ~high[:-2] & ~high[2:]).sum()

@@ -42,8 +42,11 @@ def read_parquet(path: Path, wanted: Mapping[str, Column]) -> Table:
         with _panics_unprinted():
             schema = pl.scan_parquet(path, glob=False).collect_schema()
             header = schema.names()
-            found = {key: header[places[0]] for key, places in find_columns(path, header, wanted).items()}
-            check_parquet(path, set(found.values()))
+            fitting = {
+                key: [header[place] for place in places] for key, places in find_columns(path, header, wanted).items()
+            }
+            check_parquet(path, {name for names in fitting.values() for name in names})
+            found = {key: _first_filled(path, names) for key, names in fitting.items()}
             found, notes = _readable(path, schema, found, wanted)
             frame = pl.scan_parquet(path, glob=False).select(pl.col(name).alias(key) for key, name in found.items())
             read = frame.collect()
@@ -73,6 +76,14 @@ def _panics_unprinted() -> Iterator[None]:
         finally:
             os.dup2(kept, _STDERR)
             os.close(kept)
+
+
+def _first_filled(path: Path, names: list[str]) -> str:
+    """The first of these columns that has a value, or else the first."""
+    if len(names) == 1:
+        return names[0]
+    filled = pl.scan_parquet(path, glob=False).select(pl.col(names).count()).collect().row(0)
+    return next((name for name, count in zip(names, filled, strict=True) if count), names[0])
 
 
 def _readable(

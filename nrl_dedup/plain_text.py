@@ -21,6 +21,7 @@ from typing import IO, cast
 from nrl_dedup.encodings import UTF8, check_encoding, is_wide, refuse_other_encodings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.file_kinds import HEAD, PARQUET, packing_of, refuse_foreign
+from nrl_dedup.records import ByteFile
 
 _PIECE = 1 << 20
 _MOST_UNPACKED, _MOST_TIMES = 1 << 30, 200  # text of ads is packed to a third or a tenth, never to a hundredth
@@ -116,9 +117,9 @@ def _next(path: Path, pieces: Iterator[bytes], packing: str) -> bytes | None:
 
 def _unpack(path: Path, packed: IO[bytes], packing: str) -> Iterator[bytes]:
     if packing == "gzip":
-        return _pieces(cast(IO[bytes], gzip.open(packed)))
+        return _pieces(gzip.open(packed))
     if packing == "bzip2":
-        return _pieces(cast(IO[bytes], bz2.open(packed)))
+        return _pieces(bz2.open(packed))
     program = shutil.which("zstd") if packing == "zstd" else None
     if program is None:
         raise NrlDedupError(
@@ -140,12 +141,12 @@ def _zstd(path: Path, program: str) -> Iterator[bytes]:
             raise EOFError(" ".join(said.split()))
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+def _pieces(file: ByteFile) -> Iterator[bytes]:
     while piece := file.read(_PIECE):
         yield piece
 
 
-def _in_utf8(file: IO[bytes], codec: str, *, old_mac: bool) -> Iterator[bytes]:
+def _in_utf8(file: ByteFile, codec: str, *, old_mac: bool) -> Iterator[bytes]:
     if codec == UTF8:
         yield from (piece.replace(b"\r", b"\n") for piece in _pieces(file))
         return
@@ -155,7 +156,7 @@ def _in_utf8(file: IO[bytes], codec: str, *, old_mac: bool) -> Iterator[bytes]:
         yield (text.replace("\r", "\n") if old_mac else text).encode(UTF8, "surrogatepass")
 
 
-def _head(file: IO[bytes]) -> bytes:
+def _head(file: ByteFile) -> bytes:
     """The first bytes; the file stands at its start again."""
     head = file.read(HEAD)
     file.seek(0)

@@ -17,9 +17,9 @@ def read_table(path: Path, wanted: Mapping[str, Column], encoding: str | None = 
     """The columns of `path` that `wanted` describes, under its keys; of those not required, one must be there.
 
     Everything is read as text and empty cells are ""; a Parquet column of lists stays one, of text, where
-    `Column.joint` is None. Rows come in the file's order. Where two columns of the file fit, the earlier of
-    `Column.names` is taken, then the one with more values; a column that the user gave for one thing is not taken for
-    another.
+    `Column.joint` is None. Rows come in the file's order. Of the columns that fit, the first by `Column.names` that has
+    a value is taken, of several of that name the one with the most; a column that the user gave for one thing is not
+    taken for another.
 
     :param encoding: of a CSV file; None for UTF-8.
     :raises NrlDedupError: no such file, or no file at all (a pipe, a device); an empty file; a file of another kind or

@@ -29,10 +29,10 @@ class Column:
 def find_columns(
     path: Path, header: Sequence[str], wanted: Mapping[str, Column], separator: str | None = None
 ) -> dict[str, tuple[int, ...]]:
-    """The position in `header` of each wanted column that is there; several where columns have the same name.
+    """The positions in `header` of the columns that fit each wanted one, the likeliest first.
 
-    Where two columns fit, the earlier of `Column.names` is taken; a column that the user gave for one thing is not
-    taken for another. Of those not required, one must be there.
+    Those are the earlier of `Column.names`, then the earlier in the file. A column that the user gave for one thing is
+    not taken for another. Of those not required, one must be there.
 
     :param separator: what the header was cut by, in words, for messages.
     :raises NrlDedupError: a required or named column that is not there.
@@ -47,13 +47,14 @@ def find_columns(
                 raise NrlDedupError(f"{path}: no column {column.given!r} ({column.flag}). {shown}")
             found[key] = tuple(i for i, name in enumerate(header) if name == column.given)
     taken = {position for key, positions in found.items() if wanted[key].names for position in positions}
-    plain = [_plain(name) if i not in taken else "" for i, name in enumerate(header)]
+    plain = [plain_name(name) if i not in taken else "" for i, name in enumerate(header)]
     for key, column in wanted.items():
         if column.given is not None:
             continue
-        match = next((_plain(name) for name in column.names if _plain(name) in plain), None)
-        if match is not None:
-            found[key] = tuple(i for i, name in enumerate(plain) if name == match)
+        usual = [plain_name(name) for name in column.names]
+        fitting = sorted((i for i, name in enumerate(plain) if name in usual), key=lambda i: usual.index(plain[i]))
+        if fitting:
+            found[key] = tuple(fitting)
         elif column.required:
             raise NrlDedupError(
                 f"{path}: wanted a column named one of {', '.join(column.names)}. {shown} "
@@ -67,5 +68,6 @@ def find_columns(
     return found
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """What names of columns are compared by."""
     return name.lower().replace("_", "").replace("-", "").replace(" ", "").removeprefix("\ufeff")

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from nrl_dedup import catalogue as catalogue_module
 from nrl_dedup import records as records_module
-from nrl_dedup.catalogue import fingerprint, read_catalogue, read_compared_columns, read_further_columns
+from nrl_dedup.catalogue import (
+    fingerprint,
+    read_catalogue,
+    read_compared_columns,
+    read_further_columns,
+    with_compared_columns,
+)
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.reading import read_table
 from nrl_dedup.records import Dialect, Records, survey
@@ -271,6 +277,13 @@ def test_the_first_of_the_usual_names_wins_and_the_first_of_equal_columns(tmp_pa
     assert rows(path) == [{"item_id": "2", "title": "first", "description": "d", "photos": []}]
 
 
+def test_a_column_without_a_value_gives_way_to_the_next(tmp_path):
+    path = write(tmp_path, "id,title,name,text,body\n1,,n,,\n2,,m,,\n")
+    found = read_catalogue(path)
+    assert found.frame["title"].to_list() == ["n", "m"] and found.taken["title"] == "name"
+    assert found.taken["description"] == "text" and found.notes == ()
+
+
 def test_named_columns_come_before_usual_names_and_are_not_taken_twice(tmp_path):
     path = write(tmp_path, "id,title,ref,Shots\n1,words,A,p\n")
     found = rows(path, id_column="ref", description_column="title", photo_column="Shots")
@@ -487,3 +500,44 @@ def test_named_columns_are_compared_too_each_once(tmp_path):
 
 def test_a_catalogue_need_have_nothing_to_compare(tmp_path):
     assert compared(write(tmp_path, "id,title\n1,a\n")) == {}
+
+
+# --- cells that say nothing, and what the user is told ----------------------------------------------------------
+
+
+def test_cells_that_say_nothing_are_empty_and_counted(tmp_path):
+    cells = ["nan", "NULL", "None", "N/A", " - ", "#N/A", "<NA>", "NaT", "\\N", "—"]
+    rows = "".join(f"{i},{cell},{cell},{cell},{cell}\n" for i, cell in enumerate(cells))
+    path = write(tmp_path, f"id,title,description,photo,price\n{rows}nan,No nan,a - b,null.jpg,5\n-,x,x,x,6\n")
+    found = with_compared_columns(read_catalogue(path))
+    said_nothing = found.frame.filter(pl.col("item_id").is_in(["nan", "-"]).not_())
+    assert [row[1:] for row in said_nothing.rows()] == [("", "", [])] * len(cells)
+    kept = found.frame.filter(pl.col("item_id") == "nan").rows()
+    assert kept == [("nan", "No nan", "a - b", ["null.jpg"])]  # ids are never nothing
+    assert found.further["price"].to_list().count("") == len(cells)
+    assert found.nothing == 4 * len(cells)
+
+
+def test_cells_of_lists_that_say_nothing(tmp_path):
+    path = tmp_path / "ads.parquet"
+    pl.DataFrame({"id": [1], "images": [["a", "nan", None, "None"]], "price": [float("nan")]}).write_parquet(path)
+    found = with_compared_columns(read_catalogue(path))
+    assert found.frame["photos"].to_list() == [["a"]] and found.nothing == 2 and found.further.is_empty()
+
+
+def test_a_line_says_which_columns_were_taken_for_what(tmp_path):
+    path = write(tmp_path, "id,name,Цена,colour,amount,size\n1,a,5,red,,L\n")
+    found = with_compared_columns(read_catalogue(path), ["size"])
+    assert found.columns_taken() == (
+        f'{path}: item_id <- "id", title <- "name", price <- "Цена", size <- "size"; not used: colour, amount'
+    )
+    wide = write(tmp_path, "id,name," + ",".join(f"c{i}" for i in range(33)) + "\n")
+    assert read_catalogue(wide).columns_taken().endswith("c28, c29 and 3 more")
+
+
+def test_a_price_that_is_no_number_is_told_of(tmp_path):
+    path = write(tmp_path, "id,title,Цена,lat,lon\n1,a,5 kg,1,2\n2,b,XL,3,4\n3,c,договорная,5,6\n")
+    found = with_compared_columns(read_catalogue(path))
+    assert found.notes == ("\"Цена\" is not compared as numbers: 2 of its 2 values are none, the first '5 kg'.",)
+    good = write(tmp_path, "id,title,price\n1,a,от 5 000 руб.\n2,b,договорная\n")
+    assert with_compared_columns(read_catalogue(good)).notes == ()
