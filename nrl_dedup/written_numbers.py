@@ -29,7 +29,7 @@ from jaxtyping import Float64
 from nrl_dedup.price_words import BESIDE_NUMBERS, BETWEEN_NUMBERS, CURRENCIES, NO_PRICE, SCALES
 
 _NUMERIC_SHARE = 0.9  # of the values with a digit in them, that are to be numbers
-_ENOUGH = 0.5  # of all values but the words for no price
+_ENOUGH = 0.7  # of all values but the words for no price: the rest may be other words
 _LONGEST = 80  # characters; longer text is no number
 _PRICE_ENDINGS = 0.5
 
@@ -81,7 +81,7 @@ def numbers_of(texts: pl.Series, *, thousands: bool = True) -> Float64[np.ndarra
 def read_numbers(texts: pl.Series, *, thousands: bool = True) -> WrittenNumbers | NoNumbers:
     """The numbers in a column of text (String); null and blank are missing.
 
-    It is one of numbers where 90 % of its values that have a digit are, and half of all its values, words for no price
+    It is one of numbers where 90 % of its values that have a digit are, and 70 % of all its values, words for no price
     aside.
 
     :param thousands: False where `1,500` can only be a fraction, as in degrees.
