@@ -6,6 +6,7 @@ in it is skipped, counted and listed by line. Either way gives the same rows.
 """
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -104,15 +105,17 @@ def _read_each_record(path: Path, text: PlainText, dialect: Dialect, header: lis
     next(reader)
     for line, fields, reason in reader:
         reason = reason or _wrong_with(fields, header)
-        if reason:
-            bad_count += 1
-            if len(bad_rows) < LISTED:
-                bad_rows.append(BadRow(line, reason))
-            continue
-        row = [fields[position] for position in positions.values()]
-        size += sum(map(len, row))
-        rows.append([*row, line])
-        if len(rows) == _BATCH or size > _BATCH_SIZE:
+        cut = _cut_at_returns(records.returning, dialect, header) if reason and records.returning else []
+        for part, wrong in cut or [(fields, reason)]:
+            if wrong:
+                bad_count += 1
+                if len(bad_rows) < LISTED:
+                    bad_rows.append(BadRow(line, wrong))
+                continue
+            row = [part[position] for position in positions.values()]
+            size += sum(map(len, row))
+            rows.append([*row, line])
+        if len(rows) >= _BATCH or size > _BATCH_SIZE:
             batches.append(pl.DataFrame(rows, schema=schema, orient="row"))
             rows, size = [], 0
     batches.append(pl.DataFrame(rows, schema=schema, orient="row"))
@@ -127,6 +130,14 @@ def _wrong_with(fields: list[str], header: list[str]) -> str:
     if fields == header or [fields[0].removeprefix("\ufeff"), *fields[1:]] == header:
         return "it repeats the header"
     return ""
+
+
+def _cut_at_returns(record: bytes, dialect: Dialect, header: list[str]) -> list[tuple[list[str], str]]:
+    """A malformed record as the rows, and what is wrong with them, that it is if its carriage returns end lines as in
+    old Mac files; none where that makes not one good row of it."""
+    rows = Records(BytesIO(record.replace(b"\r\n", b"\n").replace(b"\r", b"\n")), Dialect(dialect.separator))
+    cut = [(fields, reason or _wrong_with(fields, header)) for _, fields, reason in rows]
+    return cut if any(not wrong for _, wrong in cut) else []
 
 
 def _check_share(path: Path, text: PlainText, records: Records, rows: int) -> None:

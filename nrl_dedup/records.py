@@ -65,6 +65,7 @@ class Records:
         self.undecodable = 0
         self.first_undecodable = ""
         self.sample = b""  # of what is undecodable
+        self.returning = b""  # the record given last, where it has carriage returns that end no line
         self._lines = _Lines(file, dialect.ahead, encoding)
         self._separator = dialect.separator
 
@@ -75,6 +76,7 @@ class Records:
             try:
                 for fields in reader:
                     record = self._lines.accept()
+                    self.returning = record.returning
                     if record.undecodable:
                         self._count(record)
                     elif not record.reason and fields:
@@ -86,6 +88,7 @@ class Records:
                 return
             except (csv.Error, _TooLongError) as error:
                 record = self._lines.reject()
+                self.returning = record.returning
                 if record.undecodable:
                     self._count(record)
                 yield record.line, [], record.reason or _REASONS.get(str(error), str(error))
@@ -111,6 +114,7 @@ class _Record:
     reason: str  # what is wrong with its bytes
     undecodable: bytes  # its first line that is not UTF-8
     ascii: bool
+    returning: bytes
 
 
 class _Lines:
@@ -129,6 +133,8 @@ class _Lines:
     def _forget(self) -> None:
         self._ends: list[int] = []  # the offset behind each line taken
         self._size = 0
+        self._raw: list[bytes] = []
+        self._returns = False
         self._wrong: dict[int, tuple[str, bytes]] = {}  # the place of a line -> what is wrong, itself if undecodable
         self._ascii = True
 
@@ -140,6 +146,8 @@ class _Lines:
         if not raw:
             raise StopIteration
         self._size += len(raw)
+        self._raw.append(raw)
+        self._returns = self._returns or raw.count(b"\r") > raw.endswith(b"\r\n")
         self._ends.append(self._at + len(raw))
         line = raw.decode("utf-8", "surrogateescape")
         self._look(raw, line)
@@ -169,7 +177,8 @@ class _Lines:
     def accept(self) -> _Record:
         """The record just read."""
         reason, undecodable = next(iter(self._wrong.values()), ("", b""))
-        record = _Record(self._start, reason, undecodable, self._ascii)
+        returning = b"".join(self._raw) if self._returns else b""
+        record = _Record(self._start, reason, undecodable, self._ascii, returning)
         self._start += len(self._ends)
         self._forget()
         return record
@@ -179,7 +188,7 @@ class _Lines:
         if self._size > LONGEST and len(self._ends) == 1:
             self._pass_over_line()
         if len(self._ends) > 1:
-            del self._ends[1:]
+            del self._ends[1:], self._raw[1:]
             self._at = self._ends[0]
             self._file.seek(self._at)
         self._wrong = {0: self._wrong[0]} if 0 in self._wrong else {}

@@ -121,7 +121,7 @@ def test_any_text_below_the_header_is_read_or_listed(tmp_path, text):
     assert read[0] == ("first", "1", 2)
     assert read[-1] == ("last", "2", 4 + text.count("\n"))
     assert len(found.bad_rows) == min(found.bad_count, 10)
-    assert found.bad_count + len(read) <= 3 + text.count("\n")
+    assert found.bad_count + len(read) <= 3 + text.count("\n") + text.count("\r")
 
 
 @pytest.mark.parametrize(
@@ -224,6 +224,14 @@ def test_lone_carriage_returns_are_text_in_good_files_and_in_bad_ones(tmp_path):
     assert found.frame["title"].to_list() == ["a\rb", "d\r\n\re"]
     assert [row.line for row in found.bad_rows] == [3]
     assert read_catalogue(write(tmp_path, text.replace('",', '"'))).frame["title"][1] == "c\r"
+
+
+def test_lone_carriage_returns_end_lines_where_that_makes_rows_of_a_bad_one(tmp_path):
+    found = read_catalogue(write(tmp_path, 'id,title\n1,a\r2,b\r4\r3,"c\nd"\n5,"e"f\r6,g\n7,h\ri\n'))
+    assert found.frame.select("item_id", "title").rows() == [
+        ("1", "a"), ("2", "b"), ("3", "c\nd"), ("6", "g"), ("7", "h\ri")
+    ]  # fmt: skip
+    assert [row.line for row in found.bad_rows] == [2, 4]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
