@@ -1,7 +1,7 @@
 """The catalogue: one row for each ad, ordered by item id, with its texts and the names of its photos."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,9 +9,14 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
+from nrl_dedup.empty_cells import emptied, emptied_lists
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.reading import LINE, BadRow, Column, Table, read_table
+from nrl_dedup.photo_cells import photo_lists
+from nrl_dedup.reading import read_table
+from nrl_dedup.table_rows import LINE, BadRow, Table
 from nrl_dedup.tables import CATALOGUE
+from nrl_dedup.wanted_columns import Column
+from nrl_dedup.written_numbers import NoNumbers, read_numbers
 
 _ID_NAMES = ("item_id", "id", "sku", "ad_id", "listing_id", "product_id", "offer_id", "posting_id", "uid", "uuid")
 _TITLE_NAMES = ("title", "name", "heading", "headline", "subject", "product_name", "product_title", "item_name")
@@ -32,13 +37,10 @@ _COMPARED = {
     "phone": ("phone", "phone_number", "telephone", "tel", "телефон", "номер телефона"),
     "brand": ("brand", "brand_name", "manufacturer", "бренд", "марка", "производитель"),
 }
+_NUMBERS = {"price": True, "latitude": False, "longitude": False}  # whether 1,500 may be thousands in them
 _TEXTS = ("title", "description")
 _BATCH = 50_000
-
-# A JSON list of strings that polars is sure to decode: lone surrogates, which it refuses, are left out.
-_ESCAPE = r'\\(?:["\\/bfnrt]|u[0-9abcefABCEF][0-9a-fA-F]{3}|u[dD][0-7][0-9a-fA-F]{2})'
-_JSON_STRING = rf'"(?:[^"\\\x00-\x1f]|{_ESCAPE})*"'
-_JSON_LIST = rf"^\s*\[\s*{_JSON_STRING}(?:\s*,\s*{_JSON_STRING})*\s*\]\s*$"
+_UNUSED = 30  # columns that are named in a line
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ class Catalogue:
 
     `frame` has the columns of `tables.CATALOGUE` and no nulls. Its order is that of the item ids: as numbers if
     every one of them is a whole number (`7` and `007`, equal as numbers, as text), as text (by code point) if not.
-    `further`: the columns beside these that ads are compared by, such as the price: text by row, null where there is
-    none. `compared`: those of them that the user named, or that a bundle remembers so.
+    `further`: the columns beside these that ads are compared by, such as the price: text by row, null or "" where there
+    is none. `compared`: those of them that the user named, or that a bundle remembers so. `taken`: what the file calls
+    each column that is used, of all in `header`. `nothing`: how many cells say `nan`, `NULL` or the like, and are empty
+    here. `notes`: what else there is to say about the columns, a line each.
     """
 
     path: Path
@@ -57,6 +61,11 @@ class Catalogue:
     bad_count: int = 0
     further: pl.DataFrame = field(default_factory=pl.DataFrame)
     compared: tuple[str, ...] = ()
+    taken: Mapping[str, str] = field(default_factory=dict)
+    header: tuple[str, ...] = ()
+    nothing: int = 0
+    notes: tuple[str, ...] = ()
+    encoding: str | None = None  # of the file, where the user named one
 
     def __len__(self) -> int:
         return self.frame.height
@@ -65,6 +74,13 @@ class Catalogue:
     def ids(self) -> pl.Series:
         """Item ids (String), by row."""
         return self.frame["item_id"]
+
+    def columns_taken(self) -> str:
+        """One line: which columns of the file were taken for what, and which are not used."""
+        used = ", ".join(f'{role} <- "{name}"' for role, name in self.taken.items())
+        unused = [name for name in dict.fromkeys(self.header) if name not in self.taken.values()]
+        more = f" and {len(unused) - _UNUSED} more" if len(unused) > _UNUSED else ""
+        return f"{self.path}: {used}" + (f"; not used: {', '.join(unused[:_UNUSED])}{more}" if unused else "")
 
     def rows_of(self, ids: pl.Series) -> pl.Series:
         """The row of each id (Int64), null where the catalogue does not have it."""
@@ -85,30 +101,54 @@ def read_catalogue(
     title_column: str | None = None,
     description_column: str | None = None,
     photo_column: str | None = None,
+    encoding: str | None = None,
 ) -> Catalogue:
     """The catalogue in a CSV or Parquet file, its columns found by their usual names or named by the caller.
 
-    Ids stay the text that they are. A text column that is missing counts as empty, as does a photo column. A
-    photo cell holds one reference or several, separated by `,` `;` or `|`, or a JSON list of them; the same
-    reference twice in an ad counts once. Rows with an empty id are bad rows.
+    Ids stay the text that they are. A text column that is missing counts as empty, as does a photo column, and as do
+    cells that say `nan`, `NULL` or the like (`empty_cells.py`). A photo cell holds one reference or several, separated
+    by `,` `;` or `|`, or a JSON list of them; the same reference twice in an ad counts once. Rows with an empty id are
+    bad rows.
 
+    :param encoding: of a CSV file; None for UTF-8.
     :raises NrlDedupError: what `read_table` raises; no column of texts or photos; an id that stands twice.
     """
     wanted = {
         "item_id": Column("--id-column", _ID_NAMES, id_column, identifier=True),
-        "title": Column("--title-column", _TITLE_NAMES, title_column, required=False),
-        "description": Column("--description-column", _DESCRIPTION_NAMES, description_column, required=False),
-        "photos": Column("--photo-column", _PHOTO_NAMES, photo_column, required=False),
+        "title": Column("--title-column", _TITLE_NAMES, title_column, required=False, joint="\n"),
+        "description": Column("--description-column", _DESCRIPTION_NAMES, description_column, False, joint="\n"),
+        "photos": Column("--photo-column", _PHOTO_NAMES, photo_column, required=False, joint=None),
     }
-    table = read_table(path, wanted).without(pl.col("item_id") == "", "its id is empty")
-    found = set(table.frame.columns) - {"item_id", LINE}
+    table = read_table(path, wanted, encoding).without(pl.col("item_id") == "", "its id is empty")
     _refuse_repeated_ids(path, table)
-    photos = _photo_lists(table.frame["photos"]) if "photos" in found else pl.lit([], pl.List(pl.String))
-    frame = table.frame.with_columns(
-        photos.alias("photos"), *(pl.lit("").alias(name) for name in _TEXTS if name not in found)
+    frame, nothing = _without_empty_words(table.frame)
+    photos = photo_lists(frame["photos"]) if "photos" in frame.columns else pl.lit([], pl.List(pl.String))
+    frame = frame.with_columns(
+        photos.alias("photos"), *(pl.lit("").alias(name) for name in _TEXTS if name not in frame.columns)
     )
     frame = _by_id(frame).select(list(CATALOGUE))
-    return Catalogue(path, frame, table.bad_rows, table.bad_count)
+    return Catalogue(
+        path,
+        frame,
+        table.bad_rows,
+        table.bad_count,
+        taken=table.taken,
+        header=table.header,
+        nothing=nothing,
+        notes=table.notes,
+        encoding=encoding,
+    )
+
+
+def _without_empty_words(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Texts and photos, the cells that say nothing being empty, and how many these are."""
+    total = 0
+    for name in (*_TEXTS, "photos"):
+        if name in frame.columns:
+            cells = frame[name]
+            cells, count = emptied_lists(cells) if isinstance(cells.dtype, pl.List) else emptied(cells)
+            frame, total = frame.with_columns(cells.alias(name)), total + count
+    return frame, total
 
 
 def read_further_columns(
@@ -121,7 +161,8 @@ def read_further_columns(
     :param flag: the option that names them, for messages.
     :raises NrlDedupError: what `read_table` raises; so a column that is not there.
     """
-    found = _by_row(catalogue, {str(place): Column(flag, (), name) for place, name in enumerate(names)}, id_column)
+    wanted = {str(place): Column(flag, (), name) for place, name in enumerate(names)}
+    found = _by_row(catalogue, wanted, id_column).frame
     return {name: found[str(place)] for place, name in enumerate(names)}
 
 
@@ -132,54 +173,81 @@ def read_compared_columns(
     id_column: str | None = None,
     remembered: Sequence[str] = (),
 ) -> dict[str, pl.Series]:
-    """Price, category, place, phone and brand, found by their usual names, and the columns that the user names.
-
-    The former stand under one name whatever the file calls them (price, category, location, metro, latitude,
-    longitude, phone, brand), so that what is learned on one catalogue can be used on another; the latter under their
-    own, except one that is found already. A column without a value is left out.
+    """The columns that `with_compared_columns` fills `further` with: name -> text (String) by row of `catalogue`.
 
     :param flag: the option that names further columns, for messages.
     :param remembered: further columns that a bundle was trained with; those that the file lacks are left out.
-    :return: name -> text (String) by row of `catalogue`.
-    :raises NrlDedupError: what `read_table` raises; so a named column that is not there.
+    :raises NrlDedupError: what that raises.
     """
-    usual = {name: Column("", likely, required=False) for name, likely in _COMPARED.items()}
-    named = {str(place): Column(flag, (), name) for place, name in enumerate(names)}
-    names = [*names, *(name for name in remembered if name not in names)]
-    named |= {
-        str(place): Column(flag, (name,), required=False) for place, name in enumerate(names) if str(place) not in named
-    }
-    found = {key: texts for key, texts in _by_row(catalogue, usual | named, id_column).items() if (texts != "").any()}
-    columns = {name: found[name] for name in _COMPARED if name in found}
-    for place, name in enumerate(names):
-        texts = found.get(str(place))
-        if texts is not None and not any(texts.equals(other) for other in columns.values()):
-            columns[name] = texts
-    return columns
+    further = _with_compared_columns(catalogue, names, flag, id_column, remembered).further
+    return {name: further[name] for name in further.columns}
 
 
 def with_compared_columns(
     catalogue: Catalogue, names: Sequence[str] = (), id_column: str | None = None, remembered: Sequence[str] = ()
 ) -> Catalogue:
-    """The catalogue with `further` and `compared` filled by `read_compared_columns`.
+    """The catalogue with price, category, place, phone and brand, found by their usual names, and the columns that the
+    user names, as `further`.
 
-    :raises NrlDedupError: what that raises.
+    The former stand under one name whatever the file calls them (price, category, location, metro, latitude,
+    longitude, phone, brand), so that what is learned on one catalogue can be used on another; the latter under their
+    own, except one that is found already. Cells that say `nan`, `NULL` or the like are empty, and a column without a
+    value is left out.
+
+    :raises NrlDedupError: what `read_table` raises; so a named column that is not there.
     """
-    found = read_compared_columns(catalogue, names, "--compare", id_column, remembered)
-    compared = tuple(name for name in found if name in {*names, *remembered})
-    return replace(catalogue, further=pl.DataFrame(found), compared=compared)
+    return _with_compared_columns(catalogue, names, "--compare", id_column, remembered)
 
 
-def _by_row(catalogue: Catalogue, wanted: dict[str, Column], id_column: str | None) -> dict[str, pl.Series]:
-    """Columns of the catalogue's file as text, by row: those of `wanted` that are there, under its keys."""
+def _with_compared_columns(
+    catalogue: Catalogue, names: Sequence[str], flag: str, id_column: str | None, remembered: Sequence[str]
+) -> Catalogue:
+    usual = {name: Column("", likely, required=False) for name, likely in _COMPARED.items()}
+    asked = [Column(flag, (), name) for name in names]
+    remembered = [name for name in remembered if name not in names]
+    asked += [Column(flag, (name,), required=False) for name in remembered]
+    names = [*names, *remembered]
+    named = {str(place): column for place, column in enumerate(asked)}
+    table = _by_row(catalogue, usual | named, id_column)
+    read = {key: emptied(table.frame[key]) for key in table.taken if key != "item_id"}
+    found = {key: texts for key, (texts, _) in read.items() if (texts != "").any()}
+    keys = {name: name for name in _COMPARED if name in found}
+    for place, name in enumerate(names):
+        texts = found.get(str(place))
+        if texts is not None and not any(texts.equals(found[key]) for key in keys.values()):
+            keys[name] = str(place)
+    further = pl.DataFrame({name: found[key] for name, key in keys.items()})
+    taken = {name: table.taken[key] for name, key in keys.items()}
+    return replace(
+        catalogue,
+        further=further,
+        compared=tuple(name for name in names if name in further.columns),
+        taken={**catalogue.taken, **taken},
+        nothing=catalogue.nothing + sum(read[key][1] for key in keys.values()),
+        notes=tuple(dict.fromkeys((*catalogue.notes, *table.notes, *_not_numbers(further, taken)))),
+    )
+
+
+def _not_numbers(further: pl.DataFrame, taken: Mapping[str, str]) -> list[str]:
+    """A line for each column that its name says is one of numbers, and that is not."""
+    notes = []
+    for name in (name for name in _NUMBERS if name in further.columns):
+        found = read_numbers(further[name], thousands=_NUMBERS[name])
+        if isinstance(found, NoNumbers) and found.others:
+            notes.append(
+                f'"{taken[name]}" is not compared as numbers: {found.others:,} of its {found.there:,} values are none, '
+                f"the first {found.first!r}."
+            )
+    return notes
+
+
+def _by_row(catalogue: Catalogue, wanted: dict[str, Column], id_column: str | None) -> Table:
+    """The table of those columns of `wanted` that are in the catalogue's file, by row of `catalogue`."""
     # Not required, or else one of the others would have to be there; that the ids are, is known.
     ids = Column("--id-column", _ID_NAMES, id_column, required=False, identifier=True)
-    frame = read_table(catalogue.path, {"item_id": ids, **wanted}).frame
-    frame = catalogue.frame.select("item_id").join(frame, on="item_id", how="left", maintain_order="left")
-    columns = {key: frame[key] for key in wanted if key in frame.columns}
-    return {
-        key: column.list.join(", ") if isinstance(column.dtype, pl.List) else column for key, column in columns.items()
-    }
+    table = read_table(catalogue.path, {"item_id": ids, **wanted}, catalogue.encoding)
+    rows = catalogue.frame.select("item_id").join(table.frame, on="item_id", how="left", maintain_order="left")
+    return replace(table, frame=rows)
 
 
 def fingerprint(catalogue: Catalogue) -> str:
@@ -220,23 +288,3 @@ def _by_id(frame: pl.DataFrame) -> pl.DataFrame:
         digits = pl.col("item_id").str.strip_chars_start("0")
         return frame.sort(digits.str.len_bytes(), digits, "item_id")
     return frame.sort("item_id")
-
-
-def _photo_lists(cells: pl.Series) -> pl.Series:
-    """Photo references as List(String): trimmed, without empty ones, each once and in its order."""
-    lists = cells if isinstance(cells.dtype, pl.List) else _split(cells)
-    part = pl.element()
-    return lists.list.eval(part.str.strip_chars().filter(part.str.strip_chars() != "")).list.unique(maintain_order=True)
-
-
-def _split(cells: pl.Series) -> pl.Series:
-    cell = pl.col("cell")
-    is_json = cell.str.contains(_JSON_LIST)
-    bracketed = cell.str.contains(r"(?s)^\s*\[.*\]\s*$")  # [1, 2] or ['a.jpg', 'b.jpg']
-    bare = pl.when(bracketed).then(cell.str.replace_all(r"""[\[\]"']""", "")).otherwise(cell)
-    frame = cells.alias("cell").to_frame()
-    plain = bare.str.replace_all("[;|]", ",").str.split(",")
-    if not frame.select(is_json.any()).item():
-        return frame.select(plain).to_series()
-    decoded = pl.when(is_json).then(cell).str.json_decode(pl.List(pl.String))
-    return frame.select(pl.when(is_json).then(decoded).otherwise(plain)).to_series()

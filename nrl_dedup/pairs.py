@@ -7,8 +7,10 @@ import polars as pl
 
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.reading import LINE, LISTED, BadRow, Column, Table, read_table
+from nrl_dedup.reading import read_table
+from nrl_dedup.table_rows import LINE, LISTED, BadRow, Table
 from nrl_dedup.tables import LABELLED_PAIRS, check
+from nrl_dedup.wanted_columns import Column
 
 # The two columns of a pair stand at the same place in both lists.
 _LEFT_NAMES = (
@@ -56,6 +58,7 @@ def read_pairs(
     left_column: str | None = None,
     right_column: str | None = None,
     label_column: str | None = None,
+    encoding: str | None = None,
 ) -> LabelledPairs:
     """The labelled pairs in a CSV or Parquet file, its columns found by their usual names or named by the caller.
 
@@ -63,6 +66,7 @@ def read_pairs(
     id that the catalogue does not have, pairs of an ad with itself, all but one of the rows that say the same (the
     order of the two ads does not matter), and every row of a pair that is labelled both ways.
 
+    :param encoding: of a CSV file; None for UTF-8.
     :raises NrlDedupError: what `read_table` raises; a label of another kind; not one pair left.
     """
     wanted = {
@@ -70,7 +74,7 @@ def read_pairs(
         "right": Column("--right-column", _RIGHT_NAMES, right_column, identifier=True),
         "label": Column("--label-column", _LABEL_NAMES, label_column),
     }
-    table = read_table(path, wanted)
+    table = read_table(path, wanted, encoding)
     table = table.without((pl.col("left") == "") | (pl.col("right") == ""), "an id is empty")
     rows = table.frame.select(
         "left",
@@ -148,7 +152,12 @@ def _none_left(path: Path, table: Table, unknown: int, unknown_ids: tuple[str, .
     if unknown:
         return (
             f"{path}: not one pair is left. {unknown} of {table.frame.height} pairs have ids that are not in the "
-            f"catalogue: {', '.join(unknown_ids)}{' ...' if len(unknown_ids) == LISTED else ''}. "
+            f"catalogue: {', '.join(map(_shown, unknown_ids))}{' ...' if len(unknown_ids) == LISTED else ''}. "
             "Are these the pairs of this catalogue, and is its id column the right one?"
         )
     return f"{path}: not one pair is left: each is of an ad with itself, or labelled both ways."
+
+
+def _shown(item_id: str) -> str:
+    """In quotes where spaces around it would be overlooked."""
+    return item_id if item_id == item_id.strip() else repr(item_id)

@@ -5,133 +5,240 @@ that stands alone, but at the end of the file, is text.
 """
 
 import csv
-from collections import deque
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from nrl_dedup.errors import NrlDedupError
-
+LONGEST = 1 << 26  # bytes of a record; so much memory one stray quote, or a file without a line feed, may cost
 _CHUNK = 1 << 22
-_BOM = b"\xef\xbb\xbf"
+_PIECE = 1 << 20
+BOM = b"\xef\xbb\xbf"
 _QUOTE, _LF, _CR = b'"\n\r'
-_LONE_CR = "\0"  # stands for it inside the csv module, which would end the line; no zero byte passes the survey
+_LONE_CR = "\ud800"  # stands for it inside the csv module, which would end the line; no decoded text holds it
+_UNDECODED = re.compile("[\udc80-\udcff]")  # what bytes that are not UTF-8 are decoded to
+_SAMPLE = 1 << 14  # bytes of rows that are not UTF-8, kept to guess their encoding from
+
+
+@runtime_checkable
+class ByteFile(Protocol):
+    """What is asked of a file that is open for its bytes."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def readline(self, size: int, /) -> bytes: ...
+
+    def seek(self, offset: int, /) -> int: ...
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is cut into fields. `ahead`: the lines before the header (Excel's `sep=;`), 0 or 1."""
+
+    separator: str
+    ahead: int = 0
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass over the bytes shows.
+    """A file in good order: every record has the `width` of the first, and quotes stand only where RFC 4180 has them.
 
-    `strict`: every record has the `width` of the first, and quotes stand only where RFC 4180 has them. Where it
-    is false, `lines` is not to be used. `lines`: int64, the line on which each record after the first starts.
+    `lines`: int64, the line on which each record after the first starts.
     """
 
-    strict: bool
     width: int
     lines: np.ndarray
 
 
-def separator_of(path: Path) -> str:
-    """The comma, unless the first line has none and has a semicolon or, failing that, a tab."""
-    with path.open("rb") as file:
-        header = file.readline(1 << 20)
-    return next((separator for separator in ",;\t" if separator.encode() in header), ",")
-
-
-def records(path: Path, separator: str) -> Iterator[tuple[int, list[str], str]]:
+class Records:
     """Line, fields and "" for each record; for a malformed one its line, no fields and what is wrong with it.
 
-    Blank lines are passed over. After a malformed record (text behind a closing quote, a quote never closed, a
-    field above the csv module's limit, 131,072 characters unless changed) reading goes on at the *line* after its
-    first, so that one stray quote costs its own row and not those that it seems to swallow.
+    Blank lines are passed over. After a malformed record (text behind a closing quote, a quote never closed, more than
+    64 MiB) reading goes on at the *line* after its first, so that one stray quote costs its own row and not those that
+    it seems to swallow. A record with a byte that is not UTF-8, or is zero, is malformed too.
     """
-    with path.open(encoding="utf-8-sig", newline="\n") as file:
-        lines = _Lines(file)
+
+    def __init__(self, file: ByteFile, dialect: Dialect, encoding: str = "UTF-8") -> None:
+        self.beyond_ascii = 0  # well-formed records with other characters than ASCII's
+        self.undecodable = 0
+        self.first_undecodable = ""
+        self.sample = b""  # of what is undecodable
+        self.returning = b""  # the record given last, where it has carriage returns that end no line
+        self._lines = _Lines(file, dialect.ahead, encoding)
+        self._separator = dialect.separator
+
+    def __iter__(self) -> Iterator[tuple[int, list[str], str]]:
+        csv.field_size_limit(max(LONGEST, csv.field_size_limit()))
         while True:
-            reader = csv.reader(lines, delimiter=separator, strict=True)
+            reader = csv.reader(self._lines, delimiter=self._separator, strict=True)
             try:
                 for fields in reader:
-                    start = lines.accept()
-                    if fields:
-                        yield start, [field.replace(_LONE_CR, "\r") for field in fields], ""
+                    record = self._lines.accept()
+                    self.returning = record.returning
+                    if record.undecodable:
+                        self._count(record)
+                    elif not record.reason and fields:
+                        self.beyond_ascii += not record.ascii
+                    if record.reason:
+                        yield record.line, [], record.reason
+                    elif fields:
+                        yield record.line, [field.replace(_LONE_CR, "\r") for field in fields], ""
                 return
-            except csv.Error as error:
-                unclosed = str(error) == "unexpected end of data"
-                yield lines.reject(), [], "a quote is opened and never closed" if unclosed else str(error)
+            except (csv.Error, _TooLongError) as error:
+                record = self._lines.reject()
+                self.returning = record.returning
+                if record.undecodable:
+                    self._count(record)
+                yield record.line, [], record.reason or _REASONS.get(str(error), str(error))
+
+    def _count(self, record: "_Record") -> None:
+        self.undecodable += 1
+        self.first_undecodable = self.first_undecodable or f"{record.reason} (line {record.line})"
+        if len(self.sample) < _SAMPLE:
+            self.sample += record.undecodable
+
+
+_REASONS = {"unexpected end of data": "a quote is opened and never closed"}
+
+
+class _TooLongError(Exception):
+    def __init__(self) -> None:
+        super().__init__(f"it is longer than {LONGEST >> 20} MiB, or a quote in it is never closed")
+
+
+@dataclass(frozen=True)
+class _Record:
+    line: int
+    reason: str  # what is wrong with its bytes
+    undecodable: bytes  # its first line that is not UTF-8
+    ascii: bool
+    returning: bytes
 
 
 class _Lines:
-    """Lines that can be handed back; counts them."""
+    """The lines of a file; can go back to the second of those that were taken since the last record. Counts them."""
 
-    def __init__(self, file: Iterator[str]) -> None:
-        self._file = file
-        self._returned: deque[str] = deque()
-        self._taken: list[str] = []
-        self._start = 1
+    def __init__(self, file: ByteFile, ahead: int, encoding: str) -> None:
+        self._file, self._encoding = file, encoding
+        file.seek(0)
+        self._at = len(BOM) if file.read(len(BOM)) == BOM else 0
+        file.seek(self._at)
+        for _ in range(ahead):
+            self._at += len(file.readline(_PIECE))
+        self._start = 1 + ahead
+        self._forget()
+
+    def _forget(self) -> None:
+        self._ends: list[int] = []  # the offset behind each line taken
+        self._size = 0
+        self._raw: list[bytes] = []
+        self._returns = False
+        self._wrong: dict[int, tuple[str, bytes]] = {}  # the place of a line -> what is wrong, itself if undecodable
+        self._ascii = True
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        line = self._returned.popleft() if self._returned else next(self._file)
-        self._taken.append(line)
+        raw = self._file.readline(LONGEST + 1 - self._size)
+        if not raw:
+            raise StopIteration
+        self._size += len(raw)
+        self._raw.append(raw)
+        self._returns = self._returns or raw.count(b"\r") > raw.endswith(b"\r\n")
+        self._ends.append(self._at + len(raw))
+        line = raw.decode("utf-8", "surrogateescape")
+        self._look(raw, line)
+        self._at += len(raw)
+        if self._size > LONGEST:
+            raise _TooLongError
         ending = next((end for end in ("\r\n", "\r") if line.endswith(end)), "")
         return line.removesuffix(ending).replace("\r", _LONE_CR) + ending
 
-    def accept(self) -> int:
-        """The line on which the record just read started."""
-        start = self._start
-        self._start += len(self._taken)
-        self._taken.clear()
-        return start
+    def _look(self, raw: bytes, line: str) -> None:
+        place = len(self._ends) - 1
+        if not raw.isascii():
+            self._ascii = False
+            if found := _UNDECODED.search(line):
+                offset = self._at + len(line[: found.start()].encode())
+                byte = ord(found[0]) - 0xDC00
+                self._wrong[place] = (self._undecodable(byte, offset), raw[:_SAMPLE])
+                return
+        if b"\0" in raw:
+            self._wrong[place] = (f"the byte at offset {self._at + raw.index(0)} is zero", b"")
 
-    def reject(self) -> int:
-        """The same; all lines of the record but its first will be read again."""
-        self._returned.extendleft(reversed(self._taken[1:]))
-        del self._taken[1:]
+    def _undecodable(self, byte: int, offset: int) -> str:
+        if self._encoding.lower().startswith("utf-8"):
+            return f"the byte at offset {offset} (0x{byte:02x}) is not UTF-8"
+        return f"it holds bytes that are no text in {self._encoding}"
+
+    def accept(self) -> _Record:
+        """The record just read."""
+        reason, undecodable = next(iter(self._wrong.values()), ("", b""))
+        returning = b"".join(self._raw) if self._returns else b""
+        record = _Record(self._start, reason, undecodable, self._ascii, returning)
+        self._start += len(self._ends)
+        self._forget()
+        return record
+
+    def reject(self) -> _Record:
+        """The first line of the record; the others will be read again."""
+        if self._size > LONGEST and len(self._ends) == 1:
+            self._pass_over_line()
+        if len(self._ends) > 1:
+            del self._ends[1:], self._raw[1:]
+            self._at = self._ends[0]
+            self._file.seek(self._at)
+        self._wrong = {0: self._wrong[0]} if 0 in self._wrong else {}
         return self.accept()
 
+    def _pass_over_line(self) -> None:
+        piece = b""
+        while not piece.endswith(b"\n") and (piece := self._file.readline(_PIECE)):
+            self._at += len(piece)
 
-def survey(path: Path, separator: str) -> Survey:
-    """One pass over the bytes of `path`; holds a few MB and one int64 a record.
 
-    :raises NrlDedupError: a byte that is not UTF-8, or a zero byte, with its offset and line.
-    """
+def survey(file: ByteFile, dialect: Dialect) -> Survey | None:
+    """One pass over the bytes of `file`, UTF-8; holds a few MB and one int64 a record. None where it is not in good
+    order: another width, a quote out of place, a byte that is not UTF-8 or is zero, a record of more than 64 MiB."""
     special = np.zeros(256, dtype=bool)
-    special[[_QUOTE, _LF, _CR, ord(separator)]] = True
+    special[[_QUOTE, _LF, _CR, ord(dialect.separator)]] = True
     starts: list[np.ndarray] = []
     widths: list[np.ndarray] = []
-    well_formed, quoted, fields, open_record = True, False, 1, False
-    offset, line = 0, 1
-    with path.open("rb") as file:
-        offset = len(_BOM) if file.read(len(_BOM)) == _BOM else 0
-        file.seek(offset)
-        while chunk := file.read(_CHUNK) + file.readline():
-            _check_text(path, chunk, offset, line)
-            data = np.frombuffer(chunk, dtype=np.uint8)
-            at = np.flatnonzero(special[data])  # bytes that mean something
-            kind = data[at]
-            quotes = kind == _QUOTE
-            inside = (np.cumsum(quotes) + quoted) % 2 == 1  # after this byte
-            well_formed = well_formed and _well_formed(data, at, kind, inside, ord(separator))
-            ends = ~inside & (kind == _LF)
-            so_far = np.cumsum(~inside & (kind == ord(separator))) + fields
-            widths.append(np.diff(so_far[ends], prepend=0))
-            widths[-1][1:] += 1
-            starts.append(line + np.cumsum(kind == _LF)[ends])
-            last = so_far[-1] if len(at) else fields
-            fields = int(last - so_far[ends][-1] + 1) if ends.any() else int(last)
-            quoted = bool(inside[-1]) if len(at) else quoted
-            open_record = not chunk.endswith(b"\n") or quoted
-            line += chunk.count(b"\n")
-            offset += len(chunk)
+    quoted, fields, open_record = False, 1, False
+    file.seek(0)
+    offset = len(BOM) if file.read(len(BOM)) == BOM else 0
+    file.seek(offset)
+    offset += sum(len(file.readline(_PIECE)) for _ in range(dialect.ahead))
+    line, last_end = 1 + dialect.ahead, offset
+    while chunk := file.read(_CHUNK) + file.readline(LONGEST):
+        if not _is_text(chunk):
+            return None
+        data = np.frombuffer(chunk, dtype=np.uint8)
+        at = np.flatnonzero(special[data])  # bytes that mean something
+        kind = data[at]
+        inside = (np.cumsum(kind == _QUOTE) + quoted) % 2 == 1  # after this byte
+        ends = ~inside & (kind == _LF)
+        lengths = np.diff([*(offset + at[ends] + 1), offset + len(chunk)], prepend=last_end)
+        if not _well_formed(data, at, kind, inside, ord(dialect.separator)) or lengths.max() > LONGEST:
+            return None
+        last_end = offset + int(at[ends][-1]) + 1 if ends.any() else last_end
+        so_far = np.cumsum(~inside & (kind == ord(dialect.separator))) + fields
+        widths.append(np.diff(so_far[ends], prepend=0))
+        widths[-1][1:] += 1
+        starts.append(line + np.cumsum(kind == _LF)[ends])
+        last = so_far[-1] if len(at) else fields
+        fields = int(last - so_far[ends][-1] + 1) if ends.any() else int(last)
+        quoted = bool(inside[-1]) if len(at) else quoted
+        open_record = not chunk.endswith(b"\n") or quoted
+        line += chunk.count(b"\n")
+        offset += len(chunk)
     all_widths = np.concatenate([*widths, [fields] if open_record else []]).astype(np.int64)
-    all_starts = np.concatenate([[1], *starts]).astype(np.int64)[: len(all_widths)]
+    all_starts = np.concatenate([[1 + dialect.ahead], *starts]).astype(np.int64)[: len(all_widths)]
     width = int(all_widths[0]) if len(all_widths) else 0
-    strict = well_formed and not quoted and bool((all_widths == width).all())
-    return Survey(strict, width, all_starts[1:])
+    return None if quoted or (all_widths != width).any() else Survey(width, all_starts[1:])
 
 
 def _well_formed(data: np.ndarray, at: np.ndarray, kind: np.ndarray, inside: np.ndarray, separator: int) -> bool:
@@ -151,16 +258,9 @@ def _well_formed(data: np.ndarray, at: np.ndarray, kind: np.ndarray, inside: np.
     )
 
 
-def _check_text(path: Path, chunk: bytes, offset: int, line: int) -> None:
+def _is_text(chunk: bytes) -> bool:
     try:
         chunk.decode()
-        at = chunk.find(b"\0")
-        wrong = "is zero"
-    except UnicodeDecodeError as error:
-        at = error.start
-        wrong = f"(0x{chunk[at]:02x}) is not UTF-8"
-    if at >= 0:
-        raise NrlDedupError(
-            f"{path}: wanted text in UTF-8; the byte at offset {offset + at} "
-            f"(line {line + chunk.count(bytes([_LF]), 0, at)}) {wrong}. Save the file as CSV in UTF-8."
-        )
+    except UnicodeDecodeError:
+        return False
+    return 0 not in chunk

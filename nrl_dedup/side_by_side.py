@@ -9,7 +9,7 @@ from scipy import sparse
 
 from nrl_dedup.blocked import Blocked
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.evidence.columns import numbers_of
+from nrl_dedup.evidence.columns import read_values
 from nrl_dedup.evidence.parts import Part, RelativeSimilarity
 from nrl_dedup.evidence.photos import PhotoColumn
 from nrl_dedup.evidence.spaces import PhotoSpace
@@ -130,10 +130,11 @@ def _reference(photos: AdPhotos, row: int, references: list[str]) -> str:
 
 def _compare_column(name: str, texts: pl.Series, left: int, right: int) -> ColumnPair:
     one, other = (texts[row] or None for row in (left, right))
-    same = one.strip().lower() == other.strip().lower() if one and other else None
-    numbers = None if name in _NAMES_OF_PLACES_AND_KINDS else numbers_of(texts)
+    values, numbers = read_values(name, texts)
+    a, b = (value.strip().lower() for value in values[[left, right]].fill_null(""))
+    same = a == b if a and b else None
     apart = None
-    if numbers is not None and not np.isnan(numbers[[left, right]]).any():
+    if numbers is not None and name not in _NAMES_OF_PLACES_AND_KINDS and not np.isnan(numbers[[left, right]]).any():
         a, b = numbers[[left, right]]
         apart = float(abs(a - b) / max(abs(a), abs(b), 1e-12))
     return ColumnPair(name, one, other, same, apart)

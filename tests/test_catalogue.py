@@ -13,10 +13,18 @@ from hypothesis import strategies as st
 
 from nrl_dedup import catalogue as catalogue_module
 from nrl_dedup import records as records_module
-from nrl_dedup.catalogue import fingerprint, read_catalogue, read_compared_columns, read_further_columns
+from nrl_dedup.catalogue import (
+    fingerprint,
+    read_catalogue,
+    read_compared_columns,
+    read_further_columns,
+    with_compared_columns,
+)
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.reading import BadRow, Column, Table, read_table
-from nrl_dedup.records import records, survey
+from nrl_dedup.reading import read_table
+from nrl_dedup.records import Dialect, Records, survey
+from nrl_dedup.table_rows import BadRow, Table
+from nrl_dedup.wanted_columns import Column
 
 AVITO_HEADER = "itemID,categoryID,title,description,images_array,attrsJSON,price,locationID,metroID,lat,lon"
 in_one_folder = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -30,6 +38,11 @@ def write(folder: Path, content: str | bytes, name: str = "ads.csv") -> Path:
 
 def rows(path: Path, **columns: str) -> list[dict]:
     return read_catalogue(path, **columns).frame.to_dicts()
+
+
+def in_good_order(path: Path) -> bool:
+    with path.open("rb") as file:
+        return survey(file, Dialect(",")) is not None
 
 
 def any_columns(names: list[str]) -> dict[str, Column]:
@@ -67,7 +80,7 @@ def test_well_formed_csv_is_read_as_it_was_written(tmp_path, monkeypatch, width,
 
     found = read_table(path, wanted)
 
-    assert survey(path, ",").strict
+    assert in_good_order(path)
     assert found.frame.drop("line").rows() == [tuple(row[i] for i in positions) for row in table]
     assert found.frame["line"].to_list() == expected_lines
     assert found.bad_count == 0
@@ -78,11 +91,12 @@ def test_well_formed_csv_is_read_as_it_was_written(tmp_path, monkeypatch, width,
 def test_the_fast_way_is_taken_only_where_it_finds_what_the_slow_way_finds(tmp_path, monkeypatch, text, chunk):
     monkeypatch.setattr(records_module, "_CHUNK", chunk)
     path = write(tmp_path, "a,b,c\n" + text)
-    if not survey(path, ",").strict:
+    if not in_good_order(path):
         return
     wanted = any_columns(["a", "c"])
     fast = read_table(path, wanted)
-    one_by_one = list(records(path, ","))[1:]
+    with path.open("rb") as file:
+        one_by_one = list(Records(file, Dialect(",")))[1:]
 
     assert all(reason == "" and len(fields) == 3 for _, fields, reason in one_by_one)
     assert fast.frame.rows() == [(fields[0], fields[2], line) for line, fields, _ in one_by_one]
@@ -92,9 +106,9 @@ def test_the_fast_way_is_taken_only_where_it_finds_what_the_slow_way_finds(tmp_p
     "row", ['5"a",b', '5"a,b",c', '"a" ,b', 'a,"b', 'a,b"', "a", "a,b,c", "", "a\rb,c", 'a,"b"\rc']
 )
 def test_what_is_not_in_good_order_does_not_pass_the_survey(tmp_path, row):
-    assert not survey(write(tmp_path, f"a,b\nc,d\n{row}\ne,f\n"), ",").strict
-    assert not survey(write(tmp_path, f"a,b\nc,d\n{row}\n"), ",").strict
-    assert survey(write(tmp_path, "a,b\nc,d\ne,f\n"), ",").strict
+    assert not in_good_order(write(tmp_path, f"a,b\nc,d\n{row}\ne,f\n"))
+    assert not in_good_order(write(tmp_path, f"a,b\nc,d\n{row}\n"))
+    assert in_good_order(write(tmp_path, "a,b\nc,d\ne,f\n"))
 
 
 @in_one_folder
@@ -107,7 +121,7 @@ def test_any_text_below_the_header_is_read_or_listed(tmp_path, text):
     assert read[0] == ("first", "1", 2)
     assert read[-1] == ("last", "2", 4 + text.count("\n"))
     assert len(found.bad_rows) == min(found.bad_count, 10)
-    assert found.bad_count + len(read) <= 3 + text.count("\n")
+    assert found.bad_count + len(read) <= 3 + text.count("\n") + text.count("\r")
 
 
 @pytest.mark.parametrize(
@@ -165,13 +179,11 @@ def test_a_short_row_is_found_although_the_missing_column_is_not_read(tmp_path):
     ("content", "message"),
     [
         (b"", r"empty \(0 bytes\)"),
-        (b"id,title\n1,caf\xc3\xa9\n2,caf\xe9\n", r"offset 22 \(line 3\) \(0xe9\) is not UTF-8"),
-        (b"\xef\xbb\xbfid,title\n1,\xff\n", r"offset 14 \(line 2\) \(0xff\)"),
-        (b"id,title\n1,a\x00b\n", r"offset 12 \(line 2\) is zero"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", r"offset 0 \(line 1\) \(0x89\)"),
-        (b"PK\x03\x04\x14\x00", r"offset 5 \(line 1\) is zero"),
-        ("id,title\n1,я\n".encode("utf-16"), r"offset 0 \(line 1\) \(0xff\)"),
-        (b"id,title\n1,cut \xd0", r"offset 15 \(line 2\) \(0xd0\)"),
+        (b"id,title\n1,caf\xe9\n", r"1 of its 1 rows: the byte at offset 14 \(0xe9\) is not UTF-8 \(line 2\).*cp1252"),
+        (b"\xef\xbb\xbfid,title\n1,\xff\n", r"offset 14 \(0xff\) is not UTF-8 \(line 2\)"),
+        (b"id,title\n1,a\x00b\n", r"none of its 1 rows can be read; line 2: the byte at offset 12 is zero"),
+        (b"id,title\n1,cut \xd0", r"offset 15 \(0xd0\) is not UTF-8 \(line 2\)"),
+        ("id,цена\n1,5\n".encode("cp1251"), r"names of the columns: .*offset 3 \(0xf6\).*--encoding cp1251"),
         (b"PAR1 but no Parquet", "Parquet"),
         (b'"id,title\n1,one\n', "names of the columns"),
         (b"\n\n", "names of the columns"),
@@ -186,9 +198,10 @@ def test_files_that_cannot_be_read(tmp_path, content, message):
 
 def test_a_bad_byte_is_found_behind_the_first_chunk(tmp_path, monkeypatch):
     monkeypatch.setattr(records_module, "_CHUNK", 16)
-    good = 'id,title\n1,"два\nслова"\n'.encode()
-    with pytest.raises(NrlDedupError, match=rf"offset {3 * len(good) + 1} \(line 10\)"):
-        read_catalogue(write(tmp_path, good * 3 + b"2\xff"))
+    good = 'id,title\n1,"два\nслова"\n3,"два\nслова"\n'.encode()
+    found = read_catalogue(write(tmp_path, good + b"2\xff,x\n4,y"))
+    assert found.bad_rows == (BadRow(6, f"the byte at offset {len(good) + 1} (0xff) is not UTF-8"),)
+    assert found.ids.to_list() == ["1", "3", "4"]
 
 
 def test_no_such_file_and_a_folder(tmp_path):
@@ -211,6 +224,14 @@ def test_lone_carriage_returns_are_text_in_good_files_and_in_bad_ones(tmp_path):
     assert found.frame["title"].to_list() == ["a\rb", "d\r\n\re"]
     assert [row.line for row in found.bad_rows] == [3]
     assert read_catalogue(write(tmp_path, text.replace('",', '"'))).frame["title"][1] == "c\r"
+
+
+def test_lone_carriage_returns_end_lines_where_that_makes_rows_of_a_bad_one(tmp_path):
+    found = read_catalogue(write(tmp_path, 'id,title\n1,a\r2,b\r4\r3,"c\nd"\n5,"e"f\r6,g\n7,h\ri\n'))
+    assert found.frame.select("item_id", "title").rows() == [
+        ("1", "a"), ("2", "b"), ("3", "c\nd"), ("6", "g"), ("7", "h\ri")
+    ]  # fmt: skip
+    assert [row.line for row in found.bad_rows] == [2, 4]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -262,6 +283,13 @@ def test_columns_are_found_by_their_usual_names(tmp_path, header):
 def test_the_first_of_the_usual_names_wins_and_the_first_of_equal_columns(tmp_path):
     path = write(tmp_path, "id,item_id,name,title,title,text\n1,2,n,first,second,d\n")
     assert rows(path) == [{"item_id": "2", "title": "first", "description": "d", "photos": []}]
+
+
+def test_a_column_without_a_value_gives_way_to_the_next(tmp_path):
+    path = write(tmp_path, "id,title,name,text,body\n1,,n,,\n2,,m,,\n")
+    found = read_catalogue(path)
+    assert found.frame["title"].to_list() == ["n", "m"] and found.taken["title"] == "name"
+    assert found.taken["description"] == "text" and found.notes == ()
 
 
 def test_named_columns_come_before_usual_names_and_are_not_taken_twice(tmp_path):
@@ -480,3 +508,44 @@ def test_named_columns_are_compared_too_each_once(tmp_path):
 
 def test_a_catalogue_need_have_nothing_to_compare(tmp_path):
     assert compared(write(tmp_path, "id,title\n1,a\n")) == {}
+
+
+# --- cells that say nothing, and what the user is told ----------------------------------------------------------
+
+
+def test_cells_that_say_nothing_are_empty_and_counted(tmp_path):
+    cells = ["nan", "NULL", "None", "N/A", " - ", "#N/A", "<NA>", "NaT", "\\N", "—"]
+    rows = "".join(f"{i},{cell},{cell},{cell},{cell}\n" for i, cell in enumerate(cells))
+    path = write(tmp_path, f"id,title,description,photo,price\n{rows}nan,No nan,a - b,null.jpg,5\n-,x,x,x,6\n")
+    found = with_compared_columns(read_catalogue(path))
+    said_nothing = found.frame.filter(pl.col("item_id").is_in(["nan", "-"]).not_())
+    assert [row[1:] for row in said_nothing.rows()] == [("", "", [])] * len(cells)
+    kept = found.frame.filter(pl.col("item_id") == "nan").rows()
+    assert kept == [("nan", "No nan", "a - b", ["null.jpg"])]  # ids are never nothing
+    assert found.further["price"].to_list().count("") == len(cells)
+    assert found.nothing == 4 * len(cells)
+
+
+def test_cells_of_lists_that_say_nothing(tmp_path):
+    path = tmp_path / "ads.parquet"
+    pl.DataFrame({"id": [1], "images": [["a", "nan", None, "None"]], "price": [float("nan")]}).write_parquet(path)
+    found = with_compared_columns(read_catalogue(path))
+    assert found.frame["photos"].to_list() == [["a"]] and found.nothing == 2 and found.further.is_empty()
+
+
+def test_a_line_says_which_columns_were_taken_for_what(tmp_path):
+    path = write(tmp_path, "id,name,Цена,colour,amount,size\n1,a,5,red,,L\n")
+    found = with_compared_columns(read_catalogue(path), ["size"])
+    assert found.columns_taken() == (
+        f'{path}: item_id <- "id", title <- "name", price <- "Цена", size <- "size"; not used: colour, amount'
+    )
+    wide = write(tmp_path, "id,name," + ",".join(f"c{i}" for i in range(33)) + "\n")
+    assert read_catalogue(wide).columns_taken().endswith("c28, c29 and 3 more")
+
+
+def test_a_price_that_is_no_number_is_told_of(tmp_path):
+    path = write(tmp_path, "id,title,Цена,lat,lon\n1,a,5 kg,1,2\n2,b,XL,3,4\n3,c,договорная,5,6\n")
+    found = with_compared_columns(read_catalogue(path))
+    assert found.notes == ("\"Цена\" is not compared as numbers: 2 of its 2 values are none, the first '5 kg'.",)
+    good = write(tmp_path, "id,title,price\n1,a,от 5 000 руб.\n2,b,договорная\n")
+    assert with_compared_columns(read_catalogue(good)).notes == ()

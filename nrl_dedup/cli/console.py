@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from nrl_dedup.catalogue import Catalogue
     from nrl_dedup.pairs import LabelledPairs
     from nrl_dedup.pipeline import Linked
-    from nrl_dedup.reading import BadRow
     from nrl_dedup.splits import Split
+    from nrl_dedup.table_rows import BadRow
     from nrl_dedup.thresholds import ChosenThreshold
 
 LISTED = 10

@@ -66,6 +66,8 @@ def column_options(command: Command) -> Command:
     """Names for a catalogue whose columns have unusual ones, and further columns."""
     help_text = "A further column that ads are compared by, beside price, category and place. Repeatable."
     command = click.option("--compare", multiple=True, metavar="COLUMN", help=help_text)(command)
+    help_text = "The CSV files' text encoding, such as utf-16, cp1251 or cp1252.  [default: UTF-8]"
+    command = click.option("--encoding", metavar="NAME", help=help_text)(command)
     for name in ("photo", "description", "title", "id"):
         help_text = f"The catalogue's {name} column, if its name is unusual."
         command = click.option(f"--{name}-column", help=help_text)(command)
@@ -89,8 +91,8 @@ def check_threshold_and_candidates(options: dict[str, Any]) -> None:
 
 
 def columns(options: dict[str, Any]) -> dict[str, str]:
-    """The catalogue's columns that the user named, as `read_catalogue` takes them."""
-    return _given(options, "id_column", "title_column", "description_column", "photo_column")
+    """The catalogue's columns that the user named, and its encoding, as `read_catalogue` takes them."""
+    return _given(options, "id_column", "title_column", "description_column", "photo_column", "encoding")
 
 
 def _given(options: dict[str, Any], *names: str) -> dict[str, str]:
@@ -100,17 +102,25 @@ def _given(options: dict[str, Any], *names: str) -> dict[str, str]:
 def read_catalogue(
     path: Path, names: dict[str, str], compared: Sequence[str] = (), remembered: Sequence[str] = ()
 ) -> "Catalogue":
-    """The catalogue with the columns that ads are compared by, and a word about the rows that were skipped.
+    """The catalogue with the columns that ads are compared by, and a word about the rows that were skipped,
+    which columns were taken for what, and the cells that say nothing.
 
     :param compared: further columns that the user named. :param remembered: those that the bundle was trained with.
     """
     from nrl_dedup.catalogue import read_catalogue as read
     from nrl_dedup.catalogue import with_compared_columns
-    from nrl_dedup.cli.console import show_bad_rows
+    from nrl_dedup.cli.console import show_bad_rows, warn
+    from nrl_dedup.empty_cells import NOTHING
 
     catalogue = read(path, **names)
     show_bad_rows(path, catalogue.bad_count, catalogue.bad_rows)
-    return with_compared_columns(catalogue, compared, names.get("id_column"), remembered)
+    catalogue = with_compared_columns(catalogue, compared, names.get("id_column"), remembered)
+    say(catalogue.columns_taken())
+    for note in catalogue.notes:
+        warn(f"{path}: {note}")
+    if catalogue.nothing:
+        warn(f"{path}: {catalogue.nothing:,} cells say {NOTHING}, or the like, and are taken for nothing.")
+    return catalogue
 
 
 def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -> "LabelledPairs":
@@ -118,7 +128,7 @@ def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -
     from nrl_dedup.cli.console import show_bad_rows, show_dropped_pairs
     from nrl_dedup.pairs import read_pairs
 
-    pairs = read_pairs(path, catalogue, **_given(options, "left_column", "right_column", "label_column"))
+    pairs = read_pairs(path, catalogue, **_given(options, "left_column", "right_column", "label_column", "encoding"))
     show_bad_rows(path, pairs.bad_count, pairs.bad_rows)
     show_dropped_pairs(path, pairs)
     return pairs

@@ -9,10 +9,12 @@ from jaxtyping import Float32, Float64, Int64
 
 from nrl_dedup.evidence.parts import OTHER, PRICE, Columns, Part
 from nrl_dedup.evidence.spaces import NAN, Rows
+from nrl_dedup.phone_numbers import phones
+from nrl_dedup.written_numbers import WrittenNumbers, numbers_of, read_numbers
 
-_NUMERIC_SHARE = 0.9  # of the values that are there
 _LATITUDE, _LONGITUDE = ("lat", "latitude"), ("lon", "lng", "long", "longitude")
 _EARTH_KM = 6371.0
+_PHONE = "phone"
 _CODES = ("category", "location", "metro", "phone", "brand")  # that two of their numbers are close means nothing
 
 
@@ -26,7 +28,7 @@ def column_parts(columns: Mapping[str, pl.Series]) -> list[Part]:
     parts: list[Part] = []
     lowered = {name.lower(): name for name in columns}
     place = [next((lowered[x] for x in names if x in lowered), None) for names in (_LATITUDE, _LONGITUDE)]
-    latitude, longitude = (None if name is None else numbers_of(columns[name]) for name in place)
+    latitude, longitude = (None if name is None else numbers_of(columns[name], thousands=False) for name in place)
     if latitude is not None and longitude is not None:
         parts.append(Place(OTHER, np.radians(latitude), np.radians(longitude)))
     else:
@@ -35,26 +37,22 @@ def column_parts(columns: Mapping[str, pl.Series]) -> list[Part]:
         if name in place:
             continue
         group = PRICE if "price" in name.lower() else OTHER
-        parts.append(ValueColumn.of(name, group, texts))
-        numbers = None if name in _CODES else numbers_of(texts)
+        values, numbers = read_values(name, texts)
+        parts.append(ValueColumn.of(name, group, values))
         if numbers is not None:
             parts.append(NumberColumn.of(name, group, numbers))
     return parts
 
 
-def numbers_of(texts: pl.Series) -> Float64[np.ndarray, "ads"] | None:
-    """The numbers in a column, NaN where there is none; None where fewer than 90 % of its values are numbers.
+def read_values(name: str, texts: pl.Series) -> tuple[pl.Series, Float64[np.ndarray, "ads"] | None]:
+    """What ads are compared by in a column: its values, each in one spelling; its numbers, where it is one of numbers.
 
-    Currency signs, spaces and commas between thousands are left out; a decimal comma is a point.
+    Phones are their digits, numbers are themselves (`written_numbers.py`), all else is text.
     """
-    bare = texts.fill_null("").str.replace_all(r"[\s\p{Sc}]", "")
-    bare = bare.str.replace_all(r"(\d),(\d{3})(?:\b|$)", "${1}${2}").str.replace(",", ".", literal=True)
-    found = bare.cast(pl.Float64, strict=False)
-    found = pl.select(pl.when(found.is_finite()).then(found)).to_series()
-    there = int((bare != "").sum())
-    if there == 0 or int(found.is_not_null().sum()) < _NUMERIC_SHARE * there:
-        return None
-    return found.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    if name == _PHONE:
+        return phones(texts), None
+    found = None if name in _CODES else read_numbers(texts)
+    return (found.texts, found.numbers) if isinstance(found, WrittenNumbers) else (texts, None)
 
 
 def comparable_columns(further: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,188 @@
+"""A CSV file's columns as text.
+
+The file is surveyed first (`records.py`), because polars fills short rows with nulls and overlooks long ones where it
+reads only some columns. A file in good order goes through polars; any other is read record by record, and what is wrong
+in it is skipped, counted and listed by line. Either way gives the same rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+
+from nrl_dedup.encodings import UTF8, likely_encoding
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.plain_text import PlainText, open_text
+from nrl_dedup.records import Dialect, Records, Survey, survey
+from nrl_dedup.separators import SEPARATORS, dialect_of
+from nrl_dedup.table_rows import LINE, LISTED, BadRow, Table
+from nrl_dedup.wanted_columns import Column, find_columns, plain_name
+
+_BATCH = 50_000
+_BATCH_SIZE = 1 << 24  # characters, whichever comes first
+_FEW = 10  # rows that are not UTF-8: so many may be damage, in whatever share
+_SHARE = 0.01
+_Positions = Mapping[str, int]
+
+
+def read_csv(path: Path, wanted: Mapping[str, Column], encoding: str | None) -> Table:
+    """The columns of `path` that `wanted` describes. A row that repeats the header is a bad row.
+
+    :raises NrlDedupError: what `open_text` and `find_columns` raise; a header that cannot be read; rows that are not
+        UTF-8: more than half of all, or from ten and 1 % on where not one row shows that the file is UTF-8 otherwise.
+    """
+    with open_text(path, encoding) as text:
+        dialect = dialect_of(text.file)
+        header = _header(path, text, dialect)
+        found = find_columns(path, header, wanted, _in_words(dialect))
+        positions = {f"{key}\n{position}": position for key, places in found.items() for position in places}
+        layout = survey(text.file, dialect)
+        frame = None
+        if layout is not None and layout.width == len(header):
+            frame = _read_strictly(text, dialect, header, positions, layout)
+        table = Table(frame) if frame is not None else _read_each_record(path, text, dialect, header, positions)
+    return _choose(table, header, found)
+
+
+def _in_words(dialect: Dialect) -> str:
+    return SEPARATORS.get(dialect.separator, repr(dialect.separator))
+
+
+def _header(path: Path, text: PlainText, dialect: Dialect) -> list[str]:
+    records = Records(text.file, dialect, text.encoding)
+    _, header, reason = next(iter(records), (1, [], "no header"))
+    if records.undecodable:
+        raise NrlDedupError(_other_encoding(path, records, text, "the names of the columns"))
+    if reason:
+        raise NrlDedupError(f"{path}: the first row, the names of the columns, cannot be read ({reason}).")
+    return header
+
+
+def _read_strictly(
+    text: PlainText, dialect: Dialect, header: Sequence[str], positions: _Positions, layout: Survey
+) -> pl.DataFrame | None:
+    """The columns as polars reads them; None where it cannot, finds other rows than the survey did, or finds one that
+    may repeat the header."""
+    line = pl.Series(LINE, layout.lines, pl.Int64)
+    if not len(line):
+        return pl.DataFrame({**{key: pl.Series([], dtype=pl.String) for key in positions}, LINE: line})
+    names = [str(place) for place in range(layout.width)]
+    text.file.seek(0)
+    try:
+        scan = pl.scan_csv(
+            text.file,
+            separator=dialect.separator,
+            has_header=False,
+            skip_rows=1 + dialect.ahead,
+            schema=dict.fromkeys(names, pl.String),
+            glob=False,
+        )
+        frame = scan.select(
+            pl.col(names[position]).fill_null("").alias(key) for key, position in positions.items()
+        ).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return None
+    repeats = pl.all_horizontal(
+        pl.col(key).str.strip_prefix("\ufeff") == header[position].removeprefix("\ufeff")
+        for key, position in positions.items()
+    )
+    if frame.height != len(line) or frame.select(repeats.any()).item():
+        return None
+    return frame.with_columns(line)
+
+
+def _read_each_record(path: Path, text: PlainText, dialect: Dialect, header: list[str], positions: _Positions) -> Table:
+    """The slow way: one record at a time, those that are malformed or of another width left out and listed."""
+    schema = {**dict.fromkeys(positions, pl.String), LINE: pl.Int64}
+    batches = [pl.DataFrame(schema=schema)]
+    rows: list[list[str | int]] = []
+    size = 0
+    bad_rows: list[BadRow] = []
+    bad_count = 0
+    records = Records(text.file, dialect, text.encoding)
+    reader = iter(records)
+    next(reader)
+    for line, fields, reason in reader:
+        reason = reason or _wrong_with(fields, header)
+        cut = _cut_at_returns(records.returning, dialect, header) if reason and records.returning else []
+        for part, wrong in cut or [(fields, reason)]:
+            if wrong:
+                bad_count += 1
+                if len(bad_rows) < LISTED:
+                    bad_rows.append(BadRow(line, wrong))
+                continue
+            row = [part[position] for position in positions.values()]
+            size += sum(map(len, row))
+            rows.append([*row, line])
+        if len(rows) >= _BATCH or size > _BATCH_SIZE:
+            batches.append(pl.DataFrame(rows, schema=schema, orient="row"))
+            rows, size = [], 0
+    batches.append(pl.DataFrame(rows, schema=schema, orient="row"))
+    frame = pl.concat(batches)
+    _check_share(path, text, records, frame.height + bad_count)
+    return Table(frame, tuple(bad_rows), bad_count, notes=_note(records, text))
+
+
+def _wrong_with(fields: list[str], header: list[str]) -> str:
+    if len(fields) != len(header):
+        return f"{len(fields)} fields where the header has {len(header)}"
+    if fields == header or [fields[0].removeprefix("\ufeff"), *fields[1:]] == header:
+        return "it repeats the header"
+    return ""
+
+
+def _cut_at_returns(record: bytes, dialect: Dialect, header: list[str]) -> list[tuple[list[str], str]]:
+    """A malformed record as the rows, and what is wrong with them, that it is if its carriage returns end lines as in
+    old Mac files; none where that makes not one good row of it."""
+    rows = Records(BytesIO(record.replace(b"\r\n", b"\n").replace(b"\r", b"\n")), Dialect(dialect.separator))
+    cut = [(fields, reason or _wrong_with(fields, header)) for _, fields, reason in rows]
+    return cut if any(not wrong for _, wrong in cut) else []
+
+
+def _check_share(path: Path, text: PlainText, records: Records, rows: int) -> None:
+    bad = records.undecodable
+    otherwise_utf8 = records.beyond_ascii > 0
+    if 2 * bad > rows or (not otherwise_utf8 and bad >= max(_FEW, _SHARE * rows)):
+        raise NrlDedupError(_other_encoding(path, records, text, f"{bad:,} of its {rows:,} rows"))
+
+
+def _note(records: Records, text: PlainText) -> tuple[str, ...]:
+    if not records.undecodable:
+        return ()
+    likely = f"; these look like {likely_encoding(records.sample)}" if text.encoding == UTF8 else ""
+    return (
+        f"{records.undecodable:,} rows are no text in {text.encoding} and are left out{likely}. If the whole file is "
+        "in another encoding, name it with --encoding.",
+    )
+
+
+def _other_encoding(path: Path, records: Records, text: PlainText, what: str) -> str:
+    first = records.first_undecodable
+    if text.encoding != UTF8:
+        return f"{path}: {what}: {first}. Name the right one with --encoding."
+    return (
+        f"{path}: wanted text in UTF-8; {what}: {first}. It looks like {likely_encoding(records.sample)}: add "
+        f"--encoding {likely_encoding(records.sample)} (or the right one), or save the file as CSV in UTF-8."
+    )
+
+
+def _choose(table: Table, header: Sequence[str], found: Mapping[str, tuple[int, ...]]) -> Table:
+    """One column for each key: the first that has a value; of several of that name the one with the most."""
+    chosen, notes = {}, []
+    for key, places in found.items():
+        filled = {place: int((table.frame[f"{key}\n{place}"] != "").sum()) for place in places}
+        first = next((place for place in places if filled[place]), places[0])
+        alike = [place for place in places if plain_name(header[place]) == plain_name(header[first])]
+        chosen[key] = max(alike, key=lambda place: filled[place])
+        if len(alike) > 1:
+            columns = " and ".join(f"column {place + 1} ({filled[place]:,} values)" for place in alike)
+            notes.append(f'"{header[first]}" stands {len(alike)} times: {columns}; {chosen[key] + 1} is taken.')
+    return Table(
+        table.frame.select(*(pl.col(f"{key}\n{place}").alias(key) for key, place in chosen.items()), LINE),
+        table.bad_rows,
+        table.bad_count,
+        {key: header[place] for key, place in chosen.items()},
+        tuple(header),
+        (*table.notes, *dict.fromkeys(notes)),
+    )

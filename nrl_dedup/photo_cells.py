@@ -1,0 +1,28 @@
+"""The references to photos in a cell: one, several, or a JSON list of them."""
+
+import polars as pl
+
+# A JSON list of strings that polars is sure to decode: lone surrogates, which it refuses, are left out.
+_ESCAPE = r'\\(?:["\\/bfnrt]|u[0-9abcefABCEF][0-9a-fA-F]{3}|u[dD][0-7][0-9a-fA-F]{2})'
+_JSON_STRING = rf'"(?:[^"\\\x00-\x1f]|{_ESCAPE})*"'
+_JSON_LIST = rf"^\s*\[\s*{_JSON_STRING}(?:\s*,\s*{_JSON_STRING})*\s*\]\s*$"
+
+
+def photo_lists(cells: pl.Series) -> pl.Series:
+    """Photo references as List(String): trimmed, without empty ones, each once and in its order."""
+    lists = cells if isinstance(cells.dtype, pl.List) else _split(cells)
+    part = pl.element()
+    return lists.list.eval(part.str.strip_chars().filter(part.str.strip_chars() != "")).list.unique(maintain_order=True)
+
+
+def _split(cells: pl.Series) -> pl.Series:
+    cell = pl.col("cell")
+    is_json = cell.str.contains(_JSON_LIST)
+    bracketed = cell.str.contains(r"(?s)^\s*\[.*\]\s*$")  # [1, 2] or ['a.jpg', 'b.jpg']
+    bare = pl.when(bracketed).then(cell.str.replace_all(r"""[\[\]"']""", "")).otherwise(cell)
+    frame = cells.alias("cell").to_frame()
+    plain = bare.str.replace_all("[;|]", ",").str.split(",")
+    if not frame.select(is_json.any()).item():
+        return frame.select(plain).to_series()
+    decoded = pl.when(is_json).then(cell).str.json_decode(pl.List(pl.String))
+    return frame.select(pl.when(is_json).then(decoded).otherwise(plain)).to_series()

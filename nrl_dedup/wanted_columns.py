@@ -1,0 +1,73 @@
+"""The columns of a file that a stage wants, found by their usual names or by the name that the user gave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nrl_dedup.errors import NrlDedupError
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column to look for.
+
+    `names` are its usual names, the likeliest first, compared without case, `_`, `-` and spaces; `given` is the
+    user's own name for it, compared exactly, and `flag` the option that takes it. A column without usual names may be
+    one that is something else as well. `identifier` columns hold text or whole numbers: a Parquet column of floats,
+    where 7 has become 7.0, is refused. `joint` is what stands between the values of a Parquet cell that is a list;
+    None where a list stays one.
+    """
+
+    flag: str
+    names: tuple[str, ...]
+    given: str | None = None
+    required: bool = True
+    identifier: bool = False
+    joint: str | None = ", "
+
+
+def find_columns(
+    path: Path, header: Sequence[str], wanted: Mapping[str, Column], separator: str | None = None
+) -> dict[str, tuple[int, ...]]:
+    """The positions in `header` of the columns that fit each wanted one, the likeliest first.
+
+    Those are the earlier of `Column.names`, then the earlier in the file. A column that the user gave for one thing is
+    not taken for another. Of those not required, one must be there.
+
+    :param separator: what the header was cut by, in words, for messages.
+    :raises NrlDedupError: a required or named column that is not there.
+    """
+    shown = f"Found the columns: {', '.join(header)}."
+    if separator:
+        shown += f" They are separated by {separator}; a first line sep=; in the file would name semicolons."
+    found = {}
+    for key, column in wanted.items():
+        if column.given is not None:
+            if column.given not in header:
+                raise NrlDedupError(f"{path}: no column {column.given!r} ({column.flag}). {shown}")
+            found[key] = tuple(i for i, name in enumerate(header) if name == column.given)
+    taken = {position for key, positions in found.items() if wanted[key].names for position in positions}
+    plain = [plain_name(name) if i not in taken else "" for i, name in enumerate(header)]
+    for key, column in wanted.items():
+        if column.given is not None:
+            continue
+        usual = [plain_name(name) for name in column.names]
+        fitting = sorted((i for i, name in enumerate(plain) if name in usual), key=lambda i: usual.index(plain[i]))
+        if fitting:
+            found[key] = tuple(fitting)
+        elif column.required:
+            raise NrlDedupError(
+                f"{path}: wanted a column named one of {', '.join(column.names)}. {shown} "
+                f"Name the right one with {column.flag}."
+            )
+    optional = {key: column for key, column in wanted.items() if not column.required}
+    if optional and not optional.keys() & found.keys():
+        names = ", ".join(name for column in optional.values() for name in column.names)
+        flags = ", ".join(column.flag for column in optional.values())
+        raise NrlDedupError(f"{path}: wanted at least one of {names}. {shown} Name one with {flags}.")
+    return found
+
+
+def plain_name(name: str) -> str:
+    """What names of columns are compared by."""
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "").removeprefix("\ufeff")
