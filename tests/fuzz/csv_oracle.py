@@ -14,7 +14,6 @@ as a bad row.
 
 import csv
 import re
-from collections import Counter
 from dataclasses import dataclass
 from io import StringIO
 
@@ -30,7 +29,21 @@ _NAMES = {
     "label": ("label", "isduplicate", "match"),
 }
 _LONE_CR = "\ue000"
-_NOTHING = ("", "nan", "null", "none", "n/a", "-", "--")  # cells that may be taken for empty
+_NOTHING = (
+    "",
+    "nan",
+    "null",
+    "none",
+    "n/a",
+    "#n/a",
+    "<na>",
+    "nat",
+    "\\n",
+    "-",
+    "--",
+    "–",
+    "—",
+)  # may be taken for empty
 _UNDECODED = re.compile("[\udc80-\udcff\0]")
 _LONGEST = 1 << 30
 _LABELS = {"1": True, "true": True, "yes": True, "1.0": True, "0": False, "false": False, "no": False, "0.0": False}
@@ -103,9 +116,10 @@ def compare_catalogue(rows: Rows, texts: dict[str, tuple[str, str]], bad_count: 
         for row in rows.good:
             if row[at] not in texts:
                 raise WrongResultError(f"lost: the ad {row[at][:50]!r} is not there, {bad_count} bad rows")
-            if place is not None and not _same(texts[row[at]][side], row[place]):
+            found = texts[row[at]][side]
+            if place is not None and not _same(found, row[place]):
                 raise WrongResultError(
-                    f"shifted: the {role} of {row[at][:50]!r} is {texts[row[at]][side][:80]!r}, csv: {row[place][:80]!r}"
+                    f"shifted: the {role} of {row[at][:50]!r} is {found[:80]!r}, csv: {row[place][:80]!r}"
                 )
     return "whole" if rows.whole else "in part"
 
@@ -129,15 +143,21 @@ def compare_pairs(
             labels.setdefault(pair, set()).add(_LABELS[label.strip().lower()])
     expected = {(*pair, said.pop()) for pair, said in labels.items() if len(said) == 1}
     if rows.whole and expected != read:
-        raise WrongResultError(f"pairs: csv has {sorted(expected - read)[:3]} more, and {sorted(read - expected)[:3]} less")
+        raise WrongResultError(
+            f"pairs: csv has {sorted(expected - read)[:3]} more, and {sorted(read - expected)[:3]} less"
+        )
     return "whole" if rows.whole else "in part"
 
 
 def _compare_count(rows: Rows, read: int, bad_count: int) -> None:
     if rows.whole and (read, bad_count) != (len(rows.good), rows.bad):
-        raise WrongResultError(f"count: csv has {len(rows.good)} good rows and {rows.bad} bad; read {read}, bad {bad_count}")
+        raise WrongResultError(
+            f"count: csv has {len(rows.good)} good rows and {rows.bad} bad; read {read}, bad {bad_count}"
+        )
     if not rows.whole and read + bad_count < len(rows.good) + rows.bad:
-        raise WrongResultError(f"count: csv has {len(rows.good) + rows.bad} rows before it stops; read {read}, bad {bad_count}")
+        raise WrongResultError(
+            f"count: csv has {len(rows.good) + rows.bad} rows before it stops; read {read}, bad {bad_count}"
+        )
 
 
 def _same(found: str, wanted: str) -> bool:
@@ -146,9 +166,3 @@ def _same(found: str, wanted: str) -> bool:
 
 def _plain(name: str) -> str:
     return re.sub("[_ -]", "", name.lower())
-
-
-def repeated(rows: Rows) -> list[str]:
-    """Ids that stand twice."""
-    at = rows.place("id")
-    return [] if at is None else [key for key, count in Counter(row[at] for row in rows.good).items() if count > 1]

@@ -6,6 +6,8 @@ minute of waiting: the machine may be busy with other things.
 """
 
 import argparse
+import importlib
+import importlib.util
 import json
 import os
 import random
@@ -145,6 +147,7 @@ def _work(fuzzer: Fuzzer, numbers: Sequence[int], seed: int, folder: Path, pipe:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     errors = os.open(folder / "stderr", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(errors, 1)  # LightGBM and OpenMP write there
     os.dup2(errors, 2)
     for number in list(numbers):
         place = folder / "mutant"
@@ -171,12 +174,20 @@ def _judged(fuzzer: Fuzzer, place: Path) -> tuple[str, str]:
     except WrongResultError as error:
         return WRONG, str(error)
     except fuzzer.refusals as error:
-        message = str(error)
+        message = _printed(str(error))
         return (SEVERAL_LINES if "\n" in message or "\r" in message else REFUSED), message[:1000]
     except BaseException as error:  # a panic of Rust code is no Exception
         where = traceback.extract_tb(error.__traceback__)
         own = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in where if "nrl_dedup" in frame.filename]
         return TRACEBACK, f"{type(error).__name__}: {str(error)[:200]!r} at {' < '.join(own[::-1][:3])}"
+
+
+def _printed(message: str) -> str:
+    """As the commands print it; with control characters made visible, where they do that."""
+    if importlib.util.find_spec("nrl_dedup.cli.visible") is None:
+        return message
+    visible: Callable[[str], str] = importlib.import_module("nrl_dedup.cli.visible").visible
+    return visible(message)
 
 
 def _tell(pipe: int, **said: Any) -> None:

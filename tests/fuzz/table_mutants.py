@@ -12,10 +12,19 @@ _SEPARATORS = (",", ",", ",", ";", "\t", "|")
 _ENDS = ("\n", "\n", "\r\n")
 _ENCODINGS = (*["utf-8"] * 12, "utf-8-sig", "utf-16", "utf-16-le", "cp1251", "latin-1", "utf-32")
 _PIECES = (
-    *('"', '"', '""', ",", ";", "\t", "|", "\n", "\r\n", "\r", "\n\n", '",', ',"', '"\n', "\n\"", '"x"'),
+    *('"', '"', '""', ",", ";", "\t", "|", "\n", "\r\n", "\r", "\n\n", '",', ',"', '"\n', '\n"', '"x"'),
     *("\0", "\ufeff", "\u2028", "\x0b", "\x1a", "sep=;\n", "'", "\\", '\\"', " ", "id,title\n"),
 )
-_BAD_BYTES = (b"\xff", b"\xfe\xff", b"\xc3", b"\xe2\x82", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xef\xbb\xbf", b"\x00")
+_BAD_BYTES = (
+    b"\xff",
+    b"\xfe\xff",
+    b"\xc3",
+    b"\xe2\x82",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xef\xbb\xbf",
+    b"\x00",
+)
 _HEADERS = {
     "id": ("id", "item_id", "itemID", "Item Id", "sku"),
     "title": ("title", "name", "Title"),

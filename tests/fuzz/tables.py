@@ -45,9 +45,7 @@ def _judge_pairs(path: Path, pairs: LabelledPairs, folder: Path) -> str:
             (*sorted((ids[left], ids[right])), label)
             for left, right, label in frame.select("row_l", "row_r", "is_duplicate").iter_rows()
         }
-        left_out = (
-            pairs.dropped_unknown + pairs.dropped_self + pairs.dropped_repeated + pairs.dropped_contradicting
-        )
+        left_out = pairs.dropped_unknown + pairs.dropped_self + pairs.dropped_repeated + pairs.dropped_contradicting
         said += "; csv: " + compare_pairs(rows, read, left_out, pairs.bad_count, frozenset(ids))
     return said
 
