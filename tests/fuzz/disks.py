@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.fuzz.commands import COMMANDS, Command, Ended, differences, fresh, make_inputs, run, state
-from tests.fuzz.kills import half_written
+from tests.fuzz.commands import COMMANDS, Command, Ended, fresh, make_inputs, run, state
+from tests.fuzz.kills import go_on, half_written
 
 _ROOMY = 2 << 30
 _MORE = 1.15  # of what an undisturbed run leaves: the last sizes are enough for it
@@ -54,10 +54,7 @@ def starve(command: Command, size: int, mounted: bool, inputs: Path, folder: Pat
     said = _wrong_with(ended) + half_written(command, folder, wanted)
     if mounted:
         resize(folder.parent, _ROOMY)
-    again = run(command, folder)
-    if again.status:
-        return [*said, f"with room it ends with status {again.status}: {again.said.strip().splitlines()[-1:]}"]
-    return said + [f"with room {what}" for what in differences(state(folder), wanted)]
+    return said + go_on(command, folder, ended, wanted)
 
 
 def _wrong_with(ended: Ended) -> list[str]:

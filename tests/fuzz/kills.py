@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -92,12 +92,25 @@ def disturb(command: Command, moment: Moment, undisturbed: Undisturbed, inputs: 
     ended = run(command, folder, hook=hook, after=moment.after, by=moment.by)
     said = ["the killed run shows a traceback"] if ended.traceback else []
     said += half_written(command, folder, undisturbed.files)
+    return said + go_on(command, folder, ended, undisturbed.files)
+
+
+def go_on(command: Command, folder: Path, ended: Ended, wanted: dict[str, str]) -> list[str]:
+    """Run the command again; what is wrong after that, in words.
+
+    A bundle that was whole when the signal came is not made again. A training that Ctrl-C ends early keeps its best
+    epoch and ends with status 0: it is made anew with `--force`.
+    """
+    if command.bundle and ended.status == 0:
+        if not differences(state(folder), wanted):
+            return []
+        command = replace(command, arguments=(*command.arguments, "--force"))
     again = run(command, folder)
-    if again.status:
+    said = ["the second run shows a traceback"] if again.traceback else []
+    unlike = differences(state(folder), wanted)
+    if again.status and not (command.bundle and again.status == 1 and not unlike):
         return [*said, f"the second run ends with status {again.status}: {_last_line(again)}"]
-    if again.traceback:
-        said.append("the second run shows a traceback")
-    return said + [f"after the second run {what}" for what in differences(state(folder), undisturbed.files)]
+    return said + [f"after the second run {what}" for what in unlike]
 
 
 def half_written(command: Command, folder: Path, wanted: dict[str, str]) -> list[str]:
