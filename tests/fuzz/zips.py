@@ -33,7 +33,9 @@ def make_zip(random: Random, folder: Path) -> str:
             info.extra = random.choice((b"", _zip64(random), random.randbytes(9))) if strange else b""
             archive.writestr(info, content)
     data, what = file.getvalue(), f"{name}, method {method}"
-    for change in random.sample((_entry_sizes, _end_sizes, _any, _any), random.choice((0, 1, 1, 2))):
+    for change in random.sample(
+        (_large_entry, _large_entry, _entry_sizes, _end_sizes, _any, _any), random.choice((0, 1, 1, 2))
+    ):
         data, done = change(random, data)
         what += f", {done}"
     (folder / name).write_bytes(data)
@@ -64,6 +66,24 @@ def judge_zip(folder: Path) -> str:
 def _zip64(random: Random) -> bytes:
     numbers = [random.choice(_SIZES) for _ in range(random.choice((1, 2, 3)))]
     return struct.pack("<HH", 1, 8 * len(numbers)) + b"".join(struct.pack("<Q", number) for number in numbers)
+
+
+def _large_entry(random: Random, data: bytes) -> tuple[bytes, str]:
+    """An entry that says by zip64 how large it is, in a directory that is otherwise in order."""
+    places = [at for at in range(len(data) - 46) if data[at : at + 4] == b"PK\1\2"]
+    end = data.rfind(b"PK\5\6")
+    if not places or end < places[-1] or end + 22 > len(data):
+        return data, "no entries"
+    at = random.choice(places)
+    sizes = random.choice(_SIZES), random.choice(_SIZES)  # unpacked, packed
+    extra = struct.pack("<HHQQ", 1, 16, *sizes)
+    name, old = struct.unpack_from("<HH", data, at + 28)
+    entry = bytearray(data[at : at + 46 + name])
+    struct.pack_into("<II", entry, 20, 2**32 - 1, 2**32 - 1)
+    struct.pack_into("<H", entry, 30, (old + len(extra)) % 2**16)
+    tail = bytearray(data[end:])
+    struct.pack_into("<I", tail, 12, (struct.unpack_from("<I", tail, 12)[0] + len(extra)) % 2**32)
+    return data[:at] + bytes(entry) + extra + data[at + 46 + name : end] + bytes(tail), f"zip64 sizes {sizes}"
 
 
 def _entry_sizes(random: Random, data: bytes) -> tuple[bytes, str]:
