@@ -107,7 +107,7 @@ def _bytes(random: Random, path: Path) -> str:
 def _json(random: Random, path: Path) -> str:
     try:
         value = json.loads(path.read_text("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return _bytes(random, path)
     done = []
     for _ in range(random.choice((1, 1, 1, 3))):
@@ -188,7 +188,7 @@ def _safetensors(random: Random, path: Path) -> str:
     way = random.choice(("length", "header", "header", "header", "not finite", "not finite", "huge"))
     try:
         header = json.loads(data[8 : 8 + size])
-    except ValueError:
+    except (ValueError, RecursionError):
         return _bytes(random, path)
     names = [name for name in header if name != "__metadata__"]
     if way == "length" or not names:
@@ -258,5 +258,5 @@ def _tell_digests(place: Path) -> None:
             if path.is_file() and path.stat().st_size < 2**27:
                 forest["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         about.write_text(json.dumps(said), "utf-8")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return
