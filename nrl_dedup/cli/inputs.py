@@ -109,7 +109,7 @@ def read_catalogue(
     """
     from nrl_dedup.catalogue import read_catalogue as read
     from nrl_dedup.catalogue import with_compared_columns
-    from nrl_dedup.cli.console import show_bad_rows, warn
+    from nrl_dedup.cli.console import say, show_bad_rows, warn
     from nrl_dedup.empty_cells import NOTHING
 
     catalogue = read(path, **names)
