@@ -36,6 +36,7 @@ class Linked:
     judge: Scorer  # what gave the scores
     identical: int  # ads that are the same, letter for letter and byte for byte, as another
     chained: pl.DataFrame  # cluster_row, size, mean_score of the clusters whose ads mostly do not match
+    looked_at: int  # clusters, the largest, among which such ones were looked for
     costs: list[StageCost]
 
     @property
@@ -116,10 +117,13 @@ def link(
         ) -> Float32[np.ndarray, "pairs"]:
             return sigmoid(scores.logits(position[rows_l], position[rows_r])).astype(np.float32)
 
-        chained = chaining(clusters, score, seed).filter(pl.col("mean_score") < threshold)
+        cohesion = chaining(clusters, score, seed)
+        chained = cohesion.filter(pl.col("mean_score") < threshold)
     with clock.stage("reasons"):
         reasons = reasons_of(scores, blocked, links)
-    return Linked(links, reasons, clusters, prepared, blocked, scores, len(identical), chained, clock.costs)
+    return Linked(
+        links, reasons, clusters, prepared, blocked, scores, len(identical), chained, len(cohesion), clock.costs
+    )
 
 
 def score_copies(scorer: Scorer, blocked: Blocked) -> pl.DataFrame:
