@@ -5,7 +5,7 @@
 
 It is trained on made-up ads of another seed than the shipped ones, so `examples/catalogue.csv` and its labelled
 pairs, which become the bundle's remembered test split, are new to it. Its pair model is fitted to `PARTS` catalogues of
-about 500 of these ads each: fitted to all of them at once, it takes too much for a duplicate where ads are few. For
+150 to 1,000 of these ads: fitted to all of them at once, it takes too much for a duplicate where ads are few. For
 that, some of the ads get another price: made-up duplicates differ by a tenth at most, so that trees would take a price
 that a seller has changed for proof of another thing.
 """
@@ -31,7 +31,8 @@ from nrl_dedup.saved_bundle import add_pair_model
 
 EXAMPLES = Path(__file__).parent
 TRAINING_SEED = 1
-PARTS = 20
+PARTS = 23
+LARGEST = 6.7  # times the ads of the smallest part; the sizes between are as far apart as factors
 REPRICED, MOST_CHANGE = 0.3, 1.3  # the share of the ads, and the most that a price is multiplied or divided by
 
 
@@ -77,10 +78,12 @@ def repriced(catalogue: Catalogue) -> Catalogue:
 
 
 def parts_of(catalogue: Catalogue, pairs: pl.DataFrame, count: int) -> list[Catalogue]:
-    """Deal the ads out, those that duplicates join together, in an order that a seed draws."""
+    """Deal the ads out, those that duplicates join together, to parts of unlike sizes, as a seed draws it."""
     same = pairs.filter("is_duplicate")
     group = duplicate_groups(same["row_l"].to_numpy(), same["row_r"].to_numpy(), len(catalogue))
-    part = np.random.default_rng(TRAINING_SEED).permutation(int(group.max()) + 1)[group] % count
+    sizes = LARGEST ** np.linspace(0, 1, count)
+    draw = np.random.default_rng(TRAINING_SEED)
+    part = draw.choice(count, int(group.max()) + 1, p=sizes / sizes.sum())[group]
     return [catalogue.take(np.flatnonzero(part == number)) for number in range(count)]
 
 

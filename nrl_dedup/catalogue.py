@@ -13,7 +13,7 @@ from nrl_dedup.empty_cells import emptied, emptied_lists
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.photo_cells import photo_lists
 from nrl_dedup.reading import read_table
-from nrl_dedup.table_rows import LINE, BadRow, Table
+from nrl_dedup.table_rows import LINE, BadRow, Table, columns_taken
 from nrl_dedup.tables import CATALOGUE
 from nrl_dedup.wanted_columns import Column
 from nrl_dedup.written_numbers import NoNumbers, read_numbers
@@ -40,7 +40,6 @@ _COMPARED = {
 _NUMBERS = {"price": True, "latitude": False, "longitude": False}  # whether 1,500 may be thousands in them
 _TEXTS = ("title", "description")
 _BATCH = 50_000
-_UNUSED = 30  # columns that are named in a line
 
 
 @dataclass(frozen=True)
@@ -77,10 +76,7 @@ class Catalogue:
 
     def columns_taken(self) -> str:
         """One line: which columns of the file were taken for what, and which are not used."""
-        used = ", ".join(f'{role} <- "{name}"' for role, name in self.taken.items())
-        unused = [name for name in dict.fromkeys(self.header) if name not in self.taken.values()]
-        more = f" and {len(unused) - _UNUSED} more" if len(unused) > _UNUSED else ""
-        return f"{self.path}: {used}" + (f"; not used: {', '.join(unused[:_UNUSED])}{more}" if unused else "")
+        return columns_taken(self.path, self.taken, self.header)
 
     def rows_of(self, ids: pl.Series) -> pl.Series:
         """The row of each id (Int64), null where the catalogue does not have it."""

@@ -1,6 +1,7 @@
 """Labelled pairs: two ads of the catalogue and whether they are duplicates."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +9,7 @@ import polars as pl
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.reading import read_table
-from nrl_dedup.table_rows import LINE, LISTED, BadRow, Table
+from nrl_dedup.table_rows import LINE, LISTED, BadRow, Table, columns_taken
 from nrl_dedup.tables import LABELLED_PAIRS, check
 from nrl_dedup.wanted_columns import Column
 
@@ -46,9 +47,16 @@ class LabelledPairs:
     dropped_contradicting: int = 0
     bad_rows: tuple[BadRow, ...] = ()  # the first ten
     bad_count: int = 0
+    taken: Mapping[str, str] = field(default_factory=dict)  # what the file calls each column that is used,
+    header: tuple[str, ...] = ()  # of all these
+    notes: tuple[str, ...] = ()  # what there is to say about the columns, a line each
 
     def __len__(self) -> int:
         return self.frame.height
+
+    def columns_taken(self) -> str:
+        """One line: which columns of the file were taken for what, and which are not used."""
+        return columns_taken(self.path, self.taken, self.header)
 
 
 def read_pairs(
@@ -107,6 +115,9 @@ def read_pairs(
         dropped_contradicting=pairs.height - agreeing.height,
         bad_rows=table.bad_rows,
         bad_count=table.bad_count,
+        taken=table.taken,
+        header=table.header,
+        notes=table.notes,
     )
 
 

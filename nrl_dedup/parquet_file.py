@@ -13,7 +13,6 @@ Ids are text or whole numbers, decimals without fraction among them: of a float,
 """
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,14 +67,18 @@ def read_parquet(path: Path, wanted: Mapping[str, Column]) -> Table:
 @contextmanager
 def _panics_unprinted() -> Iterator[None]:
     """What the Rust libraries print when a damaged file makes them panic goes nowhere: the exception says it."""
-    with tempfile.TemporaryFile() as nowhere:
+    try:
         kept = os.dup(_STDERR)
-        os.dup2(nowhere.fileno(), _STDERR)
-        try:
-            yield
-        finally:
-            os.dup2(kept, _STDERR)
-            os.close(kept)
+    except OSError:  # it is closed, so nothing is printed
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
 
 
 def _first_filled(path: Path, names: list[str]) -> str:

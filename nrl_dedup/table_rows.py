@@ -1,12 +1,14 @@
 """A table as it was read: its rows, and those that were left out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import polars as pl
 
 LISTED = 10  # bad rows that are kept to be shown; all are counted
 LINE = "line"
+_UNUSED = 30  # columns that are named in a line
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,11 @@ class Table:
             bad_rows=tuple(listed[:LISTED]),
             bad_count=self.bad_count + len(lines),
         )
+
+
+def columns_taken(path: Path, taken: Mapping[str, str], header: Sequence[str]) -> str:
+    """One line: which columns of a file were taken for what, and which are not used."""
+    used = ", ".join(f'{role} <- "{name}"' for role, name in taken.items())
+    unused = [name for name in dict.fromkeys(header) if name not in taken.values()]
+    more = f" and {len(unused) - _UNUSED} more" if len(unused) > _UNUSED else ""
+    return f"{path}: {used}" + (f"; not used: {', '.join(unused[:_UNUSED])}{more}" if unused else "")

@@ -43,6 +43,15 @@ def test_columns_are_found_by_their_usual_names(tmp_path, catalogue, header):
     assert found.frame.rows() == [(0, 1, True), (0, 4, False)]
 
 
+def test_a_line_says_which_columns_were_taken(tmp_path, catalogue):
+    path = write(tmp_path, "id1,id2,label,label,by\n5,4,,1,x\n4,20,,0,y\n")
+    found = read_pairs(path, catalogue)
+    assert found.columns_taken() == f'{path}: left <- "id1", right <- "id2", label <- "label"; not used: by'
+    assert found.notes == ('"label" stands 2 times: column 3 (0 values) and column 4 (2 values); 4 is taken.',)
+    path.write_bytes("id1,id2,label\n5,4,1\n".encode("utf-16"))
+    assert read_pairs(path, catalogue, encoding="utf-16").frame.rows() == [(0, 1, True)]
+
+
 def test_named_columns(tmp_path, catalogue):
     path = write(tmp_path, "A,id1,B,id2,label,verdict\n5,x,4,y,z,YES\n")
     names = {"left_column": "A", "right_column": "B", "label_column": "verdict"}

@@ -109,15 +109,13 @@ def read_catalogue(
     """
     from nrl_dedup.catalogue import read_catalogue as read
     from nrl_dedup.catalogue import with_compared_columns
-    from nrl_dedup.cli.console import say, show_bad_rows, warn
+    from nrl_dedup.cli.console import show_bad_rows, warn
     from nrl_dedup.empty_cells import NOTHING
 
     catalogue = read(path, **names)
     show_bad_rows(path, catalogue.bad_count, catalogue.bad_rows)
     catalogue = with_compared_columns(catalogue, compared, names.get("id_column"), remembered)
-    say(catalogue.columns_taken())
-    for note in catalogue.notes:
-        warn(f"{path}: {note}")
+    _show_columns(catalogue)
     if catalogue.nothing:
         warn(f"{path}: {catalogue.nothing:,} cells say {NOTHING}, or the like, and are taken for nothing.")
     return catalogue
@@ -130,8 +128,18 @@ def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -
 
     pairs = read_pairs(path, catalogue, **_given(options, "left_column", "right_column", "label_column", "encoding"))
     show_bad_rows(path, pairs.bad_count, pairs.bad_rows)
+    _show_columns(pairs)
     show_dropped_pairs(path, pairs)
     return pairs
+
+
+def _show_columns(table: "Catalogue | LabelledPairs") -> None:
+    """Which columns were taken for what, and what else there is to say about them."""
+    from nrl_dedup.cli.console import say, warn
+
+    say(table.columns_taken())
+    for note in table.notes:
+        warn(f"{table.path}: {note}")
 
 
 def photo_folder(images: Path | None, catalogue: Path) -> Path | None:
