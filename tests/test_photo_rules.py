@@ -10,7 +10,7 @@ import pytest
 from nrl_dedup.cli.console import show_unreadable
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.links import LINKS_FOLLOWED
-from nrl_dedup.features.photo_cells import whole_names
+from nrl_dedup.features.names_in_cells import whole_names
 from nrl_dedup.features.photos import PhotoFolder, UnreadablePhoto
 
 NOT_FOUND, OUTSIDE, LINKED_OUTSIDE, AT_A_URL = -1, -2, -3, -4

@@ -278,8 +278,8 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
     if len(linked.chained):
         row = linked.chained.row(0, named=True)
         warn(
-            f"{len(linked.chained):,} of the {linked.looked_at:,} largest clusters, those that were looked at, are chains: "
-            "most of their pairs score below the threshold. The largest chain starts at "
+            f"{len(linked.chained):,} of the {linked.looked_at:,} largest clusters (others were not looked at) are "
+            "chains: most of their pairs score below the threshold. The largest chain starts at "
             f"{catalogue.ids[row['cluster_row']]}: {row['size']:,} ads, mean score {row['mean_score']:.2f}. Raise "
             "--threshold."
         )

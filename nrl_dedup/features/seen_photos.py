@@ -12,7 +12,7 @@ import torch
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.ads import AdPhotos, readable_photos
 from nrl_dedup.features.backbones import Backbone
-from nrl_dedup.features.photo_cells import whole_names
+from nrl_dedup.features.names_in_cells import whole_names
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.placeholders import Placeholder, find_placeholders
 from nrl_dedup.features.sketch_store import PhotoSketches, compute_sketches
