@@ -115,7 +115,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "hidden size of a text": (in_json(ABOUT, "settings model fused_size", "x" * 10**6), "fused_size: wanted a whole"),
     "hidden size that others have": (
         in_json(ABOUT, "settings model fused_size", 60_000),
-        r"model\.safetensors: wanted fusion.absent_image of shape \(30000,\) in 32 bits, by the settings.*found \(128,\)",
+        r"model\.safetensors: wanted fusion.absent_image of shape \(30000,\) in 32 bits.*found \(128,\)",
     ),
     "layers": (in_json(ABOUT, "settings model gru_layers", True), "gru_layers: wanted a whole number, found True"),
     "image size": (in_json(ABOUT, "image_size", 10**9), "image_size: wanted the 576 of mobilenet_v3_small"),
