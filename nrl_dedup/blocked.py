@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, Int64
 from nrl_dedup.blocking import Candidates, collapse, search_spaces
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.embed import embed_ads
+from nrl_dedup.embed import check_embeddings, embed_ads
 from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.prepared import Prepared
@@ -92,7 +92,7 @@ def block(
     """Collapse identical ads (same words, same photos), embed the rest, and find the candidate pairs among them.
 
     :param most: candidates an ad, on average (`search_spaces`).
-    :raises NrlDedupError: what `search_spaces` raises.
+    :raises NrlDedupError: what `search_spaces` and `check_embeddings` raise.
     """
     clock, features = clock or StageClock(), prepared.features
     with clock.stage("embedding"):
@@ -101,6 +101,7 @@ def block(
         something = (features.lengths() > 0) | features.has_image()
         rows = groups.representatives[something[groups.representatives]]
         embeddings = embed_ads(bundle.model, features, rows, device=device, progress=progress)
+        check_embeddings(embeddings, bundle.folder)
 
         z = np.full(embeddings.shape, np.nan, np.float32)
         told = _telling(bundle.model, features)[rows]
