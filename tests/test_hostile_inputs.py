@@ -65,7 +65,8 @@ LEARNT = {  # each kind of model that fastText writes
 @pytest.mark.parametrize("kind", LEARNT)
 def test_every_kind_of_fasttext_model_is_whole(kind: str, text_file: Path, tmp_path: Path) -> None:
     train = fasttext.train_unsupervised if "model" in LEARNT[kind] else fasttext.train_supervised
-    model = train(str(text_file), dim=8, minCount=1, epoch=1, thread=10, verbose=0, **LEARNT[kind])
+    # Not trained on: in a matrix of few rows fastText starts from what memory held, and may meet a NaN.
+    model = train(str(text_file), dim=8, minCount=1, epoch=0, thread=10, verbose=0, **LEARNT[kind])
     model.save_model(str(tmp_path / "m.bin"))
     assert check_fasttext(tmp_path / "m.bin") == 8
 
