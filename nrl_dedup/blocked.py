@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Int64
 from nrl_dedup.blocking import Candidates, Members, collapse, search_spaces
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.embed import embed_ads
+from nrl_dedup.embed import check_embeddings, embed_ads
 from nrl_dedup.evidence.columns import comparable_columns
 from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.features.text import has_text
@@ -111,7 +111,7 @@ def block(
 
     :param most: candidates an ad, on average (`search_spaces`); members of a group of equal texts and photos have
         their pairs with one another beside these (`Members`).
-    :raises NrlDedupError: what `search_spaces` raises.
+    :raises NrlDedupError: what `search_spaces` and `check_embeddings` raise.
     """
     clock, features, photos = clock or StageClock(), prepared.features, prepared.seen.photos
     with clock.stage("embedding"):
@@ -123,6 +123,7 @@ def block(
         alike = collapse(distinct.frame, digests[rows])
         searched = rows[alike.representatives]
         embeddings = embed_ads(bundle.model, features, searched, device=device, progress=progress)
+        check_embeddings(embeddings, bundle.folder)
 
         z = np.full(embeddings.shape, np.nan, np.float32)
         told = _telling(bundle.model, features)[searched]

@@ -23,7 +23,7 @@ MOST_VIEWS = 1_000
 MOST_LAYERS = 64
 LARGEST_LAYER = 65_536
 MOST_STEPS = 2**31 - 1  # epochs, or ads in a batch
-_MOST_RATE = 1e6
+_MOST_RATE = 1e38  # what 32 bits hold; that a rate is too high, the loss tells
 
 
 def _positive(value: int | float, flag: str, most: int | float) -> None:

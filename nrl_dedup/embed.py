@@ -2,17 +2,20 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
 from nrl_dedup.ahead import ahead
+from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures, Batch
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.progress import SILENT, Progress
 
 SHARD = 4096
+LARGEST = 1e12  # of a vector's numbers, which any weights then bring to a finite score
 
 
 @torch.no_grad()
@@ -46,6 +49,20 @@ def embed_ads(
     finally:
         model.train(was_training)
     return embeddings
+
+
+def check_embeddings(embeddings: Float32[np.ndarray, "ads size"], model: Path | None) -> None:
+    """Find out whether a model's vectors can be compared: weights that are finite can still give some that are not.
+
+    :param model: the folder of its bundle, for the message.
+    :raises NrlDedupError: a number is NaN or larger than `LARGEST`.
+    """
+    spoiled = ~(np.abs(embeddings) <= LARGEST).all(axis=1)
+    if spoiled.any():
+        raise NrlDedupError(
+            f"--model {model}: the bundle is damaged (wanted finite vectors of the ads, found others for "
+            f"{spoiled.sum():,} of {len(embeddings):,}). Copy it again, or train anew."
+        )
 
 
 def batches_by_length(

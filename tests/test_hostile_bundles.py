@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from nrl_dedup.bundle import HELD_OUT, SPLIT, load_bundle
 from nrl_dedup.errors import NrlDedupError
+from tests.conftest import Run, Shop
 
 SHIPPED = Path(__file__).parent.parent / "weights" / "default"
 CPU = torch.device("cpu")
@@ -115,7 +116,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "hidden size of a text": (in_json(ABOUT, "settings model fused_size", "x" * 10**6), "fused_size: wanted a whole"),
     "hidden size that others have": (
         in_json(ABOUT, "settings model fused_size", 60_000),
-        r"model\.safetensors: wanted fusion.absent_image of shape \(30000,\) in 32 bits, by the.*found \(128,\)",
+        r"model\.safetensors: wanted fusion.absent_image of shape \(30000,\) in 32 bits.*found \(128,\)",
     ),
     "layers": (in_json(ABOUT, "settings model gru_layers", True), "gru_layers: wanted a whole number, found True"),
     "image size": (in_json(ABOUT, "image_size", 10**9), "image_size: wanted the 576 of mobilenet_v3_small"),
@@ -143,8 +144,9 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "type": (in_header(WEIGHTS, b'"F32"', b'"F99"'), "found the type 'F99'"),
     "shape": (in_header(WEIGHTS, b'"shape":[1463', b'"shape":[9463'), "does not fill"),
     "negative shape": (in_header(WEIGHTS, b'"shape":[1463', b'"shape":[-463'), r"found the shape \[-463"),
-    "NaN": (in_weights(WEIGHTS, "bias", lambda x: spoiled(x, np.nan)), "found a NaN or an infinity in bias"),
-    "infinity": (in_weights(WEIGHTS, "raw_weight", lambda x: spoiled(x, np.inf)), "an infinity in raw_weight"),
+    "NaN": (in_weights(WEIGHTS, "bias", lambda x: spoiled(x, np.nan)), "found a NaN, an infinity or .* in bias"),
+    "infinity": (in_weights(WEIGHTS, "raw_weight", lambda x: spoiled(x, np.inf)), "an infinity or .* in raw_weight"),
+    "huge": (in_weights(WEIGHTS, "bias", lambda x: spoiled(x, 1e30)), "one beyond .* in bias"),
     "half": (in_weights(WEIGHTS, "bias", torch.Tensor.half), "in 32 bits.*found .*float16"),
     "a tensor more": (
         lambda bundle: save_file({**load_file(bundle / WEIGHTS), "x": torch.ones(1)}, bundle / WEIGHTS),
@@ -225,6 +227,13 @@ def test_a_whole_bundle_is_what_was_saved() -> None:
     assert found.split.equals(pl.read_parquet(SHIPPED / "split.parquet").select(list(SPLIT)))
     assert found.held_out.equals(pl.read_parquet(SHIPPED / "held_out.parquet").select(list(HELD_OUT)))
     assert found.settings.model.branch_sizes == (128, 64) and found.settings.train.learning_rate == 1e-4
+
+
+def test_finite_weights_that_give_vectors_that_are_not(bundle: Path, run: Run, shop: Shop, tmp_path: Path) -> None:
+    in_weights(WEIGHTS, "fusion.log_weights", lambda x: x + 1e4)(bundle)  # of which exp is taken
+    command = ("link", shop.items, "--model", bundle, "-o", tmp_path / "d.csv", "--device", "cpu")
+    status, _, err = run(*command, "--images", shop.images)
+    assert status == 1 and f"--model {bundle}: the bundle is damaged (wanted finite vectors of the ads" in err
 
 
 MUTANTS = 60

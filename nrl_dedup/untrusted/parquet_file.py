@@ -6,7 +6,6 @@ and unpacked, its values). All of these are asked of our own reader first, as po
 
 import io
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,8 +105,11 @@ def _check_chunk(data: bytes, chunk: Struct, rows: int, footer: int) -> int:
 @contextmanager
 def _silent() -> Iterator[None]:
     """No word on standard error: polars' own code writes there by itself before it raises what is wrong."""
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed, and silent already
+        yield
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)

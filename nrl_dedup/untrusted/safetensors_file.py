@@ -20,6 +20,7 @@ from nrl_dedup.untrusted.strict_json import parse_json
 
 Shape = tuple[int, ...]
 
+LARGEST = 1e9  # of a network's weights: a thousand times what training on photos that hardly differ can give
 _LENGTH = 8  # bytes, of the header's length
 _MOST_HEADER = 16 << 20  # bytes: room for 100,000 tensors, a hundred times those of the largest network
 _MOST_DIMENSIONS = 8
@@ -40,10 +41,10 @@ def read_tensors(path: Path, most: int) -> dict[str, Tensor]:
 
 
 def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], name: str) -> None:
-    """Find out whether `found` are the tensors of `wanted`, in 32 bits, every number finite.
+    """Find out whether `found` are the tensors of `wanted`, in 32 bits, every number from -`LARGEST` to `LARGEST`.
 
     :param wanted: of these, the shapes are asked alone; they may be on torch's "meta" device.
-    :raises NrlDedupError: one is missing, or there is one too many; or it has another type or shape, or a NaN.
+    :raises NrlDedupError: one is missing, or there is one too many; or it has another type or shape, or such a number.
     """
     for key in sorted(found.keys() ^ wanted.keys()):
         raise NrlDedupError(f"{name}: {key!r:.60} is {'not wanted' if key in found else 'missing'}.")
@@ -53,8 +54,8 @@ def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], nam
                 f"{name}: wanted {key} of shape {tuple(wanted[key].shape)} in 32 bits, by the settings in bundle.json; "
                 f"found {tuple(tensor.shape)} of {tensor.dtype}."
             )
-        if not torch.isfinite(tensor).all():
-            raise NrlDedupError(f"{name}: wanted finite numbers, found a NaN or an infinity in {key}.")
+        if not (tensor.abs() <= LARGEST).all():
+            raise NrlDedupError(f"{name}: wanted finite numbers, found a NaN, an infinity or one beyond 10^9 in {key}.")
 
 
 def _check_layout(data: bytes, name: str) -> None:
