@@ -18,9 +18,9 @@ from nrl_dedup.features.languages import language_row
 from nrl_dedup.features.text import Vocabulary
 from nrl_dedup.model import SiameseModel, image_shape
 from nrl_dedup.saved_settings import shown
-from nrl_dedup.untrusted.parquet_file import read_table
 from nrl_dedup.untrusted.plain_file import check_plain, read_text
 from nrl_dedup.untrusted.safetensors_file import check_tensors, read_tensors
+from nrl_dedup.untrusted.saved_table import read_table
 from nrl_dedup.untrusted.strict_json import read_json
 
 # In bytes. The shipped bundle has 8 thousand, 1 million, 21 thousand, 4 thousand, 4 million and 4 million.

@@ -5,11 +5,11 @@ depth first, and for each row group and column where its pages are; each page ha
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.untrusted.thrift_compact import Reader, Struct
 
 _MAGIC = b"PAR1"
 _DEEPEST = 32  # levels of the schema; a list takes three
@@ -18,86 +18,10 @@ _LARGEST_FOOTER = 1 << 28
 _MOST_UNPACKED, _MOST_TIMES = 1 << 28, 200  # text of ads is packed to a third or a tenth, never to a hundredth
 _MOST_ROWS, _ROWS_A_BYTE = 1 << 20, 100  # ids differ, so rows take room
 _PAGE_HEADER = 1 << 16  # statistics in it are short, but for those of long texts
-# Thrift's compact types
-_TRUE, _FALSE, _BYTE, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 6, 7, 8, 9, 10, 11, 12
-
-Struct = dict[int, Any]  # field number -> value
 
 
 class _MalformedError(Exception):
     pass
-
-
-@dataclass
-class _Thrift:
-    """Reads values of the compact protocol from bytes; never more than they hold."""
-
-    data: bytes
-    at: int = 0
-
-    def struct(self, depth: int = 0) -> Struct:
-        if depth > _NESTED:
-            raise _MalformedError("it is nested too deeply")
-        fields: Struct = {}
-        number = 0
-        while kind := self._byte():
-            number = number + (kind >> 4) if kind >> 4 else self._signed()
-            fields[number] = self._value(kind & 15, depth)
-        return fields
-
-    def _value(self, kind: int, depth: int) -> Any:
-        if kind in (_TRUE, _FALSE):
-            return kind == _TRUE
-        if kind == _BYTE:
-            return self._byte()
-        if _BYTE < kind <= _I64:
-            return self._signed()
-        if kind == _DOUBLE:
-            return self._take(8)
-        if kind == _BINARY:
-            return self._take(self._unsigned())
-        if kind in (_LIST, _SET):
-            return self._list(depth + 1)
-        if kind == _STRUCT:
-            return self.struct(depth + 1)
-        raise _MalformedError(f"it has a field of the unknown type {kind}")
-
-    def _list(self, depth: int) -> list[Any]:
-        if depth > _NESTED:
-            raise _MalformedError("it is nested too deeply")
-        head = self._byte()
-        count = head >> 4 if head >> 4 < 15 else self._unsigned()
-        if count > len(self.data) - self.at:  # each value takes a byte at least
-            raise _MalformedError(f"a list of {count} values does not fit in it")
-        if head & 15 in (_TRUE, _FALSE):
-            return [self._byte() == _TRUE for _ in range(count)]
-        return [self._value(head & 15, depth) for _ in range(count)]
-
-    def _byte(self) -> int:
-        if self.at >= len(self.data):
-            raise _MalformedError("it ends too early")
-        self.at += 1
-        return self.data[self.at - 1]
-
-    def _take(self, count: int) -> bytes:
-        if count > len(self.data) - self.at:
-            raise _MalformedError("it ends too early")
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def _unsigned(self) -> int:
-        value = shift = 0
-        while shift < 64:
-            byte = self._byte()
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-            shift += 7
-        raise _MalformedError("a number in it is too long")
-
-    def _signed(self) -> int:
-        value = self._unsigned()
-        return (value >> 1) ^ -(value & 1)
 
 
 def check_parquet(path: Path, columns: Collection[str] | None = None) -> None:
@@ -120,8 +44,9 @@ def check_parquet(path: Path, columns: Collection[str] | None = None) -> None:
             for group in footer.get(4) or []:
                 for chunk in group.get(1) or []:
                     most -= _check_chunk(file, chunk.get(3), group[3], size, most, columns)
-    except (_MalformedError, AttributeError, TypeError, IndexError) as error:
-        reason = str(error) if isinstance(error, _MalformedError) else "a field has another type than it should"
+    except (_MalformedError, ValueError, AttributeError, TypeError, IndexError) as error:
+        told = isinstance(error, _MalformedError | ValueError)
+        reason = str(error) if told else "a field has another type than it should"
         raise NrlDedupError(f"{path}: this Parquet file is damaged: {reason}. Fetch or write it anew.") from error
 
 
@@ -134,7 +59,13 @@ def _footer(file: IO[bytes], size: int) -> Struct:
     if tail[4:] != _MAGIC or length > min(size - 12, _LARGEST_FOOTER):
         raise _MalformedError("it ends without a footer, as files do that were cut short")
     file.seek(size - 8 - length)
-    return _Thrift(file.read(length)).struct()
+    return _read(file.read(length))[0]
+
+
+def _read(data: bytes) -> tuple[Struct, int]:
+    """The Thrift struct that `data` starts with, and how many bytes it takes."""
+    reader = Reader(data, 0, len(data))
+    return reader.struct(_NESTED), reader.at
 
 
 def _check_schema(elements: list[Struct] | None) -> None:
@@ -183,12 +114,11 @@ def _check_pages(file: IO[bytes], name: str, at: int, end: int, values: int, unp
     found = 0
     while at < end:
         file.seek(at)
-        thrift = _Thrift(file.read(min(end - at, _PAGE_HEADER)))
-        header = thrift.struct()
+        header, length = _read(file.read(min(end - at, _PAGE_HEADER)))
         kind, larger, smaller = (header.get(number, -1) for number in (1, 2, 3))
         about = header.get({0: 5, 2: 7, 3: 8}.get(kind, -1)) or {}
         count = about.get(1, 0)
-        at += thrift.at + smaller
+        at += length + smaller
         if smaller < 0 or at > end or not 0 <= larger <= unpacked or not 0 <= count <= max(values, unpacked):
             raise _MalformedError(
                 f"a page of its column {name} declares {smaller:,} bytes, {larger:,} unpacked, {count:,} values"

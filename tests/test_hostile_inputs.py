@@ -23,7 +23,7 @@ from nrl_dedup.features.backbones import Backbone, load_backbone
 from nrl_dedup.features.fasttext_file import check_fasttext
 from nrl_dedup.features.vectors import read_fasttext
 from nrl_dedup.grid import MOST_SETTINGS, read_grid
-from nrl_dedup.untrusted.parquet_file import read_table
+from nrl_dedup.untrusted.saved_table import read_table
 from nrl_dedup.untrusted.thrift_compact import Reader
 
 CPU = torch.device("cpu")

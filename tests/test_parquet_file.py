@@ -147,7 +147,7 @@ def with_footer(path: Path, footer: bytes) -> Path:
     [
         (b"\x1c" * 100, "nested too deeply"),
         (b"\x29" + b"\x19" * 100, "nested too deeply"),
-        (b"\x29\xfc\xff\xff\xff\xff\x0f", "a list of 4294967295 values does not fit"),
+        (b"\x29\xfc\xff\xff\xff\xff\x0f", "a list of 4,294,967,295 values does not fit"),
         (b"\x18\xff\xff\xff\xff\x0f", "ends too early"),
         (b"\x15\x02\x19\x1c\x48\x01a\x00\x16" + varint(1 << 40) + b"\x00", "other rows than it declares"),
         (b"\x15\x02\x19\x1c\x55\x0a\x00\x00", "has 5 children"),

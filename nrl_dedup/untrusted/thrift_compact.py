@@ -32,7 +32,7 @@ class Reader:
 
     def _value(self, kind: int, levels: int) -> Any:
         if not levels:
-            raise ValueError("too deep")
+            raise ValueError("nested too deeply")
         if kind in (_TRUE, _FALSE, _BYTE):  # in a list, a truth value is a byte too
             return self._byte()
         if kind in (_I16, _I32, _I64):
@@ -51,7 +51,7 @@ class Reader:
         head = self._byte()
         count = head >> 4 if head >> 4 < 15 else self._unsigned()
         if count > self._end - self.at:  # an entry takes a byte at least
-            raise ValueError(f"a list of {count:,} does not fit")
+            raise ValueError(f"a list of {count:,} values does not fit")
         return [self._value(head & 15, levels) for _ in range(count)]
 
     def _signed(self) -> int:
