@@ -254,8 +254,8 @@ THRIFT = {
     "an endless number": (b"\x15" + b"\x80" * 20, "a number is too long"),
     "a field twice": (b"\x15\x02\x05\x02\x02\x00", "a field stands twice"),
     "a map": (b"\x1b\x00\x00", "the type 11 is unknown"),
-    "deep": (b"\x1c" * 50, "too deep"),
-    "deep lists": (b"\x19" * 50, "too deep"),
+    "deep": (b"\x1c" * 50, "too deeply"),
+    "deep lists": (b"\x19" * 50, "too deeply"),
 }
 
 
