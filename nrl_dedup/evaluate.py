@@ -145,6 +145,8 @@ def evaluate(
             logits[name] = scores.logits(blocked.position[rows_l], blocked.position[rows_r], progress)
         else:
             logits[name] = pair_logits(bundle.model, prepared[name].features, local, device, progress)
+            if not np.isfinite(logits[name]).all():
+                raise NrlDedupError(f"{name}: its network gives scores that are no numbers. Train it anew.")
         if blocking:
             labels = pairs["is_duplicate"].to_numpy()
             kept[name] = blocking_quality(blocked, candidates, rows_l, rows_r, labels, logits[name])
