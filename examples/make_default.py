@@ -4,9 +4,9 @@
     python examples/make_default.py --photo-network FILE.safetensors                 # about half an hour on two cores
 
 It is trained on made-up ads of another seed than the shipped ones, so `examples/catalogue.csv` and its labelled
-pairs, which become the bundle's remembered test split, are new to it. Its pair model is fitted to `PARTS` catalogues of
-150 to 1,000 of these ads: fitted to all of them at once, it takes too much for a duplicate where ads are few. For
-that, some of the ads get another price: made-up duplicates differ by a tenth at most, so that trees would take a price
+pairs, which become the bundle's remembered test split, are new to it. Its pair model is fitted to ads of a third seed,
+which have several photos as ads do, in `PARTS` catalogues of about 300 ads each: fitted to all of them at once, it takes
+too much for a duplicate where ads are few. For that, some of the ads get another price: made-up duplicates differ by a tenth at most, so that trees would take a price
 that a seller has changed for proof of another thing.
 """
 
@@ -28,11 +28,11 @@ from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.pair_fitting import fit_pairs
 from nrl_dedup.pairs import read_pairs
 from nrl_dedup.saved_bundle import add_pair_model
+from nrl_dedup.splits import split_pairs
 
 EXAMPLES = Path(__file__).parent
-TRAINING_SEED = 1
-PARTS = 23
-LARGEST = 6.7  # times the ads of the smallest part; the sizes between are as far apart as factors
+TRAINING_SEED, PAIRS_SEED = 1, 2
+PARTS = 20
 REPRICED, MOST_CHANGE = 0.3, 1.3  # the share of the ads, and the most that a price is multiplied or divided by
 
 
@@ -46,25 +46,41 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        if not (folder / "catalogue.csv").exists():
-            make = [EXAMPLES / "make_examples.py", "--seed", TRAINING_SEED, "--ads", arguments.ads, "--apart"]
-            make += ["--negatives-per-ad", 8, "--out", folder]
-            subprocess.run([sys.executable, *map(str, make)], check=True)
+        made_up(folder / "network", arguments.ads, TRAINING_SEED, "--apart")
+        made_up(folder / "pairs", arguments.ads, PAIRS_SEED)
         # The plain photos: a random crop of a rendered photo often misses the thing in it.
-        options = ["--images", folder / "images", "--backbone", "mobilenet_v3_small", "--views", 0]
+        options = ["--images", folder / "network" / "images", "--backbone", "mobilenet_v3_small", "--views", 0]
         options += ["--backbone-weights", arguments.photo_network, "--photo-pool", "one", *arguments.train_options]
-        files = [folder / "catalogue.csv", folder / "pairs.csv"]
+        files = [folder / "network" / "catalogue.csv", folder / "network" / "pairs.csv"]
         train = ["nrl-dedup", "train", *files, *options, "-o", arguments.output, "--force"]
         subprocess.run([*map(str, train)], check=True)
-        fit_parts(arguments.output, *files, folder / "images", Path(temporary))
+        fit_parts(arguments.output, folder / "pairs", Path(temporary))
     remember_examples(arguments.output)
 
 
-def fit_parts(folder: Path, items: Path, pairs: Path, images: Path, work: Path) -> None:
-    """Fit the bundle's pair model anew, to parts of the training ads."""
-    catalogue, device = repriced(with_compared_columns(read_catalogue(items))), torch.device("cpu")
-    parts = parts_of(catalogue, read_pairs(pairs, catalogue).frame, PARTS)
-    fitted = fit_pairs(parts, load_bundle(folder, device), images, work, device=device)
+def made_up(folder: Path, ads: int, seed: int, *how: str) -> None:
+    """Make ads in `folder`, if they are not there."""
+    if not (folder / "catalogue.csv").exists():
+        make = [EXAMPLES / "make_examples.py", "--seed", seed, "--ads", ads, *how, "--negatives-per-ad", 8]
+        subprocess.run([sys.executable, *map(str, make), "--out", str(folder)], check=True)
+
+
+def fit_parts(folder: Path, ads: Path, work: Path) -> None:
+    """Fit the bundle's pair model anew, to parts of the ads in a folder."""
+    device = torch.device("cpu")
+    catalogue = repriced(with_compared_columns(read_catalogue(ads / "catalogue.csv")))
+    pairs = read_pairs(ads / "pairs.csv", catalogue).frame
+    bundle = load_bundle(folder, device)
+    split = split_pairs(pairs, bundle.settings.train.split, bundle.settings.train.seed).frame
+    labelled = split.select(
+        item_id_l=catalogue.ids.gather(split["row_l"]),
+        item_id_r=catalogue.ids.gather(split["row_r"]),
+        is_duplicate="is_duplicate",
+        side="side",
+        weight="weight",
+    ).cast(SPLIT)
+    parts = parts_of(catalogue, pairs, PARTS)
+    fitted = fit_pairs(parts, replace(bundle, split=labelled), ads / "images", work, device=device)
     add_pair_model(folder, fitted.model, fitted.held_out)
 
 
@@ -78,12 +94,10 @@ def repriced(catalogue: Catalogue) -> Catalogue:
 
 
 def parts_of(catalogue: Catalogue, pairs: pl.DataFrame, count: int) -> list[Catalogue]:
-    """Deal the ads out, those that duplicates join together, to parts of unlike sizes, as a seed draws it."""
+    """Deal the ads out, those that duplicates join together, in an order that a seed draws."""
     same = pairs.filter("is_duplicate")
     group = duplicate_groups(same["row_l"].to_numpy(), same["row_r"].to_numpy(), len(catalogue))
-    sizes = LARGEST ** np.linspace(0, 1, count)
-    draw = np.random.default_rng(TRAINING_SEED)
-    part = draw.choice(count, int(group.max()) + 1, p=sizes / sizes.sum())[group]
+    part = np.random.default_rng(TRAINING_SEED).permutation(int(group.max()) + 1)[group] % count
     return [catalogue.take(np.flatnonzero(part == number)) for number in range(count)]
 
 

@@ -5,7 +5,8 @@ import polars as pl
 # A JSON list of strings that polars is sure to decode: lone surrogates, which it refuses, are left out.
 _ESCAPE = r'\\(?:["\\/bfnrt]|u[0-9abcefABCEF][0-9a-fA-F]{3}|u[dD][0-7][0-9a-fA-F]{2})'
 _JSON_STRING = rf'"(?:[^"\\\x00-\x1f]|{_ESCAPE})*"'
-_JSON_LIST = rf"^\s*\[\s*{_JSON_STRING}(?:\s*,\s*{_JSON_STRING})*\s*\]\s*$"
+_GAP = r"[ \t\r\n]*"  # of JSON: no other white space
+_JSON_LIST = rf"^{_GAP}\[{_GAP}{_JSON_STRING}(?:{_GAP},{_GAP}{_JSON_STRING})*{_GAP}\]{_GAP}$"
 
 
 def photo_lists(cells: pl.Series) -> pl.Series:

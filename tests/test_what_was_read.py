@@ -4,6 +4,9 @@ import json
 import os
 from pathlib import Path
 
+import polars as pl
+
+from nrl_dedup.photo_cells import photo_lists
 from tests.conftest import Run, Shop
 
 
@@ -46,3 +49,8 @@ def test_another_encoding_is_read_and_remembered(run: Run, shop: Shop, tmp_path:
     assert json.loads((bundle / "bundle.json").read_text("utf-8"))["data"]["columns"]["encoding"] == "cp1251"
     status, _, err = run("evaluate", "--model", bundle, "--device", "cpu")  # its own test split, read as at training
     assert status == 0, err
+
+
+def test_a_list_of_photos_that_is_almost_json_is_cut_at_its_commas() -> None:
+    cells = pl.Series(['["a.jpg", "b.jpg"]', '[\u2028"a.jpg", "b.jpg"]', ' [ "c.jpg" ]\r\n'])
+    assert photo_lists(cells).to_list() == [["a.jpg", "b.jpg"], ["a.jpg", "b.jpg"], ["c.jpg"]]
