@@ -5,9 +5,9 @@
 
 It is trained on made-up ads of another seed than the shipped ones, so `examples/catalogue.csv` and its labelled
 pairs, which become the bundle's remembered test split, are new to it. Its pair model is fitted to ads of a third seed,
-which have several photos as ads do, in `PARTS` catalogues of about 300 ads each: fitted to all of them at once, it takes
-too much for a duplicate where ads are few. For that, some of the ads get another price: made-up duplicates differ by a tenth at most, so that trees would take a price
-that a seller has changed for proof of another thing.
+which have several photos as ads do, in `PARTS` catalogues of about 300 ads each: fitted to all of them at once, it
+takes too much for a duplicate where ads are few. For that, some of the ads get another price: made-up duplicates differ
+by a tenth at most, so that trees would take a price that a seller has changed for proof of another thing.
 """
 
 import argparse
