@@ -1,20 +1,25 @@
 """A photo's bytes as an upright RGB picture, whatever kind of file they are."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
 from PIL import ExifTags, Image
 
+from nrl_dedup.features.decoding_cost import DECODED_AT_ONCE, MAX_PIXELS, MemoryInUse, check_cost, check_structure
+from nrl_dedup.features.unreadable import UnreadablePhoto
+
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "UnreadablePhoto", "decode", "quiet_pillow"]
+
 # Only formats that Pillow decodes by itself: EPS, for one, would start Ghostscript on a stranger's file.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_BYTES = 256 * 2**20  # of a photo's file
-MAX_PIXELS = 89_478_485  # Pillow's own warning level: 256 MiB of RGB
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side keeps this many pixels, more than
 # any view needs (480): four times as fast for a photo straight from a telephone.
 DRAFT_SIDE = 512
+STRIP_PIXELS = 2**20  # converted at a time, so that no second copy of a large photo is made on the way
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -27,8 +32,7 @@ _UPRIGHT = {
 }
 
 
-class UnreadablePhoto(Exception):
-    """This photo cannot be used; the message is the reason in a few words. It never ends a run."""
+_MEMORY = MemoryInUse(DECODED_AT_ONCE)
 
 
 def decode(data: bytes) -> Image.Image:
@@ -38,8 +42,8 @@ def decode(data: bytes) -> Image.Image:
     (1 - ink)(1 - black) without its colour profile. A JPEG whose shorter side is 1024 pixels or more comes out
     at a half, a quarter or an eighth of its size, its shorter side never under `DRAFT_SIDE`.
 
-    :raises UnreadablePhoto: zero bytes, no photo, truncated, more than `MAX_PIXELS` pixels, or pixels of a kind
-        that has no white (floating point).
+    :raises UnreadablePhoto: zero bytes, no photo, truncated, more pixels or more costly ones than `decoding_cost`
+        allows, or pixels of a kind that has no white (floating point).
     """
     if not data:
         raise UnreadablePhoto("zero bytes")
@@ -71,14 +75,13 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def _upright(data: bytes) -> Image.Image:
-    with Image.open(BytesIO(data), formats=_readable_formats()) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise UnreadablePhoto(f"more than {MAX_PIXELS:,} pixels")
+    check_structure(data)
+    with Image.open(BytesIO(data), formats=_readable_formats()) as image, _MEMORY.taken(check_cost(image, data)):
         image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
         image.load()
         turn = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image)
-    return rgb if turn is None else rgb.transpose(turn)
+        return rgb if turn is None else rgb.transpose(turn)
 
 
 def _readable_formats() -> list[str]:
@@ -99,12 +102,25 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise UnreadablePhoto("floating-point pixels")
     if image.mode == "I" or image.mode.startswith("I;16"):
-        return _from_16_bits(image)
+        return _by_strips(image, _from_16_bits)
     if image.has_transparency_data:
-        coloured = image.convert("RGBA")
-        white = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, coloured).convert("RGB")
-    return image.convert("RGB")
+        return _by_strips(image, _over_white)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _by_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    converted = Image.new("RGB", image.size)
+    rows = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        converted.paste(convert(strip), (0, top))
+    return converted
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    coloured = image.convert("RGBA")
+    white = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, coloured).convert("RGB")
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
