@@ -1,5 +1,7 @@
 """The code's own rules: lint, format, types, the layers of imports, and files short enough to read."""
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 CHECKS = {
     "lint": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
@@ -32,11 +35,24 @@ def test_no_file_is_over_300_lines() -> None:
     assert lengths and {path: lines for path, lines in lengths.items() if lines > 300} == {}
 
 
-def test_the_readme_names_every_option_that_it_shows() -> None:
-    import re
-
+def known_options() -> set[str]:
     from nrl_dedup.cli import cli
 
-    known = {option for command in cli.commands.values() for parameter in command.params for option in parameter.opts}
-    shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / "README.md").read_text("utf-8")))
-    assert shown - known <= {"--help"} and len(shown) > 10
+    return {option for command in cli.commands.values() for parameter in command.params for option in parameter.opts}
+
+
+def test_messages_name_options_that_there_are() -> None:
+    """Every string of the package: messages, help, and docstrings that say what is raised."""
+    others = {"--help", "--version", "--force-reinstall"}  # the last is pip's
+    unknown, named = {}, set()
+    for path in (ROOT / "nrl_dedup").rglob("*.py"):
+        texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
+        found = {flag for text in texts if isinstance(text, str) for flag in OPTION.findall(text)}
+        named |= found
+        unknown[path.name] = found - known_options() - others
+    assert len(named) > 30 and {name: flags for name, flags in unknown.items() if flags} == {}
+
+
+def test_the_readme_names_every_option_that_it_shows() -> None:
+    shown = set(OPTION.findall((ROOT / "README.md").read_text("utf-8")))
+    assert shown - known_options() <= {"--help"} and len(shown) > 10
