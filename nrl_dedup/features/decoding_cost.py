@@ -63,7 +63,8 @@ def check_cost(image: Image.Image, data: bytes) -> int:
         raise UnreadablePhoto(f"a side of more than {MAX_SIDE:,} pixels")
     if image.format in ("JPEG", "MPO"):
         return _check_jpeg(image, data, pixels)
-    if image.tile and image.tile[0][0] == "bmp_rle" and max(pixels, len(data)) > MAX_RLE_PIXELS:
+    tiles = getattr(image, "tile", ())
+    if tiles and tiles[0][0] == "bmp_rle" and max(pixels, len(data)) > MAX_RLE_PIXELS:
         raise UnreadablePhoto(f"packed by run lengths, and more than {MAX_RLE_PIXELS:,} pixels or bytes")
     unpacked = pixels * _bytes_per_pixel(image)
     if unpacked > MAX_PIXEL_BYTES:
@@ -102,7 +103,7 @@ def _check_parts(parts: Iterator[int]) -> None:
 
 def _bytes_per_pixel(image: Image.Image) -> int:
     """As the decoder writes them. Of a mode's samples each has 8 bits, or as many as the mode or the file says."""
-    raw = next((arg for tile in image.tile for arg in _names(tile[3])), image.mode)
+    raw = next((arg for tile in getattr(image, "tile", ()) for arg in _names(tile[3])), image.mode)
     wide = 4 if image.mode in ("I", "F") else 2 if "16" in image.mode or "16" in raw else 1
     return len(image.getbands()) * wide
 
