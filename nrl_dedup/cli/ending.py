@@ -62,6 +62,8 @@ def _status(command: Callable[[], object]) -> tuple[int, bool]:
         _say(f"Error: {error}")
         return 1, False
     except SystemExit as stop:
+        if isinstance(stop.__context__, OSError):  # click leaves without a word where a pipe is broken
+            _say(f"Error: {failure_in_a_line(stop.__context__, _command_name())}")
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None), False
     except BaseException as error:  # some libraries' own do not derive from Exception
         _say(f"Error: {failure_in_a_line(error, _command_name())}")
