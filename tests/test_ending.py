@@ -214,5 +214,5 @@ def test_data_never_drives_the_terminal(run: Run, trained: Path, tmp_path: Path)
         )
         assert status == (0 if path.exists() else 1)
         out, err = out + more, err + said
-    assert r"\x1b[2J\u202e:car:[red]0.jpg" in err and "photos could not be read" in err
+    assert r"\x1b[2J\u202e:car:[red]0.jpg" in err and "photos could be read" in err, err
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", out + err)
