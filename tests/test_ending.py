@@ -96,7 +96,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def test_an_adverse_environment_changes_nothing(shop: Shop, trained: Path, tmp_path: Path) -> None:
-    """No docstrings, no number of threads, no letters but ASCII, nowhere to read from, and a full device to print on."""
+    """No docstrings, no number of threads, no letters but ASCII, nothing to read from, a full device to print on."""
 
     def link(name: str, **more: object) -> tuple[subprocess.CompletedProcess, bytes]:
         options = ("--model", trained, "--images", shop.images, "--work-dir", tmp_path / "work", "--device", "cpu")
