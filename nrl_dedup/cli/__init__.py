@@ -3,6 +3,7 @@
 Heavy imports stay inside the commands, so that `--help` answers at once.
 """
 
+import os
 import sys
 
 import click
@@ -12,6 +13,8 @@ from nrl_dedup.cli.evaluate import evaluate
 from nrl_dedup.cli.explain import explain
 from nrl_dedup.cli.link import link
 from nrl_dedup.cli.train import train
+
+COMPLETING = "_NRL_DEDUP_COMPLETE"  # set by the shell when it asks click how a line may go on
 
 # Help is given as text, here and in each command: Python can be told to throw docstrings away.
 HELP = """Finds ads that describe the same thing, from their words and their photos.
@@ -36,6 +39,15 @@ for command in (train, link, evaluate, explain):
 
 def main() -> None:
     """The console script: whatever happens is a line on standard error and a status, never a traceback."""
-    status = run_to_its_end(lambda: cli(standalone_mode=False))
+    if COMPLETING in os.environ:
+        cli()
+    status = run_to_its_end(_invoke)
     if status:
         sys.exit(status)
+
+
+def _invoke() -> object:
+    """What the command returns. Not by click's own `main`, which takes every broken pipe for a reader of standard
+    output who has gone, and ends without a word."""
+    with cli.make_context("nrl-dedup", sys.argv[1:]) as context:
+        return cli.invoke(context)
