@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from nrl_dedup.cli.ending import Commands, run_to_its_end
+from nrl_dedup.cli.ending import run_to_its_end
 from nrl_dedup.cli.evaluate import evaluate
 from nrl_dedup.cli.explain import explain
 from nrl_dedup.cli.link import link
@@ -27,7 +27,7 @@ nrl-dedup explain weights/mine 1002 3781
 """
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, help=HELP)
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, help=HELP)
 @click.version_option(package_name="nrl-dedup")
 def cli() -> None:
     """All commands."""

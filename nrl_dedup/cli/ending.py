@@ -19,20 +19,6 @@ from nrl_dedup.errors import NrlDedupError
 STOPPED = "Stopped. The photos done so far are kept; the same command goes on from there."
 
 
-class PipeError(Exception):
-    """Stands for a BrokenPipeError inside click, which would end the program without a word."""
-
-
-class Commands(click.Group):
-    """A group of commands in which a broken pipe is an error like any other."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise PipeError from error
-
-
 def run_to_its_end(command: Callable[[], object]) -> int:
     """Run a command of the command line, and say what became of it.
 
@@ -78,8 +64,6 @@ def _status(command: Callable[[], object]) -> tuple[int, bool]:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None), False
     except BaseException as error:  # some libraries' own do not derive from Exception
-        if isinstance(error, PipeError) and error.__cause__ is not None:
-            error = error.__cause__
         _say(f"Error: {failure_in_a_line(error, _command_name())}")
         return 1, False
 
