@@ -65,12 +65,13 @@ def folder_written_beside(folder: Path) -> Iterator[Path]:
 
 
 def write_together(files: Mapping[Path, Callable[[Path], object]]) -> None:
-    """Write several files, each by its function, and rename them one right after the other when all are written.
+    """Write several files, each by its function, and rename them in their order when all are written.
 
-    :raises NrlDedupError: one of them cannot be written; then none is renamed.
+    :raises NrlDedupError: one of them cannot be written, and none is renamed; or one cannot be renamed, nor are
+        those behind it.
     """
     with ExitStack() as renaming:
-        for path, write in files.items():
+        for path, write in reversed(list(files.items())):  # the last one entered is renamed first
             part = renaming.enter_context(written_beside(path))
             try:
                 write(part)

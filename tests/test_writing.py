@@ -47,6 +47,10 @@ def test_several_files_come_together_or_not_at_all(tmp_path: Path) -> None:
     assert one.read_text() == "old" and list(tmp_path.iterdir()) == [one]
     write_together({one: partial(Path.write_text, data="new"), other: partial(Path.write_text, data="too")})
     assert (one.read_text(), other.read_text()) == ("new", "too") and len(list(tmp_path.iterdir())) == 2
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(NrlDedupError, match="folder: could not be written"):
+        write_together({tmp_path / "folder": Path.touch, tmp_path / "behind": Path.touch})
+    assert {path.name for path in tmp_path.iterdir()} == {"one", "other", "folder"}
 
 
 def test_a_link_is_written_through_and_one_that_dangles_too(tmp_path: Path) -> None:
