@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 
 from PIL import Image
 
@@ -57,13 +58,12 @@ def check_cost(image: Image.Image, data: bytes) -> int:
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         raise UnreadablePhoto(f"more than {MAX_PIXELS:,} pixels")
-    if pixels == 0:
-        raise UnreadablePhoto("no pixels")
     if max(image.size) > MAX_SIDE:
         raise UnreadablePhoto(f"a side of more than {MAX_SIDE:,} pixels")
     if image.format in ("JPEG", "MPO"):
         return _check_jpeg(image, data, pixels)
-    if image.tile and image.tile[0][0] == "bmp_rle" and max(pixels, len(data)) > MAX_RLE_PIXELS:
+    tiles = getattr(image, "tile", ())
+    if tiles and tiles[0][0] == "bmp_rle" and max(pixels, len(data)) > MAX_RLE_PIXELS:
         raise UnreadablePhoto(f"packed by run lengths, and more than {MAX_RLE_PIXELS:,} pixels or bytes")
     unpacked = pixels * _bytes_per_pixel(image)
     if unpacked > MAX_PIXEL_BYTES:
@@ -102,7 +102,7 @@ def _check_parts(parts: Iterator[int]) -> None:
 
 def _bytes_per_pixel(image: Image.Image) -> int:
     """As the decoder writes them. Of a mode's samples each has 8 bits, or as many as the mode or the file says."""
-    raw = next((arg for tile in image.tile for arg in _names(tile[3])), image.mode)
+    raw = next((arg for tile in getattr(image, "tile", ()) for arg in _names(tile[3])), image.mode)
     wide = 4 if image.mode in ("I", "F") else 2 if "16" in image.mode or "16" in raw else 1
     return len(image.getbands()) * wide
 
@@ -114,7 +114,8 @@ def _names(arguments: object) -> Iterator[str]:
 
 def _check_jpeg(image: Image.Image, data: bytes, pixels: int) -> int:
     scans = data.count(_SCAN)  # those of a thumbnail too; so it is counted rightly only where it matters
-    factor = ARITHMETIC if any(bytes([0xFF, frame]) in data[:MAX_PARTS] for frame in _ARITHMETIC_FRAMES) else 1
+    ahead = takewhile(lambda marker: marker != 0xDA, _jpeg_segments(data))
+    factor = ARITHMETIC if any(marker in _ARITHMETIC_FRAMES for marker in ahead) else 1
     if scans > MAX_SCANS or scans * pixels * factor > MAX_SCANNED:
         scans = sum(1 for marker in _jpeg_segments(data) if marker == 0xDA)
     if scans > MAX_SCANS:
