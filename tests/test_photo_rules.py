@@ -273,3 +273,9 @@ def test_entries_that_cannot_be_unpacked(tmp_path: Path, method: int, flags: int
     stated_zip(tmp_path / "photos.zip", {"5.jpg": 1}, method=method, flags=flags)
     with pytest.raises(UnreadablePhoto, match=reason):
         PhotoFolder(tmp_path / "photos.zip").read("5.jpg")
+
+
+def test_an_entry_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    stated_zip(tmp_path / "photos.zip", {"": 1, "5.jpg": 2**40})
+    photos = PhotoFolder(tmp_path / "photos.zip")
+    assert photos.sizes(["", "5.jpg"]).tolist() == [NOT_FOUND, 2**40]
