@@ -1,5 +1,6 @@
 """What people write for a photo, and the file that they mean: on the disk and in a zip."""
 
+import struct
 import unicodedata
 import zipfile
 from pathlib import Path
@@ -236,3 +237,45 @@ def test_what_was_not_found_is_counted_with_an_example_of_each_reason(
     assert capsys.readouterr().err.splitlines()[0] == "Warning: 2 photos could not be read:"
     show_unreadable(unreadable.clear(), tmp_path / "images", 0)
     assert capsys.readouterr().err == ""
+
+
+def stated_zip(path: Path, sizes: dict[str, int], *, method: int = 0, flags: int = 0) -> Path:
+    """A zip of entries of one byte, each said to have such a size by a zip64 field of its own."""
+    local, directory = b"", b""
+    for name, size in sizes.items():
+        extra = struct.pack("<HHQQ", 1, 16, size, size)
+        lengths = (0xFFFFFFFF, 0xFFFFFFFF, len(name), len(extra))
+        directory += struct.pack(
+            "<4s6H3L5H2L", b"PK\1\2", 45, 45, flags, method, 0, 0, 0, *lengths, 0, 0, 0, 0, len(local)
+        )
+        directory += name.encode() + extra
+        local += (
+            struct.pack("<4s5H3L2H", b"PK\3\4", 45, flags, method, 0, 0, 0, 1, 1, len(name), 0) + name.encode() + b"x"
+        )
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, len(sizes), len(sizes), len(directory), len(local), 0)
+    path.write_bytes(local + directory + end)
+    return path
+
+
+@pytest.mark.parametrize("avito", [False, True])
+@pytest.mark.parametrize("size", [2**28 + 1, 2**40, 2**63, 2**64 - 1, 2**27])
+def test_sizes_that_a_zip_states_are_not_believed(tmp_path: Path, size: int, avito: bool) -> None:
+    name = "Images_0/5/5.jpg" if avito else "5.jpg"
+    stated_zip(tmp_path / "Images_0.zip", {name: size})
+    photos = PhotoFolder(tmp_path if avito else tmp_path / "Images_0.zip")
+    reason = "a file of more than 268,435,456 bytes" if size > 2**28 else "ends beyond the end of the zip"
+    with pytest.raises(UnreadablePhoto, match=reason):
+        photos.read("5")
+
+
+@pytest.mark.parametrize(("method", "flags", "reason"), [(8, 0, "damaged"), (0, 1, "encrypted"), (14, 0, "method 14")])
+def test_entries_that_cannot_be_unpacked(tmp_path: Path, method: int, flags: int, reason: str) -> None:
+    stated_zip(tmp_path / "photos.zip", {"5.jpg": 1}, method=method, flags=flags)
+    with pytest.raises(UnreadablePhoto, match=reason):
+        PhotoFolder(tmp_path / "photos.zip").read("5.jpg")
+
+
+def test_an_entry_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    stated_zip(tmp_path / "photos.zip", {"": 1, "5.jpg": 2**40})
+    photos = PhotoFolder(tmp_path / "photos.zip")
+    assert photos.sizes(["", "5.jpg"]).tolist() == [NOT_FOUND, 2**40]

@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 
 from PIL import Image
 
@@ -57,8 +58,6 @@ def check_cost(image: Image.Image, data: bytes) -> int:
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         raise UnreadablePhoto(f"more than {MAX_PIXELS:,} pixels")
-    if pixels == 0:
-        raise UnreadablePhoto("no pixels")
     if max(image.size) > MAX_SIDE:
         raise UnreadablePhoto(f"a side of more than {MAX_SIDE:,} pixels")
     if image.format in ("JPEG", "MPO"):
@@ -115,7 +114,8 @@ def _names(arguments: object) -> Iterator[str]:
 
 def _check_jpeg(image: Image.Image, data: bytes, pixels: int) -> int:
     scans = data.count(_SCAN)  # those of a thumbnail too; so it is counted rightly only where it matters
-    factor = ARITHMETIC if any(bytes([0xFF, frame]) in data[:MAX_PARTS] for frame in _ARITHMETIC_FRAMES) else 1
+    ahead = takewhile(lambda marker: marker != 0xDA, _jpeg_segments(data))
+    factor = ARITHMETIC if any(marker in _ARITHMETIC_FRAMES for marker in ahead) else 1
     if scans > MAX_SCANS or scans * pixels * factor > MAX_SCANNED:
         scans = sum(1 for marker in _jpeg_segments(data) if marker == 0xDA)
     if scans > MAX_SCANS:

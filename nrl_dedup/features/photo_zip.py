@@ -64,7 +64,7 @@ class PackedFiles:
     def entries(self) -> Iterator[tuple[str, zipfile.ZipInfo]]:
         """The paths of its files, and what the directory says of them; once only."""
         for info in self._entries:
-            if not info.is_dir():
+            if info.filename and not info.filename.endswith("/"):  # `is_dir` fails on an empty name
                 yield info.filename.replace("\\", "/").removeprefix("./"), info
         self._entries = []
 
