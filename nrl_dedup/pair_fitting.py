@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Bool, Int64, Shaped
+from jaxtyping import Bool, Int64
 
 from nrl_dedup.blocked import CANDIDATES, Blocked, block
 from nrl_dedup.bundle import HELD_OUT, Bundle
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence import (
     AdEvidence,
@@ -33,7 +32,8 @@ from nrl_dedup.evidence import (
     unlabelled_model,
 )
 from nrl_dedup.evidence.views import MOST_PAIRS
-from nrl_dedup.held_out import held_out_ads, held_out_pairs, lost_pairs
+from nrl_dedup.held_out import held_out_pairs, lost_pairs
+from nrl_dedup.labelled_ads import LabelledAds
 from nrl_dedup.prepared import prepare
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.scorers import EVIDENCE, SIAMESE, describe, siamese_scorer
@@ -73,14 +73,7 @@ def fit_pairs(
         lies around an ad depends on how many ads there are.
     :raises NrlDedupError: what `prepare` and `block` raise.
     """
-    parts: list[_Part] = []
-    for catalogue in catalogues:
-        prepared = prepare(catalogue, bundle, photo_folder, work_dir, device=device, progress=progress)
-        blocked = block(catalogue, bundle, prepared, most, device=device, progress=progress)
-        labelled = _Labelled.of(bundle, catalogue, blocked)
-        compared = describe(catalogue, prepared, blocked)
-        first = sum(part.ads for part in parts)
-        parts.append(_Part.of(bundle, blocked, labelled, compared, first, len(catalogues), device, progress))
+    parts = searched_parts(catalogues, bundle, photo_folder, work_dir, most, device, progress)
     views = _views(parts, progress)
     if not bundle.labelled:
         return FittedPairs(None if views is None else unlabelled_model(views), pl.DataFrame(schema=HELD_OUT))
@@ -93,52 +86,29 @@ def fit_pairs(
     return FittedPairs(model, pl.concat([evidence, siamese]))
 
 
-@dataclass(frozen=True)
-class _Labelled:
-    """The labelled pairs as positions of `Blocked.rows` (-1: an ad that says nothing), and as rows of the catalogue.
-
-    `side`: of each pair. `ads`: the positions in pairs that are not of the test; `tested`: in test pairs alone;
-    `held_out`: in none of training; `every`: in any. `group`: of duplicates, of each position.
-    """
-
-    rows: Int64[np.ndarray, "2 pairs"]
-    ends: Int64[np.ndarray, "2 pairs"]
-    labels: Bool[np.ndarray, "pairs"]
-    side: Shaped[np.ndarray, "pairs"]
-    ads: Ads
-    tested: Ads
-    held_out: Ads
-    every: Ads
-    group: Int64[np.ndarray, "distinct"]
-
-    @classmethod
-    def of(cls, bundle: Bundle, catalogue: Catalogue, blocked: Blocked) -> "_Labelled":
-        count, ids = len(blocked.rows), catalogue.ids.implode()
-        split = bundle.split.filter(pl.col("item_id_l").is_in(ids) & pl.col("item_id_r").is_in(ids))
-        rows = np.stack([catalogue.rows_of(split[name]).to_numpy() for name in ("item_id_l", "item_id_r")])
-        rows = rows.astype(np.int64)
-        ends, labels, side = blocked.position[rows], split["is_duplicate"].to_numpy(), split["side"].to_numpy()
-        there = (ends >= 0).all(axis=0)
-
-        def stand_in(pairs: Bool[np.ndarray, "pairs"]) -> Ads:
-            found = np.zeros(count + 1, dtype=bool)
-            found[ends[:, pairs]] = True
-            return found[:count]
-
-        ads = stand_in(side != "test")
-        sides = pl.DataFrame({"row_l": ends[0], "row_r": ends[1], "side": side})
-        return cls(
-            rows, ends, labels, side,
-            ads=ads,
-            tested=stand_in(side == "test") & ~ads,
-            held_out=held_out_ads(sides, count),
-            every=stand_in(np.ones(len(labels), dtype=bool)),
-            group=duplicate_groups(ends[0, labels & there], ends[1, labels & there], count),
-        )  # fmt: skip
+def searched_parts(
+    catalogues: Sequence[Catalogue],
+    bundle: Bundle,
+    photo_folder: Path | None,
+    work_dir: Path,
+    most: int,
+    device: torch.device,
+    progress: Progress = SILENT,
+) -> "list[Part]":
+    """What each catalogue gives to fit to. Arguments are those of `fit_pairs`."""
+    parts: list[Part] = []
+    for catalogue in catalogues:
+        prepared = prepare(catalogue, bundle, photo_folder, work_dir, device=device, progress=progress)
+        blocked = block(catalogue, bundle, prepared, most, device=device, progress=progress)
+        labelled = LabelledAds.of(bundle, catalogue, blocked)
+        compared = describe(catalogue, prepared, blocked)
+        first = sum(part.ads for part in parts)
+        parts.append(Part.of(bundle, blocked, labelled, compared, first, len(catalogues), device, progress))
+    return parts
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """What one catalogue gives. Ads are numbered from `first` on, so that those of several are told apart.
 
     `searched`: all candidate pairs. `candidates`: the evidence of those to co-train on, `ends` their ads; none of the
@@ -161,13 +131,13 @@ class _Part:
         cls,
         bundle: Bundle,
         blocked: Blocked,
-        labelled: "_Labelled",
+        labelled: LabelledAds,
         compared: AdEvidence,
         first: int,
         parts: int,
         device: torch.device,
         progress: Progress,
-    ) -> "_Part":
+    ) -> "Part":
         """:param parts: how many there will be."""
         left, right = every = _candidates(blocked)
         kept = ~labelled.tested[left] & ~labelled.tested[right]
@@ -200,7 +170,7 @@ def _numbered_from(first: int, held_out: pl.DataFrame) -> pl.DataFrame:
     return held_out.with_columns(pl.when(groups < 0).then(groups - first).otherwise(groups + first))
 
 
-def _views(parts: Sequence[_Part], progress: Progress) -> Views | None:
+def _views(parts: Sequence[Part], progress: Progress) -> Views | None:
     """Learned from the candidates, but for those of test ads."""
     left, right = np.concatenate([part.ends for part in parts], axis=1)
     try:
@@ -210,7 +180,7 @@ def _views(parts: Sequence[_Part], progress: Progress) -> Views | None:
         return None
 
 
-def _fit(parts: Sequence[_Part], views: Views | None, progress: Progress) -> tuple[PairModel, pl.DataFrame]:
+def _fit(parts: Sequence[Part], views: Views | None, progress: Progress) -> tuple[PairModel, pl.DataFrame]:
     """The model, and `bundle.HELD_OUT` of the candidates that it was fitted on, each scored without its fold."""
     pairs = TrainingPairs.joined([part.pairs for part in parts])
     left, right, labels, weights = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.stands_for
@@ -226,7 +196,7 @@ def _fit(parts: Sequence[_Part], views: Views | None, progress: Progress) -> tup
     return replace(fitted.model, labelled=to_labelled), pl.concat([kept, *(part.lost for part in parts)])
 
 
-def _pairs_to_fit(blocked: Blocked, labelled: _Labelled, most: int, progress: Progress) -> TrainingPairs:
+def _pairs_to_fit(blocked: Blocked, labelled: LabelledAds, most: int, progress: Progress) -> TrainingPairs:
     """The pairs of `fit_pairs`."""
     left, right = _candidates(blocked)
     weight = _weight(labelled.ads, left, right)
@@ -249,7 +219,7 @@ def _pairs_to_fit(blocked: Blocked, labelled: _Labelled, most: int, progress: Pr
 
 
 def _among(
-    left: Positions, right: Positions, labelled: _Labelled, which: Bool[np.ndarray, "labelled"]
+    left: Positions, right: Positions, labelled: LabelledAds, which: Bool[np.ndarray, "labelled"]
 ) -> Bool[np.ndarray, "pairs"]:
     """Which pairs l < r are some of the labelled ones."""
     count = len(labelled.group)
@@ -257,7 +227,9 @@ def _among(
     return np.isin(left * count + right, ends[0] * count + ends[1])
 
 
-def _held_out_from_network(bundle: Bundle, blocked: Blocked, labelled: _Labelled, device: torch.device) -> pl.DataFrame:
+def _held_out_from_network(
+    bundle: Bundle, blocked: Blocked, labelled: LabelledAds, device: torch.device
+) -> pl.DataFrame:
     """`bundle.HELD_OUT` of the Siamese scores of labelled ads' candidates, of which one ad at least is none that the
     network was trained on; if the other is, the pair weighs half: it stands in one held-out ad's list. Labelled copies
     are among them, as `link` scores them too."""

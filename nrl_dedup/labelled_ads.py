@@ -1,0 +1,59 @@
+"""The labelled pairs of a bundle as pairs of a catalogue's distinct ads: whom training may learn from, and whom not."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Int64, Shaped
+
+from nrl_dedup.blocked import Blocked
+from nrl_dedup.bundle import Bundle
+from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.duplicate_groups import duplicate_groups
+from nrl_dedup.held_out import held_out_ads
+
+Ads = Bool[np.ndarray, "distinct"]
+
+
+@dataclass(frozen=True)
+class LabelledAds:
+    """The labelled pairs as positions of `Blocked.rows` (-1: an ad that says nothing), and as rows of the catalogue.
+
+    `side`: of each pair. `ads`: the positions in pairs that are not of the test; `tested`: in test pairs alone;
+    `held_out`: in none of training; `every`: in any. `group`: of duplicates, of each position.
+    """
+
+    rows: Int64[np.ndarray, "2 pairs"]
+    ends: Int64[np.ndarray, "2 pairs"]
+    labels: Bool[np.ndarray, "pairs"]
+    side: Shaped[np.ndarray, "pairs"]
+    ads: Ads
+    tested: Ads
+    held_out: Ads
+    every: Ads
+    group: Int64[np.ndarray, "distinct"]
+
+    @classmethod
+    def of(cls, bundle: Bundle, catalogue: Catalogue, blocked: Blocked) -> "LabelledAds":
+        count, ids = len(blocked.rows), catalogue.ids.implode()
+        split = bundle.split.filter(pl.col("item_id_l").is_in(ids) & pl.col("item_id_r").is_in(ids))
+        rows = np.stack([catalogue.rows_of(split[name]).to_numpy() for name in ("item_id_l", "item_id_r")])
+        rows = rows.astype(np.int64)
+        ends, labels, side = blocked.position[rows], split["is_duplicate"].to_numpy(), split["side"].to_numpy()
+        there = (ends >= 0).all(axis=0)
+
+        def stand_in(pairs: Bool[np.ndarray, "pairs"]) -> Ads:
+            found = np.zeros(count + 1, dtype=bool)
+            found[ends[:, pairs]] = True
+            return found[:count]
+
+        ads = stand_in(side != "test")
+        sides = pl.DataFrame({"row_l": ends[0], "row_r": ends[1], "side": side})
+        return cls(
+            rows, ends, labels, side,
+            ads=ads,
+            tested=stand_in(side == "test") & ~ads,
+            held_out=held_out_ads(sides, count),
+            every=stand_in(np.ones(len(labels), dtype=bool)),
+            group=duplicate_groups(ends[0, labels & there], ends[1, labels & there], count),
+        )  # fmt: skip
