@@ -4,11 +4,10 @@
     python examples/make_default.py --photo-network FILE.safetensors                 # about half an hour on two cores
 
 It is trained on made-up ads of another seed than the shipped ones, so `examples/catalogue.csv` and its labelled
-pairs, which become the bundle's remembered test split, are new to it. These ads have one photo each. Its pair model is
-fitted to `PARTS` catalogues of about 500 of them: fitted to all at once, it takes too much for a duplicate where ads
-are few. For that, some of the ads get another price: made-up duplicates differ by a tenth at most, so that trees would
-take a price that a seller has changed for proof of another thing. Then its calibration is fitted to ads of a third
-seed, which have several photos as ads do, in as many catalogues.
+pairs, which become the bundle's remembered test split, are new to it. Its pair model is fitted to ads of a third seed,
+half of which have several photos, in `PARTS` catalogues of about 400 ads each: fitted to all of them at once, it takes
+too much for a duplicate where ads are few. For that, some of the ads get another price: made-up duplicates differ by a
+tenth at most, so that trees would take a price that a seller has changed for proof of another thing.
 """
 
 import argparse
@@ -28,7 +27,6 @@ from nrl_dedup.catalogue import Catalogue, fingerprint, read_catalogue, with_com
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.pair_fitting import fit_pairs
 from nrl_dedup.pairs import read_pairs
-from nrl_dedup.recalibration import recalibrate
 from nrl_dedup.saved_bundle import add_pair_model
 from nrl_dedup.splits import split_pairs
 
@@ -49,41 +47,31 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        made_up(folder / "network", arguments.ads, TRAINING_SEED, "--apart")
-        made_up(folder / "pairs", arguments.ads, PAIRS_SEED)
+        made_up(folder / "network", arguments.ads, TRAINING_SEED, apart=1.0)
+        made_up(folder / "pairs", arguments.ads, PAIRS_SEED, apart=0.5)
         # The plain photos: a random crop of a rendered photo often misses the thing in it.
         options = ["--images", folder / "network" / "images", "--backbone", "mobilenet_v3_small", "--views", 0]
         options += ["--backbone-weights", arguments.photo_network, "--photo-pool", "one", *arguments.train_options]
         files = [folder / "network" / "catalogue.csv", folder / "network" / "pairs.csv"]
         train = ["nrl-dedup", "train", *files, *options, "-o", arguments.output, "--force"]
         subprocess.run([*map(str, train)], check=True)
-        fit_parts(arguments.output, folder / "network", Path(temporary))
-        recalibrate_on(arguments.output, folder / "pairs", Path(temporary))
+        fit_parts(arguments.output, folder / "pairs", Path(temporary))
     remember_examples(arguments.output)
 
 
-def made_up(folder: Path, ads: int, seed: int, *how: str) -> None:
+def made_up(folder: Path, ads: int, seed: int, apart: float) -> None:
     """Make ads in `folder`, if they are not there."""
     if not (folder / "catalogue.csv").exists():
-        make = [EXAMPLES / "make_examples.py", "--seed", seed, "--ads", ads, *how, "--negatives-per-ad", 8]
-        subprocess.run([sys.executable, *map(str, make), "--out", str(folder)], check=True)
+        make = [EXAMPLES / "make_examples.py", "--seed", seed, "--ads", ads, "--apart", apart]
+        make += ["--negatives-per-ad", 8, "--out", folder]
+        subprocess.run([sys.executable, *map(str, make)], check=True)
 
 
 def fit_parts(folder: Path, ads: Path, work: Path) -> None:
-    """Fit the bundle's pair model anew, to parts of the ads in a folder, which its network was trained on."""
+    """Fit the bundle's pair model anew, to parts of the ads in a folder, which its network has not seen."""
     bundle = load_bundle(folder, CPU)
-    catalogues, _ = parts_in(ads, bundle)
-    fitted = fit_pairs(catalogues, bundle, ads / "images", work, device=CPU)
-    add_pair_model(folder, fitted.model, fitted.held_out)
-
-
-def recalibrate_on(folder: Path, ads: Path, work: Path) -> None:
-    """Fit the calibration of the bundle's pair model to parts of the ads in a folder, which are new to it."""
-    bundle = load_bundle(folder, CPU)
-    assert bundle.pair_model is not None
     catalogues, labelled = parts_in(ads, bundle)
-    bundle = replace(bundle, split=labelled)
-    fitted = recalibrate(bundle.pair_model, catalogues, bundle, ads / "images", work, device=CPU)
+    fitted = fit_pairs(catalogues, replace(bundle, split=labelled), ads / "images", work, device=CPU)
     add_pair_model(folder, fitted.model, fitted.held_out)
 
 

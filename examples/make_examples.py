@@ -193,9 +193,15 @@ def make_ads(entities: list[tuple[Entity, int]], seed: int, rng: np.random.Gener
     return ads
 
 
-def apart(ads: list[Ad], seed: int) -> list[Ad]:
-    """Each photo in an ad of its own, each in other words: more duplicates from the same photos, to train on."""
-    posts = [replace(ad, photos=photos) for ad in ads for photos in ([(photo,) for photo in ad.photos] or [()])]
+def apart(ads: list[Ad], seed: int, share: float) -> list[Ad]:
+    """A share of the ads with each photo in an ad of its own, each in other words: more duplicates of the same photos, to
+    train on."""
+    split = np.random.default_rng([seed, 4]).random(len(ads)) < share
+    photos_of = []
+    for ad, cut in zip(ads, split, strict=True):
+        one_each = [(photo,) for photo in ad.photos] or [()]
+        photos_of.append(one_each if cut else [ad.photos])
+    posts = [replace(ad, photos=photos) for ad, each in zip(ads, photos_of, strict=True) for photos in each]
     texts = [np.random.default_rng([seed, 3, number]) for number in range(len(posts))]
     written = [
         write_ad(post.entity.wording, post.entity.price, words) for post, words in zip(posts, texts, strict=True)
@@ -285,12 +291,12 @@ def write_photo(task: tuple[str, Appearance, int, int, int]) -> None:
     Path(path).write_bytes(shot(appearance, home, np.random.default_rng([seed, 2, entity, photo])))
 
 
-def make(ads: int, seed: int, out: Path, negatives_per_ad: float | None, jobs: int, *, split: bool = False) -> None:
+def make(ads: int, seed: int, out: Path, negatives_per_ad: float | None, jobs: int, *, split: float = 0.0) -> None:
     """Writes catalogue.csv, pairs.csv, truth.csv and images/ under `out`."""
     rng = np.random.default_rng([seed, 0])
     catalogue = make_ads(make_entities(ads, rng), seed, rng)
     if split:
-        catalogue = apart(catalogue, seed)
+        catalogue = apart(catalogue, seed, split)
     duplicates = len(make_pairs(catalogue, 0, rng))
     negatives = int(2.5 * duplicates if negatives_per_ad is None else negatives_per_ad * len(catalogue))
     pairs = make_pairs(catalogue, negatives, rng)
@@ -322,7 +328,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--negatives-per-ad", type=float, help="default: 2.5 for each duplicate pair")
-    parser.add_argument("--apart", action="store_true", help="each photo in an ad of its own, to train on")
+    parser.add_argument(
+        "--apart", type=float, default=0.0, help="of this share of the ads each photo in an ad of its own, to train on"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     if options.ads < 1 or options.jobs < 1:
