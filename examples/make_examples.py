@@ -194,8 +194,10 @@ def make_ads(entities: list[tuple[Entity, int]], seed: int, rng: np.random.Gener
 
 
 def apart(ads: list[Ad], seed: int, share: float) -> list[Ad]:
-    """A share of the ads with each photo in an ad of its own, each in other words: more duplicates of the same photos, to
-    train on."""
+    """A share of the ads with each photo in an ad of its own, each in other words: more duplicates of the same photos.
+
+    To train on.
+    """
     split = np.random.default_rng([seed, 4]).random(len(ads)) < share
     photos_of = []
     for ad, cut in zip(ads, split, strict=True):
