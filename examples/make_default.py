@@ -4,10 +4,11 @@
     python examples/make_default.py --photo-network FILE.safetensors                 # about half an hour on two cores
 
 It is trained on made-up ads of another seed than the shipped ones, so `examples/catalogue.csv` and its labelled
-pairs, which become the bundle's remembered test split, are new to it. Its pair model is fitted to ads of a third seed,
-half of which have several photos, in `PARTS` catalogues of about 400 ads each: fitted to all of them at once, it takes
-too much for a duplicate where ads are few. For that, some of the ads get another price: made-up duplicates differ by a
-tenth at most, so that trees would take a price that a seller has changed for proof of another thing.
+pairs, which become the bundle's remembered test split, are new to it. These ads have one photo each. Its pair model is
+fitted to `PARTS` catalogues of about 500 of them: fitted to all at once, it takes too much for a duplicate where ads
+are few. For that, some of the ads get another price: made-up duplicates differ by a tenth at most, so that trees would
+take a price that a seller has changed for proof of another thing. Then its calibration is fitted to ads of a third
+seed, half of which have several photos, in as many catalogues.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from nrl_dedup.catalogue import Catalogue, fingerprint, read_catalogue, with_com
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.pair_fitting import fit_pairs
 from nrl_dedup.pairs import read_pairs
+from nrl_dedup.recalibration import recalibrate
 from nrl_dedup.saved_bundle import add_pair_model
 from nrl_dedup.splits import split_pairs
 
@@ -55,7 +57,8 @@ def main() -> None:
         files = [folder / "network" / "catalogue.csv", folder / "network" / "pairs.csv"]
         train = ["nrl-dedup", "train", *files, *options, "-o", arguments.output, "--force"]
         subprocess.run([*map(str, train)], check=True)
-        fit_parts(arguments.output, folder / "pairs", Path(temporary))
+        fit_parts(arguments.output, folder / "network", Path(temporary))
+        recalibrate_on(arguments.output, folder / "pairs", Path(temporary))
     remember_examples(arguments.output)
 
 
@@ -68,10 +71,20 @@ def made_up(folder: Path, ads: int, seed: int, apart: float) -> None:
 
 
 def fit_parts(folder: Path, ads: Path, work: Path) -> None:
-    """Fit the bundle's pair model anew, to parts of the ads in a folder, which its network has not seen."""
+    """Fit the bundle's pair model anew, to parts of the ads in a folder, which its network was trained on."""
     bundle = load_bundle(folder, CPU)
+    catalogues, _ = parts_in(ads, bundle)
+    fitted = fit_pairs(catalogues, bundle, ads / "images", work, device=CPU)
+    add_pair_model(folder, fitted.model, fitted.held_out)
+
+
+def recalibrate_on(folder: Path, ads: Path, work: Path) -> None:
+    """Fit the calibration of the bundle's pair model to parts of the ads in a folder, which are new to it."""
+    bundle = load_bundle(folder, CPU)
+    assert bundle.pair_model is not None
     catalogues, labelled = parts_in(ads, bundle)
-    fitted = fit_pairs(catalogues, replace(bundle, split=labelled), ads / "images", work, device=CPU)
+    bundle = replace(bundle, split=labelled)
+    fitted = recalibrate(bundle.pair_model, catalogues, bundle, ads / "images", work, device=CPU)
     add_pair_model(folder, fitted.model, fitted.held_out)
 
 

@@ -11,8 +11,10 @@ import torch
 from nrl_dedup.bundle import Bundle, load_bundle
 from nrl_dedup.catalogue import read_catalogue
 from nrl_dedup.evidence import PairModel
+from nrl_dedup.evidence.calibration import Calibration
 from nrl_dedup.pair_fitting import FittedPairs, fit_pairs
 from nrl_dedup.progress import Silent
+from nrl_dedup.recalibration import recalibrate
 from tests.conftest import Shop
 
 CPU = torch.device("cpu")
@@ -82,3 +84,18 @@ def test_the_pairs_that_are_held_out_weigh_something(trained: Path, scorer: str)
     kept = kept.filter(pl.col("scorer") == scorer)
     assert len(kept) and kept["is_duplicate"].any() and (kept["weight"] > 0).all()
     assert np.isfinite(kept["weight"].to_numpy()).all()
+
+
+def test_recalibrated_probabilities_are_those_of_the_new_ads(shop: Shop, trained: Path, tmp_path: Path) -> None:
+    """Platt's line makes the mean probability the share of duplicates; the order of the scores stays."""
+    bundle = load_bundle(trained, CPU)
+    assert bundle.pair_model is not None
+    shifted = replace(bundle.pair_model, calibration=Calibration(0.5, 7.0))
+    found = recalibrate(shifted, [read_catalogue(shop.items)], bundle, shop.images, tmp_path, device=CPU)
+    kept = found.held_out.filter(pl.col("scorer") == "evidence", pl.col("logit").is_finite())
+    weights, labels = kept["weight"].to_numpy(), kept["is_duplicate"].to_numpy()
+    probabilities = 1 / (1 + np.exp(-kept["logit"].to_numpy()))
+    share = np.average(labels, weights=weights)
+    assert 0 < share < 0.5 and np.average(probabilities, weights=weights) == pytest.approx(share, rel=0.1)
+    assert found.model is not None and found.model.correction == bundle.pair_model.correction
+    assert found.model.calibration.slope > 0
