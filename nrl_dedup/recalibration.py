@@ -29,12 +29,11 @@ def recalibrate(
     device: torch.device,
     progress: Progress = SILENT,
 ) -> FittedPairs:
-    """The same trees with calibrations (Platt's) fitted to other ads: to the candidates of labelled ads, and to labelled
-    pairs.
+    """The same trees with calibrations fitted to other ads: to the candidates of labelled ads, and to labelled pairs.
 
     Where the new ads differ from those of training in how much they show, such as in their number of photos, the order
-    of the scores holds better than their scale. A straight line is fitted, for further catalogues differ again. Arguments
-    and errors are those of `fit_pairs`; `bundle.split` has the labels of the new ads.
+    of the scores holds better than their scale. Platt's straight line is fitted, for further catalogues differ again.
+    Arguments and errors are those of `fit_pairs`; `bundle.split` has the labels of the new ads.
     """
     parts = searched_parts(catalogues, bundle, photo_folder, work_dir, CANDIDATES, device, progress)
     pairs = TrainingPairs.joined([part.pairs for part in parts])
