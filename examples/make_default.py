@@ -8,7 +8,7 @@ pairs, which become the bundle's remembered test split, are new to it. These ads
 fitted to `PARTS` catalogues of about 500 of them: fitted to all at once, it takes too much for a duplicate where ads
 are few. For that, some of the ads get another price: made-up duplicates differ by a tenth at most, so that trees would
 take a price that a seller has changed for proof of another thing. Then its calibration is fitted to ads of a third
-seed, half of which have several photos, in as many catalogues.
+seed, a few of which have several photos, in as many catalogues.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         made_up(folder / "network", arguments.ads, TRAINING_SEED, apart=1.0)
-        made_up(folder / "pairs", arguments.ads, PAIRS_SEED, apart=0.5)
+        made_up(folder / "pairs", arguments.ads, PAIRS_SEED, apart=0.75)
         # The plain photos: a random crop of a rendered photo often misses the thing in it.
         options = ["--images", folder / "network" / "images", "--backbone", "mobilenet_v3_small", "--views", 0]
         options += ["--backbone-weights", arguments.photo_network, "--photo-pool", "one", *arguments.train_options]
