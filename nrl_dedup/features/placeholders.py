@@ -23,7 +23,8 @@ MIN_SHARE = 0.03
 # The mean Jaccard similarity of the texts, from which on the ads are of one thing: copies of an ad in other words.
 MAX_SIMILARITY = 0.5
 PAIRS = 500  # of ads, that the mean is taken of
-# Of 64 bits of a perceptual hash: one picture saved in several qualities and sizes differs in 4 or fewer.
+# Of 64 bits of a perceptual hash: 240 copies of example photos, saved at qualities 25 to 90 and whole or half as large,
+# differ in 0, 2 or 4.
 MAX_BITS = 4
 
 
