@@ -272,7 +272,7 @@ def test_a_bundle_whose_ads_are_gone_asks_for_items(run: Run, trained: Path, tmp
     about["data"]["items"] = "gone.csv"
     (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(about), "utf-8")
     status, _, err = run("explain", tmp_path / "bundle", "0100", "0101")
-    assert status == 1 and "gone.csv, which is not there" in err and "--items" in err
+    assert status == 1 and "gone.csv, seen from where the bundle is now, and are not there" in err and "--items" in err
 
 
 def test_an_id_twice_is_refused_by_the_library(linker: Linker) -> None:

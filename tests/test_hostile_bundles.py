@@ -162,7 +162,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "logits of infinity": (in_table("held_out.parquet", logit=pl.lit(np.inf)), "wanted log-odds, found a NaN or an"),
     "held out": (lambda bundle: shutil.copy(bundle / WEIGHTS, bundle / "held_out.parquet"), "held_out.parquet: wanted"),
     "evidence": (in_json(EVIDENCE, "start slope", "1"), "wanted the numbers of a calibration"),
-    "falling": (in_json(EVIDENCE, "labelled knots 3 1", -1000), "knots that fall"),
+    "falling": (in_json(EVIDENCE, "labelled knots", [[0.0, 0.0], [1.0, -1.0]]), "knots that fall"),
     "slope": (in_json(EVIDENCE, "calibration slope", -1), "a slope below 0"),
     "large slope": (in_json(EVIDENCE, "calibration slope", 1e300), "from -1,000,000 to 1,000,000"),
     "prior": (in_json(EVIDENCE, "prior", True), "wanted a prior"),
