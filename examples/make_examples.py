@@ -331,7 +331,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--negatives-per-ad", type=float, help="default: 2.5 for each duplicate pair")
     parser.add_argument(
-        "--apart", type=float, default=0.0, help="of this share of the ads each photo in an ad of its own, to train on"
+        "--apart",
+        type=float,
+        nargs="?",
+        const=1.0,
+        default=0.0,
+        metavar="SHARE",
+        help="each photo in an ad of its own, to train on; of all ads, or of this share of them",
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
