@@ -31,7 +31,6 @@ class Prepared:
     features: AdFeatures
     seen: SeenPhotos
     unknown_share: float  # of the running words, those that the model's vocabulary lacks
-    foreign: int  # ads that have a text, but no letter of the model's language in it
 
     @property
     def unreadable(self) -> pl.DataFrame:
@@ -91,5 +90,4 @@ def prepare(
         features=AdFeatures(tokens, seen.of_network(settings.photos), image_shape(settings)),
         seen=seen,
         unknown_share=unknown / max(1, unknown + int(known.sum())),
-        foreign=foreign,
     )
