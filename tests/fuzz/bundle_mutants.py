@@ -13,6 +13,7 @@ from typing import Any
 from tests.fuzz.byte_mutations import mutate
 
 BUNDLE = "bundle"
+_LONGEST_READ = 2**27  # bytes; the longest file of a bundle has some 2**24
 _VALUES: tuple[Any, ...] = (
     *(0, 1, -1, 3, 2**31, 2**63, 10**12, 10**300, 0.5, -0.0, 1e308, 1e-300, float("nan"), float("inf")),
     *("", "x" * 1000, "../../etc/passwd", "/dev/zero", "\ud800", "\x1b[31m", None, True, False, [], {}, [[]] * 5),
@@ -36,7 +37,7 @@ def make_bundle(random: Random, folder: Path, bases: tuple[Path, ...]) -> str:
 
 def _damage(random: Random, place: Path, base: Path) -> str:
     path = place / random.choice(_files(base))
-    if not path.is_file() or path.is_symlink() or path.stat().st_size == 0:
+    if path.is_symlink() or not _is_readable(path) or path.stat().st_size == 0:
         return "nothing"
     name = str(path.relative_to(place))
     if random.random() < 0.1:
@@ -45,6 +46,11 @@ def _damage(random: Random, place: Path, base: Path) -> str:
     if path.suffix == ".txt" and path.parent != place:
         kind = _trees
     return f"{name} {kind(random, path) if random.random() < 0.75 else _bytes(random, path)}"
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether the whole of it can be read: a damage before may have made it a pipe, endless or as long as a disk."""
+    return path.is_file() and path.stat().st_size < _LONGEST_READ
 
 
 @cache
@@ -251,11 +257,13 @@ _KINDS = {".json": _json, ".safetensors": _safetensors, ".parquet": _parquet, ".
 def _tell_digests(place: Path) -> None:
     """What a stranger who edits a forest would do: put its digest in place."""
     about = place / "evidence" / "evidence.json"
+    if not _is_readable(about):
+        return
     try:
         said = json.loads(about.read_text("utf-8"))
         for name, forest in said["forests"].items():
             path = about.parent / name
-            if path.is_file() and path.stat().st_size < 2**27:
+            if _is_readable(path):
                 forest["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         about.write_text(json.dumps(said), "utf-8")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
