@@ -8,7 +8,10 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Float32, Int64
 
-from nrl_dedup.blocking import Candidates, Members, collapse, search_spaces
+from nrl_dedup.blocking.candidates import Candidates
+from nrl_dedup.blocking.collapse import collapse
+from nrl_dedup.blocking.members import Members
+from nrl_dedup.blocking.spaces import search_spaces
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.embed import check_embeddings, embed_ads

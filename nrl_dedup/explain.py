@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
-from nrl_dedup.blocking import NONE
 from nrl_dedup.blocking.candidates import proposed, surroundings
+from nrl_dedup.blocking.neighbours import NONE
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import sigmoid

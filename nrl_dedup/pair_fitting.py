@@ -16,22 +16,13 @@ from nrl_dedup.blocked import CANDIDATES, Blocked, block
 from nrl_dedup.bundle import HELD_OUT, Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence import (
-    AdEvidence,
-    Evidence,
-    PairModel,
-    Searched,
-    TrainingPairs,
-    Views,
-    co_train,
-    fit_pair_model,
-    fit_second_look,
-    pair_evidence,
-    pairs_to_learn_from,
-    training_pairs,
-    unlabelled_model,
-)
-from nrl_dedup.evidence.views import MOST_PAIRS
+from nrl_dedup.evidence.ads import AdEvidence
+from nrl_dedup.evidence.fitting import fit_pair_model
+from nrl_dedup.evidence.model import PairModel, unlabelled_model
+from nrl_dedup.evidence.pairs import Evidence, pair_evidence
+from nrl_dedup.evidence.second_look import Searched, fit_second_look
+from nrl_dedup.evidence.training import TrainingPairs, training_pairs
+from nrl_dedup.evidence.views import MOST_PAIRS, Views, co_train, pairs_to_learn_from
 from nrl_dedup.held_out import held_out_pairs, lost_pairs
 from nrl_dedup.labelled_ads import LabelledAds
 from nrl_dedup.prepared import prepare

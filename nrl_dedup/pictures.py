@@ -21,19 +21,14 @@ from nrl_dedup.features.decoding import UnreadablePhoto, decode, quiet_pillow
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.fusion.san import StackedAttention
 from nrl_dedup.metrics import are_links, sigmoid
-from nrl_dedup.plots import (
-    AttendedPhoto,
-    Scores,
-    ap_by_length,
-    attention,
-    calibration,
-    class_shares,
-    feature_plane,
-    history,
-    precision_recall,
-    save,
-    unlike_lengths,
-)
+from nrl_dedup.plots.attention import AttendedPhoto, attention
+from nrl_dedup.plots.calibration import calibration
+from nrl_dedup.plots.feature_plane import feature_plane
+from nrl_dedup.plots.history import history
+from nrl_dedup.plots.lengths import ap_by_length, class_shares, unlike_lengths
+from nrl_dedup.plots.precision_recall import precision_recall
+from nrl_dedup.plots.saving import save
+from nrl_dedup.plots.style import Scores
 from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.report import Report
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float32, Int64
 
 from nrl_dedup.blocked import CANDIDATES, Blocked, block
-from nrl_dedup.blocking import Candidates
+from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters

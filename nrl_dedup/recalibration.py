@@ -11,8 +11,12 @@ import torch
 from nrl_dedup.blocked import CANDIDATES
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.evidence import Evidence, PairModel, Rivals, TrainingPairs, score_evidence
 from nrl_dedup.evidence.calibration import platt
+from nrl_dedup.evidence.model import PairModel
+from nrl_dedup.evidence.pairs import Evidence
+from nrl_dedup.evidence.rivals import Rivals
+from nrl_dedup.evidence.scoring import score_evidence
+from nrl_dedup.evidence.training import TrainingPairs
 from nrl_dedup.held_out import held_out_pairs
 from nrl_dedup.pair_fitting import FittedPairs, Part, searched_parts
 from nrl_dedup.progress import SILENT, Progress

@@ -17,8 +17,11 @@ from nrl_dedup.blocked import Blocked, PairIndex
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue import Catalogue
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence import AdEvidence, Evidence, PairModel, Rivals, describe_ads, pair_evidence, score_evidence
-from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE
+from nrl_dedup.evidence.ads import AdEvidence, describe_ads
+from nrl_dedup.evidence.model import PairModel
+from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, Evidence, pair_evidence
+from nrl_dedup.evidence.rivals import Rivals
+from nrl_dedup.evidence.scoring import score_evidence
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.prepared import Prepared
 from nrl_dedup.progress import SILENT, Progress, StageClock

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.spatial.distance import cdist
 
-from nrl_dedup.blocking import collapse, find_candidates, joint_space
 from nrl_dedup.blocking import nearest as nearest_module
 from nrl_dedup.blocking import search as search_module
 from nrl_dedup.blocking import vectors as vectors_module
+from nrl_dedup.blocking.candidates import find_candidates, joint_space
+from nrl_dedup.blocking.collapse import collapse
 from nrl_dedup.blocking.search import L2, InvertedSearch, faiss_device, without_self
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.progress import Silent

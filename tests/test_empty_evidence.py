@@ -9,7 +9,8 @@ import torch
 
 from nrl_dedup.bundle import load_bundle
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence import Evidence, co_train
+from nrl_dedup.evidence.pairs import Evidence
+from nrl_dedup.evidence.views import co_train
 from nrl_dedup.features.foreign_words import with_foreign_words
 from nrl_dedup.features.words import read_words
 from nrl_dedup.metrics import are_links, quality

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 import torch
 
-from nrl_dedup.blocking import collapse
 from nrl_dedup.blocking import members as members_module
+from nrl_dedup.blocking.collapse import collapse
 from nrl_dedup.blocking.members import Members
 from nrl_dedup.bundle import Bundle, load_bundle
 from nrl_dedup.catalogue import Catalogue, read_catalogue, with_compared_columns

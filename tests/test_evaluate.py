@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import average_precision_score
 
 from nrl_dedup.blocked import Blocked
-from nrl_dedup.blocking import Candidates
+from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluate import names_of
 from nrl_dedup.features.backbones import weights_fingerprint

@@ -15,10 +15,11 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue import Catalogue
-from nrl_dedup.evidence import describe_ads, pair_evidence
 from nrl_dedup.evidence import pairs as pairs_module
+from nrl_dedup.evidence.ads import describe_ads
 from nrl_dedup.evidence.columns import NumberColumn, Place, ValueColumn, column_parts, numbers_of
 from nrl_dedup.evidence.crossing import CrossSpace, expected_photos
+from nrl_dedup.evidence.pairs import pair_evidence
 from nrl_dedup.evidence.parts import GROUPS, Measure, RelativeSimilarity, SharedTerms
 from nrl_dedup.evidence.photos import SharedValue, _Lists, cosine_of
 from nrl_dedup.evidence.spaces import DenseSpace, PhotoSpace, SparseSpace

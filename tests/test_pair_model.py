@@ -11,22 +11,15 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence import (
-    Evidence,
-    PairModel,
-    co_train,
-    fit_pair_model,
-    load_pair_model,
-    pairs_to_learn_from,
-    save_pair_model,
-    training_pairs,
-    unlabelled_model,
-)
 from nrl_dedup.evidence.blanks import with_blanks
 from nrl_dedup.evidence.calibration import Calibration, cross_calibrated, fit_calibration, isotonic, platt
 from nrl_dedup.evidence.cross_fitting import ad_folds
+from nrl_dedup.evidence.fitting import fit_pair_model
+from nrl_dedup.evidence.model import PairModel, load_pair_model, save_pair_model, unlabelled_model
+from nrl_dedup.evidence.pairs import Evidence
+from nrl_dedup.evidence.training import training_pairs
 from nrl_dedup.evidence.trees import Size, Trees, grow, size_for
-from nrl_dedup.evidence.views import each_others_best
+from nrl_dedup.evidence.views import co_train, each_others_best, pairs_to_learn_from
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error, sigmoid
 
 NAMES = (

@@ -19,21 +19,27 @@ from PIL import Image
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from nrl_dedup import plots
 from nrl_dedup.baseline import Baseline, fit_baseline
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.views import DEVIATION, MEAN, centre_view
-from nrl_dedup.plots.style import look
+from nrl_dedup.plots.attention import AttendedPhoto, attention
+from nrl_dedup.plots.calibration import calibration
+from nrl_dedup.plots.feature_plane import feature_plane
+from nrl_dedup.plots.history import history
+from nrl_dedup.plots.lengths import ap_by_length, class_shares, unlike_lengths
+from nrl_dedup.plots.precision_recall import precision_recall
+from nrl_dedup.plots.saving import save
+from nrl_dedup.plots.style import Scores, look
 
 LONG = "w" * 130
 PAIRS = "test pairs"
 
 
-def scores(seed: int = 0, count: int = 400, strength: float = 1.5) -> plots.Scores:
+def scores(seed: int = 0, count: int = 400, strength: float = 1.5) -> Scores:
     draw = np.random.default_rng(seed)
     labels = draw.random(count) < 0.35
     logits = np.round(strength * (labels - 0.5) + draw.normal(size=count), 1)  # rounded, so that there are ties
-    return plots.Scores(labels, logits, np.where(labels, 1.0, 1.7))
+    return Scores(labels, logits, np.where(labels, 1.0, 1.7))
 
 
 def pair_features(count: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -53,11 +59,11 @@ def gradient(width: int, height: int) -> Image.Image:
 
 def attended(name: str = "17", size: tuple[int, int] = (640, 480), layers: int = 2, seed: int = 0):
     maps = np.random.default_rng(seed).dirichlet(np.full(196, 0.3), size=layers).reshape(layers, 14, 14)
-    return plots.AttendedPhoto(name, gradient(*size), maps, maps > np.median(maps))
+    return AttendedPhoto(name, gradient(*size), maps, maps > np.median(maps))
 
 
-def drawn_pair(left: plots.AttendedPhoto, right: plots.AttendedPhoto) -> Figure:
-    return plots.attention(left, right, outlined="most regions", is_duplicate=True, score=0.9)
+def drawn_pair(left: AttendedPhoto, right: AttendedPhoto) -> Figure:
+    return attention(left, right, outlined="most regions", is_duplicate=True, score=0.9)
 
 
 def length_figures() -> tuple[np.ndarray, np.ndarray]:
@@ -72,19 +78,17 @@ COUNTS = np.array([1_036_531, 63573, 41254, 27039, 18984, 14836, 11684, 8925, 69
 NAMES = ("0-9", "10-99", "100")
 
 PICTURES: dict[str, Callable[[], Figure]] = {
-    "precision_recall": lambda: plots.precision_recall({"a": scores(), "b": scores(1)}, PAIRS),
-    "precision_recall, eight long names": lambda: plots.precision_recall(
-        {f"{i}{LONG}": scores(i) for i in range(8)}, PAIRS
-    ),
-    "feature_plane": lambda: plots.feature_plane(EVIDENCE, CLASSES, BASELINE.logits, PAIRS),
-    "history": lambda: plots.history([1, 2, 3], [0.6, 0.5, 0.4], [0.6, 0.5, 0.5], [0.5, 0.6, 0.7], [None] * 3, 2, LONG),
-    "history of one epoch": lambda: plots.history([1], [0.6], [0.5], [None], [None], 1, "a"),
-    "class_shares": lambda: plots.class_shares(CLASSES, np.ones(300), np.arange(300) % 7),
-    "ap_by_length": lambda: plots.ap_by_length(
+    "precision_recall": lambda: precision_recall({"a": scores(), "b": scores(1)}, PAIRS),
+    "precision_recall, eight long names": lambda: precision_recall({f"{i}{LONG}": scores(i) for i in range(8)}, PAIRS),
+    "feature_plane": lambda: feature_plane(EVIDENCE, CLASSES, BASELINE.logits, PAIRS),
+    "history": lambda: history([1, 2, 3], [0.6, 0.5, 0.4], [0.6, 0.5, 0.5], [0.5, 0.6, 0.7], [None] * 3, 2, LONG),
+    "history of one epoch": lambda: history([1], [0.6], [0.5], [None], [None], 1, "a"),
+    "class_shares": lambda: class_shares(CLASSES, np.ones(300), np.arange(300) % 7),
+    "ap_by_length": lambda: ap_by_length(
         {f"{i}{LONG}": BY_BUCKET for i in range(6)}, COUNTS, {f"1{LONG}": [(0.3, 1.0)] * 11}
     ),
-    "unlike_lengths": lambda: plots.unlike_lengths(*length_figures(), NAMES, LONG),
-    "calibration": lambda: plots.calibration({"a": scores(), "b": scores(1)}, PAIRS),
+    "unlike_lengths": lambda: unlike_lengths(*length_figures(), NAMES, LONG),
+    "calibration": lambda: calibration({"a": scores(), "b": scores(1)}, PAIRS),
     "attention": lambda: drawn_pair(attended(LONG), attended(size=(300, 900))),
 }
 
@@ -112,9 +116,9 @@ def bars(axes: Axes) -> dict[float, float]:
 
 @pytest.mark.parametrize("picture", PICTURES)
 def test_a_picture_is_written_twice_the_same(picture: str, tmp_path: Path) -> None:
-    first = plots.save(PICTURES[picture](), tmp_path / "made" / "here", "one")
+    first = save(PICTURES[picture](), tmp_path / "made" / "here", "one")
     with matplotlib.rc_context({"font.size": 3, "axes.facecolor": "red"}):  # a user's own settings do not matter
-        second = plots.save(PICTURES[picture](), tmp_path, "two")
+        second = save(PICTURES[picture](), tmp_path, "two")
     assert [path.name for path in first] == ["one.png", "one.svg"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     with Image.open(first[0]) as image:
@@ -142,8 +146,9 @@ def test_drawing_leaves_no_trace_in_matplotlib(tmp_path: Path) -> None:
         import sys, matplotlib
         before = {key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != "backend"}
         from pathlib import Path
-        from nrl_dedup import plots
-        plots.save(plots.history([1], [0.6], [0.5], [0.7], [0.8], 1, "a"), Path(sys.argv[1]), "a")
+        from nrl_dedup.plots.history import history
+        from nrl_dedup.plots.saving import save
+        save(history([1], [0.6], [0.5], [0.7], [0.8], 1, "a"), Path(sys.argv[1]), "a")
         assert before == {key: matplotlib.rcParams[key] for key in before}
         assert "matplotlib.pyplot" not in sys.modules
     """
@@ -160,24 +165,24 @@ def test_two_models_never_look_the_same() -> None:
 def test_a_file_in_the_folders_place_is_an_error(tmp_path: Path, inside: str) -> None:
     (tmp_path / "plots").write_text("a file")
     with pytest.raises(NrlDedupError, match=r"--plots .*plots.*cannot be made"):
-        plots.save(PICTURES["history of one epoch"](), tmp_path / "plots" / inside, "a")
+        save(PICTURES["history of one epoch"](), tmp_path / "plots" / inside, "a")
     assert (tmp_path / "plots").read_text() == "a file"
 
 
 def test_a_picture_that_cannot_be_replaced_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.png").mkdir()
     with pytest.raises(NrlDedupError, match=r"a\.png: could not be written"):
-        plots.save(PICTURES["history of one epoch"](), tmp_path, "a")
+        save(PICTURES["history of one epoch"](), tmp_path, "a")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 @pytest.mark.parametrize("name", ["$x$ and _y^2", "_hidden", "商品", "a\\b{c}%"])
 def test_a_models_name_is_drawn_as_it_is(name: str, tmp_path: Path) -> None:
-    figure = plots.precision_recall({name: scores()}, PAIRS)
-    plots.save(figure, tmp_path, "a")
+    figure = precision_recall({name: scores()}, PAIRS)
+    save(figure, tmp_path, "a")
     assert legend_texts(figure)[0].endswith(f"  {name}")
-    bar_chart = plots.ap_by_length({name: BY_BUCKET}, COUNTS)
-    plots.save(bar_chart, tmp_path, "b")
+    bar_chart = ap_by_length({name: BY_BUCKET}, COUNTS)
+    save(bar_chart, tmp_path, "b")
     assert legend_texts(bar_chart) == [f" {name}"]
 
 
@@ -186,7 +191,7 @@ def test_a_models_name_is_drawn_as_it_is(name: str, tmp_path: Path) -> None:
 
 def test_precision_recall_draws_scikit_learns_points() -> None:
     models = {"strong": scores(0, strength=3), "weak": scores(1)}
-    figure = plots.precision_recall(models, PAIRS)
+    figure = precision_recall(models, PAIRS)
     (axes,) = figure.axes
     for line, text, (name, model) in zip(axes.lines, legend_texts(figure), models.items(), strict=False):
         precision, recall, _ = precision_recall_curve(model.labels, model.logits, sample_weight=model.weights)
@@ -205,16 +210,16 @@ def test_precision_recall_draws_scikit_learns_points() -> None:
 
 @pytest.mark.parametrize("label", [True, False])
 def test_one_class_has_no_curve(label: bool) -> None:
-    one_class = plots.Scores(np.full(3, label), np.array([1.0, 2.0, 3.0]), np.ones(3))
-    figure = plots.precision_recall({"a": one_class}, PAIRS)
+    one_class = Scores(np.full(3, label), np.array([1.0, 2.0, 3.0]), np.ones(3))
+    figure = precision_recall({"a": one_class}, PAIRS)
     assert len(figure.axes[0].lines[0].get_xdata()) == 0
     assert legend_texts(figure)[0] == "AP n/a  a"
 
 
 def test_no_pairs_have_no_curve_and_no_chance() -> None:
-    nothing = plots.Scores(np.array([], dtype=bool), np.array([]), np.array([]))
-    assert legend_texts(plots.precision_recall({"a": nothing}, PAIRS)) == ["AP n/a  a"]
-    assert legend_texts(plots.calibration({"a": nothing}, PAIRS)) == ["ECE n/a  a", "perfect"]
+    nothing = Scores(np.array([], dtype=bool), np.array([]), np.array([]))
+    assert legend_texts(precision_recall({"a": nothing}, PAIRS)) == ["AP n/a  a"]
+    assert legend_texts(calibration({"a": nothing}, PAIRS)) == ["ECE n/a  a", "perfect"]
 
 
 # --- the feature plane -----------------------------------------------------------------------------------------------
@@ -227,7 +232,7 @@ def decision(axes: Axes) -> np.ndarray:
 
 @pytest.mark.parametrize("threshold", [0.5, 0.8])
 def test_the_decision_line_is_the_baselines(threshold: float) -> None:
-    figure = plots.feature_plane(EVIDENCE, CLASSES, BASELINE.logits, PAIRS, threshold)
+    figure = feature_plane(EVIDENCE, CLASSES, BASELINE.logits, PAIRS, threshold)
     odds = np.log(threshold / (1 - threshold))
     (a, b), (m, n), (s, t) = BASELINE.coefficients, BASELINE.mean, BASELINE.deviation
     for axes in figure.axes:
@@ -242,7 +247,7 @@ def test_the_decision_line_is_the_baselines(threshold: float) -> None:
 
 
 def test_the_plane_shows_every_pair_by_its_class() -> None:
-    actual, predicted = plots.feature_plane(EVIDENCE, CLASSES, BASELINE.logits, PAIRS).axes
+    actual, predicted = feature_plane(EVIDENCE, CLASSES, BASELINE.logits, PAIRS).axes
     known = ~np.isnan(EVIDENCE[:, 1])
     claimed = BASELINE.logits(EVIDENCE) >= 0
     for axes, classes in ((actual, CLASSES), (predicted, claimed)):
@@ -253,17 +258,17 @@ def test_the_plane_shows_every_pair_by_its_class() -> None:
 
 
 def test_the_plane_says_how_many_have_no_distance() -> None:
-    figure = plots.feature_plane(EVIDENCE, CLASSES, BASELINE.logits, PAIRS)
+    figure = feature_plane(EVIDENCE, CLASSES, BASELINE.logits, PAIRS)
     assert note(figure) == "30 of 300 pairs have no distance: a photo is missing."
     assert figure.axes[0].get_yticklabels()[-1].get_text() == "none"
     whole = ~np.isnan(EVIDENCE[:, 1])
-    figure = plots.feature_plane(EVIDENCE[whole], CLASSES[whole], BASELINE.logits, PAIRS)
+    figure = feature_plane(EVIDENCE[whole], CLASSES[whole], BASELINE.logits, PAIRS)
     assert note(figure) == "" and "none" not in [text.get_text() for text in figure.axes[0].get_yticklabels()]
 
 
 def test_a_large_plane_is_sampled_and_says_so() -> None:
     evidence, labels = pair_features(6_000)
-    first, again = (plots.feature_plane(evidence, labels, BASELINE.logits, PAIRS) for _ in range(2))
+    first, again = (feature_plane(evidence, labels, BASELINE.logits, PAIRS) for _ in range(2))
     assert note(first).startswith("5,000 of 6,000 pairs are drawn, chosen at random.\n600 of 6,000 pairs have no")
     drawn = points(first.axes[0], "o") | points(first.axes[0], "x")
     assert len(drawn) == 5_000
@@ -274,7 +279,7 @@ def test_a_large_plane_is_sampled_and_says_so() -> None:
 def test_a_plane_without_photos_has_only_the_strip() -> None:
     evidence = np.column_stack([EVIDENCE[:, 0], np.full(300, np.nan)])
     baseline = fit_baseline(evidence, CLASSES)
-    figure = plots.feature_plane(evidence, CLASSES, baseline.logits, PAIRS)
+    figure = feature_plane(evidence, CLASSES, baseline.logits, PAIRS)
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["none"]
     assert len(points(figure.axes[0], "o") | points(figure.axes[0], "x")) == 300
 
@@ -287,7 +292,7 @@ def test_a_plane_without_photos_has_only_the_strip() -> None:
     ],
 )
 def test_a_decision_outside_the_picture_is_said(baseline: Baseline) -> None:
-    figure = plots.feature_plane(EVIDENCE, CLASSES, baseline.logits, PAIRS)
+    figure = feature_plane(EVIDENCE, CLASSES, baseline.logits, PAIRS)
     assert legend_texts(figure)[2].replace("\n", " ") == "decision: outside the picture"
     assert decision(figure.axes[0]).size == 0
 
@@ -295,7 +300,7 @@ def test_a_decision_outside_the_picture_is_said(baseline: Baseline) -> None:
 @pytest.mark.parametrize(("coefficients", "constant"), [((4.0, 0.0), 0), ((0.0, -0.5), 1)])
 def test_a_decision_on_one_feature_is_a_straight_line(coefficients: tuple[float, float], constant: int) -> None:
     baseline = Baseline((0.5, 12.0), (1.0, 1.0), coefficients, 0.0)
-    ends = decision(plots.feature_plane(EVIDENCE, CLASSES, baseline.logits, PAIRS).axes[0])
+    ends = decision(feature_plane(EVIDENCE, CLASSES, baseline.logits, PAIRS).axes[0])
     np.testing.assert_allclose(ends[:, constant], baseline.mean[constant])
     assert ends[:, 1 - constant].tolist() == [0.0, 1.0 if constant else np.nanmax(EVIDENCE[:, 1])]
 
@@ -304,9 +309,7 @@ def test_a_decision_on_one_feature_is_a_straight_line(coefficients: tuple[float,
 
 
 def test_history_draws_each_epoch_and_marks_the_kept_one() -> None:
-    figure = plots.history(
-        [1, 2, 3], [0.7, 0.5, 0.3], [0.6, 0.5, 0.55], [0.4, None, 0.8], [0.4, 0.5, 0.45], 2, "rnn-cnn"
-    )
+    figure = history([1, 2, 3], [0.7, 0.5, 0.3], [0.6, 0.5, 0.55], [0.4, None, 0.8], [0.4, 0.5, 0.45], 2, "rnn-cnn")
     loss, ap = figure.axes
     for axes, train, valid in (
         (loss, [0.7, 0.5, 0.3], [0.6, 0.5, 0.55]),
@@ -333,7 +336,7 @@ def test_class_shares_are_counted_pair_by_pair() -> None:
     labels, buckets = draw.random(200) < 0.3, draw.choice([0, 1, 2, 3, 9, 10], size=200)
     labels[buckets == 3] = False
     weights = np.where(labels, 1.0, draw.uniform(1, 2, 200))
-    figure = plots.class_shares(labels, weights, buckets)
+    figure = class_shares(labels, weights, buckets)
     (axes,) = figure.axes
     texts = {float(text.xy[0]): text.get_text() for text in axes.texts}
     expected = {}
@@ -355,14 +358,14 @@ def test_class_shares_are_counted_pair_by_pair() -> None:
 
 def test_no_pairs_have_only_empty_buckets() -> None:
     nothing = np.array([], dtype=np.int64)
-    (axes,) = plots.class_shares(nothing.astype(bool), nothing.astype(float), nothing).axes
+    (axes,) = class_shares(nothing.astype(bool), nothing.astype(float), nothing).axes
     assert [text.get_text() for text in axes.texts] == ["empty"] * 11 and not axes.patches
 
 
 def test_ap_by_length_has_a_bar_for_each_defined_value_only() -> None:
     second: list[float | None] = [None, 0.0, *[0.5] * 9]
     whiskers: list[tuple[float, float] | None] = [(0.85, 0.95), None, None, *[(0.3, 0.9)] * 8]
-    figure = plots.ap_by_length({"a": BY_BUCKET, "b": second}, COUNTS, {"a": whiskers})
+    figure = ap_by_length({"a": BY_BUCKET, "b": second}, COUNTS, {"a": whiskers})
     (axes,) = figure.axes
     first_bars = {round(bucket - 0.21, 6): value for bucket, value in enumerate(BY_BUCKET) if value is not None}
     second_bars = {round(bucket + 0.21, 6): value for bucket, value in enumerate(second) if value is not None}
@@ -379,7 +382,7 @@ def test_ap_by_length_has_a_bar_for_each_defined_value_only() -> None:
 
 def test_unlike_lengths_shows_each_cell_and_hatches_the_undefined() -> None:
     ap, counts = length_figures()
-    figure = plots.unlike_lengths(ap, counts, NAMES, "rnn-cnn")
+    figure = unlike_lengths(ap, counts, NAMES, "rnn-cnn")
     axes = figure.axes[0]
     texts = {(int(text.get_position()[1]), int(text.get_position()[0])): text for text in axes.texts}
     assert {cell: text.get_text() for cell, text in texts.items()} == {
@@ -403,7 +406,7 @@ def test_unlike_lengths_shows_each_cell_and_hatches_the_undefined() -> None:
 
 
 def test_unlike_lengths_of_nothing_are_hatched() -> None:
-    axes = plots.unlike_lengths(np.full((3, 3), np.nan), np.zeros((3, 3), dtype=np.int64), NAMES, "a").axes[0]
+    axes = unlike_lengths(np.full((3, 3), np.nan), np.zeros((3, 3), dtype=np.int64), NAMES, "a").axes[0]
     assert not axes.texts and len(axes.patches) == 6
 
 
@@ -414,7 +417,7 @@ def test_calibration_draws_scikit_learns_bins() -> None:
     draw = np.random.default_rng(0)
     logits = draw.normal(0, 2, size=400)
     labels = draw.random(400) < 0.4
-    figure = plots.calibration({"a": plots.Scores(labels, logits, np.ones(400))}, PAIRS)
+    figure = calibration({"a": Scores(labels, logits, np.ones(400))}, PAIRS)
     probability = 1 / (1 + np.exp(-logits))
     observed, predicted = calibration_curve(labels, probability, n_bins=10, strategy="quantile")
     above, below = figure.axes
@@ -453,8 +456,8 @@ def test_the_veil_lifts_where_the_layer_looks(regions: int, row: int, column: in
     lit = np.full((regions, regions), 0.1 / regions**2)
     lit[row, column] += 0.9
     even = np.full((regions, regions), 1 / regions**2)
-    ad = plots.AttendedPhoto("17", gradient(300, 300), np.stack([lit, even]), np.stack([lit == lit.max(), even > 1]))
-    figure = plots.attention(ad, ad, outlined="the brightest", is_duplicate=False, score=0.25)
+    ad = AttendedPhoto("17", gradient(300, 300), np.stack([lit, even]), np.stack([lit == lit.max(), even > 1]))
+    figure = attention(ad, ad, outlined="the brightest", is_duplicate=False, score=0.25)
     assert figure.get_suptitle() == "Not duplicates, score 0.250\n17 and 17"
     assert len(figure.axes) == 2 * (1 + 2)
     _, looking, indifferent = figure.axes[:3]
@@ -477,7 +480,7 @@ def test_the_veil_lifts_where_the_layer_looks(regions: int, row: int, column: in
 def test_the_outline_runs_between_top_regions_and_others() -> None:
     draw = np.random.default_rng(0)
     top = draw.random((1, 5, 5)) < 0.5
-    ad = plots.AttendedPhoto("17", gradient(300, 300), np.full((1, 5, 5), 1 / 25), top)
+    ad = AttendedPhoto("17", gradient(300, 300), np.full((1, 5, 5), 1 / 25), top)
     _, overlaid = drawn_pair(ad, ad).axes[:2]
     inside = {(row, column) for row in range(5) for column in range(5) if top[0, row, column]}
     expected = set()

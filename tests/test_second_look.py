@@ -11,20 +11,14 @@ from sklearn.metrics import average_precision_score
 from nrl_dedup.blocked import block
 from nrl_dedup.bundle import load_bundle
 from nrl_dedup.catalogue import read_catalogue
-from nrl_dedup.evidence import (
-    AdEvidence,
-    Evidence,
-    PairModel,
-    Rivals,
-    Searched,
-    TrainingPairs,
-    fit_pair_model,
-    fit_second_look,
-    score_evidence,
-)
-from nrl_dedup.evidence.fitting import Fitted
-from nrl_dedup.evidence.pairs import pair_evidence
-from nrl_dedup.evidence.rivals import LEAST
+from nrl_dedup.evidence.ads import AdEvidence
+from nrl_dedup.evidence.fitting import Fitted, fit_pair_model
+from nrl_dedup.evidence.model import PairModel
+from nrl_dedup.evidence.pairs import Evidence, pair_evidence
+from nrl_dedup.evidence.rivals import LEAST, Rivals
+from nrl_dedup.evidence.scoring import score_evidence
+from nrl_dedup.evidence.second_look import Searched, fit_second_look
+from nrl_dedup.evidence.training import TrainingPairs
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error
 from nrl_dedup.prepared import prepare
 from nrl_dedup.scorers import EvidenceScorer, make_scorer

@@ -13,29 +13,20 @@ from scipy import sparse
 from scipy.linalg import eigh
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from nrl_dedup.blocking import (
-    NONE,
-    Neighbours,
-    Space,
-    both_space,
-    joint_space,
-    photo_space,
-    read_texts,
-    search_spaces,
-    text_space,
-    unite,
-)
 from nrl_dedup.blocking import both as both_module
 from nrl_dedup.blocking import candidates as candidates_module
 from nrl_dedup.blocking import photos as photos_module
 from nrl_dedup.blocking import sparse_search as sparse_module
-from nrl_dedup.blocking.both import correlated
-from nrl_dedup.blocking.candidates import proposed, surroundings
+from nrl_dedup.blocking.both import both_space, correlated
+from nrl_dedup.blocking.candidates import joint_space, proposed, surroundings, unite
 from nrl_dedup.blocking.collapse import first_of_equal_rows
 from nrl_dedup.blocking.nearest import Held, nearest_ads
+from nrl_dedup.blocking.neighbours import NONE, Neighbours, Space
+from nrl_dedup.blocking.photos import photo_space
 from nrl_dedup.blocking.scenes import scenes
+from nrl_dedup.blocking.spaces import search_spaces
 from nrl_dedup.blocking.sparse_search import SparseSearch
-from nrl_dedup.blocking.text import Weigher, grams, stems
+from nrl_dedup.blocking.text import Weigher, grams, read_texts, stems, text_space
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.features.sketch_store import PhotoSketches

@@ -92,7 +92,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     check_threshold_and_candidates(options)
     _check_outputs(options, [items, pairs], [])
     if options["plots"]:
-        from nrl_dedup.plots import make_folder
+        from nrl_dedup.plots.saving import make_folder
 
         make_folder(options["plots"])
     device, progress = pick_device(options["device"]), ConsoleProgress()

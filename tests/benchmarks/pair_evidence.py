@@ -27,19 +27,14 @@ from nrl_dedup.baseline import fit_baseline
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
 from nrl_dedup.catalogue import Catalogue, read_catalogue, read_compared_columns
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.evidence import (
-    Evidence,
-    PairModel,
-    Views,
-    co_train,
-    describe_ads,
-    fit_pair_model,
-    pair_evidence,
-    unlabelled_model,
-)
+from nrl_dedup.evidence.ads import describe_ads
+from nrl_dedup.evidence.fitting import fit_pair_model
+from nrl_dedup.evidence.model import PairModel, unlabelled_model
+from nrl_dedup.evidence.pairs import Evidence, pair_evidence
 from nrl_dedup.evidence.surroundings import known_neighbours
 from nrl_dedup.evidence.texts import word_counts
 from nrl_dedup.evidence.tokens import tf_idf
+from nrl_dedup.evidence.views import Views, co_train
 from nrl_dedup.features.ads import AdPhotos, readable_photos
 from nrl_dedup.features.backbones import load_backbone
 from nrl_dedup.features.photos import PhotoFolder, find_photo_folder

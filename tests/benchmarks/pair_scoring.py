@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from scale import write_ads
 
-from nrl_dedup.blocking import read_texts, text_space
+from nrl_dedup.blocking.text import read_texts, text_space
 from nrl_dedup.bundle import load_bundle
 from nrl_dedup.catalogue import read_catalogue
-from nrl_dedup.evidence import describe_ads, score_evidence
+from nrl_dedup.evidence.ads import describe_ads
+from nrl_dedup.evidence.scoring import score_evidence
 from nrl_dedup.features.text import read_words
 
 MOST_GROWTH = 1.5
