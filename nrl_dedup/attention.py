@@ -15,7 +15,7 @@ from nrl_dedup.embed import batches_by_length
 from nrl_dedup.evaluate import Contender, Evaluation
 from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.fusion.san import StackedAttention
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 BATCH = 256
 TOP_PART = 5  # the top regions are one in five

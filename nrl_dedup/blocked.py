@@ -20,7 +20,7 @@ from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.features.text import has_text
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.prepared import Prepared
-from nrl_dedup.progress import SILENT, Progress, StageClock
+from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
 
 CANDIDATES = 100
 

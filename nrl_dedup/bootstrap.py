@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.duplicate_groups import duplicate_groups
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 REPLICATES = 1000
 LEVEL = 0.95

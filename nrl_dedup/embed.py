@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from nrl_dedup.ahead import ahead
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures, Batch
 from nrl_dedup.model import SiameseModel
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.prefetch import ahead
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 SHARD = 4096
 LARGEST = 1e12  # of a vector's numbers, which any weights then bring to a finite score

@@ -19,7 +19,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import weights_fingerprint
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.prepared import Prepared, prepare
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scorers import EVIDENCE, make_scorer, scorer_name
 from nrl_dedup.scoring import pair_logits
 

@@ -26,7 +26,7 @@ from nrl_dedup.evidence.views import MOST_PAIRS, Views, co_train, pairs_to_learn
 from nrl_dedup.held_out import held_out_pairs, lost_pairs
 from nrl_dedup.labelled_ads import LabelledAds
 from nrl_dedup.prepared import prepare
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scorers import EVIDENCE, SIAMESE, describe, siamese_scorer
 
 MOST_WEIGHT = 10.0

@@ -29,8 +29,8 @@ from nrl_dedup.plots.lengths import ap_by_length, class_shares, unlike_lengths
 from nrl_dedup.plots.precision_recall import precision_recall
 from nrl_dedup.plots.saving import save
 from nrl_dedup.plots.style import Scores
-from nrl_dedup.progress import SILENT, Progress
 from nrl_dedup.report import Report
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 MOST_CERTAIN = 3  # pairs of each kind whose attention is drawn
 NAME_LENGTH = 60  # characters of a model's name that stand in the name of a file

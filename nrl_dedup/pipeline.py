@@ -20,7 +20,7 @@ from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
 from nrl_dedup.clustering.chains import chaining
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.prepared import Prepared, prepare
-from nrl_dedup.progress import SILENT, Progress, StageClock, StageCost
+from nrl_dedup.runtime.progress import SILENT, Progress, StageClock, StageCost
 from nrl_dedup.scorers import Scorer, make_scorer, scorer_name
 
 

@@ -16,7 +16,7 @@ from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.seen_photos import SeenPhotos, look_at_photos
 from nrl_dedup.features.text import FIRST_WORD, UNKNOWN, Words, encode, has_text, read_words
 from nrl_dedup.model import image_shape, photo_kind
-from nrl_dedup.progress import SILENT, Progress, StageClock
+from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from nrl_dedup.evidence.scoring import score_evidence
 from nrl_dedup.evidence.training import TrainingPairs
 from nrl_dedup.held_out import held_out_pairs
 from nrl_dedup.pair_fitting import FittedPairs, Part, searched_parts
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scorers import EVIDENCE
 
 

@@ -15,9 +15,9 @@ from nrl_dedup.bundle import EVIDENCE, HELD_OUT, PAIR_MODEL, SPLIT, VERSION, Bun
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.model import PairModel, save_pair_model
 from nrl_dedup.features.backbones import Backbone
-from nrl_dedup.outputs import check_folder_writable
+from nrl_dedup.runtime.atomic_files import folder_written_beside, give_usual_mode, written_beside
+from nrl_dedup.runtime.output_checks import check_folder_writable
 from nrl_dedup.tables import check
-from nrl_dedup.writing import folder_written_beside, give_usual_mode, written_beside
 
 NOT_YET = "its training has not come to it"
 

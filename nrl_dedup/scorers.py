@@ -24,7 +24,7 @@ from nrl_dedup.evidence.rivals import Rivals
 from nrl_dedup.evidence.scoring import score_evidence
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.prepared import Prepared
-from nrl_dedup.progress import SILENT, Progress, StageClock
+from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
 from nrl_dedup.scoring import logits_of
 
 EVIDENCE, SIAMESE = "evidence", "siamese"

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64, Int64
 from nrl_dedup.embed import embed_ads
 from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.model import SiameseModel
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 CHUNK = 1 << 16
 

@@ -21,7 +21,7 @@ from nrl_dedup.features.seen_photos import look_at_photos, no_photo
 from nrl_dedup.features.text import Words, read_words
 from nrl_dedup.fusion import fusion_module
 from nrl_dedup.model import photo_kind
-from nrl_dedup.progress import Progress, StageClock
+from nrl_dedup.runtime.progress import Progress, StageClock
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from nrl_dedup.ahead import ahead
 from nrl_dedup.best_epoch import BestEpoch, Fitted, OnEpoch
 from nrl_dedup.bundle import Bundle, Epoch
 from nrl_dedup.config import Settings, TrainSettings
-from nrl_dedup.device import multiplies_in_bfloat16
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.embed import embed_ads
 from nrl_dedup.errors import NrlDedupError
@@ -27,7 +25,9 @@ from nrl_dedup.losses import in_batch_contrast
 from nrl_dedup.metrics import average_precision, log_loss
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.pretrain import pretrain, start_fusion
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.device import multiplies_in_bfloat16
+from nrl_dedup.runtime.prefetch import ahead
+from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring import pair_logits
 from nrl_dedup.training_data import TrainingData
 

@@ -22,7 +22,7 @@ from nrl_dedup.features.text import Vocabulary, encode
 from nrl_dedup.features.vectors import learn_vectors, read_fasttext
 from nrl_dedup.fusion import fusion_module
 from nrl_dedup.model import image_shape, photo_kind
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.seen_ads import Resources, SeenAds, check_before_the_work, look_at_ads
 from nrl_dedup.splits import SPLIT, Split, published_split, split_pairs
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nrl_dedup.ahead import ahead
+from nrl_dedup.runtime.prefetch import ahead
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7])

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.outputs import check_outputs
+from nrl_dedup.runtime.output_checks import check_outputs
 from tests.conftest import Run, Shop, train_arguments
 
 

@@ -17,7 +17,7 @@ from nrl_dedup.blocking.candidates import find_candidates, joint_space
 from nrl_dedup.blocking.collapse import collapse
 from nrl_dedup.blocking.search import L2, InvertedSearch, faiss_device, without_self
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.progress import Silent
+from nrl_dedup.runtime.progress import Silent
 
 CPU = torch.device("cpu")
 

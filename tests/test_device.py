@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nrl_dedup.device import multiplies_in_bfloat16
+from nrl_dedup.runtime.device import multiplies_in_bfloat16
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from nrl_dedup.catalogue import Catalogue, read_catalogue, with_compared_columns
 from nrl_dedup.evidence.training import training_pairs
 from nrl_dedup.pair_fitting import fit_pairs
 from nrl_dedup.pipeline import Linked, link
-from nrl_dedup.progress import Silent
+from nrl_dedup.runtime.progress import Silent
 from tests.conftest import Shop, write
 
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.outputs import check_outputs, check_photos_stay
+from nrl_dedup.runtime.output_checks import check_outputs, check_photos_stay
 from tests.conftest import Run, Shop
 
 

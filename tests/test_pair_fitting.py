@@ -13,8 +13,8 @@ from nrl_dedup.catalogue import read_catalogue
 from nrl_dedup.evidence.calibration import Calibration
 from nrl_dedup.evidence.model import PairModel
 from nrl_dedup.pair_fitting import FittedPairs, fit_pairs
-from nrl_dedup.progress import Silent
 from nrl_dedup.recalibration import recalibrate
+from nrl_dedup.runtime.progress import Silent
 from tests.conftest import Shop
 
 CPU = torch.device("cpu")

@@ -19,8 +19,8 @@ from nrl_dedup.catalogue import read_catalogue
 from nrl_dedup.evaluate import Contender, evaluate
 from nrl_dedup.pairs import read_pairs
 from nrl_dedup.pictures import Picture, draw_pictures, file_names, most_certain, pictures
-from nrl_dedup.progress import Silent
 from nrl_dedup.report import Report, report
+from nrl_dedup.runtime.progress import Silent
 from tests.conftest import Run, Shop
 
 CPU = torch.device("cpu")

@@ -32,7 +32,7 @@ from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.features.sketch_store import PhotoSketches
 from nrl_dedup.features.sketches import SKETCH
 from nrl_dedup.features.store import PhotoFeatures
-from nrl_dedup.progress import Silent
+from nrl_dedup.runtime.progress import Silent
 
 CPU = torch.device("cpu")
 

@@ -29,7 +29,7 @@ from nrl_dedup.features.backbones import Backbone, BackboneRow, centre_view, poo
 from nrl_dedup.features.decoding import decode
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.store import VERSION, PhotoFeatures, compute_features
-from nrl_dedup.progress import Silent
+from nrl_dedup.runtime.progress import Silent
 
 CPU = torch.device("cpu")
 
@@ -273,7 +273,7 @@ KILLED_RUN = """
     import test_store
     from contextlib import contextmanager
     from nrl_dedup.features import extraction
-    from nrl_dedup.progress import Silent
+    from nrl_dedup.runtime.progress import Silent
 
     class Killer(Silent):
         @contextmanager

@@ -10,10 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from nrl_dedup import writing
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.hidden_parts import new_part
-from nrl_dedup.writing import (
+from nrl_dedup.runtime import atomic_files as writing
+from nrl_dedup.runtime.atomic_files import (
     folder_written_beside,
     put_back,
     put_in_place,
@@ -21,6 +20,7 @@ from nrl_dedup.writing import (
     write_together,
     written_beside,
 )
+from nrl_dedup.runtime.hidden_parts import new_part
 
 
 def test_a_full_disk_is_told_and_no_csv_is_half_written(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
 HOLDS_A_PART = """
 import sys
 from pathlib import Path
-from nrl_dedup.hidden_parts import new_part
+from nrl_dedup.runtime.hidden_parts import new_part
 
 print(new_part(Path(sys.argv[1]), folder=sys.argv[2] == "folder")[0], flush=True)
 sys.stdin.read()

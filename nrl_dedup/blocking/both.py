@@ -24,7 +24,7 @@ from nrl_dedup.blocking.vectors import nearest_by_vectors
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.sketch_store import PhotoSketches
 from nrl_dedup.features.whitening import unit
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 SIZE = 256
 TEXT_SIZE = 1_024

@@ -14,7 +14,7 @@ from nrl_dedup.blocking.neighbours import NONE, Space
 from nrl_dedup.blocking.search import L1
 from nrl_dedup.blocking.vectors import nearest_by_vectors
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.tables import CANDIDATE_PAIRS
 
 SURROUNDINGS = 10

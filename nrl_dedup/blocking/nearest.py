@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
 from nrl_dedup.features.words import ragged
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 ADS_AT_ONCE = 4_096
 

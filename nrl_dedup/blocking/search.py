@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.progress import Progress
+from nrl_dedup.runtime.progress import Progress
 
 GPU_MOST = 2_048  # FAISS on a GPU keeps, and probes, no more
 GATHERED = 2**24  # coordinates that re-ranking holds at a time: 64 MiB

@@ -14,7 +14,7 @@ from nrl_dedup.blocking.photos import photo_space
 from nrl_dedup.blocking.text import Texts, read_texts, text_space
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.sketch_store import PhotoSketches
-from nrl_dedup.progress import SILENT, Progress, StageClock
+from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
 
 MAIN, JOINT, SIDE = 1, 3, 6
 # How many neighbours an ad has in the lists by which pairs are judged, whatever the number of candidates: those of 100

@@ -11,7 +11,7 @@ from nrl_dedup.blocking.nearest import Held, Similar, nearest_ads
 from nrl_dedup.blocking.neighbours import Space
 from nrl_dedup.blocking.search import L1, L2, ExactSearch, InvertedSearch, Search, faiss_device
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.progress import Progress
+from nrl_dedup.runtime.progress import Progress
 
 INDEXES = ("auto", "exact", "ivf")
 # Most coordinate differences (n * n * size) of an exact search in L1 before `auto` takes the inverted lists. Two CPU

@@ -19,7 +19,7 @@ from rich.table import Table
 from nrl_dedup.cli.failure import doing
 from nrl_dedup.cli.plain_console import messages, results
 from nrl_dedup.cli.visible import visible
-from nrl_dedup.progress import Task
+from nrl_dedup.runtime.progress import Task
 
 if TYPE_CHECKING:
     import polars as pl

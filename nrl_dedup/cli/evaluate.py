@@ -82,10 +82,10 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     from nrl_dedup.attention import attention_overlaps
     from nrl_dedup.cli.console import ConsoleProgress, show_missing_pair_model, show_photo_use, show_unreadable
     from nrl_dedup.cli.show_evaluation import show_evaluation
-    from nrl_dedup.device import pick_device
     from nrl_dedup.evaluate import evaluate as evaluate_models
     from nrl_dedup.report import report
-    from nrl_dedup.writing import write_csv, write_together
+    from nrl_dedup.runtime.atomic_files import write_csv, write_together
+    from nrl_dedup.runtime.device import pick_device
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
@@ -138,7 +138,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
 def _check_outputs(options: dict[str, Any], read: list[Path | None], photos: list[Path | None]) -> None:
     """:raises NrlDedupError: an output cannot be written, or would take the place of what is read."""
     from nrl_dedup.bundle import model_folder
-    from nrl_dedup.outputs import check_outputs, check_pictures_stay_apart
+    from nrl_dedup.runtime.output_checks import check_outputs, check_pictures_stay_apart
 
     files = {"--json": options["json_path"], "--scores": options["scores"]}
     bundles = [model_folder(folder) for folder in options["models"] or (None,)]

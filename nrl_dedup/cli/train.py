@@ -104,9 +104,9 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     from nrl_dedup.cli.console import ConsoleProgress, show_photos_not_seen, show_split, show_trained, show_unreadable
     from nrl_dedup.cli.show_trials import show_search
     from nrl_dedup.cli.training_stages import fit_pairs_of, train_many, train_one
-    from nrl_dedup.device import pick_device
     from nrl_dedup.fusion import fusion_module
     from nrl_dedup.grid import plan_trials, read_grid
+    from nrl_dedup.runtime.device import pick_device
     from nrl_dedup.training_data import Resources, check_before_the_work, prepare_training, prepare_unlabelled
     from nrl_dedup.unfinished import unfinished
 
@@ -165,7 +165,7 @@ def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool
 
     :raises NrlDedupError: it holds something that must not be replaced, or cannot be written.
     """
-    from nrl_dedup.outputs import check_folder_writable, check_outside, check_photos_stay
+    from nrl_dedup.runtime.output_checks import check_folder_writable, check_outside, check_photos_stay
     from nrl_dedup.saved_bundle import check_bundle_target
     from nrl_dedup.trial_folder import check_search_target
     from nrl_dedup.unfinished import remove_rubbish

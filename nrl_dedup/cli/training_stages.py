@@ -32,7 +32,7 @@ def train_one(
     """The network that a run which was stopped has left in `work`, or else a new one."""
     from nrl_dedup.bundle import load_bundle
     from nrl_dedup.cli.console import show_epoch, warn
-    from nrl_dedup.hidden_parts import remove
+    from nrl_dedup.runtime.hidden_parts import remove
     from nrl_dedup.train import identity
     from nrl_dedup.train import train_one as train_network
 

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Shaped
 
 from nrl_dedup.evidence.ads import AdEvidence
 from nrl_dedup.evidence.spaces import Rows
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 PAIRS_AT_ONCE = 1 << 15
 

@@ -7,7 +7,7 @@ from nrl_dedup.evidence.ads import AdEvidence
 from nrl_dedup.evidence.model import PairModel
 from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, pair_evidence
 from nrl_dedup.evidence.spaces import Rows
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 
 def score_evidence(

@@ -18,7 +18,7 @@ from nrl_dedup.evidence.rivals import End, Rivals
 from nrl_dedup.evidence.spaces import Rows
 from nrl_dedup.evidence.training import TrainingPairs
 from nrl_dedup.evidence.trees import Size, Trees, grow
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 _ROUNDS, _SIZE = (0, 8, 15, 30, 60), Size(leaves=7, pairs_in_leaf=100)
 _NO_FOLD = -1

@@ -21,7 +21,7 @@ from nrl_dedup.features.kinds import Kind
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.shards import INDEX, ShardWriter
 from nrl_dedup.features.views import centre_view, training_view
-from nrl_dedup.progress import Progress, Task
+from nrl_dedup.runtime.progress import Progress, Task
 
 SHARD = 256
 READERS = min(16, (cpu_count() or 1) + 2)

@@ -7,7 +7,7 @@ import polars as pl
 
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.shards import ShardStore, ShardWriter
-from nrl_dedup.progress import Progress
+from nrl_dedup.runtime.progress import Progress
 
 Make = Callable[[pl.DataFrame, ShardWriter], None]
 

@@ -18,7 +18,7 @@ from nrl_dedup.features.placeholders import Placeholder, find_placeholders
 from nrl_dedup.features.sketch_store import PhotoSketches, compute_sketches
 from nrl_dedup.features.store import PhotoFeatures, compute_features
 from nrl_dedup.features.words import Words
-from nrl_dedup.progress import SILENT, Progress, StageClock
+from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
 
 
 def no_photo() -> pl.DataFrame:

@@ -17,7 +17,7 @@ from nrl_dedup.features.kept_photos import keep, stamped
 from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.shards import INDEX, PHOTO, ShardStore, ShardWriter
 from nrl_dedup.features.sketches import SKETCH, sketch
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 VERSION = 2  # of decoding, sketches and layout
 

@@ -19,7 +19,7 @@ from nrl_dedup.features.kept_photos import keep, stamped
 from nrl_dedup.features.kinds import KINDS, Kind
 from nrl_dedup.features.photos import ABSENCES, PhotoFolder
 from nrl_dedup.features.shards import ShardStore, ShardWriter
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 VERSION = 2  # of decoding, views and layout: features of another version are not taken for these
 BATCH = {"cpu": 32, "cuda": 128}

@@ -12,7 +12,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.fasttext_file import check_fasttext
 from nrl_dedup.features.text import FIRST_WORD, Vocabulary
 from nrl_dedup.features.words import ADS_AT_ONCE, Words, ragged
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 MOST_WORDS_READ = 10_000_000  # beyond this the wait grows; up to this all counts fit 32 bits
 LARGEST = 1e6  # of a vector's numbers, beyond which their squares leave 32 bits; fastText's are about 1

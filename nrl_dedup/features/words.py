@@ -10,7 +10,7 @@ from scipy import sparse
 
 from nrl_dedup.features.cleaning import spell, transliterate
 from nrl_dedup.features.languages import Language, language_row
-from nrl_dedup.progress import SILENT, Progress
+from nrl_dedup.runtime.progress import SILENT, Progress
 
 ADS_AT_ONCE = 50_000
 _PAIRS_AT_ONCE = 20_000

@@ -37,7 +37,7 @@ from nrl_dedup.catalogue import read_catalogue
 from nrl_dedup.clustering import DEFAULT, METHODS, find_clusters
 from nrl_dedup.clustering.chains import chaining
 from nrl_dedup.features.text import TokenIds, Vocabulary, encode, read_words
-from nrl_dedup.progress import Silent, StageClock, peak_memory
+from nrl_dedup.runtime.progress import Silent, StageClock, peak_memory
 
 WORDS = 1_000_000
 TOPICS = 400

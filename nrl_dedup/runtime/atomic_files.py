@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.hidden_parts import hidden_beside, new_part, remove
+from nrl_dedup.runtime.hidden_parts import hidden_beside, new_part, remove
 
 ROWS_AT_ONCE = 100_000  # of a CSV file, so that its text is not all in memory
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's <fcntl.h> and <linux/fs.h>

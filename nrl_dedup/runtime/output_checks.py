@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.hidden_parts import new_part, remove
-from nrl_dedup.writing import reason
+from nrl_dedup.runtime.atomic_files import reason
+from nrl_dedup.runtime.hidden_parts import new_part, remove
 
 # Of a bundle, whether they are there or not: a file put at one of these names would be taken for a part of it.
 BUNDLE_FILES = (
