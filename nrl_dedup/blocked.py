@@ -13,7 +13,7 @@ from nrl_dedup.blocking.collapse import collapse
 from nrl_dedup.blocking.members import Members
 from nrl_dedup.blocking.spaces import search_spaces
 from nrl_dedup.bundle import Bundle
-from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.embed import check_embeddings, embed_ads
 from nrl_dedup.evidence.columns import comparable_columns
 from nrl_dedup.features.ads import AdFeatures

@@ -14,7 +14,7 @@ from nrl_dedup.baseline import evidence
 from nrl_dedup.blocked import CANDIDATES, block
 from nrl_dedup.blocking_quality import BlockingQuality, blocking_quality
 from nrl_dedup.bundle import Bundle
-from nrl_dedup.catalogue import Catalogue, fingerprint
+from nrl_dedup.catalogue.read import Catalogue, fingerprint
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.backbones import weights_fingerprint
 from nrl_dedup.metrics import sigmoid

@@ -11,7 +11,7 @@ from jaxtyping import Int64
 
 from nrl_dedup.blocking.candidates import proposed, surroundings
 from nrl_dedup.blocking.neighbours import NONE
-from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.pipeline import Linked

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int64
 
 from nrl_dedup.blocked import CANDIDATES, Blocked, block
 from nrl_dedup.bundle import HELD_OUT, Bundle
-from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.ads import AdEvidence
 from nrl_dedup.evidence.fitting import fit_pair_model

@@ -8,7 +8,7 @@ import polars as pl
 import torch
 
 from nrl_dedup.bundle import Bundle
-from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS
 from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.features.foreign_words import with_foreign_words

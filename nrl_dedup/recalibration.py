@@ -10,7 +10,7 @@ import torch
 
 from nrl_dedup.blocked import CANDIDATES
 from nrl_dedup.bundle import Bundle
-from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.evidence.calibration import platt
 from nrl_dedup.evidence.model import PairModel
 from nrl_dedup.evidence.pairs import Evidence

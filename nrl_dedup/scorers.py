@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from nrl_dedup.blocked import Blocked, PairIndex
 from nrl_dedup.bundle import Bundle
-from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.ads import AdEvidence, describe_ads
 from nrl_dedup.evidence.model import PairModel

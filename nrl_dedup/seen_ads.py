@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Int64
 
-from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS, Settings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdPhotos

@@ -8,7 +8,7 @@ from jaxtyping import Int64
 from scipy import sparse
 
 from nrl_dedup.blocked import Blocked
-from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.evidence.columns import read_values
 from nrl_dedup.evidence.parts import Part, RelativeSimilarity
 from nrl_dedup.evidence.photos import PhotoColumn

@@ -13,7 +13,8 @@ from jaxtyping import Float32, Int64
 
 from nrl_dedup.baseline import Baseline, evidence, fit_baseline, unfitted_baseline
 from nrl_dedup.bundle import DataSource
-from nrl_dedup.catalogue import Catalogue, fingerprint
+from nrl_dedup.catalogue.read import Catalogue, fingerprint
+from nrl_dedup.catalogue.splits import SPLIT, Split, published_split, split_pairs
 from nrl_dedup.config import Settings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures
@@ -24,7 +25,6 @@ from nrl_dedup.fusion import fusion_module
 from nrl_dedup.model import image_shape, photo_kind
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.seen_ads import Resources, SeenAds, check_before_the_work, look_at_ads
-from nrl_dedup.splits import SPLIT, Split, published_split, split_pairs
 
 __all__ = ["Resources", "TrainingData", "check_before_the_work", "prepare_training", "prepare_unlabelled"]
 

@@ -20,11 +20,11 @@ from nrl_dedup.attention import (
     untrained_network,
 )
 from nrl_dedup.bundle import load_bundle
-from nrl_dedup.catalogue import read_catalogue
+from nrl_dedup.catalogue.labelled_pairs import read_pairs
+from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.evaluate import Contender, evaluate
 from nrl_dedup.fusion.san import StackedAttention
 from nrl_dedup.model import SiameseModel
-from nrl_dedup.pairs import read_pairs
 from tests.conftest import Run, Shop
 
 CPU = torch.device("cpu")

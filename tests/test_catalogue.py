@@ -11,9 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nrl_dedup import catalogue as catalogue_module
-from nrl_dedup import records as records_module
-from nrl_dedup.catalogue import (
+from nrl_dedup.catalogue import read as catalogue_module
+from nrl_dedup.catalogue.files import csv_records as records_module
+from nrl_dedup.catalogue.files.csv_records import Dialect, Records, survey
+from nrl_dedup.catalogue.files.table_reader import read_table
+from nrl_dedup.catalogue.files.table_rows import BadRow, Table
+from nrl_dedup.catalogue.files.wanted_columns import Column
+from nrl_dedup.catalogue.read import (
     fingerprint,
     read_catalogue,
     read_compared_columns,
@@ -21,10 +25,6 @@ from nrl_dedup.catalogue import (
     with_compared_columns,
 )
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.reading import read_table
-from nrl_dedup.records import Dialect, Records, survey
-from nrl_dedup.table_rows import BadRow, Table
-from nrl_dedup.wanted_columns import Column
 
 AVITO_HEADER = "itemID,categoryID,title,description,images_array,attrsJSON,price,locationID,metroID,lat,lon"
 in_one_folder = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -12,7 +12,7 @@ from nrl_dedup.blocking import members as members_module
 from nrl_dedup.blocking.collapse import collapse
 from nrl_dedup.blocking.members import Members
 from nrl_dedup.bundle import Bundle, load_bundle
-from nrl_dedup.catalogue import Catalogue, read_catalogue, with_compared_columns
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
 from nrl_dedup.evidence.training import training_pairs
 from nrl_dedup.pair_fitting import fit_pairs
 from nrl_dedup.pipeline import Linked, link

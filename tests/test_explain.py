@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from nrl_dedup.bundle import Bundle, load_bundle
-from nrl_dedup.catalogue import Catalogue, read_catalogue
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.explain import Explanation, explain, find_pair
 from nrl_dedup.features.words import read_words

@@ -58,7 +58,7 @@ def test_held_out_candidates_are_the_scored_pairs_of_held_out_ads(
 def test_duplicates_that_blocking_loses_are_kept_with_the_lowest_logit(
     shop: Shop, trained: Path, tmp_path: Path, scorer: str
 ) -> None:
-    from nrl_dedup.catalogue import read_catalogue
+    from nrl_dedup.catalogue.read import read_catalogue
     from nrl_dedup.pair_fitting import fit_pairs
 
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from nrl_dedup import plain_text
-from nrl_dedup import records as records_module
-from nrl_dedup.catalogue import Catalogue, read_catalogue, with_compared_columns
-from nrl_dedup.encodings import likely_encoding
+from nrl_dedup.catalogue.files import csv_records as records_module
+from nrl_dedup.catalogue.files import plain_text
+from nrl_dedup.catalogue.files.table_rows import BadRow
+from nrl_dedup.catalogue.files.text_encodings import likely_encoding
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.table_rows import BadRow
 
 TEXT = "id,title\n1,Диван серый\n2,Стол\n"
 ROWS = {"1": "Диван серый", "2": "Стол"}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nrl_dedup.bundle import Bundle, load_bundle
-from nrl_dedup.catalogue import read_catalogue
+from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.evidence.calibration import Calibration
 from nrl_dedup.evidence.model import PairModel
 from nrl_dedup.pair_fitting import FittedPairs, fit_pairs

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nrl_dedup.catalogue import Catalogue, read_catalogue
+from nrl_dedup.catalogue.files.table_rows import BadRow
+from nrl_dedup.catalogue.labelled_pairs import read_pairs, require_both_classes
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.pairs import read_pairs, require_both_classes
-from nrl_dedup.table_rows import BadRow
 
 
 @pytest.fixture(scope="module")

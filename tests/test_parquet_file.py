@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from nrl_dedup.catalogue import read_catalogue, read_further_columns, with_compared_columns
+from nrl_dedup.catalogue.files.parquet_footer import check_parquet
+from nrl_dedup.catalogue.files.table_rows import BadRow
+from nrl_dedup.catalogue.read import read_catalogue, read_further_columns, with_compared_columns
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.parquet_footer import check_parquet
-from nrl_dedup.table_rows import BadRow
 
 
 def write(folder: Path, **columns: pl.Series | list) -> Path:

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from nrl_dedup.bundle import load_bundle
-from nrl_dedup.catalogue import read_catalogue
+from nrl_dedup.catalogue.labelled_pairs import read_pairs
+from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.evaluate import Contender, evaluate
-from nrl_dedup.pairs import read_pairs
 from nrl_dedup.pictures import Picture, draw_pictures, file_names, most_certain, pictures
 from nrl_dedup.report import Report, report
 from nrl_dedup.runtime.progress import Silent

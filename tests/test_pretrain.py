@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from nrl_dedup.catalogue import read_catalogue
+from nrl_dedup.catalogue.labelled_pairs import read_pairs
+from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings, TextSettings
 from nrl_dedup.embed import embed_ads
 from nrl_dedup.errors import NrlDedupError
@@ -18,7 +19,6 @@ from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.features.store import PhotoFeatures
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.model import SiameseModel
-from nrl_dedup.pairs import read_pairs
 from nrl_dedup.pretrain import BOTH, PHOTOS, SHOWN, WORDS, Plan, leaves, pretrain, settle
 from nrl_dedup.training_data import Resources, TrainingData, prepare_training, prepare_unlabelled
 from tests.conftest import Shop

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from nrl_dedup.blocked import block
 from nrl_dedup.bundle import load_bundle
-from nrl_dedup.catalogue import read_catalogue
+from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.evidence.ads import AdEvidence
 from nrl_dedup.evidence.fitting import Fitted, fit_pair_model
 from nrl_dedup.evidence.model import PairModel

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from nrl_dedup.catalogue.splits import SIDES, Split, published_split, split_pairs
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.splits import SIDES, Split, published_split, split_pairs
 from nrl_dedup.tables import LABELLED_PAIRS
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nrl_dedup.photo_cells import photo_lists
+from nrl_dedup.catalogue.cells.photo_cells import photo_lists
 from tests.conftest import Run, Shop
 
 

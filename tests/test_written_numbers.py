@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nrl_dedup.catalogue.cells.phone_numbers import phones
+from nrl_dedup.catalogue.cells.written_numbers import NoNumbers, WrittenNumbers, numbers_of, read_numbers
 from nrl_dedup.evidence.columns import NumberColumn, ValueColumn, column_parts
-from nrl_dedup.phone_numbers import phones
-from nrl_dedup.written_numbers import NoNumbers, WrittenNumbers, numbers_of, read_numbers
 
 NAN = float("nan")
 

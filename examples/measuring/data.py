@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from measuring.study import SETTINGS, WHOLE, Study, folds
+from nrl_dedup.catalogue.splits import split_pairs
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.splits import split_pairs
 
 HIDDEN = ("price", "categoryID")
 SEED = 0

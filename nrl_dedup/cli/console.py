@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     import polars as pl
 
     from nrl_dedup.bundle import Bundle, Epoch
-    from nrl_dedup.catalogue import Catalogue
-    from nrl_dedup.pairs import LabelledPairs
+    from nrl_dedup.catalogue.files.table_rows import BadRow
+    from nrl_dedup.catalogue.labelled_pairs import LabelledPairs
+    from nrl_dedup.catalogue.read import Catalogue
+    from nrl_dedup.catalogue.splits import Split
     from nrl_dedup.pipeline import Linked
-    from nrl_dedup.splits import Split
-    from nrl_dedup.table_rows import BadRow
     from nrl_dedup.thresholds import ChosenThreshold
 
 LISTED = 10

@@ -31,7 +31,7 @@ from nrl_dedup.cli.work_folder import work_dir
 if TYPE_CHECKING:
     import polars as pl
 
-    from nrl_dedup.catalogue import Catalogue
+    from nrl_dedup.catalogue.read import Catalogue
     from nrl_dedup.evaluate import Contender, Evaluation
     from nrl_dedup.slices import Slicing
 
@@ -185,7 +185,7 @@ def _columns_by_pair(
     ads: "Catalogue", labelled: "pl.DataFrame", by: tuple[str, ...], id_column: str | None
 ) -> dict[str, "Slicing"]:
     """The slices by columns of the items' file, before the work: a column may not be there."""
-    from nrl_dedup.catalogue import read_further_columns
+    from nrl_dedup.catalogue.read import read_further_columns
     from nrl_dedup.slices import by_values
 
     names = [name for name in dict.fromkeys(by) if name not in (PHOTOS, MISSING)]

@@ -26,7 +26,7 @@ from nrl_dedup.cli.work_folder import work_dir
 
 if TYPE_CHECKING:
     from nrl_dedup.bundle import Bundle
-    from nrl_dedup.catalogue import Catalogue
+    from nrl_dedup.catalogue.read import Catalogue
 
 
 HELP = """Say why the ads ID_A and ID_B are linked, or at which stage the pair was lost.

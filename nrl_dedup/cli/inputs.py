@@ -9,8 +9,8 @@ import click
 from nrl_dedup.features.links import LINKS_FOLLOWED
 
 if TYPE_CHECKING:
-    from nrl_dedup.catalogue import Catalogue
-    from nrl_dedup.pairs import LabelledPairs
+    from nrl_dedup.catalogue.labelled_pairs import LabelledPairs
+    from nrl_dedup.catalogue.read import Catalogue
 
 FILE = click.Path(path_type=Path)
 Command = Callable[..., bool]
@@ -107,10 +107,10 @@ def read_catalogue(
 
     :param compared: further columns that the user named. :param remembered: those that the bundle was trained with.
     """
-    from nrl_dedup.catalogue import read_catalogue as read
-    from nrl_dedup.catalogue import with_compared_columns
+    from nrl_dedup.catalogue.cells.empty_cells import NOTHING
+    from nrl_dedup.catalogue.read import read_catalogue as read
+    from nrl_dedup.catalogue.read import with_compared_columns
     from nrl_dedup.cli.console import show_bad_rows, warn
-    from nrl_dedup.empty_cells import NOTHING
 
     catalogue = read(path, **names)
     show_bad_rows(path, catalogue.bad_count, catalogue.bad_rows)
@@ -123,8 +123,8 @@ def read_catalogue(
 
 def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -> "LabelledPairs":
     """Labelled pairs, and a word about those that were left out."""
+    from nrl_dedup.catalogue.labelled_pairs import read_pairs
     from nrl_dedup.cli.console import show_bad_rows, show_dropped_pairs
-    from nrl_dedup.pairs import read_pairs
 
     pairs = read_pairs(path, catalogue, **_given(options, "left_column", "right_column", "label_column", "encoding"))
     show_bad_rows(path, pairs.bad_count, pairs.bad_rows)

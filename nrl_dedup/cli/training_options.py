@@ -10,7 +10,7 @@ from nrl_dedup.cli.inputs import read_labelled
 if TYPE_CHECKING:
     import polars as pl
 
-    from nrl_dedup.catalogue import Catalogue
+    from nrl_dedup.catalogue.read import Catalogue
     from nrl_dedup.config import Settings
 
 THESIS, UNLABELLED = "rnn-cnn", "towers"
@@ -39,7 +39,7 @@ def read_labels(
     pairs: Path | None, catalogue: "Catalogue", options: dict[str, Any]
 ) -> "tuple[pl.DataFrame | None, tuple[pl.DataFrame | None, pl.DataFrame | None] | None]":
     """The labelled pairs, and those of a published split, if there are any."""
-    from nrl_dedup.pairs import require_both_classes
+    from nrl_dedup.catalogue.labelled_pairs import require_both_classes
 
     if pairs is None:
         return None, None

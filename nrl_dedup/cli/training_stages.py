@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
 
     from nrl_dedup.bundle import Bundle
-    from nrl_dedup.catalogue import Catalogue
+    from nrl_dedup.catalogue.read import Catalogue
     from nrl_dedup.cli.console import ConsoleProgress
     from nrl_dedup.config import Settings
     from nrl_dedup.grid import Trial

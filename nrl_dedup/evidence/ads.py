@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from nrl_dedup.blocking.neighbours import Neighbours
-from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.evidence.columns import NumberColumn, ValueColumn, column_parts
 from nrl_dedup.evidence.crossing import crossing_parts
 from nrl_dedup.evidence.parts import Part

@@ -25,7 +25,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from nrl_dedup.baseline import evidence as baseline_evidence
 from nrl_dedup.baseline import fit_baseline
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
-from nrl_dedup.catalogue import Catalogue, read_catalogue, read_compared_columns
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue, read_compared_columns
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.evidence.ads import describe_ads
 from nrl_dedup.evidence.fitting import fit_pair_model

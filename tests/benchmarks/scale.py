@@ -33,7 +33,7 @@ from nrl_dedup.blocking.collapse import collapse
 from nrl_dedup.blocking.neighbours import Space
 from nrl_dedup.blocking.spaces import search_spaces
 from nrl_dedup.blocking.text import Weigher, read_texts, stems
-from nrl_dedup.catalogue import read_catalogue
+from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.clustering import DEFAULT, METHODS, find_clusters
 from nrl_dedup.clustering.chains import chaining
 from nrl_dedup.features.text import TokenIds, Vocabulary, encode, read_words

@@ -6,9 +6,9 @@ from pathlib import Path
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # before polars is imported; its threads begin in each child
 
-from nrl_dedup.catalogue import Catalogue, read_catalogue, with_compared_columns
+from nrl_dedup.catalogue.labelled_pairs import LabelledPairs, read_pairs
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.pairs import LabelledPairs, read_pairs
 from tests.fuzz.csv_oracle import compare_catalogue, compare_pairs, csv_rows
 from tests.fuzz.judging import Fuzzer, command_line
 from tests.fuzz.table_mutants import ADS, CATALOGUE, PAIRS, make_table

@@ -4,7 +4,7 @@ import re
 from io import BytesIO
 from itertools import islice
 
-from nrl_dedup.records import BOM, ByteFile, Dialect, Records
+from nrl_dedup.catalogue.files.csv_records import BOM, ByteFile, Dialect, Records
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _ROWS = 50  # that are looked at

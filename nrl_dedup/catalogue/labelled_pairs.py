@@ -6,12 +6,12 @@ from pathlib import Path
 
 import polars as pl
 
-from nrl_dedup.catalogue import Catalogue
+from nrl_dedup.catalogue.files.table_reader import read_table
+from nrl_dedup.catalogue.files.table_rows import LINE, LISTED, BadRow, Table, columns_taken
+from nrl_dedup.catalogue.files.wanted_columns import Column
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.reading import read_table
-from nrl_dedup.table_rows import LINE, LISTED, BadRow, Table, columns_taken
 from nrl_dedup.tables import LABELLED_PAIRS, check
-from nrl_dedup.wanted_columns import Column
 
 # The two columns of a pair stand at the same place in both lists.
 _LEFT_NAMES = (

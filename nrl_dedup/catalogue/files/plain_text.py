@@ -18,10 +18,10 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, cast
 
-from nrl_dedup.encodings import UTF8, check_encoding, is_wide, refuse_other_encodings
+from nrl_dedup.catalogue.files.csv_records import ByteFile
+from nrl_dedup.catalogue.files.file_kinds import HEAD, PARQUET, packing_of, refuse_foreign
+from nrl_dedup.catalogue.files.text_encodings import UTF8, check_encoding, is_wide, refuse_other_encodings
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.file_kinds import HEAD, PARQUET, packing_of, refuse_foreign
-from nrl_dedup.records import ByteFile
 
 _PIECE = 1 << 20
 _MOST_UNPACKED, _MOST_TIMES = 1 << 30, 200  # text of ads is packed to a third or a tenth, never to a hundredth

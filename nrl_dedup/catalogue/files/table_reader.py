@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from nrl_dedup.csv_file import read_csv
+from nrl_dedup.catalogue.files.csv_file import read_csv
+from nrl_dedup.catalogue.files.file_kinds import PARQUET, check_regular_file
+from nrl_dedup.catalogue.files.parquet_file import read_parquet
+from nrl_dedup.catalogue.files.table_rows import Table
+from nrl_dedup.catalogue.files.wanted_columns import Column
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.file_kinds import PARQUET, check_regular_file
-from nrl_dedup.parquet_file import read_parquet
-from nrl_dedup.table_rows import Table
-from nrl_dedup.wanted_columns import Column
 
 _WANTED = "a CSV or Parquet file"
 

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from nrl_dedup.catalogue.files.parquet_footer import check_parquet
+from nrl_dedup.catalogue.files.table_rows import LINE, Table
+from nrl_dedup.catalogue.files.wanted_columns import Column, find_columns
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.parquet_footer import check_parquet
-from nrl_dedup.table_rows import LINE, Table
-from nrl_dedup.wanted_columns import Column, find_columns
 
 _STDERR = 2
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import polars as pl
 
-from nrl_dedup.encodings import UTF8, likely_encoding
+from nrl_dedup.catalogue.files.csv_records import Dialect, Records, Survey, survey
+from nrl_dedup.catalogue.files.plain_text import PlainText, open_text
+from nrl_dedup.catalogue.files.separators import SEPARATORS, dialect_of
+from nrl_dedup.catalogue.files.table_rows import LINE, LISTED, BadRow, Table
+from nrl_dedup.catalogue.files.text_encodings import UTF8, likely_encoding
+from nrl_dedup.catalogue.files.wanted_columns import Column, find_columns, plain_name
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.plain_text import PlainText, open_text
-from nrl_dedup.records import Dialect, Records, Survey, survey
-from nrl_dedup.separators import SEPARATORS, dialect_of
-from nrl_dedup.table_rows import LINE, LISTED, BadRow, Table
-from nrl_dedup.wanted_columns import Column, find_columns, plain_name
 
 _BATCH = 50_000
 _BATCH_SIZE = 1 << 24  # characters, whichever comes first

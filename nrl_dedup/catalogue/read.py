@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
-from nrl_dedup.empty_cells import emptied, emptied_lists
+from nrl_dedup.catalogue.cells.empty_cells import emptied, emptied_lists
+from nrl_dedup.catalogue.cells.photo_cells import photo_lists
+from nrl_dedup.catalogue.cells.written_numbers import NoNumbers, read_numbers
+from nrl_dedup.catalogue.files.table_reader import read_table
+from nrl_dedup.catalogue.files.table_rows import LINE, BadRow, Table, columns_taken
+from nrl_dedup.catalogue.files.wanted_columns import Column
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.photo_cells import photo_lists
-from nrl_dedup.reading import read_table
-from nrl_dedup.table_rows import LINE, BadRow, Table, columns_taken
 from nrl_dedup.tables import CATALOGUE
-from nrl_dedup.wanted_columns import Column
-from nrl_dedup.written_numbers import NoNumbers, read_numbers
 
 _ID_NAMES = ("item_id", "id", "sku", "ad_id", "listing_id", "product_id", "offer_id", "posting_id", "uid", "uuid")
 _TITLE_NAMES = ("title", "name", "heading", "headline", "subject", "product_name", "product_title", "item_name")

@@ -26,7 +26,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from nrl_dedup.price_words import BESIDE_NUMBERS, BETWEEN_NUMBERS, CURRENCIES, NO_PRICE, SCALES
+from nrl_dedup.catalogue.cells.price_words import BESIDE_NUMBERS, BETWEEN_NUMBERS, CURRENCIES, NO_PRICE, SCALES
 
 _NUMERIC_SHARE = 0.9  # of the values with a digit in them, that are to be numbers
 _ENOUGH = 0.7  # of all values but the words for no price: the rest may be other words
