@@ -19,8 +19,8 @@ from nrl_dedup.config import Settings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures
 from nrl_dedup.features.backbones import Backbone
-from nrl_dedup.features.text import Vocabulary, encode
-from nrl_dedup.features.vectors import learn_vectors, read_fasttext
+from nrl_dedup.features.text.vocabulary import Vocabulary, encode
+from nrl_dedup.features.text.word_vectors import learn_vectors, read_fasttext
 from nrl_dedup.fusion import fusion_module
 from nrl_dedup.model import image_shape, photo_kind
 from nrl_dedup.runtime.progress import SILENT, Progress

@@ -10,7 +10,7 @@ from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.ads import AdFeatures, AdPhotos, readable_photos
 from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.features.store import PhotoFeatures
-from nrl_dedup.features.text import TokenIds
+from nrl_dedup.features.text.vocabulary import TokenIds
 
 UNREADABLE = "6"
 PHOTOS = [["0"], [], ["1", "2", "3"], ["4", "5", UNREADABLE, "7", "8"], [UNREADABLE]]

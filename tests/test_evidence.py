@@ -40,8 +40,8 @@ from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.features.sketch_store import PhotoSketches
 from nrl_dedup.features.sketches import SKETCH
 from nrl_dedup.features.store import PhotoFeatures
+from nrl_dedup.features.text.words import read_words
 from nrl_dedup.features.whitening import whitened
-from nrl_dedup.features.words import read_words
 
 TEXTS = pl.Series(
     [

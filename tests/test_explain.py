@@ -15,7 +15,7 @@ from nrl_dedup.bundle import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.explain import Explanation, explain, find_pair
-from nrl_dedup.features.words import read_words
+from nrl_dedup.features.text.words import read_words
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.pipeline import Linked, link
 from nrl_dedup.reasons import find_reasons

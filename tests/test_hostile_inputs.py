@@ -20,8 +20,8 @@ from nrl_dedup.config import Settings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.calibration import Calibration, isotonic
 from nrl_dedup.features.backbones import Backbone, load_backbone
-from nrl_dedup.features.fasttext_file import check_fasttext
-from nrl_dedup.features.vectors import read_fasttext
+from nrl_dedup.features.text.fasttext_file import check_fasttext
+from nrl_dedup.features.text.word_vectors import read_fasttext
 from nrl_dedup.grid import MOST_SETTINGS, read_grid
 from nrl_dedup.untrusted.saved_table import read_table
 from nrl_dedup.untrusted.thrift_compact import Reader

@@ -10,13 +10,13 @@ import pytest
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.bits import count_bits
-from nrl_dedup.features.digests import text_digests
 from nrl_dedup.features.kinds import KINDS
 from nrl_dedup.features.placeholders import find_placeholders
 from nrl_dedup.features.sketch_store import PhotoSketches
 from nrl_dedup.features.sketches import SKETCH
 from nrl_dedup.features.store import PhotoFeatures
-from nrl_dedup.features.words import Words, read_words
+from nrl_dedup.features.text.text_digests import text_digests
+from nrl_dedup.features.text.words import Words, read_words
 from tests.test_ads import PHOTOS, network_photos
 
 WORDS = [f"{first}{second}" for first in ("лам", "сто", "ков", "вел", "шка") for second in ("па", "л", "ёр", "осипед")]

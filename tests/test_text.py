@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features import languages, words
-from nrl_dedup.features.cleaning import CYRILLIC_TWINS, LATIN_TWINS
-from nrl_dedup.features.languages import LANGUAGES, TRANSLITERATIONS
-from nrl_dedup.features.text import END, START, UNKNOWN, Vocabulary, clean, encode, jaccard, read_words
+from nrl_dedup.features.text import languages, words
+from nrl_dedup.features.text.cleaning import CYRILLIC_TWINS, LATIN_TWINS
+from nrl_dedup.features.text.languages import LANGUAGES, TRANSLITERATIONS
+from nrl_dedup.features.text.vocabulary import END, START, UNKNOWN, Vocabulary, clean, encode, jaccard, read_words
 
 
 def one(text: str | None, language: str = "ru") -> str:
@@ -241,7 +241,7 @@ def test_token_ids_agree_with_lists(ads: list[str], size: int, max_words: int, a
     assert list(vocabulary.words) == sorted(counts, key=lambda word: (-counts[word], word))[:size]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nrl_dedup.features.text.ADS_AT_ONCE", at_once)
+        patch.setattr("nrl_dedup.features.text.vocabulary.ADS_AT_ONCE", at_once)
         tokens = encode(found, vocabulary, max_words)
     token = {word: 4 + i for i, word in enumerate(vocabulary.words)}
     for i, ad in enumerate(ads):

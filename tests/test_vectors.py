@@ -8,10 +8,15 @@ import polars as pl
 import pytest
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features import vectors
-from nrl_dedup.features.text import Vocabulary, read_words
-from nrl_dedup.features.vectors import co_occurrences, learn_vectors, positive_mutual_information, read_fasttext
-from nrl_dedup.features.words import Words
+from nrl_dedup.features.text import word_vectors as vectors
+from nrl_dedup.features.text.vocabulary import Vocabulary, read_words
+from nrl_dedup.features.text.word_vectors import (
+    co_occurrences,
+    learn_vectors,
+    positive_mutual_information,
+    read_fasttext,
+)
+from nrl_dedup.features.text.words import Words
 
 
 def words_of(ads: list[str]) -> Words:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
-from nrl_dedup.features.words import ragged
+from nrl_dedup.features.text.words import ragged
 from nrl_dedup.tables import CANDIDATE_PAIRS
 
 # All pairs of a group of so many ads or fewer: the largest whose members get no more partners than an ad has

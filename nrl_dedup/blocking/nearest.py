@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
-from nrl_dedup.features.words import ragged
+from nrl_dedup.features.text.words import ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 ADS_AT_ONCE = 4_096

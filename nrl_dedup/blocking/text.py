@@ -16,7 +16,7 @@ from nrl_dedup.blocking.collapse import first_of_equal_rows
 from nrl_dedup.blocking.nearest import Held, nearest_ads
 from nrl_dedup.blocking.neighbours import NONE, Space
 from nrl_dedup.blocking.sparse_search import SparseSearch
-from nrl_dedup.features.cleaning import fold_twins
+from nrl_dedup.features.text.cleaning import fold_twins
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 STEM = 5

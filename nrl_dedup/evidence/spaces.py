@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 from scipy import sparse
 
-from nrl_dedup.features.words import ragged
+from nrl_dedup.features.text.words import ragged
 
 Rows = Int64[np.ndarray, "pairs"]
 Values = Float32[np.ndarray, "pairs"]

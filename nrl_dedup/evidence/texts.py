@@ -18,7 +18,7 @@ from nrl_dedup.evidence.tokens import (
     tf_idf,
     tokens_of,
 )
-from nrl_dedup.features.words import Words
+from nrl_dedup.features.text.words import Words
 
 NGRAMS = (2, 3, 4)
 TOPICS = 100

@@ -8,7 +8,7 @@ import polars as pl
 from jaxtyping import Float32, Int64, UInt32
 from scipy import sparse
 
-from nrl_dedup.features.cleaning import fold_twins
+from nrl_dedup.features.text.cleaning import fold_twins
 
 _AT_ONCE = 50_000
 _DIGITS = r"\p{Nd}+(?:[.,]\p{Nd}+)*"

@@ -8,9 +8,9 @@ import polars as pl
 from jaxtyping import Bool, Float32, Int64, UInt64
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.digests import text_digests
 from nrl_dedup.features.store import PhotoFeatures
-from nrl_dedup.features.words import ragged
+from nrl_dedup.features.text.text_digests import text_digests
+from nrl_dedup.features.text.words import ragged
 
 ABSENT = -1
 # Of one ad, photos beyond these are not looked at: most sites allow fewer, and an ad of 500 photos would cost 250,000

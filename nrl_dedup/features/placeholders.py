@@ -13,7 +13,7 @@ from nrl_dedup.features.ads import AdPhotos
 from nrl_dedup.features.bits import count_bits
 from nrl_dedup.features.scenes import sketch_rows
 from nrl_dedup.features.sketch_store import PhotoSketches
-from nrl_dedup.features.words import Words, jaccard
+from nrl_dedup.features.text.words import Words, jaccard
 
 # A picture is a placeholder from so many different texts on, and from this share of all ads. By perceptual
 # hashes, the picture that the most of the 6,668 real ads share is shown by 9 of them (0.1 %), of the 300 examples by 1:

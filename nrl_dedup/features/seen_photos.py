@@ -17,7 +17,7 @@ from nrl_dedup.features.photos import PhotoFolder
 from nrl_dedup.features.placeholders import Placeholder, find_placeholders
 from nrl_dedup.features.sketch_store import PhotoSketches, compute_sketches
 from nrl_dedup.features.store import PhotoFeatures, compute_features
-from nrl_dedup.features.words import Words
+from nrl_dedup.features.text.words import Words
 from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
 
 

@@ -28,7 +28,7 @@ from nrl_dedup.features.ads import AdFeatures, AdPhotos, Batch
 from nrl_dedup.features.backbones import BACKBONES
 from nrl_dedup.features.kinds import KINDS, quantise
 from nrl_dedup.features.store import PhotoFeatures
-from nrl_dedup.features.text import TokenIds
+from nrl_dedup.features.text.vocabulary import TokenIds
 from nrl_dedup.fusion import words
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.train import fit

@@ -40,7 +40,7 @@ from nrl_dedup.features.backbones import load_backbone
 from nrl_dedup.features.photos import PhotoFolder, find_photo_folder
 from nrl_dedup.features.sketch_store import PhotoSketches, compute_sketches
 from nrl_dedup.features.store import compute_features
-from nrl_dedup.features.words import Words, read_words
+from nrl_dedup.features.text.words import Words, read_words
 from nrl_dedup.metrics import (
     average_precision,
     calibration_bins,

@@ -22,7 +22,7 @@ from nrl_dedup.bundle import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.evidence.ads import describe_ads
 from nrl_dedup.evidence.scoring import score_evidence
-from nrl_dedup.features.text import read_words
+from nrl_dedup.features.text.vocabulary import read_words
 
 MOST_GROWTH = 1.5
 CPU = torch.device("cpu")

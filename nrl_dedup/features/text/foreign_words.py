@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int32, Int64
 
-from nrl_dedup.features.cleaning import fold_twins
-from nrl_dedup.features.words import Words, ragged
+from nrl_dedup.features.text.cleaning import fold_twins
+from nrl_dedup.features.text.words import Words, ragged
 
 _WORD = r"[\p{L}\p{M}\p{N}]+"
 

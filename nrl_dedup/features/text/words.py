@@ -8,8 +8,8 @@ import polars as pl
 from jaxtyping import Float64, Int32, Int64
 from scipy import sparse
 
-from nrl_dedup.features.cleaning import spell, transliterate
-from nrl_dedup.features.languages import Language, language_row
+from nrl_dedup.features.text.cleaning import spell, transliterate
+from nrl_dedup.features.text.languages import Language, language_row
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 ADS_AT_ONCE = 50_000

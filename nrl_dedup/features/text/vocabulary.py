@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int32, Int64
 
-from nrl_dedup.features.cleaning import clean
-from nrl_dedup.features.words import ADS_AT_ONCE, Words, jaccard, ragged, read_words
+from nrl_dedup.features.text.cleaning import clean
+from nrl_dedup.features.text.words import ADS_AT_ONCE, Words, jaccard, ragged, read_words
 
 __all__ = [
     "END",

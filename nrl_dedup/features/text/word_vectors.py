@@ -9,9 +9,9 @@ from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.fasttext_file import check_fasttext
-from nrl_dedup.features.text import FIRST_WORD, Vocabulary
-from nrl_dedup.features.words import ADS_AT_ONCE, Words, ragged
+from nrl_dedup.features.text.fasttext_file import check_fasttext
+from nrl_dedup.features.text.vocabulary import FIRST_WORD, Vocabulary
+from nrl_dedup.features.text.words import ADS_AT_ONCE, Words, ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 MOST_WORDS_READ = 10_000_000  # beyond this the wait grows; up to this all counts fit 32 bits

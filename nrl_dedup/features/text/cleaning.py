@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from nrl_dedup.features.languages import TRANSLITERATIONS, Language, language_row
+from nrl_dedup.features.text.languages import TRANSLITERATIONS, Language, language_row
 
 LATIN_TWINS, CYRILLIC_TWINS = "ABCEHKMOPTXYaceopxy", "АВСЕНКМОРТХУасеорху"
 
