@@ -29,8 +29,8 @@ from PIL import Image, ImageEnhance, ImageOps
 from scipy.spatial.distance import pdist, squareform
 from torchvision.models import mobilenet_v3_small
 
-from nrl_dedup.features.backbones import load_backbone, pooled
-from nrl_dedup.features.views import centre_view
+from nrl_dedup.features.photos.backbones import load_backbone, pooled
+from nrl_dedup.features.photos.crops import centre_view
 
 HISTOGRAM_BINS = (32, 8, 4)
 SHARE_OF_TEACHER = 0.9

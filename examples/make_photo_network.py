@@ -35,8 +35,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2, mobilenet_v3_small
 
-from nrl_dedup.features.decoding import decode
-from nrl_dedup.features.views import centre_view
+from nrl_dedup.features.photos.crops import centre_view
+from nrl_dedup.features.photos.decoding import decode
 
 HELD_OUT, HELD_OUT_SEED = 400, 0
 VIEWS = 10

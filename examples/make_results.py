@@ -35,7 +35,7 @@ from results.report import report
 from results.standings import gather
 
 from nrl_dedup.config import REGION_KINDS
-from nrl_dedup.features.backbones import BACKBONES
+from nrl_dedup.features.photos.backbones import BACKBONES
 
 CHECKOUT = Path(__file__).parent.parent
 

@@ -16,7 +16,7 @@ from nrl_dedup.blocking_quality import BlockingQuality, blocking_quality
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue.read import Catalogue, fingerprint
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.backbones import weights_fingerprint
+from nrl_dedup.features.photos.backbones import weights_fingerprint
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.prepared import Prepared, prepare
 from nrl_dedup.runtime.progress import SILENT, Progress

@@ -17,8 +17,8 @@ from nrl_dedup.baseline import evidence
 from nrl_dedup.bootstrap import Interval
 from nrl_dedup.evaluate import Contender
 from nrl_dedup.features.ads import AdPhotos
-from nrl_dedup.features.decoding import UnreadablePhoto, decode, quiet_pillow
-from nrl_dedup.features.photos import PhotoFolder
+from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
+from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.fusion.san import StackedAttention
 from nrl_dedup.metrics import are_links, sigmoid
 from nrl_dedup.plots.attention import AttendedPhoto, attention

@@ -13,9 +13,9 @@ from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS, Settings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdPhotos
-from nrl_dedup.features.backbones import Backbone, backbone_row, load_backbone
-from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.seen_photos import look_at_photos, no_photo
+from nrl_dedup.features.photos.backbones import Backbone, backbone_row, load_backbone
+from nrl_dedup.features.photos.catalogue_photos import look_at_photos, no_photo
+from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.languages import language_row
 from nrl_dedup.features.text.vocabulary import Words, read_words

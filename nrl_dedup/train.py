@@ -20,7 +20,7 @@ from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.embed import embed_ads
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures, Batch
-from nrl_dedup.features.backbones import Backbone
+from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.losses import in_batch_contrast
 from nrl_dedup.metrics import average_precision, log_loss
 from nrl_dedup.model import SiameseModel

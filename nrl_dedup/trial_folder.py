@@ -20,7 +20,7 @@ import polars as pl
 
 from nrl_dedup.bundle import EVIDENCE, Bundle
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.backbones import Backbone
+from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.grid import Trial
 from nrl_dedup.runtime.atomic_files import folder_written_beside, give_usual_mode, reason, write_csv, write_together
 from nrl_dedup.runtime.hidden_parts import remove, remove_if_dead

@@ -17,7 +17,7 @@ from typing import Any
 
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.backbones import Backbone
+from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.runtime.atomic_files import put_back, put_in_place, reason, to_disk, written_beside
 from nrl_dedup.runtime.hidden_parts import HeldElsewhere, hidden_beside, hold, remove, remove_dead_parts
 from nrl_dedup.saved_bundle import write_network

@@ -17,8 +17,8 @@ from torch.nn import Identity, functional
 from torchvision import models
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features import backbone_weights, backbones
-from nrl_dedup.features.backbones import BACKBONES, Backbone, centre_view, load_backbone, pooled, regions
+from nrl_dedup.features.photos import backbone_weights, backbones
+from nrl_dedup.features.photos.backbones import BACKBONES, Backbone, centre_view, load_backbone, pooled, regions
 
 CPU = torch.device("cpu")
 SMALL = "mobilenet_v3_small"

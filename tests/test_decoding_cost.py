@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nrl_dedup.features import decoding_cost
-from nrl_dedup.features.decoding import UnreadablePhoto, decode
-from nrl_dedup.features.decoding_cost import MemoryInUse, check_structure
+from nrl_dedup.features.photos import decoding_cost
+from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode
+from nrl_dedup.features.photos.decoding_cost import MemoryInUse, check_structure
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -106,7 +106,7 @@ def test_pixels_of_several_strips_are_those_of_one(monkeypatch: pytest.MonkeyPat
     for data in (saved(Image.fromarray(noise), "PNG"), saved(Image.fromarray(grey), "PNG")):
         whole = decode(data)
         with monkeypatch.context() as patch:
-            patch.setattr("nrl_dedup.features.decoding.STRIP_PIXELS", 210)  # seven rows at a time
+            patch.setattr("nrl_dedup.features.photos.decoding.STRIP_PIXELS", 210)  # seven rows at a time
             assert decode(data).tobytes() == whole.tobytes()
 
 

@@ -36,10 +36,10 @@ from nrl_dedup.evidence.tokens import (
     tokens_of,
 )
 from nrl_dedup.features.ads import AdPhotos
-from nrl_dedup.features.kinds import KINDS
-from nrl_dedup.features.sketch_store import PhotoSketches
-from nrl_dedup.features.sketches import SKETCH
-from nrl_dedup.features.store import PhotoFeatures
+from nrl_dedup.features.photos.descriptor_store import PhotoSketches
+from nrl_dedup.features.photos.descriptors import SKETCH
+from nrl_dedup.features.photos.feature_kinds import KINDS
+from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.words import read_words
 from nrl_dedup.features.whitening import whitened
 

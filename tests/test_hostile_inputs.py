@@ -19,7 +19,7 @@ from nrl_dedup.bundle import SPLIT
 from nrl_dedup.config import Settings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.calibration import Calibration, isotonic
-from nrl_dedup.features.backbones import Backbone, load_backbone
+from nrl_dedup.features.photos.backbones import Backbone, load_backbone
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.word_vectors import read_fasttext
 from nrl_dedup.grid import MOST_SETTINGS, read_grid

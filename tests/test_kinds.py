@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from nrl_dedup.config import REGION_KINDS
-from nrl_dedup.features.backbones import BACKBONES, Backbone
-from nrl_dedup.features.kinds import KINDS, PROJECTED_SIZE, dequantise, quantise
+from nrl_dedup.features.photos.backbones import BACKBONES, Backbone
+from nrl_dedup.features.photos.feature_kinds import KINDS, PROJECTED_SIZE, dequantise, quantise
 
 
 class Grid(nn.Module):

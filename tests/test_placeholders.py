@@ -9,12 +9,12 @@ import pytest
 
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.ads import AdPhotos
-from nrl_dedup.features.bits import count_bits
-from nrl_dedup.features.kinds import KINDS
-from nrl_dedup.features.placeholders import find_placeholders
-from nrl_dedup.features.sketch_store import PhotoSketches
-from nrl_dedup.features.sketches import SKETCH
-from nrl_dedup.features.store import PhotoFeatures
+from nrl_dedup.features.photos.bit_counts import count_bits
+from nrl_dedup.features.photos.descriptor_store import PhotoSketches
+from nrl_dedup.features.photos.descriptors import SKETCH
+from nrl_dedup.features.photos.feature_kinds import KINDS
+from nrl_dedup.features.photos.feature_store import PhotoFeatures
+from nrl_dedup.features.photos.placeholders import find_placeholders
 from nrl_dedup.features.text.text_digests import text_digests
 from nrl_dedup.features.text.words import Words, read_words
 from tests.test_ads import PHOTOS, network_photos
@@ -121,7 +121,7 @@ def test_photos_are_drawn_the_same_by_any_library(tmp_path: Path) -> None:
     order = np.argsort(text_digests(pl.Series(names)))
     settings = PhotoSettings(views=0, per_ad=1, choice="random")
     assert network_photos([[str(number) for number in range(5)]], settings).rows.shape == (1,)
-    from nrl_dedup.features.ad_photos import photos_in_order
+    from nrl_dedup.features.photos.ad_photos import photos_in_order
 
     frame = photos_in_order(pl.Series([names]), "random").sort("place")
     assert frame["photo"].to_list() == [names[number] for number in order]

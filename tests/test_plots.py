@@ -21,7 +21,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from nrl_dedup.baseline import Baseline, fit_baseline
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.views import DEVIATION, MEAN, centre_view
+from nrl_dedup.features.photos.crops import DEVIATION, MEAN, centre_view
 from nrl_dedup.plots.attention import AttendedPhoto, attention
 from nrl_dedup.plots.calibration import calibration
 from nrl_dedup.plots.feature_plane import feature_plane

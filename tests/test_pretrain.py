@@ -15,8 +15,8 @@ from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Set
 from nrl_dedup.embed import embed_ads
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.ads import AdFeatures, AdPhotos
-from nrl_dedup.features.kinds import KINDS
-from nrl_dedup.features.store import PhotoFeatures
+from nrl_dedup.features.photos.feature_kinds import KINDS
+from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.pretrain import BOTH, PHOTOS, SHOWN, WORDS, Plan, leaves, pretrain, settle

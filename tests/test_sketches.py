@@ -9,9 +9,9 @@ from PIL import Image, ImageFilter, ImageOps
 from scipy.fft import dctn
 
 from nrl_dedup.evidence.photos import hash_similarity_of
-from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.sketch_store import compute_sketches
-from nrl_dedup.features.sketches import SKETCH, perceptual_hashes, sketch
+from nrl_dedup.features.photos.descriptor_store import compute_sketches
+from nrl_dedup.features.photos.descriptors import SKETCH, perceptual_hashes, sketch
+from nrl_dedup.features.photos.source import PhotoFolder
 
 
 def scene(seed: int) -> Image.Image:
@@ -87,7 +87,7 @@ def test_sketches_are_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.M
     (photos / "broken.png").write_bytes(b"no photo")
     refs = ["b", "a", "broken", "absent"]
     first = compute_sketches(refs, PhotoFolder(photos), tmp_path / "work")
-    monkeypatch.setattr("nrl_dedup.features.sketch_store.sketch", None)  # a second run makes none
+    monkeypatch.setattr("nrl_dedup.features.photos.descriptor_store.sketch", None)  # a second run makes none
     again = compute_sketches(refs, PhotoFolder(photos), tmp_path / "work")
     for found in (first, again):
         rows = found.rows_of(refs)

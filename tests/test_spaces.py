@@ -28,10 +28,10 @@ from nrl_dedup.blocking.spaces import search_spaces
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.blocking.text import Weigher, grams, read_texts, stems, text_space
 from nrl_dedup.features.ads import AdPhotos
-from nrl_dedup.features.kinds import KINDS
-from nrl_dedup.features.sketch_store import PhotoSketches
-from nrl_dedup.features.sketches import SKETCH
-from nrl_dedup.features.store import PhotoFeatures
+from nrl_dedup.features.photos.descriptor_store import PhotoSketches
+from nrl_dedup.features.photos.descriptors import SKETCH
+from nrl_dedup.features.photos.feature_kinds import KINDS
+from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.runtime.progress import Silent
 
 CPU = torch.device("cpu")

@@ -24,11 +24,12 @@ from PIL import Image
 from torch import nn
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features import extraction, shards
-from nrl_dedup.features.backbones import Backbone, BackboneRow, centre_view, pooled, regions, training_view
-from nrl_dedup.features.decoding import decode
-from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.store import VERSION, PhotoFeatures, compute_features
+from nrl_dedup.features.photos import compute as extraction
+from nrl_dedup.features.photos import shards
+from nrl_dedup.features.photos.backbones import Backbone, BackboneRow, centre_view, pooled, regions, training_view
+from nrl_dedup.features.photos.decoding import decode
+from nrl_dedup.features.photos.feature_store import VERSION, PhotoFeatures, compute_features
+from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.runtime.progress import Silent
 
 CPU = torch.device("cpu")

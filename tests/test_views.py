@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from nrl_dedup.features.views import centre_view, training_view
+from nrl_dedup.features.photos.crops import centre_view, training_view
 
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 REFERENCE = transforms.Compose(

@@ -3,8 +3,8 @@
 from typing import Any
 
 from nrl_dedup.config import REGION_KINDS
-from nrl_dedup.features.backbones import BackboneRow, backbone_row
-from nrl_dedup.features.kinds import KINDS
+from nrl_dedup.features.photos.backbones import BackboneRow, backbone_row
+from nrl_dedup.features.photos.feature_kinds import KINDS
 from results.commands import (
     ATTENTION,
     BILINEAR,
@@ -187,7 +187,7 @@ def forms_section(shown: Plan, forms: Evaluation | None) -> str:
     return section(
         f"How `{ATTENTION}` keeps the regions of a photo",
         *forms_parts(forms, backbone_row(shown.backbone)),
-        f"Bytes of one photo in one view, of `{shown.backbone}`, by `nrl_dedup.features.kinds`. Test AP on the real "
+        f"Bytes of one photo in one view, of `{shown.backbone}`, by `nrl_dedup.features.photos.feature_kinds`. Test AP on the real "
         "ads, with the first seed.",
         typed(*made_by) if made_by else "",
     )

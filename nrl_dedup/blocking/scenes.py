@@ -9,8 +9,8 @@ from jaxtyping import Float32, Int64, Shaped
 
 from nrl_dedup.blocking.photos import mean_of_items, shown_photos
 from nrl_dedup.features.ads import AdPhotos
-from nrl_dedup.features.scenes import colours, layouts, sketch_rows
-from nrl_dedup.features.sketch_store import PhotoSketches
+from nrl_dedup.features.photos.background_descriptors import colours, layouts, sketch_rows
+from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.features.whitening import whitened
 
 LAYOUT, COLOURS = (48, 0.2), (32, 0.1)  # directions, and how much their cosine weighs

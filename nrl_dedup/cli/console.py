@@ -145,7 +145,7 @@ def show_unreadable(unreadable: "pl.DataFrame", folder: Path | None = None, want
     :param folder: the photo folder.
     :param wanted: how many photos the ads have, where that is known.
     """
-    from nrl_dedup.features.photos import ABSENCES
+    from nrl_dedup.features.photos.source import ABSENCES
 
     if unreadable.is_empty():
         return

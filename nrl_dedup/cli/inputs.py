@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nrl_dedup.features.links import LINKS_FOLLOWED
+from nrl_dedup.features.photos.link_following import LINKS_FOLLOWED
 
 if TYPE_CHECKING:
     from nrl_dedup.catalogue.labelled_pairs import LabelledPairs
@@ -144,7 +144,7 @@ def _show_columns(table: "Catalogue | LabelledPairs") -> None:
 
 def photo_folder(images: Path | None, catalogue: Path) -> Path | None:
     """The photo folder that the user named, or the one beside the catalogue."""
-    from nrl_dedup.features.photos import find_photo_folder
+    from nrl_dedup.features.photos.source import find_photo_folder
 
     return images or find_photo_folder(catalogue)
 

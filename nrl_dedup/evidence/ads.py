@@ -15,7 +15,7 @@ from nrl_dedup.evidence.photos import ShownPhotos, photo_parts
 from nrl_dedup.evidence.surroundings import known_neighbours
 from nrl_dedup.evidence.texts import text_parts, word_space
 from nrl_dedup.features.ads import AdPhotos
-from nrl_dedup.features.sketch_store import PhotoSketches
+from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.features.text.words import Words
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from nrl_dedup.features.ad_photos import AdPhotos, readable_photos
+from nrl_dedup.features.photos.ad_photos import AdPhotos, readable_photos
 from nrl_dedup.features.text.vocabulary import TokenIds, two_texts
 
 __all__ = ["AdFeatures", "AdPhotos", "Batch", "Shown", "readable_photos"]

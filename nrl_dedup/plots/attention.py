@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from nrl_dedup.features.views import CENTRE_SHORTER_SIDE, VIEW
+from nrl_dedup.features.photos.crops import CENTRE_SHORTER_SIDE, VIEW
 from nrl_dedup.plots.style import house_style, new_figure
 
 DRAWN_SIDE = 600  # pixels of the longer side that a drawn photo keeps

@@ -25,9 +25,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nrl_dedup.config import ModelSettings, PhotoSettings, TrainSettings
 from nrl_dedup.features.ads import AdFeatures, AdPhotos, Batch
-from nrl_dedup.features.backbones import BACKBONES
-from nrl_dedup.features.kinds import KINDS, quantise
-from nrl_dedup.features.store import PhotoFeatures
+from nrl_dedup.features.photos.backbones import BACKBONES
+from nrl_dedup.features.photos.feature_kinds import KINDS, quantise
+from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.vocabulary import TokenIds
 from nrl_dedup.fusion import words
 from nrl_dedup.model import SiameseModel

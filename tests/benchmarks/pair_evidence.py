@@ -36,10 +36,10 @@ from nrl_dedup.evidence.texts import word_counts
 from nrl_dedup.evidence.tokens import tf_idf
 from nrl_dedup.evidence.views import Views, co_train
 from nrl_dedup.features.ads import AdPhotos, readable_photos
-from nrl_dedup.features.backbones import load_backbone
-from nrl_dedup.features.photos import PhotoFolder, find_photo_folder
-from nrl_dedup.features.sketch_store import PhotoSketches, compute_sketches
-from nrl_dedup.features.store import compute_features
+from nrl_dedup.features.photos.backbones import load_backbone
+from nrl_dedup.features.photos.descriptor_store import PhotoSketches, compute_sketches
+from nrl_dedup.features.photos.feature_store import compute_features
+from nrl_dedup.features.photos.source import PhotoFolder, find_photo_folder
 from nrl_dedup.features.text.words import Words, read_words
 from nrl_dedup.metrics import (
     average_precision,

@@ -7,9 +7,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: its t
 
 import numpy as np
 
-from nrl_dedup.features.decoding import UnreadablePhoto, decode, quiet_pillow
-from nrl_dedup.features.sketches import sketch
-from nrl_dedup.features.views import centre_view, training_view
+from nrl_dedup.features.photos.crops import centre_view, training_view
+from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
+from nrl_dedup.features.photos.descriptors import sketch
 from tests.fuzz.image_mutants import PHOTO, make_image
 from tests.fuzz.judging import Fuzzer, WrongResultError, command_line
 

@@ -13,7 +13,7 @@ from itertools import takewhile
 
 from PIL import Image
 
-from nrl_dedup.features.unreadable import UnreadablePhoto
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
 MAX_PIXELS = 89_478_485  # Pillow's own warning level: 256 MiB of RGB
 MAX_SIDE = 2**18  # a JPEG's longest is 65,535; the weights of a resize grow with the side

@@ -8,8 +8,14 @@ from io import BytesIO
 import numpy as np
 from PIL import ExifTags, Image
 
-from nrl_dedup.features.decoding_cost import DECODED_AT_ONCE, MAX_PIXELS, MemoryInUse, check_cost, check_structure
-from nrl_dedup.features.unreadable import UnreadablePhoto
+from nrl_dedup.features.photos.decoding_cost import (
+    DECODED_AT_ONCE,
+    MAX_PIXELS,
+    MemoryInUse,
+    check_cost,
+    check_structure,
+)
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "UnreadablePhoto", "decode", "quiet_pillow"]
 

@@ -10,10 +10,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.decoding import MAX_BYTES, UnreadablePhoto, decode
-from nrl_dedup.features.links import LINKS_FOLLOWED
-from nrl_dedup.features.photo_rules import Surroundings, is_url, meanings
-from nrl_dedup.features.photo_tree import (
+from nrl_dedup.features.photos.decoding import MAX_BYTES, UnreadablePhoto, decode
+from nrl_dedup.features.photos.folder_source import (
     LINKED_OUTSIDE,
     LISTINGS,
     NOT_FOUND,
@@ -25,7 +23,9 @@ from nrl_dedup.features.photo_tree import (
     has_ending,
     leaves,
 )
-from nrl_dedup.features.photo_zip import PhotoZip, ZipTree, avito_path
+from nrl_dedup.features.photos.link_following import LINKS_FOLLOWED
+from nrl_dedup.features.photos.reference_rules import Surroundings, is_url, meanings
+from nrl_dedup.features.photos.zip_source import PhotoZip, ZipTree, avito_path
 
 __all__ = ["NOT_FOUND", "OUTSIDE", "PhotoFolder", "UnreadablePhoto", "decode", "find_photo_folder"]
 

@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float32, Int64, Shaped, UInt64
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.backbones import Backbone
-from nrl_dedup.features.extraction import Job, extract, forecast
-from nrl_dedup.features.kept_photos import keep, stamped
-from nrl_dedup.features.kinds import KINDS, Kind
-from nrl_dedup.features.photos import ABSENCES, PhotoFolder
-from nrl_dedup.features.shards import ShardStore, ShardWriter
+from nrl_dedup.features.photos.backbones import Backbone
+from nrl_dedup.features.photos.compute import Job, extract, forecast
+from nrl_dedup.features.photos.feature_kinds import KINDS, Kind
+from nrl_dedup.features.photos.kept_photos import keep, stamped
+from nrl_dedup.features.photos.shards import ShardStore, ShardWriter
+from nrl_dedup.features.photos.source import ABSENCES, PhotoFolder
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 VERSION = 2  # of decoding, views and layout: features of another version are not taken for these

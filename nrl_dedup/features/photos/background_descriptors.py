@@ -5,7 +5,7 @@ import polars as pl
 from jaxtyping import Float32, Int64, Shaped
 
 from nrl_dedup.features.ads import AdPhotos
-from nrl_dedup.features.sketch_store import PhotoSketches
+from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.features.whitening import unit
 
 Stored = Shaped[np.ndarray, "some"]

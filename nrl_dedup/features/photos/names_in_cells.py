@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nrl_dedup.features.photo_rules import meanings
-from nrl_dedup.features.photo_tree import ENDINGS
-from nrl_dedup.features.photos import PhotoFolder
+from nrl_dedup.features.photos.folder_source import ENDINGS
+from nrl_dedup.features.photos.reference_rules import meanings
+from nrl_dedup.features.photos.source import PhotoFolder
 
 SEPARATORS = re.compile(r"\s*[,;|]\s*")  # those at which a catalogue cuts a cell
 FOLDER = r"^(.*[/\\])?"  # of a reference, with the slash at its end

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.shards import ShardStore, ShardWriter
+from nrl_dedup.features.photos.shards import ShardStore, ShardWriter
+from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.runtime.progress import Progress
 
 Make = Callable[[pl.DataFrame, ShardWriter], None]

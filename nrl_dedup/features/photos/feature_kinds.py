@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32, Shaped
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from nrl_dedup.features.backbones import Backbone, BackboneRow, pooled, regions
+from nrl_dedup.features.photos.backbones import Backbone, BackboneRow, pooled, regions
 
 PROJECTED_SIZE = 128
 _PROJECTION_SEED = 0

@@ -19,7 +19,7 @@ import polars as pl
 from jaxtyping import Shaped, UInt64
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.store_lock import locked
+from nrl_dedup.features.photos.store_lock import locked
 
 PHOTO = ["photo", "size", "changed"]  # what a photo is known by: another size or time is another photo
 INDEX = {

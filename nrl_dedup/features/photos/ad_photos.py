@@ -8,7 +8,7 @@ import polars as pl
 from jaxtyping import Bool, Float32, Int64, UInt64
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.store import PhotoFeatures
+from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.text_digests import text_digests
 from nrl_dedup.features.text.words import ragged
 

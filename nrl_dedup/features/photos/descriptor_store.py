@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64, Shaped
 
-from nrl_dedup.features.decoding import UnreadablePhoto, decode, quiet_pillow
-from nrl_dedup.features.extraction import READERS, SHARD
-from nrl_dedup.features.kept_photos import keep, stamped
-from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.shards import INDEX, PHOTO, ShardStore, ShardWriter
-from nrl_dedup.features.sketches import SKETCH, sketch
+from nrl_dedup.features.photos.compute import READERS, SHARD
+from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
+from nrl_dedup.features.photos.descriptors import SKETCH, sketch
+from nrl_dedup.features.photos.kept_photos import keep, stamped
+from nrl_dedup.features.photos.shards import INDEX, PHOTO, ShardStore, ShardWriter
+from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 VERSION = 2  # of decoding, sketches and layout

@@ -11,12 +11,12 @@ import torch
 
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.ads import AdPhotos, readable_photos
-from nrl_dedup.features.backbones import Backbone
-from nrl_dedup.features.names_in_cells import whole_names
-from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.placeholders import Placeholder, find_placeholders
-from nrl_dedup.features.sketch_store import PhotoSketches, compute_sketches
-from nrl_dedup.features.store import PhotoFeatures, compute_features
+from nrl_dedup.features.photos.backbones import Backbone
+from nrl_dedup.features.photos.descriptor_store import PhotoSketches, compute_sketches
+from nrl_dedup.features.photos.feature_store import PhotoFeatures, compute_features
+from nrl_dedup.features.photos.names_in_cells import whole_names
+from nrl_dedup.features.photos.placeholders import Placeholder, find_placeholders
+from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.text.words import Words
 from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
 

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.backbones import Backbone
-from nrl_dedup.features.decoding import UnreadablePhoto, decode, quiet_pillow
-from nrl_dedup.features.kinds import Kind
-from nrl_dedup.features.photos import PhotoFolder
-from nrl_dedup.features.shards import INDEX, ShardWriter
-from nrl_dedup.features.views import centre_view, training_view
+from nrl_dedup.features.photos.backbones import Backbone
+from nrl_dedup.features.photos.crops import centre_view, training_view
+from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
+from nrl_dedup.features.photos.feature_kinds import Kind
+from nrl_dedup.features.photos.shards import INDEX, ShardWriter
+from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.runtime.progress import Progress, Task
 
 SHARD = 256

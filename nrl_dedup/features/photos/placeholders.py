@@ -10,9 +10,9 @@ import polars as pl
 from jaxtyping import Bool, Int64, Shaped
 
 from nrl_dedup.features.ads import AdPhotos
-from nrl_dedup.features.bits import count_bits
-from nrl_dedup.features.scenes import sketch_rows
-from nrl_dedup.features.sketch_store import PhotoSketches
+from nrl_dedup.features.photos.background_descriptors import sketch_rows
+from nrl_dedup.features.photos.bit_counts import count_bits
+from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.features.text.words import Words, jaccard
 
 # A picture is a placeholder from so many different texts on, and from this share of all ads. By perceptual

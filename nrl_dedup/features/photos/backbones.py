@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.backbone_weights import (
+from nrl_dedup.features.photos.backbone_weights import (
     COUNTERS,
     download,
     find_weights,
@@ -23,7 +23,7 @@ from nrl_dedup.features.backbone_weights import (
     read,
     weights_folder,
 )
-from nrl_dedup.features.views import centre_view, training_view
+from nrl_dedup.features.photos.crops import centre_view, training_view
 
 __all__ = [
     "BACKBONES", "Backbone", "BackboneRow", "centre_view", "load_backbone", "pooled", "regions", "training_view",
