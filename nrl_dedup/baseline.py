@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from sklearn.linear_model import LogisticRegression
 
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.text.vocabulary import Words, jaccard
 
 CHUNK = 1 << 14

@@ -16,7 +16,7 @@ from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.embed import check_embeddings, embed_ads
 from nrl_dedup.evidence.columns import comparable_columns
-from nrl_dedup.features.ads import AdFeatures
+from nrl_dedup.features.network_inputs import AdFeatures
 from nrl_dedup.features.text.vocabulary import has_text
 from nrl_dedup.model import SiameseModel
 from nrl_dedup.prepared import Prepared

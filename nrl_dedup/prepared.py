@@ -10,7 +10,7 @@ import torch
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS
-from nrl_dedup.features.ads import AdFeatures
+from nrl_dedup.features.network_inputs import AdFeatures
 from nrl_dedup.features.photos.catalogue_photos import SeenPhotos, look_at_photos
 from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.text.foreign_words import with_foreign_words

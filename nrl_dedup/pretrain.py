@@ -15,7 +15,7 @@ from nrl_dedup.bundle import Epoch
 from nrl_dedup.config import PretrainSettings
 from nrl_dedup.embed import embed_ads
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.ads import AdFeatures, Batch, Shown
+from nrl_dedup.features.network_inputs import AdFeatures, Batch, Shown
 from nrl_dedup.losses import contrast_of_views
 from nrl_dedup.model import START_BIAS, SiameseModel
 from nrl_dedup.runtime.device import multiplies_in_bfloat16

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int64
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS, Settings
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.backbones import Backbone, backbone_row, load_backbone
 from nrl_dedup.features.photos.catalogue_photos import look_at_photos, no_photo
 from nrl_dedup.features.photos.source import PhotoFolder

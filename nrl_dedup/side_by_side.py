@@ -15,7 +15,7 @@ from nrl_dedup.evidence.photos import PhotoColumn
 from nrl_dedup.evidence.spaces import PhotoSpace
 from nrl_dedup.evidence.texts import word_counts
 from nrl_dedup.evidence.tokens import codes_of, count_terms, normalised, quantities_of
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.text.words import Words
 from nrl_dedup.prepared import Prepared
 from nrl_dedup.scorers import EvidenceScorer, Scorer

@@ -19,7 +19,7 @@ from nrl_dedup.config import Settings, TrainSettings
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.embed import embed_ads
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.ads import AdFeatures, Batch
+from nrl_dedup.features.network_inputs import AdFeatures, Batch
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.losses import in_batch_contrast
 from nrl_dedup.metrics import average_precision, log_loss

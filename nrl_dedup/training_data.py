@@ -17,7 +17,7 @@ from nrl_dedup.catalogue.read import Catalogue, fingerprint
 from nrl_dedup.catalogue.splits import SPLIT, Split, published_split, split_pairs
 from nrl_dedup.config import Settings
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.ads import AdFeatures
+from nrl_dedup.features.network_inputs import AdFeatures
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.features.text.vocabulary import Vocabulary, encode
 from nrl_dedup.features.text.word_vectors import learn_vectors, read_fasttext

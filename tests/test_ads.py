@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.ads import AdFeatures, AdPhotos, readable_photos
+from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos, readable_photos
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.vocabulary import TokenIds

@@ -217,7 +217,7 @@ def test_a_bundle_that_cannot_be_replaced_stays_and_the_same_command_goes_on(
 
 
 def test_ctrl_c_keeps_the_best_epoch(run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nrl_dedup.features.ads import AdFeatures
+    from nrl_dedup.features.network_inputs import AdFeatures
 
     calls, original = [], AdFeatures.training_batch
 

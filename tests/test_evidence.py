@@ -35,13 +35,13 @@ from nrl_dedup.evidence.tokens import (
     tf_idf,
     tokens_of,
 )
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.pca import whitened
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.features.photos.descriptors import SKETCH
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.words import read_words
-from nrl_dedup.features.whitening import whitened
 
 TEXTS = pl.Series(
     [

@@ -9,7 +9,7 @@ from torch import nn
 
 from nrl_dedup.config import ModelSettings
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.ads import Batch
+from nrl_dedup.features.network_inputs import Batch
 from nrl_dedup.fusion import FUSIONS
 from nrl_dedup.fusion.san import StackedAttention
 from nrl_dedup.fusion.towers import SLOW

@@ -14,7 +14,7 @@ from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings, TextSettings
 from nrl_dedup.embed import embed_ads
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.ads import AdFeatures, AdPhotos
+from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.metrics import sigmoid

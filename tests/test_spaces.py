@@ -27,7 +27,7 @@ from nrl_dedup.blocking.scenes import scenes
 from nrl_dedup.blocking.spaces import search_spaces
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.blocking.text import Weigher, grams, read_texts, stems, text_space
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.features.photos.descriptors import SKETCH
 from nrl_dedup.features.photos.feature_kinds import KINDS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.ads import AdFeatures, Shown
+from nrl_dedup.features.network_inputs import AdFeatures, Shown
 from nrl_dedup.features.text import vocabulary as text
 from nrl_dedup.features.text.vocabulary import END, FIRST_WORD, START, UNKNOWN, TokenIds, two_texts
 from tests.test_ads import network_photos, stored

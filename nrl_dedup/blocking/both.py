@@ -21,9 +21,9 @@ from nrl_dedup.blocking.scenes import scenes
 from nrl_dedup.blocking.search import L2
 from nrl_dedup.blocking.text import Texts, Weigher, grams, stems
 from nrl_dedup.blocking.vectors import nearest_by_vectors
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.pca import unit
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
-from nrl_dedup.features.whitening import unit
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 SIZE = 256

@@ -10,9 +10,9 @@ from nrl_dedup.blocking.nearest import Held
 from nrl_dedup.blocking.neighbours import Space
 from nrl_dedup.blocking.search import L2
 from nrl_dedup.blocking.vectors import nearest_by_vectors
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.pca import unit
 from nrl_dedup.features.text.words import ragged
-from nrl_dedup.features.whitening import unit
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 SIZE = 256  # principal components; on real ads they find as many duplicates as MobileNetV2's 1,280 features

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
 from nrl_dedup.blocking.photos import mean_of_items, shown_photos
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.pca import whitened
 from nrl_dedup.features.photos.background_descriptors import colours, layouts, sketch_rows
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
-from nrl_dedup.features.whitening import whitened
 
 LAYOUT, COLOURS = (48, 0.2), (32, 0.1)  # directions, and how much their cosine weighs
 POWER = 0.5

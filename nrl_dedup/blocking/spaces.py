@@ -12,7 +12,7 @@ from nrl_dedup.blocking.candidates import SURROUNDINGS, Candidates, joint_space,
 from nrl_dedup.blocking.neighbours import Space
 from nrl_dedup.blocking.photos import photo_space
 from nrl_dedup.blocking.text import Texts, read_texts, text_space
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
 

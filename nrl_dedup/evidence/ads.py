@@ -14,7 +14,7 @@ from nrl_dedup.evidence.parts import Part
 from nrl_dedup.evidence.photos import ShownPhotos, photo_parts
 from nrl_dedup.evidence.surroundings import known_neighbours
 from nrl_dedup.evidence.texts import text_parts, word_space
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.features.text.words import Words
 

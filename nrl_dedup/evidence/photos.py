@@ -9,11 +9,11 @@ from nrl_dedup.blocking.photos import rooted_features
 from nrl_dedup.evidence.parts import PHOTOS, Columns, Measure, Part, RelativeSimilarity
 from nrl_dedup.evidence.spaces import NAN, Compare, DenseSpace, PhotoSpace, Rows, Space, Values
 from nrl_dedup.evidence.surroundings import surround
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.pca import unit, whitened
 from nrl_dedup.features.photos.background_descriptors import colours, layouts, sketch_rows
 from nrl_dedup.features.photos.bit_counts import count_bits
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
-from nrl_dedup.features.whitening import unit, whitened
 
 SIZE, POWER = 256, 0.75  # of the network's features
 LAYOUT_SIZE, LAYOUT_POWER = 100, 0.5

@@ -24,7 +24,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nrl_dedup.config import ModelSettings, PhotoSettings, TrainSettings
-from nrl_dedup.features.ads import AdFeatures, AdPhotos, Batch
+from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos, Batch
 from nrl_dedup.features.photos.backbones import BACKBONES
 from nrl_dedup.features.photos.feature_kinds import KINDS, quantise
 from nrl_dedup.features.photos.feature_store import PhotoFeatures

@@ -35,7 +35,7 @@ from nrl_dedup.evidence.surroundings import known_neighbours
 from nrl_dedup.evidence.texts import word_counts
 from nrl_dedup.evidence.tokens import tf_idf
 from nrl_dedup.evidence.views import Views, co_train
-from nrl_dedup.features.ads import AdPhotos, readable_photos
+from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
 from nrl_dedup.features.photos.backbones import load_backbone
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches, compute_sketches
 from nrl_dedup.features.photos.feature_store import compute_features

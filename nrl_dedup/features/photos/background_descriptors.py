@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64, Shaped
 
-from nrl_dedup.features.ads import AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.pca import unit
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
-from nrl_dedup.features.whitening import unit
 
 Stored = Shaped[np.ndarray, "some"]
 

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.ads import AdPhotos, readable_photos
+from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches, compute_sketches
 from nrl_dedup.features.photos.feature_store import PhotoFeatures, compute_features
