@@ -187,8 +187,8 @@ def forms_section(shown: Plan, forms: Evaluation | None) -> str:
     return section(
         f"How `{ATTENTION}` keeps the regions of a photo",
         *forms_parts(forms, backbone_row(shown.backbone)),
-        f"Bytes of one photo in one view, of `{shown.backbone}`, by `nrl_dedup.features.photos.feature_kinds`. Test AP on the real "
-        "ads, with the first seed.",
+        f"Bytes of one photo in one view, of `{shown.backbone}`, by "
+        "`nrl_dedup.features.photos.feature_kinds`. Test AP on the real ads, with the first seed.",
         typed(*made_by) if made_by else "",
     )
 
