@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from nrl_dedup.bootstrap import LEVEL, REPLICATES, PairGroups, resampled_weights
 from nrl_dedup.bundle import Bundle
-from nrl_dedup.embed import batches_by_length
+from nrl_dedup.embedding.embed import batches_by_length
+from nrl_dedup.embedding.fusion.san import StackedAttention
 from nrl_dedup.evaluate import Contender, Evaluation
 from nrl_dedup.features.network_inputs import AdFeatures
-from nrl_dedup.fusion.san import StackedAttention
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 BATCH = 256

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nrl_dedup.bundle import Epoch
+from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.model import SiameseModel
 
 OnEpoch = Callable[[Epoch], None]
 

@@ -30,11 +30,11 @@ from nrl_dedup.bundle_reading import (
     read_vocabulary,
 )
 from nrl_dedup.config import Settings
+from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.model import PairModel, load_pair_model
 from nrl_dedup.features.photos.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text.vocabulary import Vocabulary
-from nrl_dedup.model import SiameseModel
 from nrl_dedup.saved_settings import read_settings, shown
 
 VERSION = 3

@@ -13,10 +13,10 @@ import polars as pl
 import torch
 
 from nrl_dedup.config import Settings
+from nrl_dedup.embedding.network import SiameseModel, image_shape
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text.languages import language_row
 from nrl_dedup.features.text.vocabulary import Vocabulary
-from nrl_dedup.model import SiameseModel, image_shape
 from nrl_dedup.saved_settings import shown
 from nrl_dedup.untrusted.plain_file import check_plain, read_text
 from nrl_dedup.untrusted.safetensors_file import check_tensors, read_tensors

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from nrl_dedup.model import SiameseModel
+from nrl_dedup.embedding.network import SiameseModel
 
 _NEVER = -1e9  # a logit for what must not count; finite, because 0 x inf is not a number
 

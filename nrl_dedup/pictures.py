@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from nrl_dedup.attention import TOP_PART, attention_maps, top_regions
 from nrl_dedup.baseline import evidence
 from nrl_dedup.bootstrap import Interval
+from nrl_dedup.embedding.fusion.san import StackedAttention
 from nrl_dedup.evaluate import Contender
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
 from nrl_dedup.features.photos.source import PhotoFolder
-from nrl_dedup.fusion.san import StackedAttention
 from nrl_dedup.metrics import are_links, sigmoid
 from nrl_dedup.plots.attention import AttendedPhoto, attention
 from nrl_dedup.plots.calibration import calibration

@@ -10,12 +10,12 @@ import torch
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS
+from nrl_dedup.embedding.network import image_shape, photo_kind
 from nrl_dedup.features.network_inputs import AdFeatures
 from nrl_dedup.features.photos.catalogue_photos import SeenPhotos, look_at_photos
 from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.vocabulary import FIRST_WORD, UNKNOWN, Words, encode, has_text, read_words
-from nrl_dedup.model import image_shape, photo_kind
 from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
 
 

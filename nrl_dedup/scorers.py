@@ -16,13 +16,13 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from nrl_dedup.blocked import Blocked, PairIndex
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue.read import Catalogue
+from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.ads import AdEvidence, describe_ads
 from nrl_dedup.evidence.model import PairModel
 from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, Evidence, pair_evidence
 from nrl_dedup.evidence.rivals import Rivals
 from nrl_dedup.evidence.scoring import score_evidence
-from nrl_dedup.model import SiameseModel
 from nrl_dedup.prepared import Prepared
 from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
 from nrl_dedup.scoring import logits_of

@@ -5,9 +5,9 @@ import polars as pl
 import torch
 from jaxtyping import Float32, Float64, Int64
 
-from nrl_dedup.embed import embed_ads
+from nrl_dedup.embedding.embed import embed_ads
+from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.features.network_inputs import AdFeatures
-from nrl_dedup.model import SiameseModel
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 CHUNK = 1 << 16

@@ -11,6 +11,8 @@ from jaxtyping import Bool, Int64
 
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS, Settings
+from nrl_dedup.embedding.fusion import fusion_module
+from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.backbones import Backbone, backbone_row, load_backbone
@@ -19,8 +21,6 @@ from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.languages import language_row
 from nrl_dedup.features.text.vocabulary import Words, read_words
-from nrl_dedup.fusion import fusion_module
-from nrl_dedup.model import photo_kind
 from nrl_dedup.runtime.progress import Progress, StageClock
 
 

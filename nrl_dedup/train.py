@@ -17,13 +17,13 @@ from nrl_dedup.best_epoch import BestEpoch, Fitted, OnEpoch
 from nrl_dedup.bundle import Bundle, Epoch
 from nrl_dedup.config import Settings, TrainSettings
 from nrl_dedup.duplicate_groups import duplicate_groups
-from nrl_dedup.embed import embed_ads
+from nrl_dedup.embedding.embed import embed_ads
+from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.network_inputs import AdFeatures, Batch
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.losses import in_batch_contrast
 from nrl_dedup.metrics import average_precision, log_loss
-from nrl_dedup.model import SiameseModel
 from nrl_dedup.pretrain import pretrain, start_fusion
 from nrl_dedup.runtime.device import multiplies_in_bfloat16
 from nrl_dedup.runtime.prefetch import ahead

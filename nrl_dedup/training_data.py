@@ -16,13 +16,13 @@ from nrl_dedup.bundle import DataSource
 from nrl_dedup.catalogue.read import Catalogue, fingerprint
 from nrl_dedup.catalogue.splits import SPLIT, Split, published_split, split_pairs
 from nrl_dedup.config import Settings
+from nrl_dedup.embedding.fusion import fusion_module
+from nrl_dedup.embedding.network import image_shape, photo_kind
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.network_inputs import AdFeatures
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.features.text.vocabulary import Vocabulary, encode
 from nrl_dedup.features.text.word_vectors import learn_vectors, read_fasttext
-from nrl_dedup.fusion import fusion_module
-from nrl_dedup.model import image_shape, photo_kind
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.seen_ads import Resources, SeenAds, check_before_the_work, look_at_ads
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from nrl_dedup import attention, embed
+from nrl_dedup import attention
 from nrl_dedup.attention import (
     AttentionOverlap,
     Overlap,
@@ -22,9 +22,10 @@ from nrl_dedup.attention import (
 from nrl_dedup.bundle import load_bundle
 from nrl_dedup.catalogue.labelled_pairs import read_pairs
 from nrl_dedup.catalogue.read import read_catalogue
+from nrl_dedup.embedding import embed
+from nrl_dedup.embedding.fusion.san import StackedAttention
+from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.evaluate import Contender, evaluate
-from nrl_dedup.fusion.san import StackedAttention
-from nrl_dedup.model import SiameseModel
 from tests.conftest import Run, Shop
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import average_precision_score
 
-from nrl_dedup.fusion import FUSIONS
+from nrl_dedup.embedding.fusion import FUSIONS
 from tests.conftest import Run, Shop, train_arguments
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nrl_dedup.fusion.gru import Packing, read
+from nrl_dedup.embedding.fusion.packed_gru import Packing, read
 
 LENGTHS = torch.tensor([3, 0, 7, 1, 7, 2])
 SIZE, HIDDEN = 4, 5

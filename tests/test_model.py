@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from nrl_dedup.config import ModelSettings
+from nrl_dedup.embedding.fusion import FUSIONS
+from nrl_dedup.embedding.fusion.san import StackedAttention
+from nrl_dedup.embedding.fusion.towers import SLOW
+from nrl_dedup.embedding.fusion.word_encoder import WordEncoder
+from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.network_inputs import Batch
-from nrl_dedup.fusion import FUSIONS
-from nrl_dedup.fusion.san import StackedAttention
-from nrl_dedup.fusion.towers import SLOW
-from nrl_dedup.fusion.words import WordEncoder
-from nrl_dedup.model import SiameseModel
 
 WORDS, WORD_SIZE, IMAGE = 30, 8, 12
 REGIONS = 6

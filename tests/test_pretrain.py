@@ -12,13 +12,13 @@ from scipy.spatial.distance import cdist
 from nrl_dedup.catalogue.labelled_pairs import read_pairs
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings, TextSettings
-from nrl_dedup.embed import embed_ads
+from nrl_dedup.embedding.embed import embed_ads
+from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.model import SiameseModel
 from nrl_dedup.pretrain import BOTH, PHOTOS, SHOWN, WORDS, Plan, leaves, pretrain, settle
 from nrl_dedup.training_data import Resources, TrainingData, prepare_training, prepare_unlabelled
 from tests.conftest import Shop

@@ -104,7 +104,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     from nrl_dedup.cli.console import ConsoleProgress, show_photos_not_seen, show_split, show_trained, show_unreadable
     from nrl_dedup.cli.show_trials import show_search
     from nrl_dedup.cli.training_stages import fit_pairs_of, train_many, train_one
-    from nrl_dedup.fusion import fusion_module
+    from nrl_dedup.embedding.fusion import fusion_module
     from nrl_dedup.grid import plan_trials, read_grid
     from nrl_dedup.runtime.device import pick_device
     from nrl_dedup.training_data import Resources, check_before_the_work, prepare_training, prepare_unlabelled

@@ -60,7 +60,7 @@ def settings_of(options: dict[str, Any]) -> "Settings":
     :raises NrlDedupError: one of them is out of its range.
     """
     from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings, TextSettings, TrainSettings
-    from nrl_dedup.fusion import fusion_module
+    from nrl_dedup.embedding.fusion import fusion_module
 
     fusion = fusion_module(options["fusion"])
     return Settings(

@@ -24,13 +24,13 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nrl_dedup.config import ModelSettings, PhotoSettings, TrainSettings
+from nrl_dedup.embedding.fusion import word_encoder as words
+from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos, Batch
 from nrl_dedup.features.photos.backbones import BACKBONES
 from nrl_dedup.features.photos.feature_kinds import KINDS, quantise
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.vocabulary import TokenIds
-from nrl_dedup.fusion import words
-from nrl_dedup.model import SiameseModel
 from nrl_dedup.train import fit
 
 WORDS, WORD_SIZE, MOST_WORDS = 30_000, 300, 100

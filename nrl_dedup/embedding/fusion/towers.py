@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, normalize
 
 from nrl_dedup.config import ModelSettings
-from nrl_dedup.fusion.module import FusionModule
-from nrl_dedup.fusion.words import SPECIAL_TOKENS
+from nrl_dedup.embedding.fusion.base import FusionModule
+from nrl_dedup.embedding.fusion.word_encoder import SPECIAL_TOKENS
 
 SLOW = 0.1  # how fast the photo side learns: its features are good already, and photos for training are few
 _LEAST_WEIGHT = 0.1  # of a word that stands in every ad

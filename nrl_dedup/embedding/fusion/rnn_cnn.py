@@ -5,8 +5,8 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from nrl_dedup.config import ModelSettings
-from nrl_dedup.fusion.module import FusionModule
-from nrl_dedup.fusion.words import WordEncoder
+from nrl_dedup.embedding.fusion.base import FusionModule
+from nrl_dedup.embedding.fusion.word_encoder import WordEncoder
 
 
 class RnnCnn(FusionModule):

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
+from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.network_inputs import AdFeatures, Batch
-from nrl_dedup.model import SiameseModel
 from nrl_dedup.runtime.prefetch import ahead
 from nrl_dedup.runtime.progress import SILENT, Progress
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
-from nrl_dedup.fusion.gru import Packing, read
+from nrl_dedup.embedding.fusion.packed_gru import Packing, read
 
 LONGEST_MEMORY = 100.0  # tokens
 SPECIAL_TOKENS = 4  # padding, unknown word, start, end: the ids below the vocabulary's own

@@ -1,13 +1,13 @@
 """Fusion modules: each turns one ad, its words and its photo, into one vector. `module.py` has the contract."""
 
+from nrl_dedup.embedding.fusion.base import FusionModule
+from nrl_dedup.embedding.fusion.bilinear import Bilinear
+from nrl_dedup.embedding.fusion.image_only import Image
+from nrl_dedup.embedding.fusion.rnn_cnn import RnnCnn
+from nrl_dedup.embedding.fusion.san import StackedAttention
+from nrl_dedup.embedding.fusion.text_only import Text
+from nrl_dedup.embedding.fusion.towers import Towers
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.fusion.bilinear import Bilinear
-from nrl_dedup.fusion.image import Image
-from nrl_dedup.fusion.module import FusionModule
-from nrl_dedup.fusion.rnn_cnn import RnnCnn
-from nrl_dedup.fusion.san import StackedAttention
-from nrl_dedup.fusion.text import Text
-from nrl_dedup.fusion.towers import Towers
 
 FUSIONS: dict[str, type[FusionModule]] = {
     "rnn-cnn": RnnCnn,

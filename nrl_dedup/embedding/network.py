@@ -6,10 +6,10 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from nrl_dedup.config import ModelSettings, Settings
+from nrl_dedup.embedding.fusion import fusion_module
 from nrl_dedup.features.network_inputs import Batch
 from nrl_dedup.features.photos.backbones import backbone_row
 from nrl_dedup.features.photos.feature_kinds import KINDS
-from nrl_dedup.fusion import fusion_module
 
 START_BIAS = 2.0  # the logit of two identical ads before training
 
