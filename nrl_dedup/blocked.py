@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.candidates import Candidates
-from nrl_dedup.blocking.collapse import collapse
-from nrl_dedup.blocking.members import Members
-from nrl_dedup.blocking.spaces import search_spaces
+from nrl_dedup.blocking.exact_duplicates import collapse
+from nrl_dedup.blocking.group_members import Members
+from nrl_dedup.blocking.sources import search_spaces
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.embedding.embed import check_embeddings, embed_ads

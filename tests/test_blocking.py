@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.spatial.distance import cdist
 
-from nrl_dedup.blocking import nearest as nearest_module
-from nrl_dedup.blocking import search as search_module
-from nrl_dedup.blocking import vectors as vectors_module
+from nrl_dedup.blocking import dense_search as vectors_module
+from nrl_dedup.blocking import faiss_indexes as search_module
+from nrl_dedup.blocking import item_search as nearest_module
 from nrl_dedup.blocking.candidates import find_candidates, joint_space
-from nrl_dedup.blocking.collapse import collapse
-from nrl_dedup.blocking.search import L2, InvertedSearch, faiss_device, without_self
+from nrl_dedup.blocking.exact_duplicates import collapse
+from nrl_dedup.blocking.faiss_indexes import L2, InvertedSearch, faiss_device, without_self
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import Silent
 

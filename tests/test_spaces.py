@@ -13,20 +13,20 @@ from scipy import sparse
 from scipy.linalg import eigh
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from nrl_dedup.blocking import both as both_module
 from nrl_dedup.blocking import candidates as candidates_module
-from nrl_dedup.blocking import photos as photos_module
+from nrl_dedup.blocking import cca_source as both_module
+from nrl_dedup.blocking import photo_source as photos_module
 from nrl_dedup.blocking import sparse_search as sparse_module
-from nrl_dedup.blocking.both import both_space, correlated
+from nrl_dedup.blocking.backgrounds import scenes
 from nrl_dedup.blocking.candidates import joint_space, proposed, surroundings, unite
-from nrl_dedup.blocking.collapse import first_of_equal_rows
-from nrl_dedup.blocking.nearest import Held, nearest_ads
+from nrl_dedup.blocking.cca_source import both_space, correlated
+from nrl_dedup.blocking.exact_duplicates import first_of_equal_rows
+from nrl_dedup.blocking.item_search import Held, nearest_ads
 from nrl_dedup.blocking.neighbours import NONE, Neighbours, Space
-from nrl_dedup.blocking.photos import photo_space
-from nrl_dedup.blocking.scenes import scenes
-from nrl_dedup.blocking.spaces import search_spaces
+from nrl_dedup.blocking.photo_source import photo_space
+from nrl_dedup.blocking.sources import search_spaces
 from nrl_dedup.blocking.sparse_search import SparseSearch
-from nrl_dedup.blocking.text import Weigher, grams, read_texts, stems, text_space
+from nrl_dedup.blocking.text_source import Weigher, grams, read_texts, stems, text_space
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.features.photos.descriptors import SKETCH
@@ -157,7 +157,7 @@ def weights_of(texts, take_apart=stems):
 
 def test_weights_are_scikit_learns(monkeypatch):
     pairs = [*random_texts(60, 0), ("", ""), ("", " !? "), ("диван", "")]
-    monkeypatch.setattr("nrl_dedup.blocking.text.ADS_AT_ONCE", 17)  # several chunks
+    monkeypatch.setattr("nrl_dedup.blocking.text_source.ADS_AT_ONCE", 17)  # several chunks
     texts = read_texts(catalogue(pairs))
     whole = [" ".join(pair) for pair in pairs]
     by_stems = TfidfVectorizer(analyzer=stems_in_python, sublinear_tf=True)

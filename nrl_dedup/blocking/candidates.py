@@ -8,11 +8,11 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Float32, Int64
 
-from nrl_dedup.blocking.members import Members
-from nrl_dedup.blocking.nearest import Held
+from nrl_dedup.blocking.dense_search import nearest_by_vectors
+from nrl_dedup.blocking.faiss_indexes import L1
+from nrl_dedup.blocking.group_members import Members
+from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.neighbours import NONE, Space
-from nrl_dedup.blocking.search import L1
-from nrl_dedup.blocking.vectors import nearest_by_vectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.tables import CANDIDATE_PAIRS

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Int64
 from scipy import sparse
 
-from nrl_dedup.blocking.nearest import Similar
+from nrl_dedup.blocking.item_search import Similar
 from nrl_dedup.blocking.neighbours import NONE
 
 EXACT_WORK = 1e10  # most products of an exact search: a few minutes of one core

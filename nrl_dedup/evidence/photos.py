@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt64
 
-from nrl_dedup.blocking.photos import rooted_features
+from nrl_dedup.blocking.photo_source import rooted_features
 from nrl_dedup.evidence.parts import PHOTOS, Columns, Measure, Part, RelativeSimilarity
 from nrl_dedup.evidence.spaces import NAN, Compare, DenseSpace, PhotoSpace, Rows, Space, Values
 from nrl_dedup.evidence.surroundings import surround

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from scale import write_ads
 
-from nrl_dedup.blocking.text import read_texts, text_space
+from nrl_dedup.blocking.text_source import read_texts, text_space
 from nrl_dedup.bundle import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.evidence.ads import describe_ads

@@ -29,10 +29,10 @@ import numpy as np
 import polars as pl
 import torch
 
-from nrl_dedup.blocking.collapse import collapse
+from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.neighbours import Space
-from nrl_dedup.blocking.spaces import search_spaces
-from nrl_dedup.blocking.text import Weigher, read_texts, stems
+from nrl_dedup.blocking.sources import search_spaces
+from nrl_dedup.blocking.text_source import Weigher, read_texts, stems
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.clustering import DEFAULT, METHODS, find_clusters
 from nrl_dedup.clustering.chains import chaining

@@ -14,13 +14,13 @@ from scipy import sparse
 from scipy.linalg import cholesky, solve_triangular
 from sklearn.utils.extmath import randomized_svd
 
-from nrl_dedup.blocking.nearest import Held
+from nrl_dedup.blocking.backgrounds import scenes
+from nrl_dedup.blocking.dense_search import nearest_by_vectors
+from nrl_dedup.blocking.faiss_indexes import L2
+from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.neighbours import NONE, Space
-from nrl_dedup.blocking.photos import mean_of_items, rooted, shown_photos
-from nrl_dedup.blocking.scenes import scenes
-from nrl_dedup.blocking.search import L2
-from nrl_dedup.blocking.text import Texts, Weigher, grams, stems
-from nrl_dedup.blocking.vectors import nearest_by_vectors
+from nrl_dedup.blocking.photo_source import mean_of_items, rooted, shown_photos
+from nrl_dedup.blocking.text_source import Texts, Weigher, grams, stems
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from nrl_dedup.blocking.collapse import first_of_equal
-from nrl_dedup.blocking.nearest import Held, Similar, nearest_ads
+from nrl_dedup.blocking.exact_duplicates import first_of_equal
+from nrl_dedup.blocking.faiss_indexes import L1, L2, ExactSearch, InvertedSearch, Search, faiss_device
+from nrl_dedup.blocking.item_search import Held, Similar, nearest_ads
 from nrl_dedup.blocking.neighbours import Space
-from nrl_dedup.blocking.search import L1, L2, ExactSearch, InvertedSearch, Search, faiss_device
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import Progress
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
-from nrl_dedup.blocking.photos import mean_of_items, shown_photos
+from nrl_dedup.blocking.photo_source import mean_of_items, shown_photos
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import whitened
 from nrl_dedup.features.photos.background_descriptors import colours, layouts, sketch_rows

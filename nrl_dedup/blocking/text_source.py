@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float64
 from scipy import sparse
 
-from nrl_dedup.blocking.collapse import first_of_equal_rows
-from nrl_dedup.blocking.nearest import Held, nearest_ads
+from nrl_dedup.blocking.exact_duplicates import first_of_equal_rows
+from nrl_dedup.blocking.item_search import Held, nearest_ads
 from nrl_dedup.blocking.neighbours import NONE, Space
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.features.text.cleaning import fold_twins

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64
 
-from nrl_dedup.blocking.nearest import Held
+from nrl_dedup.blocking.dense_search import nearest_by_vectors
+from nrl_dedup.blocking.faiss_indexes import L2
+from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.neighbours import Space
-from nrl_dedup.blocking.search import L2
-from nrl_dedup.blocking.vectors import nearest_by_vectors
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit
 from nrl_dedup.features.text.words import ragged

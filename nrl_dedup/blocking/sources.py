@@ -7,11 +7,11 @@ import polars as pl
 import torch
 from jaxtyping import Float32, Int64
 
-from nrl_dedup.blocking.both import both_space
 from nrl_dedup.blocking.candidates import SURROUNDINGS, Candidates, joint_space, unite
+from nrl_dedup.blocking.cca_source import both_space
 from nrl_dedup.blocking.neighbours import Space
-from nrl_dedup.blocking.photos import photo_space
-from nrl_dedup.blocking.text import Texts, read_texts, text_space
+from nrl_dedup.blocking.photo_source import photo_space
+from nrl_dedup.blocking.text_source import Texts, read_texts, text_space
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
