@@ -14,9 +14,9 @@ from nrl_dedup.blocking.group_members import Members
 from nrl_dedup.blocking.sources import search_spaces
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue.read import Catalogue
+from nrl_dedup.comparison.column_comparisons import comparable_columns
 from nrl_dedup.embedding.embed import check_embeddings, embed_ads
 from nrl_dedup.embedding.network import SiameseModel
-from nrl_dedup.evidence.columns import comparable_columns
 from nrl_dedup.features.network_inputs import AdFeatures
 from nrl_dedup.features.text.vocabulary import has_text
 from nrl_dedup.prepared import Prepared

@@ -15,11 +15,11 @@ from jaxtyping import Bool, Int64
 from nrl_dedup.blocked import CANDIDATES, Blocked, block
 from nrl_dedup.bundle import HELD_OUT, Bundle
 from nrl_dedup.catalogue.read import Catalogue
+from nrl_dedup.comparison.ad_profiles import AdEvidence
+from nrl_dedup.comparison.compare import Evidence, pair_evidence
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.ads import AdEvidence
 from nrl_dedup.evidence.fitting import fit_pair_model
 from nrl_dedup.evidence.model import PairModel, unlabelled_model
-from nrl_dedup.evidence.pairs import Evidence, pair_evidence
 from nrl_dedup.evidence.second_look import Searched, fit_second_look
 from nrl_dedup.evidence.training import TrainingPairs, training_pairs
 from nrl_dedup.evidence.views import MOST_PAIRS, Views, co_train, pairs_to_learn_from

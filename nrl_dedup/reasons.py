@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.evidence.model import BASE, PairModel
-from nrl_dedup.evidence.pairs import Evidence
 from nrl_dedup.evidence.trees import Trees
 from nrl_dedup.scorers import SIAMESE, EvidenceScorer, Positions, Scorer, SiameseScorer
 

@@ -11,9 +11,9 @@ import torch
 from nrl_dedup.blocked import CANDIDATES
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue.read import Catalogue
+from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.evidence.calibration import platt
 from nrl_dedup.evidence.model import PairModel
-from nrl_dedup.evidence.pairs import Evidence
 from nrl_dedup.evidence.rivals import Rivals
 from nrl_dedup.evidence.scoring import score_evidence
 from nrl_dedup.evidence.training import TrainingPairs

@@ -16,11 +16,11 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from nrl_dedup.blocked import Blocked, PairIndex
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue.read import Catalogue
+from nrl_dedup.comparison.ad_profiles import AdEvidence, describe_ads
+from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, Evidence, pair_evidence
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.ads import AdEvidence, describe_ads
 from nrl_dedup.evidence.model import PairModel
-from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, Evidence, pair_evidence
 from nrl_dedup.evidence.rivals import Rivals
 from nrl_dedup.evidence.scoring import score_evidence
 from nrl_dedup.prepared import Prepared

@@ -9,12 +9,12 @@ from scipy import sparse
 
 from nrl_dedup.blocked import Blocked
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.evidence.columns import read_values
-from nrl_dedup.evidence.parts import Part, RelativeSimilarity
-from nrl_dedup.evidence.photos import PhotoColumn
-from nrl_dedup.evidence.spaces import PhotoSpace
-from nrl_dedup.evidence.texts import word_counts
-from nrl_dedup.evidence.tokens import codes_of, count_terms, normalised, quantities_of
+from nrl_dedup.comparison.base import Part, RelativeSimilarity
+from nrl_dedup.comparison.column_comparisons import read_values
+from nrl_dedup.comparison.photo_comparisons import PhotoColumn
+from nrl_dedup.comparison.similarities import PhotoSpace
+from nrl_dedup.comparison.text_comparisons import word_counts
+from nrl_dedup.comparison.tokens import codes_of, count_terms, normalised, quantities_of
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.text.words import Words
 from nrl_dedup.prepared import Prepared

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nrl_dedup.bundle import load_bundle
+from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.pairs import Evidence
 from nrl_dedup.evidence.views import co_train
 from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.words import read_words

@@ -15,17 +15,17 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.evidence import pairs as pairs_module
-from nrl_dedup.evidence.ads import describe_ads
-from nrl_dedup.evidence.columns import NumberColumn, Place, ValueColumn, column_parts, numbers_of
-from nrl_dedup.evidence.crossing import CrossSpace, expected_photos
-from nrl_dedup.evidence.pairs import pair_evidence
-from nrl_dedup.evidence.parts import GROUPS, Measure, RelativeSimilarity, SharedTerms
-from nrl_dedup.evidence.photos import SharedValue, _Lists, cosine_of
-from nrl_dedup.evidence.spaces import DenseSpace, PhotoSpace, SparseSpace
-from nrl_dedup.evidence.surroundings import Surroundings, known_neighbours, surround
-from nrl_dedup.evidence.texts import topics, word_counts
-from nrl_dedup.evidence.tokens import (
+from nrl_dedup.comparison import compare as pairs_module
+from nrl_dedup.comparison.ad_profiles import describe_ads
+from nrl_dedup.comparison.base import GROUPS, Measure, RelativeSimilarity, SharedTerms
+from nrl_dedup.comparison.column_comparisons import NumberColumn, Place, ValueColumn, column_parts, numbers_of
+from nrl_dedup.comparison.compare import pair_evidence
+from nrl_dedup.comparison.cross_modal import CrossSpace, expected_photos
+from nrl_dedup.comparison.neighbourhoods import Surroundings, known_neighbours, surround
+from nrl_dedup.comparison.photo_comparisons import SharedValue, _Lists, cosine_of
+from nrl_dedup.comparison.similarities import DenseSpace, PhotoSpace, SparseSpace
+from nrl_dedup.comparison.text_comparisons import topics, word_counts
+from nrl_dedup.comparison.tokens import (
     codes_of,
     count_ngrams,
     count_terms,
@@ -96,7 +96,7 @@ def test_tf_idf_is_scikit_learns() -> None:
 
 
 def test_terms_of_several_columns_and_chunks_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nrl_dedup.evidence.tokens._AT_ONCE", 2)
+    monkeypatch.setattr("nrl_dedup.comparison.tokens._AT_ONCE", 2)
     columns = [pl.Series([["a", "b"], [], ["c"]]), pl.Series([["a"], ["b"], ["b", "b"]])]
     counts = count_terms(columns)
     assert counts.distinct.to_list() == ["a", "b", "c"]
@@ -123,7 +123,7 @@ def test_sparse_similarities_are_cosines() -> None:
 
 
 def test_photos_are_compared_all_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nrl_dedup.evidence.spaces._PHOTO_PAIRS_AT_ONCE", 3)
+    monkeypatch.setattr("nrl_dedup.comparison.similarities._PHOTO_PAIRS_AT_ONCE", 3)
     counts = np.array([0, 3, 1, 2])
     offsets = np.concatenate([[0], np.cumsum(counts)])
     photos = np.array([4, 1, 2, 0, 3, 1])
@@ -166,7 +166,7 @@ def of_length_1(draw: np.random.Generator, ads: int, size: int) -> np.ndarray:
 
 
 def test_words_make_expect_what_ads_with_like_words_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nrl_dedup.evidence.crossing._PAIRS_AT_ONCE", 100)  # several steps
+    monkeypatch.setattr("nrl_dedup.comparison.cross_modal._PAIRS_AT_ONCE", 100)  # several steps
     draw = np.random.default_rng(0)
     ads = 50
     words = DenseSpace(of_length_1(draw, ads, 5), np.arange(ads) != 4)

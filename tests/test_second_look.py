@@ -11,10 +11,10 @@ from sklearn.metrics import average_precision_score
 from nrl_dedup.blocked import block
 from nrl_dedup.bundle import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
-from nrl_dedup.evidence.ads import AdEvidence
+from nrl_dedup.comparison.ad_profiles import AdEvidence
+from nrl_dedup.comparison.compare import Evidence, pair_evidence
 from nrl_dedup.evidence.fitting import Fitted, fit_pair_model
 from nrl_dedup.evidence.model import PairModel
-from nrl_dedup.evidence.pairs import Evidence, pair_evidence
 from nrl_dedup.evidence.rivals import LEAST, Rivals
 from nrl_dedup.evidence.scoring import score_evidence
 from nrl_dedup.evidence.second_look import Searched, fit_second_look

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter, ImageOps
 from scipy.fft import dctn
 
-from nrl_dedup.evidence.photos import hash_similarity_of
+from nrl_dedup.comparison.photo_comparisons import hash_similarity_of
 from nrl_dedup.features.photos.descriptor_store import compute_sketches
 from nrl_dedup.features.photos.descriptors import SKETCH, perceptual_hashes, sketch
 from nrl_dedup.features.photos.source import PhotoFolder

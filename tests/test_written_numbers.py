@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nrl_dedup.catalogue.cells.phone_numbers import phones
 from nrl_dedup.catalogue.cells.written_numbers import NoNumbers, WrittenNumbers, numbers_of, read_numbers
-from nrl_dedup.evidence.columns import NumberColumn, ValueColumn, column_parts
+from nrl_dedup.comparison.column_comparisons import NumberColumn, ValueColumn, column_parts
 
 NAN = float("nan")
 

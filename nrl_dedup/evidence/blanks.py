@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Int64
 
-from nrl_dedup.evidence.pairs import Evidence
+from nrl_dedup.comparison.compare import Evidence
 
 SHARE = 0.5
 

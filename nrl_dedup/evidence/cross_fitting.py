@@ -5,8 +5,8 @@ from jaxtyping import Bool, Int64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.duplicate_groups import duplicate_groups
-from nrl_dedup.evidence.spaces import Rows
 
 FOLDS = 5
 

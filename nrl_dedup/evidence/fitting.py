@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.blanks import with_blanks
 from nrl_dedup.evidence.calibration import Calibration, cross_calibrated, fit_calibration, platt
 from nrl_dedup.evidence.cross_fitting import FOLDS, ad_folds
 from nrl_dedup.evidence.model import UNCHANGED, PairModel
-from nrl_dedup.evidence.pairs import Evidence
-from nrl_dedup.evidence.spaces import Rows
 from nrl_dedup.evidence.trees import MOST_ROUNDS, Trees, grow, size_for
 from nrl_dedup.evidence.views import Views
 from nrl_dedup.metrics import log_loss

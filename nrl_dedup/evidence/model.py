@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from nrl_dedup.comparison.base import GROUPS, RIVALS
+from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.calibration import LARGEST, Calibration
 from nrl_dedup.evidence.forest_text import checked_forest
-from nrl_dedup.evidence.pairs import Evidence
-from nrl_dedup.evidence.parts import GROUPS, RIVALS
 from nrl_dedup.evidence.trees import Trees
 from nrl_dedup.evidence.views import Views
 from nrl_dedup.untrusted.plain_file import read_text

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nrl_dedup.evidence.pairs import Evidence
-from nrl_dedup.evidence.parts import RIVALS
-from nrl_dedup.evidence.spaces import Rows
+from nrl_dedup.comparison.base import RIVALS
+from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.similarities import Rows
 
 NOBODY = -1
 LEAST = -30.0  # log-odds of a rival that is none

@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Float64
 
-from nrl_dedup.evidence.ads import AdEvidence
+from nrl_dedup.comparison.ad_profiles import AdEvidence
+from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, pair_evidence
+from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.evidence.model import PairModel
-from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, pair_evidence
-from nrl_dedup.evidence.spaces import Rows
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 

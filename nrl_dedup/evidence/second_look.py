@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from nrl_dedup.evidence.ads import AdEvidence
+from nrl_dedup.comparison.ad_profiles import AdEvidence
+from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, Evidence, pair_evidence
+from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.evidence.cross_fitting import FOLDS
 from nrl_dedup.evidence.fitting import FEWEST, Fitted, choose_stage
-from nrl_dedup.evidence.pairs import PAIRS_AT_ONCE, Evidence, pair_evidence
 from nrl_dedup.evidence.rivals import End, Rivals
-from nrl_dedup.evidence.spaces import Rows
 from nrl_dedup.evidence.training import TrainingPairs
 from nrl_dedup.evidence.trees import Size, Trees, grow
 from nrl_dedup.runtime.progress import SILENT, Progress

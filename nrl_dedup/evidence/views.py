@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from nrl_dedup.comparison.base import BOTH, GROUPS, PHOTOS, TEXT
+from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.pairs import Evidence
-from nrl_dedup.evidence.parts import BOTH, GROUPS, PHOTOS, TEXT
-from nrl_dedup.evidence.spaces import Rows
 from nrl_dedup.evidence.trees import Size, Trees, grow
 from nrl_dedup.metrics import sigmoid
 

@@ -26,14 +26,14 @@ from nrl_dedup.baseline import evidence as baseline_evidence
 from nrl_dedup.baseline import fit_baseline
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue, read_compared_columns
+from nrl_dedup.comparison.ad_profiles import describe_ads
+from nrl_dedup.comparison.compare import Evidence, pair_evidence
+from nrl_dedup.comparison.neighbourhoods import known_neighbours
+from nrl_dedup.comparison.text_comparisons import word_counts
+from nrl_dedup.comparison.tokens import tf_idf
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.evidence.ads import describe_ads
 from nrl_dedup.evidence.fitting import fit_pair_model
 from nrl_dedup.evidence.model import PairModel, unlabelled_model
-from nrl_dedup.evidence.pairs import Evidence, pair_evidence
-from nrl_dedup.evidence.surroundings import known_neighbours
-from nrl_dedup.evidence.texts import word_counts
-from nrl_dedup.evidence.tokens import tf_idf
 from nrl_dedup.evidence.views import Views, co_train
 from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
 from nrl_dedup.features.photos.backbones import load_backbone

@@ -20,7 +20,7 @@ from scale import write_ads
 from nrl_dedup.blocking.text_source import read_texts, text_space
 from nrl_dedup.bundle import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
-from nrl_dedup.evidence.ads import describe_ads
+from nrl_dedup.comparison.ad_profiles import describe_ads
 from nrl_dedup.evidence.scoring import score_evidence
 from nrl_dedup.features.text.vocabulary import read_words
 

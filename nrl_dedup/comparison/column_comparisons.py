@@ -9,8 +9,8 @@ from jaxtyping import Float32, Float64, Int64
 
 from nrl_dedup.catalogue.cells.phone_numbers import phones
 from nrl_dedup.catalogue.cells.written_numbers import WrittenNumbers, numbers_of, read_numbers
-from nrl_dedup.evidence.parts import OTHER, PRICE, Columns, Part
-from nrl_dedup.evidence.spaces import NAN, Rows
+from nrl_dedup.comparison.base import OTHER, PRICE, Columns, Part
+from nrl_dedup.comparison.similarities import NAN, Rows
 
 _LATITUDE, _LONGITUDE = ("lat", "latitude"), ("lon", "lng", "long", "longitude")
 _EARTH_KM = 6371.0

@@ -6,10 +6,10 @@ from jaxtyping import Int64
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
-from nrl_dedup.evidence.parts import TEXT, Measure, Part, RelativeSimilarity, SharedTerms
-from nrl_dedup.evidence.spaces import DenseSpace, Space, SparseSpace
-from nrl_dedup.evidence.surroundings import surround
-from nrl_dedup.evidence.tokens import (
+from nrl_dedup.comparison.base import TEXT, Measure, Part, RelativeSimilarity, SharedTerms
+from nrl_dedup.comparison.neighbourhoods import surround
+from nrl_dedup.comparison.similarities import DenseSpace, Space, SparseSpace
+from nrl_dedup.comparison.tokens import (
     codes_of,
     count_ngrams,
     count_terms,

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.neighbours import NONE
-from nrl_dedup.evidence.parts import BOTH, Part, RelativeSimilarity
-from nrl_dedup.evidence.spaces import NAN, DenseSpace, Rows, Space, Values
-from nrl_dedup.evidence.surroundings import NEAREST, surround
+from nrl_dedup.comparison.base import BOTH, Part, RelativeSimilarity
+from nrl_dedup.comparison.neighbourhoods import NEAREST, surround
+from nrl_dedup.comparison.similarities import NAN, DenseSpace, Rows, Space, Values
 
 _PAIRS_AT_ONCE = 1 << 16
 

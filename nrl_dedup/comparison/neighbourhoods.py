@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
-from nrl_dedup.evidence.spaces import NAN, Rows, Space, Values
+from nrl_dedup.comparison.similarities import NAN, Rows, Space, Values
 
 NEAREST = 10
 KEPT = 20

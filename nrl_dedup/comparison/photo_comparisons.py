@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt64
 
 from nrl_dedup.blocking.photo_source import rooted_features
-from nrl_dedup.evidence.parts import PHOTOS, Columns, Measure, Part, RelativeSimilarity
-from nrl_dedup.evidence.spaces import NAN, Compare, DenseSpace, PhotoSpace, Rows, Space, Values
-from nrl_dedup.evidence.surroundings import surround
+from nrl_dedup.comparison.base import PHOTOS, Columns, Measure, Part, RelativeSimilarity
+from nrl_dedup.comparison.neighbourhoods import surround
+from nrl_dedup.comparison.similarities import NAN, Compare, DenseSpace, PhotoSpace, Rows, Space, Values
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit, whitened
 from nrl_dedup.features.photos.background_descriptors import colours, layouts, sketch_rows

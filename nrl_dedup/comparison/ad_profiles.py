@@ -8,12 +8,12 @@ import polars as pl
 
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.evidence.columns import NumberColumn, ValueColumn, column_parts
-from nrl_dedup.evidence.crossing import crossing_parts
-from nrl_dedup.evidence.parts import Part
-from nrl_dedup.evidence.photos import ShownPhotos, photo_parts
-from nrl_dedup.evidence.surroundings import known_neighbours
-from nrl_dedup.evidence.texts import text_parts, word_space
+from nrl_dedup.comparison.base import Part
+from nrl_dedup.comparison.column_comparisons import NumberColumn, ValueColumn, column_parts
+from nrl_dedup.comparison.cross_modal import crossing_parts
+from nrl_dedup.comparison.neighbourhoods import known_neighbours
+from nrl_dedup.comparison.photo_comparisons import ShownPhotos, photo_parts
+from nrl_dedup.comparison.text_comparisons import text_parts, word_space
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
 from nrl_dedup.features.text.words import Words

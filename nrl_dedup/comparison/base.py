@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float32
 from scipy import sparse
 
-from nrl_dedup.evidence.spaces import NAN, Rows, Space, Values
-from nrl_dedup.evidence.surroundings import Surroundings
-from nrl_dedup.evidence.tokens import inverse_frequencies
+from nrl_dedup.comparison.neighbourhoods import Surroundings
+from nrl_dedup.comparison.similarities import NAN, Rows, Space, Values
+from nrl_dedup.comparison.tokens import inverse_frequencies
 
 TEXT, PHOTOS, BOTH, PRICE, OTHER = GROUPS = ("text", "photos", "text and photos", "price", "other")
 RIVALS = "rivals"  # not of the pair alone: what is known of either ad's other pairs

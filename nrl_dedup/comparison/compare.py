@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from nrl_dedup.evidence.ads import AdEvidence
-from nrl_dedup.evidence.spaces import Rows
+from nrl_dedup.comparison.ad_profiles import AdEvidence
+from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 PAIRS_AT_ONCE = 1 << 15
