@@ -19,7 +19,6 @@ from typing import Any
 import polars as pl
 import torch
 
-from nrl_dedup.baseline import Baseline
 from nrl_dedup.bundle_reading import (
     check_about,
     check_files,
@@ -32,10 +31,11 @@ from nrl_dedup.bundle_reading import (
 from nrl_dedup.config import Settings
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.model import PairModel, load_pair_model
 from nrl_dedup.features.photos.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text.vocabulary import Vocabulary
 from nrl_dedup.saved_settings import read_settings, shown
+from nrl_dedup.scoring.baseline import Baseline
+from nrl_dedup.scoring.pair_model import PairModel, load_pair_model
 
 VERSION = 3
 # Version 1 says neither `photos.pool` nor `pretrain` (the defaults are what it was made with), 2 has no pair evidence.

@@ -10,7 +10,6 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Float64, Int64
 
-from nrl_dedup.baseline import evidence
 from nrl_dedup.blocked import CANDIDATES, block
 from nrl_dedup.blocking_quality import BlockingQuality, blocking_quality
 from nrl_dedup.bundle import Bundle
@@ -21,7 +20,8 @@ from nrl_dedup.metrics import sigmoid
 from nrl_dedup.prepared import Prepared, prepare
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scorers import EVIDENCE, make_scorer, scorer_name
-from nrl_dedup.scoring import pair_logits
+from nrl_dedup.scoring.baseline import evidence
+from nrl_dedup.scoring.siamese import pair_logits
 
 BASELINE = "baseline"
 _TEST = ["item_id_l", "item_id_r", "is_duplicate", "weight"]

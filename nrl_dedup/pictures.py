@@ -13,7 +13,6 @@ from jaxtyping import Bool, Float64, Int64
 from matplotlib.figure import Figure
 
 from nrl_dedup.attention import TOP_PART, attention_maps, top_regions
-from nrl_dedup.baseline import evidence
 from nrl_dedup.bootstrap import Interval
 from nrl_dedup.embedding.fusion.san import StackedAttention
 from nrl_dedup.evaluate import Contender
@@ -31,6 +30,7 @@ from nrl_dedup.plots.saving import save
 from nrl_dedup.plots.style import Scores
 from nrl_dedup.report import Report
 from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.scoring.baseline import evidence
 
 MOST_CERTAIN = 3  # pairs of each kind whose attention is drawn
 NAME_LENGTH = 60  # characters of a model's name that stand in the name of a file

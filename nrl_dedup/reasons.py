@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 
 from nrl_dedup.comparison.compare import Evidence
-from nrl_dedup.evidence.model import BASE, PairModel
-from nrl_dedup.evidence.trees import Trees
 from nrl_dedup.scorers import SIAMESE, EvidenceScorer, Positions, Scorer, SiameseScorer
+from nrl_dedup.scoring.pair_model import BASE, PairModel
+from nrl_dedup.scoring.trees import Trees
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 
 from nrl_dedup.bundle import EVIDENCE, HELD_OUT, PAIR_MODEL, SPLIT, VERSION, Bundle, DataSource
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.model import PairModel, save_pair_model
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.runtime.atomic_files import folder_written_beside, give_usual_mode, written_beside
 from nrl_dedup.runtime.output_checks import check_folder_writable
+from nrl_dedup.scoring.pair_model import PairModel, save_pair_model
 from nrl_dedup.tables import check
 
 NOT_YET = "its training has not come to it"

@@ -20,12 +20,12 @@ from nrl_dedup.comparison.ad_profiles import AdEvidence, describe_ads
 from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, Evidence, pair_evidence
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.model import PairModel
-from nrl_dedup.evidence.rivals import Rivals
-from nrl_dedup.evidence.scoring import score_evidence
 from nrl_dedup.prepared import Prepared
 from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
-from nrl_dedup.scoring import logits_of
+from nrl_dedup.scoring.competitors import Rivals
+from nrl_dedup.scoring.pair_model import PairModel
+from nrl_dedup.scoring.score_in_chunks import score_evidence
+from nrl_dedup.scoring.siamese import logits_of
 
 EVIDENCE, SIAMESE = "evidence", "siamese"
 

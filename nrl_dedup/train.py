@@ -28,7 +28,7 @@ from nrl_dedup.pretrain import pretrain, start_fusion
 from nrl_dedup.runtime.device import multiplies_in_bfloat16
 from nrl_dedup.runtime.prefetch import ahead
 from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.scoring import pair_logits
+from nrl_dedup.scoring.siamese import pair_logits
 from nrl_dedup.training_data import TrainingData
 
 STARTED_FROM = 1024  # pairs

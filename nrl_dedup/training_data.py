@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
-from nrl_dedup.baseline import Baseline, evidence, fit_baseline, unfitted_baseline
 from nrl_dedup.bundle import DataSource
 from nrl_dedup.catalogue.read import Catalogue, fingerprint
 from nrl_dedup.catalogue.splits import SPLIT, Split, published_split, split_pairs
@@ -24,6 +23,7 @@ from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.features.text.vocabulary import Vocabulary, encode
 from nrl_dedup.features.text.word_vectors import learn_vectors, read_fasttext
 from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.scoring.baseline import Baseline, evidence, fit_baseline, unfitted_baseline
 from nrl_dedup.seen_ads import Resources, SeenAds, check_before_the_work, look_at_ads
 
 __all__ = ["Resources", "TrainingData", "check_before_the_work", "prepare_training", "prepare_unlabelled"]

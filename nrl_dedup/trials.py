@@ -11,7 +11,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.grid import KEYS, Trial, value_of
 from nrl_dedup.metrics import average_precision
 from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.scoring import pair_logits
+from nrl_dedup.scoring.siamese import pair_logits
 from nrl_dedup.train import OnEpoch, train_one
 from nrl_dedup.training_data import TrainingData
 from nrl_dedup.trial_folder import TrialFolder, begin_search

@@ -10,11 +10,11 @@ import torch
 from nrl_dedup.bundle import load_bundle
 from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.views import co_train
 from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.words import read_words
 from nrl_dedup.metrics import are_links, quality
 from nrl_dedup.scorers import _chunks
+from nrl_dedup.scoring.modality_models import co_train
 from tests.conftest import Run, Shop, write
 from tests.test_second_look import made_ads
 

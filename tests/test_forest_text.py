@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.forest_text import LARGEST_VALUE, MOST_LEAVES, checked_forest
-from nrl_dedup.evidence.trees import Trees
+from nrl_dedup.scoring.forest_text import LARGEST_VALUE, MOST_LEAVES, checked_forest
+from nrl_dedup.scoring.trees import Trees
 
 EVIDENCE = Path(__file__).parent.parent / "weights" / "default" / "evidence"
 COLUMNS = {

@@ -18,11 +18,11 @@ from safetensors.torch import save_file
 from nrl_dedup.bundle import SPLIT
 from nrl_dedup.config import Settings
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.calibration import Calibration, isotonic
 from nrl_dedup.features.photos.backbones import Backbone, load_backbone
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.word_vectors import read_fasttext
 from nrl_dedup.grid import MOST_SETTINGS, read_grid
+from nrl_dedup.scoring.calibration import Calibration, isotonic
 from nrl_dedup.untrusted.saved_table import read_table
 from nrl_dedup.untrusted.thrift_compact import Reader
 

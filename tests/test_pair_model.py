@@ -13,14 +13,14 @@ from sklearn.metrics import average_precision_score
 from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evidence.blanks import with_blanks
-from nrl_dedup.evidence.calibration import Calibration, cross_calibrated, fit_calibration, isotonic, platt
 from nrl_dedup.evidence.cross_fitting import ad_folds
 from nrl_dedup.evidence.fitting import fit_pair_model
-from nrl_dedup.evidence.model import PairModel, load_pair_model, save_pair_model, unlabelled_model
 from nrl_dedup.evidence.training import training_pairs
-from nrl_dedup.evidence.trees import Size, Trees, grow, size_for
-from nrl_dedup.evidence.views import co_train, each_others_best, pairs_to_learn_from
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error, sigmoid
+from nrl_dedup.scoring.calibration import Calibration, cross_calibrated, fit_calibration, isotonic, platt
+from nrl_dedup.scoring.modality_models import co_train, each_others_best, pairs_to_learn_from
+from nrl_dedup.scoring.pair_model import PairModel, load_pair_model, save_pair_model, unlabelled_model
+from nrl_dedup.scoring.trees import Size, Trees, grow, size_for
 
 NAMES = (
     "words",

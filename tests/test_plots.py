@@ -19,7 +19,6 @@ from PIL import Image
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from nrl_dedup.baseline import Baseline, fit_baseline
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.crops import DEVIATION, MEAN, centre_view
 from nrl_dedup.plots.attention import AttendedPhoto, attention
@@ -30,6 +29,7 @@ from nrl_dedup.plots.lengths import ap_by_length, class_shares, unlike_lengths
 from nrl_dedup.plots.precision_recall import precision_recall
 from nrl_dedup.plots.saving import save
 from nrl_dedup.plots.style import Scores, look
+from nrl_dedup.scoring.baseline import Baseline, fit_baseline
 
 LONG = "w" * 130
 PAIRS = "test pairs"

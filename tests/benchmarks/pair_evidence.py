@@ -22,8 +22,6 @@ import polars as pl
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from nrl_dedup.baseline import evidence as baseline_evidence
-from nrl_dedup.baseline import fit_baseline
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue, read_compared_columns
 from nrl_dedup.comparison.ad_profiles import describe_ads
@@ -33,8 +31,6 @@ from nrl_dedup.comparison.text_comparisons import word_counts
 from nrl_dedup.comparison.tokens import tf_idf
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.evidence.fitting import fit_pair_model
-from nrl_dedup.evidence.model import PairModel, unlabelled_model
-from nrl_dedup.evidence.views import Views, co_train
 from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
 from nrl_dedup.features.photos.backbones import load_backbone
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches, compute_sketches
@@ -47,6 +43,10 @@ from nrl_dedup.metrics import (
     expected_calibration_error,
     precision_recall_curve,
 )
+from nrl_dedup.scoring.baseline import evidence as baseline_evidence
+from nrl_dedup.scoring.baseline import fit_baseline
+from nrl_dedup.scoring.modality_models import Views, co_train
+from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
 
 NEIGHBOURS = 20
 WORDS_AND_PHOTOS = ("text", "photos", "text and photos")

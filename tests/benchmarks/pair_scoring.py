@@ -21,8 +21,8 @@ from nrl_dedup.blocking.text_source import read_texts, text_space
 from nrl_dedup.bundle import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.comparison.ad_profiles import describe_ads
-from nrl_dedup.evidence.scoring import score_evidence
 from nrl_dedup.features.text.vocabulary import read_words
+from nrl_dedup.scoring.score_in_chunks import score_evidence
 
 MOST_GROWTH = 1.5
 CPU = torch.device("cpu")

@@ -13,10 +13,10 @@ from jaxtyping import Float64
 from nrl_dedup.comparison.base import GROUPS, RIVALS
 from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.calibration import LARGEST, Calibration
-from nrl_dedup.evidence.forest_text import checked_forest
-from nrl_dedup.evidence.trees import Trees
-from nrl_dedup.evidence.views import Views
+from nrl_dedup.scoring.calibration import LARGEST, Calibration
+from nrl_dedup.scoring.forest_text import checked_forest
+from nrl_dedup.scoring.modality_models import Views
+from nrl_dedup.scoring.trees import Trees
 from nrl_dedup.untrusted.plain_file import read_text
 from nrl_dedup.untrusted.strict_json import read_json
 

@@ -6,8 +6,8 @@ from jaxtyping import Float64
 from nrl_dedup.comparison.ad_profiles import AdEvidence
 from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, pair_evidence
 from nrl_dedup.comparison.similarities import Rows
-from nrl_dedup.evidence.model import PairModel
 from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.scoring.pair_model import PairModel
 
 
 def score_evidence(

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from nrl_dedup.comparison.compare import Evidence
-from nrl_dedup.evidence.boosting import lightgbm
-from nrl_dedup.evidence.forest_text import checked_forest
+from nrl_dedup.scoring.forest_text import checked_forest
+from nrl_dedup.scoring.lightgbm_import import lightgbm
 
 MOST_ROUNDS = 200
 _FEW_TO_GROW, _FEW_TO_SCORE = 10_000_000, 1_000_000  # numbers, below which threads cost more than they bring

@@ -14,8 +14,8 @@ from nrl_dedup.comparison.base import BOTH, GROUPS, PHOTOS, TEXT
 from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.trees import Size, Trees, grow
 from nrl_dedup.metrics import sigmoid
+from nrl_dedup.scoring.trees import Size, Trees, grow
 
 MOST_PAIRS = 1_000_000
 _STARTING = (TEXT, PHOTOS)  # the views that have similarities to start from
