@@ -17,7 +17,7 @@ from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.bundle import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
-from nrl_dedup.clustering.chains import chaining
+from nrl_dedup.clustering.cohesion import chaining
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.prepared import Prepared, prepare
 from nrl_dedup.runtime.progress import SILENT, Progress, StageClock, StageCost

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nrl_dedup.clustering import METHODS, chains, clustering_method, find_clusters
-from nrl_dedup.clustering.chains import chaining
+from nrl_dedup.clustering import METHODS, clustering_method, find_clusters
+from nrl_dedup.clustering import cohesion as chains
+from nrl_dedup.clustering.cohesion import chaining
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import CLUSTERS, SCORED_PAIRS
 

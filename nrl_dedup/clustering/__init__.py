@@ -2,7 +2,7 @@
 
 from nrl_dedup.clustering.average_linkage import average_linkage
 from nrl_dedup.clustering.centre import centre_clustering
-from nrl_dedup.clustering.clusters import Method, find_clusters
+from nrl_dedup.clustering.cluster import Method, find_clusters
 from nrl_dedup.clustering.connected_components import connected_components
 from nrl_dedup.clustering.correlation import correlation_clustering
 from nrl_dedup.errors import NrlDedupError

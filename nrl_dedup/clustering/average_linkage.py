@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
-from nrl_dedup.clustering.contraction import contract
-from nrl_dedup.clustering.evidence import gather_evidence
+from nrl_dedup.clustering.edge_weights import gather_evidence
+from nrl_dedup.clustering.greedy_merging import contract
 
 
 def average_linkage(scored: pl.DataFrame, ads: int, threshold: float) -> Int64[np.ndarray, "ads"]:

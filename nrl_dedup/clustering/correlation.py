@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64, Int64
 
-from nrl_dedup.clustering.contraction import ROUNDING, contract
-from nrl_dedup.clustering.evidence import Evidence, gather_evidence
+from nrl_dedup.clustering.edge_weights import Evidence, gather_evidence
+from nrl_dedup.clustering.greedy_merging import ROUNDING, contract
 from nrl_dedup.duplicate_groups import duplicate_groups
 
 CERTAIN = 4.0  # c: no pair says more than odds of e^4, 55 to 1, against those at the threshold

@@ -35,7 +35,7 @@ from nrl_dedup.blocking.sources import search_spaces
 from nrl_dedup.blocking.text_source import Weigher, read_texts, stems
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.clustering import DEFAULT, METHODS, find_clusters
-from nrl_dedup.clustering.chains import chaining
+from nrl_dedup.clustering.cohesion import chaining
 from nrl_dedup.features.text.vocabulary import TokenIds, Vocabulary, encode, read_words
 from nrl_dedup.runtime.progress import Silent, StageClock, peak_memory
 

@@ -6,7 +6,7 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 from jaxtyping import Int64
 
-from nrl_dedup.clustering.evidence import Evidence
+from nrl_dedup.clustering.edge_weights import Evidence
 
 ROUNDING = 1e-9  # of sums of weights: what is less below 0 is 0
 TOLERANCE = 1e-3  # priorities that differ by less may come in either order
