@@ -23,14 +23,14 @@ import numpy as np
 import polars as pl
 import torch
 
-from nrl_dedup.bundle import SPLIT, Bundle, load_bundle
+from nrl_dedup.bundle.load import SPLIT, Bundle, load_bundle
+from nrl_dedup.bundle.save import add_pair_model
 from nrl_dedup.catalogue.labelled_pairs import read_pairs
 from nrl_dedup.catalogue.read import Catalogue, fingerprint, read_catalogue, with_compared_columns
 from nrl_dedup.catalogue.splits import split_pairs
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.pair_fitting import fit_pairs
 from nrl_dedup.recalibration import recalibrate
-from nrl_dedup.saved_bundle import add_pair_model
 
 EXAMPLES = Path(__file__).parent
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from nrl_dedup.bootstrap import LEVEL, REPLICATES, PairGroups, resampled_weights
-from nrl_dedup.bundle import Bundle
+from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.embedding.embed import batches_by_length
 from nrl_dedup.embedding.fusion.san import StackedAttention
 from nrl_dedup.evaluate import Contender, Evaluation

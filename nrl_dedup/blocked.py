@@ -12,7 +12,7 @@ from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.group_members import Members
 from nrl_dedup.blocking.sources import search_spaces
-from nrl_dedup.bundle import Bundle
+from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.column_comparisons import comparable_columns
 from nrl_dedup.embedding.embed import check_embeddings, embed_ads

@@ -17,10 +17,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from nrl_dedup.bundle.saved_settings import PAIR, WANTED, as_field, is_of_type, shown
 from nrl_dedup.config import ModelSettings, Settings, TrainSettings
 from nrl_dedup.embedding.fusion import fusion_module
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.saved_settings import PAIR, WANTED, as_field, is_of_type, shown
 
 MOST_SETTINGS = 10_000  # of a file; each is a training
 _MOST_BYTES = 1 << 20  # of a file: some hundred thousand values

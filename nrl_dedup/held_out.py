@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.blocked import Blocked
 from nrl_dedup.bootstrap import PairGroups
-from nrl_dedup.bundle import HELD_OUT, Bundle
+from nrl_dedup.bundle.load import HELD_OUT, Bundle
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.scorers import scorer_name

@@ -7,7 +7,7 @@ import polars as pl
 from jaxtyping import Bool, Int64, Shaped
 
 from nrl_dedup.blocked import Blocked
-from nrl_dedup.bundle import Bundle
+from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.held_out import held_out_ads

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Int64
 
 from nrl_dedup.blocked import CANDIDATES, Blocked, block
-from nrl_dedup.bundle import HELD_OUT, Bundle
+from nrl_dedup.bundle.load import HELD_OUT, Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.ad_profiles import AdEvidence
 from nrl_dedup.comparison.compare import Evidence, pair_evidence

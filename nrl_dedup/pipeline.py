@@ -14,7 +14,7 @@ from jaxtyping import Float32, Int64
 
 from nrl_dedup.blocked import CANDIDATES, Blocked, block
 from nrl_dedup.blocking.candidates import Candidates
-from nrl_dedup.bundle import Bundle
+from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
 from nrl_dedup.clustering.cohesion import chaining

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from nrl_dedup.bundle import Bundle
+from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS
 from nrl_dedup.embedding.network import image_shape, photo_kind

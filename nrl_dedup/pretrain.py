@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64, Int64
 from sklearn.linear_model import LogisticRegression
 
 from nrl_dedup.best_epoch import BestEpoch, Fitted, OnEpoch
-from nrl_dedup.bundle import Epoch
+from nrl_dedup.bundle.load import Epoch
 from nrl_dedup.config import PretrainSettings
 from nrl_dedup.embedding.embed import embed_ads
 from nrl_dedup.embedding.network import START_BIAS, SiameseModel

@@ -9,7 +9,7 @@ import polars as pl
 import torch
 
 from nrl_dedup.blocked import CANDIDATES
-from nrl_dedup.bundle import Bundle
+from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.evidence.training import TrainingPairs

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from nrl_dedup.blocked import Blocked, PairIndex
-from nrl_dedup.bundle import Bundle
+from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.ad_profiles import AdEvidence, describe_ads
 from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, Evidence, pair_evidence

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nrl_dedup.best_epoch import BestEpoch, Fitted, OnEpoch
-from nrl_dedup.bundle import Bundle, Epoch
+from nrl_dedup.bundle.load import Bundle, Epoch
 from nrl_dedup.config import Settings, TrainSettings
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.embedding.embed import embed_ads

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
-from nrl_dedup.bundle import DataSource
+from nrl_dedup.bundle.load import DataSource
 from nrl_dedup.catalogue.read import Catalogue, fingerprint
 from nrl_dedup.catalogue.splits import SPLIT, Split, published_split, split_pairs
 from nrl_dedup.config import Settings

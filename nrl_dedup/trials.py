@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 import torch
 
-from nrl_dedup.bundle import Bundle, load_bundle
+from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.grid import KEYS, Trial, value_of
 from nrl_dedup.metrics import average_precision

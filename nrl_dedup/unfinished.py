@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nrl_dedup.bundle import Bundle
+from nrl_dedup.bundle.load import Bundle
+from nrl_dedup.bundle.save import write_network
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.runtime.atomic_files import put_back, put_in_place, reason, to_disk, written_beside
 from nrl_dedup.runtime.hidden_parts import HeldElsewhere, hidden_beside, hold, remove, remove_dead_parts
-from nrl_dedup.saved_bundle import write_network
 
 ENDING = ".unfinished"
 SEARCH_PLAN = "trials.json"  # of `trial_folder`

@@ -19,7 +19,7 @@ from nrl_dedup.attention import (
     top_regions,
     untrained_network,
 )
-from nrl_dedup.bundle import load_bundle
+from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.labelled_pairs import read_pairs
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.embedding import embed

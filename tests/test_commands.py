@@ -195,7 +195,7 @@ def test_force_replaces_the_bundle_that_a_link_leads_to(
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-@pytest.mark.parametrize("stage", ["nrl_dedup.saved_bundle.save_pair_model", "nrl_dedup.unfinished.put_in_place"])
+@pytest.mark.parametrize("stage", ["nrl_dedup.bundle.save.save_pair_model", "nrl_dedup.unfinished.put_in_place"])
 def test_a_bundle_that_cannot_be_replaced_stays_and_the_same_command_goes_on(
     run: Run, shop: Shop, trained: Path, tmp_path: Path, monkeypatch, stage: str, failure: BaseException
 ) -> None:

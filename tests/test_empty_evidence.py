@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from nrl_dedup.bundle import load_bundle
+from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text.foreign_words import with_foreign_words

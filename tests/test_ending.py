@@ -63,7 +63,7 @@ def test_a_report_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPat
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr("nrl_dedup.bundle.load_bundle", fail)
+    monkeypatch.setattr("nrl_dedup.bundle.load.load_bundle", fail)
     monkeypatch.setattr("nrl_dedup.cli.failure.report_folders", lambda: [tmp_path / "gone"])
     (tmp_path / "items.csv").write_text("id,title\n1,a\n")
     status, _, err = run("link", tmp_path / "items.csv", "-o", tmp_path / "dupes.csv")

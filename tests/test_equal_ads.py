@@ -11,7 +11,7 @@ import torch
 from nrl_dedup.blocking import group_members as members_module
 from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.group_members import Members
-from nrl_dedup.bundle import Bundle, load_bundle
+from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
 from nrl_dedup.evidence.training import training_pairs
 from nrl_dedup.pair_fitting import fit_pairs

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 
-from nrl_dedup.bundle import Bundle, load_bundle
+from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.explain import Explanation, explain, find_pair

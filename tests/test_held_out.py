@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import torch
 
-from nrl_dedup.bundle import HELD_OUT, load_bundle
+from nrl_dedup.bundle.load import HELD_OUT, load_bundle
 from nrl_dedup.held_out import held_out_ads
 from tests.conftest import Run, Shop
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from nrl_dedup.bundle import HELD_OUT, SPLIT, load_bundle
+from nrl_dedup.bundle.load import HELD_OUT, SPLIT, load_bundle
 from nrl_dedup.errors import NrlDedupError
 from tests.conftest import Run, Shop
 
@@ -241,7 +241,7 @@ LOADER = """
 import sys
 import torch
 from pathlib import Path
-from nrl_dedup.bundle import load_bundle
+from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.errors import NrlDedupError
 for folder in sorted(Path(sys.argv[1]).iterdir()):
     try:

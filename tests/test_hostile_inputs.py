@@ -15,7 +15,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from nrl_dedup.bundle import SPLIT
+from nrl_dedup.bundle.load import SPLIT
 from nrl_dedup.config import Settings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone, load_backbone

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 
-from nrl_dedup.bundle import Bundle, load_bundle
+from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.pair_fitting import FittedPairs, fit_pairs
 from nrl_dedup.recalibration import recalibrate

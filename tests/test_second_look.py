@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from nrl_dedup.blocked import block
-from nrl_dedup.bundle import load_bundle
+from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.comparison.ad_profiles import AdEvidence
 from nrl_dedup.comparison.compare import Evidence, pair_evidence

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from nrl_dedup import pair_fitting
-from nrl_dedup.bundle import load_bundle
+from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.cli import console
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.unfinished import unfinished

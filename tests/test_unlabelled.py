@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 
-from nrl_dedup.bundle import load_bundle
+from nrl_dedup.bundle.load import load_bundle
 from tests.conftest import Run, Shop, train_arguments
 
 CPU = torch.device("cpu")

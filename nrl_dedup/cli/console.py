@@ -24,7 +24,7 @@ from nrl_dedup.runtime.progress import Task
 if TYPE_CHECKING:
     import polars as pl
 
-    from nrl_dedup.bundle import Bundle, Epoch
+    from nrl_dedup.bundle.load import Bundle, Epoch
     from nrl_dedup.catalogue.files.table_rows import BadRow
     from nrl_dedup.catalogue.labelled_pairs import LabelledPairs
     from nrl_dedup.catalogue.read import Catalogue

@@ -137,7 +137,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
 
 def _check_outputs(options: dict[str, Any], read: list[Path | None], photos: list[Path | None]) -> None:
     """:raises NrlDedupError: an output cannot be written, or would take the place of what is read."""
-    from nrl_dedup.bundle import model_folder
+    from nrl_dedup.bundle.load import model_folder
     from nrl_dedup.runtime.output_checks import check_outputs, check_pictures_stay_apart
 
     files = {"--json": options["json_path"], "--scores": options["scores"]}
@@ -154,7 +154,7 @@ def _inputs(
     the bundles remember."""
     import polars as pl
 
-    from nrl_dedup.bundle import load_bundle
+    from nrl_dedup.bundle.load import load_bundle
     from nrl_dedup.evaluate import Contender, check_same_test, names_of, remembered_test, weights_of
 
     bundles = [load_bundle(folder, device) for folder in options["models"] or (None,)]

@@ -25,7 +25,7 @@ from nrl_dedup.cli.remembered import remembered_images, remembered_items
 from nrl_dedup.cli.work_folder import work_dir
 
 if TYPE_CHECKING:
-    from nrl_dedup.bundle import Bundle
+    from nrl_dedup.bundle.load import Bundle
     from nrl_dedup.catalogue.read import Catalogue
 
 
@@ -58,7 +58,7 @@ nrl-dedup explain weights/mine 1002 3781 --items catalogue.csv --images imgs/ --
 @column_options
 def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: Any) -> bool:
     """`HELP`."""
-    from nrl_dedup.bundle import load_bundle
+    from nrl_dedup.bundle.load import load_bundle
     from nrl_dedup.cli.console import ConsoleProgress, show_missing_pair_model, show_photo_use
     from nrl_dedup.cli.show_explanation import show_explanation
     from nrl_dedup.config import check_seed

@@ -60,7 +60,7 @@ expected of it. On a catalogue much larger than the labelled ads there are more 
 @column_options
 def link(catalogue: Path, **options: Any) -> bool:
     """`HELP`."""
-    from nrl_dedup.bundle import load_bundle, model_folder
+    from nrl_dedup.bundle.load import load_bundle, model_folder
     from nrl_dedup.cli.console import (
         ConsoleProgress,
         show_linked,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nrl_dedup.errors import NrlDedupError
 
 if TYPE_CHECKING:
-    from nrl_dedup.bundle import Bundle
+    from nrl_dedup.bundle.load import Bundle
 
 
 def remembered_items(bundle: "Bundle", instead: str) -> Path:

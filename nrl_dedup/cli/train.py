@@ -165,8 +165,8 @@ def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool
 
     :raises NrlDedupError: it holds something that must not be replaced, or cannot be written.
     """
+    from nrl_dedup.bundle.save import check_bundle_target
     from nrl_dedup.runtime.output_checks import check_folder_writable, check_outside, check_photos_stay
-    from nrl_dedup.saved_bundle import check_bundle_target
     from nrl_dedup.trial_folder import check_search_target
     from nrl_dedup.unfinished import remove_rubbish
 

@@ -10,7 +10,7 @@ from nrl_dedup.errors import NrlDedupError
 if TYPE_CHECKING:
     import torch
 
-    from nrl_dedup.bundle import Bundle
+    from nrl_dedup.bundle.load import Bundle
     from nrl_dedup.catalogue.read import Catalogue
     from nrl_dedup.cli.console import ConsoleProgress
     from nrl_dedup.config import Settings
@@ -30,7 +30,7 @@ def train_one(
     force: bool,
 ) -> "Bundle":
     """The network that a run which was stopped has left in `work`, or else a new one."""
-    from nrl_dedup.bundle import load_bundle
+    from nrl_dedup.bundle.load import load_bundle
     from nrl_dedup.cli.console import show_epoch, warn
     from nrl_dedup.runtime.hidden_parts import remove
     from nrl_dedup.train import identity
@@ -101,10 +101,10 @@ class _Heard:
 
 def fit_pairs_of(catalogue: "Catalogue", folder: Path, resources: "Resources", progress: "ConsoleProgress") -> None:
     """Put the pair model beside the network in `folder`, and what is held out for `link --precision`."""
-    from nrl_dedup.bundle import load_bundle
+    from nrl_dedup.bundle.load import load_bundle
+    from nrl_dedup.bundle.save import add_pair_model
     from nrl_dedup.cli.console import show_held_out
     from nrl_dedup.pair_fitting import fit_pairs
-    from nrl_dedup.saved_bundle import add_pair_model
 
     bundle, heard = load_bundle(folder, resources.device), _Heard(progress)
     fitted = fit_pairs(

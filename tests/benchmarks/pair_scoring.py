@@ -18,7 +18,7 @@ import torch
 from scale import write_ads
 
 from nrl_dedup.blocking.text_source import read_texts, text_space
-from nrl_dedup.bundle import load_bundle
+from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.comparison.ad_profiles import describe_ads
 from nrl_dedup.features.text.vocabulary import read_words

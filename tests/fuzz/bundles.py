@@ -15,7 +15,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 import numpy as np
 import torch
 
-from nrl_dedup.bundle import Bundle, load_bundle
+from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.held_out import choose_threshold

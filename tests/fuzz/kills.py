@@ -128,7 +128,7 @@ def half_written(command: Command, folder: Path, wanted: dict[str, str]) -> list
 def _unloadable(folder: Path) -> list[str]:
     import torch
 
-    from nrl_dedup.bundle import load_bundle
+    from nrl_dedup.bundle.load import load_bundle
     from nrl_dedup.errors import NrlDedupError
 
     try:

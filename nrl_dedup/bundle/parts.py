@@ -12,12 +12,12 @@ from typing import Any
 import polars as pl
 import torch
 
+from nrl_dedup.bundle.saved_settings import shown
 from nrl_dedup.config import Settings
 from nrl_dedup.embedding.network import SiameseModel, image_shape
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text.languages import language_row
 from nrl_dedup.features.text.vocabulary import Vocabulary
-from nrl_dedup.saved_settings import shown
 from nrl_dedup.untrusted.plain_file import check_plain, read_text
 from nrl_dedup.untrusted.safetensors_file import check_tensors, read_tensors
 from nrl_dedup.untrusted.saved_table import read_table

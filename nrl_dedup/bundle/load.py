@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from nrl_dedup.bundle_reading import (
+from nrl_dedup.bundle.parts import (
     check_about,
     check_files,
     read_about,
@@ -28,12 +28,12 @@ from nrl_dedup.bundle_reading import (
     read_split,
     read_vocabulary,
 )
+from nrl_dedup.bundle.saved_settings import read_settings, shown
 from nrl_dedup.config import Settings
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text.vocabulary import Vocabulary
-from nrl_dedup.saved_settings import read_settings, shown
 from nrl_dedup.scoring.baseline import Baseline
 from nrl_dedup.scoring.pair_model import PairModel, load_pair_model
 

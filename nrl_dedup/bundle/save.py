@@ -11,7 +11,7 @@ import polars as pl
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from nrl_dedup.bundle import EVIDENCE, HELD_OUT, PAIR_MODEL, SPLIT, VERSION, Bundle, DataSource
+from nrl_dedup.bundle.load import EVIDENCE, HELD_OUT, PAIR_MODEL, SPLIT, VERSION, Bundle, DataSource
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.runtime.atomic_files import folder_written_beside, give_usual_mode, written_beside
