@@ -29,8 +29,8 @@ from nrl_dedup.catalogue.labelled_pairs import read_pairs
 from nrl_dedup.catalogue.read import Catalogue, fingerprint, read_catalogue, with_compared_columns
 from nrl_dedup.catalogue.splits import split_pairs
 from nrl_dedup.duplicate_groups import duplicate_groups
-from nrl_dedup.pair_fitting import fit_pairs
-from nrl_dedup.recalibration import recalibrate
+from nrl_dedup.training.pair_model.fit import fit_pairs
+from nrl_dedup.training.pair_model.recalibrate import recalibrate
 
 EXAMPLES = Path(__file__).parent
 CPU = torch.device("cpu")

@@ -13,10 +13,10 @@ from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.group_members import Members
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
-from nrl_dedup.evidence.training import training_pairs
-from nrl_dedup.pair_fitting import fit_pairs
 from nrl_dedup.pipeline import Linked, link
 from nrl_dedup.runtime.progress import Silent
+from nrl_dedup.training.pair_model.fit import fit_pairs
+from nrl_dedup.training.pair_model.training_pairs import training_pairs
 from tests.conftest import Shop, write
 
 CPU = torch.device("cpu")

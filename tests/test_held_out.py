@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nrl_dedup.bundle.load import HELD_OUT, load_bundle
-from nrl_dedup.held_out import held_out_ads
+from nrl_dedup.training.pair_model.held_out import held_out_ads
 from tests.conftest import Run, Shop
 
 CPU = torch.device("cpu")
@@ -59,7 +59,7 @@ def test_duplicates_that_blocking_loses_are_kept_with_the_lowest_logit(
     shop: Shop, trained: Path, tmp_path: Path, scorer: str
 ) -> None:
     from nrl_dedup.catalogue.read import read_catalogue
-    from nrl_dedup.pair_fitting import fit_pairs
+    from nrl_dedup.training.pair_model.fit import fit_pairs
 
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
     few, many = (

@@ -10,11 +10,11 @@ import torch
 
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
-from nrl_dedup.pair_fitting import FittedPairs, fit_pairs
-from nrl_dedup.recalibration import recalibrate
 from nrl_dedup.runtime.progress import Silent
 from nrl_dedup.scoring.calibration import Calibration
 from nrl_dedup.scoring.pair_model import PairModel
+from nrl_dedup.training.pair_model.fit import FittedPairs, fit_pairs
+from nrl_dedup.training.pair_model.recalibrate import recalibrate
 from tests.conftest import Shop
 
 CPU = torch.device("cpu")

@@ -12,15 +12,15 @@ from sklearn.metrics import average_precision_score
 
 from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.blanks import with_blanks
-from nrl_dedup.evidence.cross_fitting import ad_folds
-from nrl_dedup.evidence.fitting import fit_pair_model
-from nrl_dedup.evidence.training import training_pairs
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error, sigmoid
 from nrl_dedup.scoring.calibration import Calibration, cross_calibrated, fit_calibration, isotonic, platt
 from nrl_dedup.scoring.modality_models import co_train, each_others_best, pairs_to_learn_from
 from nrl_dedup.scoring.pair_model import PairModel, load_pair_model, save_pair_model, unlabelled_model
 from nrl_dedup.scoring.trees import Size, Trees, grow, size_for
+from nrl_dedup.training.pair_model.boosting import fit_pair_model
+from nrl_dedup.training.pair_model.folds import ad_folds
+from nrl_dedup.training.pair_model.group_dropout import with_blanks
+from nrl_dedup.training.pair_model.training_pairs import training_pairs
 
 NAMES = (
     "words",
@@ -375,7 +375,7 @@ def test_models_compare_by_value() -> None:
 
 
 def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nrl_dedup.evidence.training.NEGATIVES", 2)
+    monkeypatch.setattr("nrl_dedup.training.pair_model.training_pairs.NEGATIVES", 2)
     draw = np.random.default_rng(0)
     left, right = np.array([0, 1, 5, 2, 9]), np.array([1, 2, 6, 7, 8])
     labels = np.array([True, True, True, False, False])
@@ -403,7 +403,7 @@ def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.Mo
 
 
 def test_candidates_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nrl_dedup.evidence.training.MOST_PAIRS", 9)
+    monkeypatch.setattr("nrl_dedup.training.pair_model.training_pairs.MOST_PAIRS", 9)
     left, right = np.array([0, 2, 4]), np.array([1, 3, 5])
     candidates = np.array(list(combinations(range(6), 2)))
     found = training_pairs(left, right, np.array([True, True, False]), *candidates.T)

@@ -13,15 +13,15 @@ from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.comparison.ad_profiles import AdEvidence
 from nrl_dedup.comparison.compare import Evidence, pair_evidence
-from nrl_dedup.evidence.fitting import Fitted, fit_pair_model
-from nrl_dedup.evidence.second_look import Searched, fit_second_look
-from nrl_dedup.evidence.training import TrainingPairs
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error
 from nrl_dedup.prepared import prepare
 from nrl_dedup.scorers import EvidenceScorer, make_scorer
 from nrl_dedup.scoring.competitors import LEAST, Rivals
 from nrl_dedup.scoring.pair_model import PairModel
 from nrl_dedup.scoring.score_in_chunks import score_evidence
+from nrl_dedup.training.pair_model.boosting import Fitted, fit_pair_model
+from nrl_dedup.training.pair_model.reranking import Searched, fit_second_look
+from nrl_dedup.training.pair_model.training_pairs import TrainingPairs
 from tests.conftest import Shop
 
 CPU = torch.device("cpu")

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from nrl_dedup import pair_fitting
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.cli import console
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.training.pair_model import fit as pair_fitting
 from nrl_dedup.unfinished import unfinished
 from tests.conftest import Run, Shop, train_arguments
 

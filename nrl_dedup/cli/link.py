@@ -70,11 +70,11 @@ def link(catalogue: Path, **options: Any) -> bool:
         show_unreadable,
     )
     from nrl_dedup.config import check_seed
-    from nrl_dedup.held_out import choose_threshold, score_of
     from nrl_dedup.pipeline import link as link_catalogue
     from nrl_dedup.runtime.atomic_files import write_csv, write_together
     from nrl_dedup.runtime.device import pick_device
     from nrl_dedup.runtime.output_checks import check_outputs
+    from nrl_dedup.training.pair_model.held_out import choose_threshold, score_of
 
     wanted = [f"--{name}" for name in ("threshold", "precision", "recall") if options[name] is not None]
     if len(wanted) > 1:

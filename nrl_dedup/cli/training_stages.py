@@ -104,7 +104,7 @@ def fit_pairs_of(catalogue: "Catalogue", folder: Path, resources: "Resources", p
     from nrl_dedup.bundle.load import load_bundle
     from nrl_dedup.bundle.save import add_pair_model
     from nrl_dedup.cli.console import show_held_out
-    from nrl_dedup.pair_fitting import fit_pairs
+    from nrl_dedup.training.pair_model.fit import fit_pairs
 
     bundle, heard = load_bundle(folder, resources.device), _Heard(progress)
     fitted = fit_pairs(

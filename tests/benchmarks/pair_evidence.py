@@ -30,7 +30,6 @@ from nrl_dedup.comparison.neighbourhoods import known_neighbours
 from nrl_dedup.comparison.text_comparisons import word_counts
 from nrl_dedup.comparison.tokens import tf_idf
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.evidence.fitting import fit_pair_model
 from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
 from nrl_dedup.features.photos.backbones import load_backbone
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches, compute_sketches
@@ -47,6 +46,7 @@ from nrl_dedup.scoring.baseline import evidence as baseline_evidence
 from nrl_dedup.scoring.baseline import fit_baseline
 from nrl_dedup.scoring.modality_models import Views, co_train
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
+from nrl_dedup.training.pair_model.boosting import fit_pair_model
 
 NEIGHBOURS = 20
 WORDS_AND_PHOTOS = ("text", "photos", "text and photos")

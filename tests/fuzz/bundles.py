@@ -18,8 +18,8 @@ import torch
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.held_out import choose_threshold
 from nrl_dedup.pipeline import link
+from nrl_dedup.training.pair_model.held_out import choose_threshold
 from tests.fuzz.bundle_mutants import BUNDLE, make_bundle
 from tests.fuzz.commands import COMMANDS, ROOT, make_inputs, run
 from tests.fuzz.judging import Fuzzer, WrongResultError, command_line

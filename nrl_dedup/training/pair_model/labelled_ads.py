@@ -10,7 +10,7 @@ from nrl_dedup.blocked import Blocked
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.duplicate_groups import duplicate_groups
-from nrl_dedup.held_out import held_out_ads
+from nrl_dedup.training.pair_model.held_out import held_out_ads
 
 Ads = Bool[np.ndarray, "distinct"]
 

@@ -8,13 +8,13 @@ from jaxtyping import Bool, Float64, Int64
 from nrl_dedup.comparison.compare import Evidence
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.blanks import with_blanks
-from nrl_dedup.evidence.cross_fitting import FOLDS, ad_folds
 from nrl_dedup.metrics import log_loss
 from nrl_dedup.scoring.calibration import Calibration, cross_calibrated, fit_calibration, platt
 from nrl_dedup.scoring.modality_models import Views
 from nrl_dedup.scoring.pair_model import UNCHANGED, PairModel
 from nrl_dedup.scoring.trees import MOST_ROUNDS, Trees, grow, size_for
+from nrl_dedup.training.pair_model.folds import FOLDS, ad_folds
+from nrl_dedup.training.pair_model.group_dropout import with_blanks
 
 FEWEST = 10  # of either class
 _ROUNDS = (0, 12, 25, 50, 75, 100, 150, MOST_ROUNDS)

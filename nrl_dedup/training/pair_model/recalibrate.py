@@ -12,15 +12,15 @@ from nrl_dedup.blocked import CANDIDATES
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.compare import Evidence
-from nrl_dedup.evidence.training import TrainingPairs
-from nrl_dedup.held_out import held_out_pairs
-from nrl_dedup.pair_fitting import FittedPairs, Part, searched_parts
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scorers import EVIDENCE
 from nrl_dedup.scoring.calibration import platt
 from nrl_dedup.scoring.competitors import Rivals
 from nrl_dedup.scoring.pair_model import PairModel
 from nrl_dedup.scoring.score_in_chunks import score_evidence
+from nrl_dedup.training.pair_model.fit import FittedPairs, Part, searched_parts
+from nrl_dedup.training.pair_model.held_out import held_out_pairs
+from nrl_dedup.training.pair_model.training_pairs import TrainingPairs
 
 
 def recalibrate(

@@ -18,16 +18,16 @@ from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.ad_profiles import AdEvidence
 from nrl_dedup.comparison.compare import Evidence, pair_evidence
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evidence.fitting import fit_pair_model
-from nrl_dedup.evidence.second_look import Searched, fit_second_look
-from nrl_dedup.evidence.training import TrainingPairs, training_pairs
-from nrl_dedup.held_out import held_out_pairs, lost_pairs
-from nrl_dedup.labelled_ads import LabelledAds
 from nrl_dedup.prepared import prepare
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scorers import EVIDENCE, SIAMESE, describe, siamese_scorer
 from nrl_dedup.scoring.modality_models import MOST_PAIRS, Views, co_train, pairs_to_learn_from
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
+from nrl_dedup.training.pair_model.boosting import fit_pair_model
+from nrl_dedup.training.pair_model.held_out import held_out_pairs, lost_pairs
+from nrl_dedup.training.pair_model.labelled_ads import LabelledAds
+from nrl_dedup.training.pair_model.reranking import Searched, fit_second_look
+from nrl_dedup.training.pair_model.training_pairs import TrainingPairs, training_pairs
 
 MOST_WEIGHT = 10.0
 

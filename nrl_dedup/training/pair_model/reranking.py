@@ -13,12 +13,12 @@ from jaxtyping import Bool, Float64, Int64
 from nrl_dedup.comparison.ad_profiles import AdEvidence
 from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, Evidence, pair_evidence
 from nrl_dedup.comparison.similarities import Rows
-from nrl_dedup.evidence.cross_fitting import FOLDS
-from nrl_dedup.evidence.fitting import FEWEST, Fitted, choose_stage
-from nrl_dedup.evidence.training import TrainingPairs
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.competitors import End, Rivals
 from nrl_dedup.scoring.trees import Size, Trees, grow
+from nrl_dedup.training.pair_model.boosting import FEWEST, Fitted, choose_stage
+from nrl_dedup.training.pair_model.folds import FOLDS
+from nrl_dedup.training.pair_model.training_pairs import TrainingPairs
 
 _ROUNDS, _SIZE = (0, 8, 15, 30, 60), Size(leaves=7, pairs_in_leaf=100)
 _NO_FOLD = -1
