@@ -172,7 +172,7 @@ def test_a_killed_training_keeps_nothing_half_written(run: Run, shop: Shop, tmp_
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nrl_dedup.unfinished.write_network", fail)
+    monkeypatch.setattr("nrl_dedup.training.unfinished.write_network", fail)
     status, _, err = run(*train_arguments(shop, tmp_path / "bundle", "--epochs", 1))
     assert status == 1 and "could not be written" in err
     assert list(tmp_path.iterdir()) == []
@@ -195,7 +195,9 @@ def test_force_replaces_the_bundle_that_a_link_leads_to(
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-@pytest.mark.parametrize("stage", ["nrl_dedup.bundle.save.save_pair_model", "nrl_dedup.unfinished.put_in_place"])
+@pytest.mark.parametrize(
+    "stage", ["nrl_dedup.bundle.save.save_pair_model", "nrl_dedup.training.unfinished.put_in_place"]
+)
 def test_a_bundle_that_cannot_be_replaced_stays_and_the_same_command_goes_on(
     run: Run, shop: Shop, trained: Path, tmp_path: Path, monkeypatch, stage: str, failure: BaseException
 ) -> None:

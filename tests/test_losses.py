@@ -6,7 +6,7 @@ import torch
 
 from nrl_dedup.config import ModelSettings
 from nrl_dedup.embedding.network import SiameseModel
-from nrl_dedup.losses import contrast_of_views, in_batch_contrast
+from nrl_dedup.training.losses import contrast_of_views, in_batch_contrast
 
 
 @pytest.fixture

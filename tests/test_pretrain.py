@@ -19,8 +19,8 @@ from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.pretrain import BOTH, PHOTOS, SHOWN, WORDS, Plan, leaves, pretrain, settle
-from nrl_dedup.training_data import Resources, TrainingData, prepare_training, prepare_unlabelled
+from nrl_dedup.training.data import Resources, TrainingData, prepare_training, prepare_unlabelled
+from nrl_dedup.training.pretrain import BOTH, PHOTOS, SHOWN, WORDS, Plan, leaves, pretrain, settle
 from tests.conftest import Shop
 from tests.test_two_views import tokens_of
 

@@ -34,7 +34,7 @@ from results.standings import Spread, Standing, gather
 from nrl_dedup.cli import cli
 from nrl_dedup.config import REGION_KINDS
 from nrl_dedup.features.photos.backbones import backbone_row
-from nrl_dedup.trial_tables import FIGURES
+from nrl_dedup.training.search.trial_tables import FIGURES
 from tests.conftest import Run, Shop, write
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.trial_tables import best_trial, mean_and_deviation
+from nrl_dedup.training.search.trial_tables import best_trial, mean_and_deviation
 from tests.conftest import Run, Shop, train_arguments
 
 GRID = """
@@ -140,7 +140,7 @@ def test_mean_and_deviation_are_printed(run: Run, shop: Shop, grid: Path, search
 
 KILLED_IN_THE_THIRD = """
 import os, signal, sys
-import nrl_dedup.trials as trials
+import nrl_dedup.training.search.trials as trials
 from nrl_dedup.cli import main
 
 calls, train_one = [], trials.train_one
@@ -188,7 +188,7 @@ def test_a_search_that_was_killed_in_its_third_setting_ends_with_the_same_table(
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
     run: Run, shop: Shop, grid: Path, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nrl_dedup import trials
+    from nrl_dedup.training.search import trials
 
     calls, train_one = [], trials.train_one
 

@@ -15,7 +15,7 @@ from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.cli import console
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.training.pair_model import fit as pair_fitting
-from nrl_dedup.unfinished import unfinished
+from nrl_dedup.training.unfinished import unfinished
 from tests.conftest import Run, Shop, train_arguments
 
 GOES_ON = "it goes on with the pair model"
@@ -166,7 +166,7 @@ def test_what_is_left_of_a_training_that_was_killed_at_its_very_end_goes_with_th
     with unfinished(tmp_path / "bundle") as work:
         shutil.copytree(undisturbed, work.bundle, dirs_exist_ok=True)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("nrl_dedup.unfinished.put_in_place", lambda made, place: None)
+            patch.setattr("nrl_dedup.training.unfinished.put_in_place", lambda made, place: None)
             work.put_in_place()
     assert list(tmp_path.iterdir()) == [tmp_path / "bundle"]
 

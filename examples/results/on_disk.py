@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from nrl_dedup.config import REGION_KINDS
-from nrl_dedup.trial_tables import FIGURES
+from nrl_dedup.training.search.trial_tables import FIGURES
 from results.commands import FIRST, Plan, trial
 from results.markdown import figure
 

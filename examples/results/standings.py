@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from nrl_dedup.trial_tables import mean_and_deviation
+from nrl_dedup.training.search.trial_tables import mean_and_deviation
 from results.commands import Plan, trial_names
 from results.markdown import figure
 from results.on_disk import BASELINE, Data, Evaluation, Finished, Part, Run, Seed, read_data, read_evaluation, read_run

@@ -8,7 +8,7 @@ from rich.table import Table
 from nrl_dedup.cli.console import figure, results, say, show_table
 
 if TYPE_CHECKING:
-    from nrl_dedup.trials import Trials
+    from nrl_dedup.training.search.trials import Trials
 
 
 def show_search(fusion: str, *, named: bool) -> None:
@@ -28,7 +28,7 @@ def show_trials(trials: "Trials") -> None:
     """The thesis's Tables 4.1 to 4.4, and how good the best setting is; with several seeds as mean ± deviation."""
     import polars as pl
 
-    from nrl_dedup.trial_tables import mean_and_deviation
+    from nrl_dedup.training.search.trial_tables import mean_and_deviation
 
     over = f", mean ± standard deviation of {trials.seeds} seeds" if trials.seeds > 1 else ""
     _show_side(trials, "train", f"Training (Tables 4.1 and 4.3){over}")
@@ -43,7 +43,7 @@ def show_trials(trials: "Trials") -> None:
 
 
 def _show_side(trials: "Trials", side: str, title: str) -> None:
-    from nrl_dedup.trial_tables import thesis_table
+    from nrl_dedup.training.search.trial_tables import thesis_table
 
     rows = thesis_table(trials.table, side, seeds=trials.seeds).rows(named=True)
     settings = [name for name in rows[0] if not name.startswith(side) and name != "seeds"]

@@ -105,10 +105,10 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     from nrl_dedup.cli.show_trials import show_search
     from nrl_dedup.cli.training_stages import fit_pairs_of, train_many, train_one
     from nrl_dedup.embedding.fusion import fusion_module
-    from nrl_dedup.grid import plan_trials, read_grid
     from nrl_dedup.runtime.device import pick_device
-    from nrl_dedup.training_data import Resources, check_before_the_work, prepare_training, prepare_unlabelled
-    from nrl_dedup.unfinished import unfinished
+    from nrl_dedup.training.data import Resources, check_before_the_work, prepare_training, prepare_unlabelled
+    from nrl_dedup.training.search.grid import plan_trials, read_grid
+    from nrl_dedup.training.unfinished import unfinished
 
     fusion_named = options["fusion"] is not None or not options["grid"]
     options = with_defaults(pairs, options)
@@ -167,8 +167,8 @@ def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool
     """
     from nrl_dedup.bundle.save import check_bundle_target
     from nrl_dedup.runtime.output_checks import check_folder_writable, check_outside, check_photos_stay
-    from nrl_dedup.trial_folder import check_search_target
-    from nrl_dedup.unfinished import remove_rubbish
+    from nrl_dedup.training.search.trial_folder import check_search_target
+    from nrl_dedup.training.unfinished import remove_rubbish
 
     named = options["grid"].stem if options["grid"] else options["fusion"]
     output: Path = options["output"] or Path("weights") / f"{items.stem}-{named}"

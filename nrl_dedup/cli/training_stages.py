@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from nrl_dedup.catalogue.read import Catalogue
     from nrl_dedup.cli.console import ConsoleProgress
     from nrl_dedup.config import Settings
-    from nrl_dedup.grid import Trial
-    from nrl_dedup.training_data import Resources, TrainingData
-    from nrl_dedup.trials import Trials
-    from nrl_dedup.unfinished import Unfinished
+    from nrl_dedup.training.data import Resources, TrainingData
+    from nrl_dedup.training.search.grid import Trial
+    from nrl_dedup.training.search.trials import Trials
+    from nrl_dedup.training.unfinished import Unfinished
 
 
 def train_one(
@@ -33,8 +33,8 @@ def train_one(
     from nrl_dedup.bundle.load import load_bundle
     from nrl_dedup.cli.console import show_epoch, warn
     from nrl_dedup.runtime.hidden_parts import remove
-    from nrl_dedup.train import identity
-    from nrl_dedup.train import train_one as train_network
+    from nrl_dedup.training.train import identity
+    from nrl_dedup.training.train import train_one as train_network
 
     if work.holds_search():
         if not force:
@@ -72,7 +72,7 @@ def train_many(
     """Every trial of the plan, and the best as the network of the bundle in `work`; the tables are shown."""
     from nrl_dedup.cli.console import show_epoch
     from nrl_dedup.cli.show_trials import show_trials
-    from nrl_dedup.trials import run_trials
+    from nrl_dedup.training.search.trials import run_trials
 
     try:
         trials = run_trials(data, plan, work, force=force, device=device, on_epoch=show_epoch, progress=progress)

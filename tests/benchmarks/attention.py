@@ -31,7 +31,7 @@ from nrl_dedup.features.photos.backbones import BACKBONES
 from nrl_dedup.features.photos.feature_kinds import KINDS, quantise
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.vocabulary import TokenIds
-from nrl_dedup.train import fit
+from nrl_dedup.training.train import fit
 
 WORDS, WORD_SIZE, MOST_WORDS = 30_000, 300, 100
 PAIRS_OF_THE_THESIS = 2_075_958

@@ -13,7 +13,6 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from nrl_dedup.best_epoch import BestEpoch, Fitted, OnEpoch
 from nrl_dedup.bundle.load import Bundle, Epoch
 from nrl_dedup.config import Settings, TrainSettings
 from nrl_dedup.duplicate_groups import duplicate_groups
@@ -22,14 +21,15 @@ from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.network_inputs import AdFeatures, Batch
 from nrl_dedup.features.photos.backbones import Backbone
-from nrl_dedup.losses import in_batch_contrast
 from nrl_dedup.metrics import average_precision, log_loss
-from nrl_dedup.pretrain import pretrain, start_fusion
 from nrl_dedup.runtime.device import multiplies_in_bfloat16
 from nrl_dedup.runtime.prefetch import ahead
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.siamese import pair_logits
-from nrl_dedup.training_data import TrainingData
+from nrl_dedup.training.data import TrainingData
+from nrl_dedup.training.early_stopping import BestEpoch, Fitted, OnEpoch
+from nrl_dedup.training.losses import in_batch_contrast
+from nrl_dedup.training.pretrain import pretrain, start_fusion
 
 STARTED_FROM = 1024  # pairs
 

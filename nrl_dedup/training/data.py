@@ -24,7 +24,7 @@ from nrl_dedup.features.text.vocabulary import Vocabulary, encode
 from nrl_dedup.features.text.word_vectors import learn_vectors, read_fasttext
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.baseline import Baseline, evidence, fit_baseline, unfitted_baseline
-from nrl_dedup.seen_ads import Resources, SeenAds, check_before_the_work, look_at_ads
+from nrl_dedup.training.seen_ads import Resources, SeenAds, check_before_the_work, look_at_ads
 
 __all__ = ["Resources", "TrainingData", "check_before_the_work", "prepare_training", "prepare_unlabelled"]
 

@@ -10,17 +10,17 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from sklearn.linear_model import LogisticRegression
 
-from nrl_dedup.best_epoch import BestEpoch, Fitted, OnEpoch
 from nrl_dedup.bundle.load import Epoch
 from nrl_dedup.config import PretrainSettings
 from nrl_dedup.embedding.embed import embed_ads
 from nrl_dedup.embedding.network import START_BIAS, SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.network_inputs import AdFeatures, Batch, Shown
-from nrl_dedup.losses import contrast_of_views
 from nrl_dedup.runtime.device import multiplies_in_bfloat16
 from nrl_dedup.runtime.prefetch import ahead
 from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.training.early_stopping import BestEpoch, Fitted, OnEpoch
+from nrl_dedup.training.losses import contrast_of_views
 
 WORDS, PHOTOS, BOTH = Shown(words=True, photos=False), Shown(words=False, photos=True), Shown(words=True, photos=True)
 

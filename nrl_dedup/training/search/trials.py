@@ -8,15 +8,15 @@ import torch
 
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.grid import KEYS, Trial, value_of
 from nrl_dedup.metrics import average_precision
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.siamese import pair_logits
-from nrl_dedup.train import OnEpoch, train_one
-from nrl_dedup.training_data import TrainingData
-from nrl_dedup.trial_folder import TrialFolder, begin_search
-from nrl_dedup.trial_tables import FIGURES, Figures, best_trial, trials_table
-from nrl_dedup.unfinished import Unfinished
+from nrl_dedup.training.data import TrainingData
+from nrl_dedup.training.search.grid import KEYS, Trial, value_of
+from nrl_dedup.training.search.trial_folder import TrialFolder, begin_search
+from nrl_dedup.training.search.trial_tables import FIGURES, Figures, best_trial, trials_table
+from nrl_dedup.training.train import OnEpoch, train_one
+from nrl_dedup.training.unfinished import Unfinished
 
 _NO_FIGURES: Figures = dict.fromkeys(FIGURES)
 

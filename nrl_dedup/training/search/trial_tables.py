@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.grid import KEYS, Trial, Value, value_of
+from nrl_dedup.training.search.grid import KEYS, Trial, Value, value_of
 
 # What a trial came to: the kept epoch and its figures; or why there are none.
 FIGURES = {

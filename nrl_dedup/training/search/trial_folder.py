@@ -22,13 +22,13 @@ from nrl_dedup.bundle.load import EVIDENCE, Bundle
 from nrl_dedup.bundle.save import check_bundle_target, is_whole, save_bundle, write_network
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone
-from nrl_dedup.grid import Trial
 from nrl_dedup.runtime.atomic_files import folder_written_beside, give_usual_mode, reason, write_csv, write_together
 from nrl_dedup.runtime.hidden_parts import remove, remove_if_dead
 from nrl_dedup.runtime.output_checks import check_folder_writable
-from nrl_dedup.training_data import TrainingData
-from nrl_dedup.trial_tables import FIGURES, Figures, thesis_table
-from nrl_dedup.unfinished import SEARCH_PLAN, Unfinished
+from nrl_dedup.training.data import TrainingData
+from nrl_dedup.training.search.grid import Trial
+from nrl_dedup.training.search.trial_tables import FIGURES, Figures, thesis_table
+from nrl_dedup.training.unfinished import SEARCH_PLAN, Unfinished
 
 VERSION = 2
 
