@@ -10,8 +10,14 @@ import polars as pl
 import pytest
 import torch
 
-from nrl_dedup import attention
-from nrl_dedup.attention import (
+from nrl_dedup.bundle.load import load_bundle
+from nrl_dedup.catalogue.labelled_pairs import read_pairs
+from nrl_dedup.catalogue.read import read_catalogue
+from nrl_dedup.embedding import embed
+from nrl_dedup.embedding.fusion.san import StackedAttention
+from nrl_dedup.embedding.network import SiameseModel
+from nrl_dedup.evaluation import attention_maps as attention
+from nrl_dedup.evaluation.attention_maps import (
     AttentionOverlap,
     Overlap,
     attention_maps,
@@ -19,13 +25,7 @@ from nrl_dedup.attention import (
     top_regions,
     untrained_network,
 )
-from nrl_dedup.bundle.load import load_bundle
-from nrl_dedup.catalogue.labelled_pairs import read_pairs
-from nrl_dedup.catalogue.read import read_catalogue
-from nrl_dedup.embedding import embed
-from nrl_dedup.embedding.fusion.san import StackedAttention
-from nrl_dedup.embedding.network import SiameseModel
-from nrl_dedup.evaluate import Contender, evaluate
+from nrl_dedup.evaluation.evaluate import Contender, evaluate
 from tests.conftest import Run, Shop
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ import pytest
 from nrl_dedup.blocked import Blocked
 from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.blocking.neighbours import NONE, Neighbours, Space
-from nrl_dedup.blocking_quality import blocking_quality
+from nrl_dedup.evaluation.blocking_quality import blocking_quality
 from nrl_dedup.tables import CANDIDATE_PAIRS
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from nrl_dedup.bootstrap import PairGroups, Ranking, intervals, resampled_weights
+from nrl_dedup.evaluation.bootstrap import PairGroups, Ranking, intervals, resampled_weights
 
 labelled = st.lists(
     st.tuples(st.integers(0, 12), st.integers(0, 12), st.booleans(), st.integers(-3, 3).map(float)),

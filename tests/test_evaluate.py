@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score
 from nrl_dedup.blocked import Blocked
 from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evaluate import names_of
+from nrl_dedup.evaluation.evaluate import names_of
 from nrl_dedup.features.photos.backbones import weights_fingerprint
 from nrl_dedup.tables import CANDIDATE_PAIRS
 from tests.conftest import Run, Shop, train_once

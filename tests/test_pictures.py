@@ -17,9 +17,9 @@ from PIL import Image
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.labelled_pairs import read_pairs
 from nrl_dedup.catalogue.read import read_catalogue
-from nrl_dedup.evaluate import Contender, evaluate
-from nrl_dedup.pictures import Picture, draw_pictures, file_names, most_certain, pictures
-from nrl_dedup.report import Report, report
+from nrl_dedup.evaluation.evaluate import Contender, evaluate
+from nrl_dedup.evaluation.pictures import Picture, draw_pictures, file_names, most_certain, pictures
+from nrl_dedup.evaluation.report import Report, report
 from nrl_dedup.runtime.progress import Silent
 from tests.conftest import Run, Shop
 
@@ -74,7 +74,7 @@ def test_matplotlib_is_for_plots_only(trained: Path, tmp_path: Path) -> None:
         import sys
         from nrl_dedup.cli import cli
         cli(sys.argv[1:], standalone_mode=False)
-        assert "nrl_dedup.report" in sys.modules and "matplotlib" not in sys.modules
+        assert "nrl_dedup.evaluation.report" in sys.modules and "matplotlib" not in sys.modules
     """
     arguments = ["evaluate", "--model", trained, "--device", "cpu", "--work-dir", tmp_path]
     subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True)

@@ -20,15 +20,15 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.evaluation.plots.attention_plot import AttendedPhoto, attention
+from nrl_dedup.evaluation.plots.calibration_plot import calibration
+from nrl_dedup.evaluation.plots.feature_plane import feature_plane
+from nrl_dedup.evaluation.plots.figure_files import save
+from nrl_dedup.evaluation.plots.history import history
+from nrl_dedup.evaluation.plots.lengths import ap_by_length, class_shares, unlike_lengths
+from nrl_dedup.evaluation.plots.precision_recall import precision_recall
+from nrl_dedup.evaluation.plots.style import Scores, look
 from nrl_dedup.features.photos.crops import DEVIATION, MEAN, centre_view
-from nrl_dedup.plots.attention import AttendedPhoto, attention
-from nrl_dedup.plots.calibration import calibration
-from nrl_dedup.plots.feature_plane import feature_plane
-from nrl_dedup.plots.history import history
-from nrl_dedup.plots.lengths import ap_by_length, class_shares, unlike_lengths
-from nrl_dedup.plots.precision_recall import precision_recall
-from nrl_dedup.plots.saving import save
-from nrl_dedup.plots.style import Scores, look
 from nrl_dedup.scoring.baseline import Baseline, fit_baseline
 
 LONG = "w" * 130
@@ -146,8 +146,8 @@ def test_drawing_leaves_no_trace_in_matplotlib(tmp_path: Path) -> None:
         import sys, matplotlib
         before = {key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != "backend"}
         from pathlib import Path
-        from nrl_dedup.plots.history import history
-        from nrl_dedup.plots.saving import save
+        from nrl_dedup.evaluation.plots.history import history
+        from nrl_dedup.evaluation.plots.figure_files import save
         save(history([1], [0.6], [0.5], [0.7], [0.8], 1, "a"), Path(sys.argv[1]), "a")
         assert before == {key: matplotlib.rcParams[key] for key in before}
         assert "matplotlib.pyplot" not in sys.modules

@@ -7,8 +7,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrl_dedup import slices
-from nrl_dedup.slices import Slicing
+from nrl_dedup.evaluation import slices
+from nrl_dedup.evaluation.slices import Slicing
 
 counts = st.lists(st.tuples(st.integers(0, 130), st.integers(0, 130)), min_size=1, max_size=30)
 cells = st.sampled_from(["", " ", "red", " red", "blue", "(other)", *"abcdefghijklm"])

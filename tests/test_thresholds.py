@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from nrl_dedup.bootstrap import REPLICATES, PairGroups, resampled_weights
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.thresholds import ChosenThreshold, HeldOut, threshold_for_precision, threshold_for_recall
+from nrl_dedup.evaluation.bootstrap import REPLICATES, PairGroups, resampled_weights
+from nrl_dedup.evaluation.thresholds import ChosenThreshold, HeldOut, threshold_for_precision, threshold_for_recall
 
 scored = st.lists(
     st.tuples(st.booleans(), st.sampled_from([-np.inf, *map(float, range(8))]), st.sampled_from([0.5, 1.0, 3.0])),

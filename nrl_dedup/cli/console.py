@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from nrl_dedup.catalogue.labelled_pairs import LabelledPairs
     from nrl_dedup.catalogue.read import Catalogue
     from nrl_dedup.catalogue.splits import Split
+    from nrl_dedup.evaluation.thresholds import ChosenThreshold
     from nrl_dedup.pipeline import Linked
-    from nrl_dedup.thresholds import ChosenThreshold
 
 LISTED = 10
 UNKNOWN_WORDS_WARNING = 0.3

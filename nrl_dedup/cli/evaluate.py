@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from nrl_dedup.catalogue.read import Catalogue
-    from nrl_dedup.evaluate import Contender, Evaluation
-    from nrl_dedup.slices import Slicing
+    from nrl_dedup.evaluation.evaluate import Contender, Evaluation
+    from nrl_dedup.evaluation.slices import Slicing
 
 PHOTOS, MISSING = "photos", "missing"
 
@@ -79,11 +79,11 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     """`HELP`."""
     import polars as pl
 
-    from nrl_dedup.attention import attention_overlaps
     from nrl_dedup.cli.console import ConsoleProgress, show_missing_pair_model, show_photo_use, show_unreadable
     from nrl_dedup.cli.show_evaluation import show_evaluation
-    from nrl_dedup.evaluate import evaluate as evaluate_models
-    from nrl_dedup.report import report
+    from nrl_dedup.evaluation.attention_maps import attention_overlaps
+    from nrl_dedup.evaluation.evaluate import evaluate as evaluate_models
+    from nrl_dedup.evaluation.report import report
     from nrl_dedup.runtime.atomic_files import write_csv, write_together
     from nrl_dedup.runtime.device import pick_device
 
@@ -92,7 +92,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     check_threshold_and_candidates(options)
     _check_outputs(options, [items, pairs], [])
     if options["plots"]:
-        from nrl_dedup.plots.saving import make_folder
+        from nrl_dedup.evaluation.plots.figure_files import make_folder
 
         make_folder(options["plots"])
     device, progress = pick_device(options["device"]), ConsoleProgress()
@@ -127,7 +127,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     show_unreadable(unreadable.unique(maintain_order=True), contenders[0].photo_folder, photo_count(ads))
     show_evaluation(figures, by_length=options["by_length"])
     if options["plots"]:
-        from nrl_dedup.pictures import draw_pictures
+        from nrl_dedup.evaluation.pictures import draw_pictures
 
         which = pairs.name if pairs else "test pairs"
         drawn = draw_pictures(figures, contenders, which, options["plots"], device=device, progress=progress)
@@ -155,7 +155,7 @@ def _inputs(
     import polars as pl
 
     from nrl_dedup.bundle.load import load_bundle
-    from nrl_dedup.evaluate import Contender, check_same_test, names_of, remembered_test, weights_of
+    from nrl_dedup.evaluation.evaluate import Contender, check_same_test, names_of, remembered_test, weights_of
 
     bundles = [load_bundle(folder, device) for folder in options["models"] or (None,)]
     called = names_of([bundle.folder for bundle in bundles if bundle.folder])
@@ -186,7 +186,7 @@ def _columns_by_pair(
 ) -> dict[str, "Slicing"]:
     """The slices by columns of the items' file, before the work: a column may not be there."""
     from nrl_dedup.catalogue.read import read_further_columns
-    from nrl_dedup.slices import by_values
+    from nrl_dedup.evaluation.slices import by_values
 
     names = [name for name in dict.fromkeys(by) if name not in (PHOTOS, MISSING)]
     values = read_further_columns(ads, names, "--by", id_column) if names else {}
@@ -196,7 +196,7 @@ def _columns_by_pair(
 
 def _by_state(evaluation: "Evaluation", name: str) -> "Slicing":
     """The slices by what the ads have and lack."""
-    from nrl_dedup.slices import by_missing, by_photos
+    from nrl_dedup.evaluation.slices import by_missing, by_photos
 
     if name == PHOTOS:
         return by_photos(*evaluation.ends(evaluation.catalogue.frame["photos"].list.len().cast(int).to_numpy()))

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from nrl_dedup.cli.console import figure, results, show_table, warn
 
 if TYPE_CHECKING:
-    from nrl_dedup.report import Part, Report
-    from nrl_dedup.slices import Slicing
+    from nrl_dedup.evaluation.report import Part, Report
+    from nrl_dedup.evaluation.slices import Slicing
 
 
 def show_evaluation(report: "Report", *, by_length: bool) -> None:

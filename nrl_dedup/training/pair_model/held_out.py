@@ -9,12 +9,12 @@ import polars as pl
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.blocked import Blocked
-from nrl_dedup.bootstrap import PairGroups
 from nrl_dedup.bundle.load import HELD_OUT, Bundle
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.evaluation.bootstrap import PairGroups
+from nrl_dedup.evaluation.thresholds import ChosenThreshold, HeldOut, threshold_for_precision, threshold_for_recall
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.scorers import scorer_name
-from nrl_dedup.thresholds import ChosenThreshold, HeldOut, threshold_for_precision, threshold_for_recall
 
 
 def held_out_ads(labelled: pl.DataFrame, ads: int) -> Bool[np.ndarray, "ads"]:

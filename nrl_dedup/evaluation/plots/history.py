@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nrl_dedup.plots.style import BLUE, ORANGE, PAPER, house_style, legend_below, new_figure
+from nrl_dedup.evaluation.plots.style import BLUE, ORANGE, PAPER, house_style, legend_below, new_figure
 
 
 @house_style()

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.special import logit
 
+from nrl_dedup.evaluation.plots.style import BLUE, ORANGE, house_style, legend_below, new_figure
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.plots.style import BLUE, ORANGE, house_style, legend_below, new_figure
 
 MOST_POINTS = 5_000
 SEED = 0

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from nrl_dedup.evaluation.plots.style import house_style, new_figure
 from nrl_dedup.features.photos.crops import CENTRE_SHORTER_SIDE, VIEW
-from nrl_dedup.plots.style import house_style, new_figure
 
 DRAWN_SIDE = 600  # pixels of the longer side that a drawn photo keeps
 DARKEST = 0.85

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from nrl_dedup.attention import AttentionOverlap
-from nrl_dedup.bootstrap import LEVEL, REPLICATES, Interval, PairGroups, Ranking, intervals
-from nrl_dedup.evaluate import Evaluation
+from nrl_dedup.evaluation.attention_maps import AttentionOverlap
+from nrl_dedup.evaluation.bootstrap import LEVEL, REPLICATES, Interval, PairGroups, Ranking, intervals
+from nrl_dedup.evaluation.evaluate import Evaluation
+from nrl_dedup.evaluation.slices import Slicing, by_length, by_unlike_length
 from nrl_dedup.metrics import Quality, quality
 from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.slices import Slicing, by_length, by_unlike_length
 
 SEED = 0
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from nrl_dedup.bootstrap import LEVEL, REPLICATES, PairGroups, resampled_weights
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.embedding.embed import batches_by_length
 from nrl_dedup.embedding.fusion.san import StackedAttention
-from nrl_dedup.evaluate import Contender, Evaluation
+from nrl_dedup.evaluation.bootstrap import LEVEL, REPLICATES, PairGroups, resampled_weights
+from nrl_dedup.evaluation.evaluate import Contender, Evaluation
 from nrl_dedup.features.network_inputs import AdFeatures
 from nrl_dedup.runtime.progress import SILENT, Progress
 

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.optimize import isotonic_regression
 
-from nrl_dedup.bootstrap import REPLICATES, Interval, PairGroups, percentile_interval, resampled_weights
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.evaluation.bootstrap import REPLICATES, Interval, PairGroups, percentile_interval, resampled_weights
 
 
 @dataclass(frozen=True)

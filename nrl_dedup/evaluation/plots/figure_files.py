@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.plots.style import house_style
+from nrl_dedup.evaluation.plots.style import house_style
 from nrl_dedup.runtime.atomic_files import write_together
 from nrl_dedup.runtime.output_checks import check_folder_writable
 

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.blocked import CANDIDATES, block
-from nrl_dedup.blocking_quality import BlockingQuality, blocking_quality
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue, fingerprint
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.evaluation.blocking_quality import BlockingQuality, blocking_quality
 from nrl_dedup.features.photos.backbones import weights_fingerprint
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.prepared import Prepared, prepare

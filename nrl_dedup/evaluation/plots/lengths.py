@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
+from nrl_dedup.evaluation.plots.style import PAPER, SKY, house_style, legend_below, look, new_figure, paler
 from nrl_dedup.metrics import BUCKETS
-from nrl_dedup.plots.style import PAPER, SKY, house_style, legend_below, look, new_figure, paler
 
 BUCKET_NAMES = (*(f"{10 * bucket}-{10 * bucket + 9}" for bucket in range(BUCKETS - 1)), "100")
 MEAN_WORDS = "mean words of the two descriptions"

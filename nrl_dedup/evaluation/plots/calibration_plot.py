@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
+from nrl_dedup.evaluation.plots.style import Scores, house_style, legend_below, look, new_figure
 from nrl_dedup.metrics import CALIBRATION_BINS, calibration_bins, expected_calibration_error, sigmoid
-from nrl_dedup.plots.style import Scores, house_style, legend_below, look, new_figure
 
 COLUMNS = 20
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
+from nrl_dedup.evaluation.plots.style import Scores, house_style, legend_below, look, new_figure
 from nrl_dedup.metrics import average_precision, precision_recall_curve
-from nrl_dedup.plots.style import Scores, house_style, legend_below, look, new_figure
 
 
 @house_style()

@@ -12,23 +12,23 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from matplotlib.figure import Figure
 
-from nrl_dedup.attention import TOP_PART, attention_maps, top_regions
-from nrl_dedup.bootstrap import Interval
 from nrl_dedup.embedding.fusion.san import StackedAttention
-from nrl_dedup.evaluate import Contender
+from nrl_dedup.evaluation.attention_maps import TOP_PART, attention_maps, top_regions
+from nrl_dedup.evaluation.bootstrap import Interval
+from nrl_dedup.evaluation.evaluate import Contender
+from nrl_dedup.evaluation.plots.attention_plot import AttendedPhoto, attention
+from nrl_dedup.evaluation.plots.calibration_plot import calibration
+from nrl_dedup.evaluation.plots.feature_plane import feature_plane
+from nrl_dedup.evaluation.plots.figure_files import save
+from nrl_dedup.evaluation.plots.history import history
+from nrl_dedup.evaluation.plots.lengths import ap_by_length, class_shares, unlike_lengths
+from nrl_dedup.evaluation.plots.precision_recall import precision_recall
+from nrl_dedup.evaluation.plots.style import Scores
+from nrl_dedup.evaluation.report import Report
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
 from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.metrics import are_links, sigmoid
-from nrl_dedup.plots.attention import AttendedPhoto, attention
-from nrl_dedup.plots.calibration import calibration
-from nrl_dedup.plots.feature_plane import feature_plane
-from nrl_dedup.plots.history import history
-from nrl_dedup.plots.lengths import ap_by_length, class_shares, unlike_lengths
-from nrl_dedup.plots.precision_recall import precision_recall
-from nrl_dedup.plots.saving import save
-from nrl_dedup.plots.style import Scores
-from nrl_dedup.report import Report
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.baseline import evidence
 
