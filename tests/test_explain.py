@@ -14,12 +14,12 @@ import torch
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.explain import Explanation, explain, find_pair
+from nrl_dedup.explanation.contributions import find_reasons
+from nrl_dedup.explanation.explain import Explanation, explain, find_pair
+from nrl_dedup.explanation.side_by_side import Shared, shared_numbers, shared_words
 from nrl_dedup.features.text.words import read_words
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.pipeline import Linked, link
-from nrl_dedup.reasons import find_reasons
-from nrl_dedup.side_by_side import Shared, shared_numbers, shared_words
 from tests.conftest import Run, Shop
 
 CPU = torch.device("cpu")

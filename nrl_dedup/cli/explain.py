@@ -62,8 +62,8 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     from nrl_dedup.cli.console import ConsoleProgress, show_missing_pair_model, show_photo_use
     from nrl_dedup.cli.show_explanation import show_explanation
     from nrl_dedup.config import check_seed
-    from nrl_dedup.explain import explain as explain_pair
-    from nrl_dedup.explain import find_pair
+    from nrl_dedup.explanation.explain import explain as explain_pair
+    from nrl_dedup.explanation.explain import find_pair
     from nrl_dedup.pipeline import link
     from nrl_dedup.runtime.atomic_files import written_beside
     from nrl_dedup.runtime.device import pick_device

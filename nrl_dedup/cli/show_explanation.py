@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from nrl_dedup.cli.console import results, show_table
-from nrl_dedup.cli.evidence_words import name_in_words, value_in_words
 from nrl_dedup.cli.plain_console import styled
+from nrl_dedup.explanation.wording import name_in_words, value_in_words
 
 if TYPE_CHECKING:
-    from nrl_dedup.explain import Ad, Cluster, Explanation
-    from nrl_dedup.side_by_side import ColumnPair, Shared
+    from nrl_dedup.explanation.explain import Ad, Cluster, Explanation
+    from nrl_dedup.explanation.side_by_side import ColumnPair, Shared
 
 LONGEST_TEXT = 400
 COLUMNS_SHOWN = 4  # of each group of evidence

@@ -13,11 +13,11 @@ from nrl_dedup.blocking.candidates import proposed, surroundings
 from nrl_dedup.blocking.neighbours import NONE
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.explanation.contributions import Reason, find_reasons, find_rival
+from nrl_dedup.explanation.side_by_side import SideBySide, compare
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.pipeline import Linked
-from nrl_dedup.reasons import Reason, find_reasons, find_rival
 from nrl_dedup.scorers import EVIDENCE
-from nrl_dedup.side_by_side import SideBySide, compare
 
 IDENTICAL, LINKED, THROUGH_OTHERS = "identical", "linked", "through others"
 SAYS_NOTHING, BLOCKING, SCORE, CLUSTERING = "says nothing", "blocking", "score", "clustering"
