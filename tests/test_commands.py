@@ -255,7 +255,7 @@ def test_every_fusion_learns_the_pairs_that_it_is_shown(run: Run, shop: Shop, tm
     ],
 )
 def test_each_fusion_module_has_the_photo_network_of_the_thesis(options: list[str], backbone: str) -> None:
-    from nrl_dedup.cli.train import train
+    from nrl_dedup.cli.train_command import train
     from nrl_dedup.cli.training_options import settings_of, with_defaults
 
     given = train.make_context("train", ["items.csv", *options]).params

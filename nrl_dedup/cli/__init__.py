@@ -9,10 +9,10 @@ import sys
 import click
 
 from nrl_dedup.cli.ending import run_to_its_end
-from nrl_dedup.cli.evaluate import evaluate
-from nrl_dedup.cli.explain import explain
-from nrl_dedup.cli.link import link
-from nrl_dedup.cli.train import train
+from nrl_dedup.cli.evaluate_command import evaluate
+from nrl_dedup.cli.explain_command import explain
+from nrl_dedup.cli.link_command import link
+from nrl_dedup.cli.train_command import train
 
 COMPLETING = "_NRL_DEDUP_COMPLETE"  # set by the shell when it asks click how a line may go on
 

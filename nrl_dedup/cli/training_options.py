@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nrl_dedup.cli.inputs import read_labelled
+from nrl_dedup.cli.shared_options import read_labelled
 
 if TYPE_CHECKING:
     import polars as pl

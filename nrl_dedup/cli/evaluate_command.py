@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nrl_dedup.cli.inputs import (
+from nrl_dedup.cli.remembered_data import remembered_images, remembered_items
+from nrl_dedup.cli.shared_options import (
     FILE,
     backbone_weights_option,
     candidates_option,
@@ -25,7 +26,6 @@ from nrl_dedup.cli.inputs import (
     scorer_option,
     work_dir_option,
 )
-from nrl_dedup.cli.remembered import remembered_images, remembered_items
 from nrl_dedup.cli.work_folder import work_dir
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nrl_dedup.cli.inputs import (
+from nrl_dedup.cli.shared_options import (
     FILE,
     backbone_weights_option,
     candidates_option,
