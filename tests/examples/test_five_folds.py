@@ -17,7 +17,7 @@ from measuring.steps import OUTPUT, run_all, state, step
 from nrl_dedup.metrics import bcubed_quality, pairwise_quality
 from tests.conftest import write
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 ACROSS = (1.0, 0.5)
 
 

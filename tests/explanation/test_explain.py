@@ -23,7 +23,7 @@ from nrl_dedup.pipeline import Linked, link
 from tests.conftest import Run, Shop
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

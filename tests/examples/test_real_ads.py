@@ -17,7 +17,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 ADS = 80
 CATEGORIES = ["Toys / Blocks", "Home / Chairs", "Sport / Bicycles"]
 MAIL, PHONE = "seller@example.org", "+44 7700 900123"

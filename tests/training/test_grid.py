@@ -9,7 +9,7 @@ from nrl_dedup.config import ModelSettings, Settings, TrainSettings
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.training.search.grid import KEYS, SHARED, plan_trials, read_grid
 
-THESIS = Path(__file__).parent.parent / "examples" / "thesis.toml"
+THESIS = Path(__file__).parents[2] / "examples" / "thesis.toml"
 BASE = Settings(model=ModelSettings(hidden_size=77), train=TrainSettings(epochs=3, seed=5))
 
 

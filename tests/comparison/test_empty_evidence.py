@@ -16,7 +16,7 @@ from nrl_dedup.metrics import are_links, quality
 from nrl_dedup.scorers import _chunks
 from nrl_dedup.scoring.modality_models import co_train
 from tests.conftest import Run, Shop, write
-from tests.test_second_look import made_ads
+from tests.training.test_reranking import made_ads
 
 CPU = torch.device("cpu")
 

@@ -299,7 +299,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
     files come out byte by byte as those of a run that nobody killed."""
     refs = photos_in(tmp_path / "photos", 30)
     script = textwrap.dedent(KILLED_RUN).format(
-        tests=str(Path(__file__).parent), photos=str(tmp_path / "photos"), work=str(tmp_path / "killed")
+        tests=str(Path(__file__).parents[1]), photos=str(tmp_path / "photos"), work=str(tmp_path / "killed")
     )
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr

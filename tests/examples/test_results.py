@@ -37,7 +37,7 @@ from nrl_dedup.features.photos.backbones import backbone_row
 from nrl_dedup.training.search.trial_tables import FIGURES
 from tests.conftest import Run, Shop, write
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SEEDS = {  # training, validation and test AP with each seed
     "text": [(0.81, 0.52, 0.50), (0.83, 0.55, 0.52), (0.85, 0.53, 0.54)],
     "image": [(0.71, 0.42, 0.40), (0.72, 0.44, 0.41), (0.74, 0.43, 0.45)],

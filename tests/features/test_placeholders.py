@@ -17,7 +17,7 @@ from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.photos.placeholders import find_placeholders
 from nrl_dedup.features.text.text_digests import text_digests
 from nrl_dedup.features.text.words import Words, read_words
-from tests.test_ads import PHOTOS, network_photos
+from tests.features.test_network_inputs import PHOTOS, network_photos
 
 WORDS = [f"{first}{second}" for first in ("лам", "сто", "ков", "вел", "шка") for second in ("па", "л", "ёр", "осипед")]
 

@@ -23,7 +23,7 @@ from nrl_dedup.bundle.load import HELD_OUT, SPLIT, load_bundle
 from nrl_dedup.errors import NrlDedupError
 from tests.conftest import Run, Shop
 
-SHIPPED = Path(__file__).parent.parent / "weights" / "default"
+SHIPPED = Path(__file__).parents[2] / "weights" / "default"
 CPU = torch.device("cpu")
 Damage = Callable[[Path], object]
 

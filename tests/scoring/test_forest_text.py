@@ -12,7 +12,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.scoring.forest_text import LARGEST_VALUE, MOST_LEAVES, checked_forest
 from nrl_dedup.scoring.trees import Trees
 
-EVIDENCE = Path(__file__).parent.parent / "weights" / "default" / "evidence"
+EVIDENCE = Path(__file__).parents[2] / "weights" / "default" / "evidence"
 COLUMNS = {
     name: len(about["names"]) for name, about in json.loads((EVIDENCE / "evidence.json").read_text())["forests"].items()
 }

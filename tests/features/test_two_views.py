@@ -9,7 +9,7 @@ from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.network_inputs import AdFeatures, Shown
 from nrl_dedup.features.text import vocabulary as text
 from nrl_dedup.features.text.vocabulary import END, FIRST_WORD, START, UNKNOWN, TokenIds, two_texts
-from tests.test_ads import network_photos, stored
+from tests.features.test_network_inputs import network_photos, stored
 
 BOTH = Shown(words=True, photos=True)
 
@@ -97,7 +97,7 @@ def features(views: int, pool: str) -> AdFeatures:
 
 
 def photo_and_look(image: float) -> tuple[int, float]:
-    """The photo's number, and its look: 0 the centre, v + 0.5 view v (`tests.test_ads.stored`)."""
+    """The photo's number, and its look: 0 the centre, v + 0.5 view v (`tests.features.test_network_inputs.stored`)."""
     return int(image // 10), image % 10
 
 

@@ -11,7 +11,7 @@ from measuring.sellers import EVASIONS, STAMP_HEIGHT
 from PIL import Image
 
 from tests.conftest import write
-from tests.test_five_folds import commands, made_up_program
+from tests.examples.test_five_folds import commands, made_up_program
 
 CYRILLIC, LATIN = "АВСЕНКМОРТХасеорх", "ABCEHKMOPTXaceopx"
 AD = {

@@ -22,7 +22,7 @@ from nrl_dedup.metrics import sigmoid
 from nrl_dedup.training.data import Resources, TrainingData, prepare_training, prepare_unlabelled
 from nrl_dedup.training.pretrain import BOTH, PHOTOS, SHOWN, WORDS, Plan, leaves, pretrain, settle
 from tests.conftest import Shop
-from tests.test_two_views import tokens_of
+from tests.features.test_two_views import tokens_of
 
 CPU = torch.device("cpu")
 ADS, SIZE = 300, 8
