@@ -29,6 +29,7 @@ from nrl_dedup.catalogue.labelled_pairs import read_pairs
 from nrl_dedup.catalogue.read import Catalogue, fingerprint, read_catalogue, with_compared_columns
 from nrl_dedup.catalogue.splits import split_pairs
 from nrl_dedup.duplicate_groups import duplicate_groups
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.pair_model.fit import fit_pairs
 from nrl_dedup.training.pair_model.recalibrate import recalibrate
 
@@ -74,7 +75,7 @@ def fit_parts(folder: Path, ads: Path, work: Path) -> None:
     """Fit the bundle's pair model anew, to parts of the ads in a folder, which its network was trained on."""
     bundle = load_bundle(folder, CPU)
     catalogues, _ = parts_in(ads, bundle)
-    fitted = fit_pairs(catalogues, bundle, ads / "images", work, device=CPU)
+    fitted = fit_pairs(catalogues, bundle, ads / "images", Run(work, device=CPU))
     add_pair_model(folder, fitted.model, fitted.held_out)
 
 
@@ -84,7 +85,7 @@ def recalibrate_on(folder: Path, ads: Path, work: Path) -> None:
     assert bundle.pair_model is not None
     catalogues, labelled = parts_in(ads, bundle)
     bundle = replace(bundle, split=labelled)
-    fitted = recalibrate(bundle.pair_model, catalogues, bundle, ads / "images", work, device=CPU)
+    fitted = recalibrate(bundle.pair_model, catalogues, bundle, ads / "images", Run(work, device=CPU))
     add_pair_model(folder, fitted.model, fitted.held_out)
 
 

@@ -9,31 +9,32 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 from jaxtyping import Float32, Int64
 
-from nrl_dedup.blocked import CANDIDATES, Blocked, block
+from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
 from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
 from nrl_dedup.clustering.cohesion import chaining
+from nrl_dedup.embedding.network import photo_kind
+from nrl_dedup.features.extract import CatalogueFeatures, extract
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.prepared import Prepared, prepare
-from nrl_dedup.runtime.progress import SILENT, Progress, StageClock, StageCost
-from nrl_dedup.scorers import Scorer, make_scorer, scorer_name
+from nrl_dedup.runtime.progress import SILENT, Progress, StageCost
+from nrl_dedup.runtime.run import Run
+from nrl_dedup.scoring.score import Scorer, make_scorer, scorer_name
 
 
 @dataclass(frozen=True)
-class Linked:
+class LinkResult:
     """What `link` found. Rows are rows of the catalogue."""
 
     links: pl.DataFrame  # tables.SCORED_PAIRS: candidates and copies at or above the threshold
     reasons: pl.DataFrame  # of each link, what each group of evidence adds to the log-odds
     clusters: pl.DataFrame  # tables.CLUSTERS
-    prepared: Prepared
-    blocked: Blocked
-    judge: Scorer  # what gave the scores
+    features: CatalogueFeatures
+    blocked: BlockingResult
+    scorer: Scorer  # what gave the scores
     identical: int  # ads that are the same, letter for letter and byte for byte, as another
     chained: pl.DataFrame  # cluster_row, size, mean_score of the clusters whose ads mostly do not match
     looked_at: int  # clusters, the largest, among which such ones were looked for
@@ -62,17 +63,14 @@ def link(
     catalogue: Catalogue,
     bundle: Bundle,
     photo_folder: Path | None,
-    work_dir: Path,
+    run: Run,
     *,
     threshold: float = 0.5,
-    most: int = CANDIDATES,
+    candidates_per_ad: int = CANDIDATES_PER_AD,
     scorer: str | None = None,
     clustering: str = DEFAULT,
-    seed: int = 0,
-    device: torch.device,
     backbone_weights: Path | None = None,
-    progress: Progress = SILENT,
-) -> Linked:
+) -> LinkResult:
     """Link the ads of `catalogue` that describe the same thing.
 
     Copies, the same in their texts, all photos and all columns that are compared, are scored as any other pair, though
@@ -80,31 +78,34 @@ def link(
     nor a readable photo say nothing, and are linked to none. By the Siamese score, those that have nothing that the
     model reads and knows are linked to copies only.
 
-    :param most: candidates an ad, on average (`block`).
+    :param candidates_per_ad: on average (`block`).
     :param scorer: "evidence" or "siamese"; None: what `scorer_name` makes of it.
     :param clustering: a row of `clustering.METHODS`.
     :raises NrlDedupError: the photo network or the photo folder cannot be had, or `clustering` is unknown; what
         `block` and `scorer_name` raise.
     """
-    clock, method, scorer = StageClock(), clustering_method(clustering), scorer_name(bundle, scorer)
-    prepared = prepare(
+    method = clustering_method(clustering)
+    by = scorer_name(scorer, bundle.pair_model, bundle.folder)
+    photos = bundle.photo_input(photo_folder, run.device, backbone_weights)
+    kind = photo_kind(bundle.settings)
+    features = extract(catalogue, bundle.settings, bundle.vocabulary, kind, photos, run)
+    blocked = block(catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder)
+    scores = make_scorer(
+        by,
         catalogue,
-        bundle,
-        photo_folder,
-        work_dir,
-        device=device,
-        backbone_weights=backbone_weights,
-        clock=clock,
-        progress=progress,
+        features,
+        blocked,
+        bundle.model,
+        bundle.pair_model,
+        run,
+        trained_columns=bundle.data.compared,
     )
-    blocked = block(catalogue, bundle, prepared, most, seed=seed, device=device, clock=clock, progress=progress)
-    scores = make_scorer(scorer, catalogue, bundle, prepared, blocked, device=device, clock=clock, progress=progress)
 
-    with clock.stage("scoring"):
-        scored = score_pairs(scores, blocked.candidates.frame, progress)
+    with run.clock.stage("scoring"):
+        scored = score_pairs(scores, blocked.candidates.frame, run.progress)
         identical = score_copies(scores, blocked)
 
-    with clock.stage("clustering"):
+    with run.clock.stage("clustering"):
         scored = _renumbered(scored, blocked.rows)
         identical, apart = identical.filter(pl.col("score") >= threshold), identical.filter(pl.col("score") < threshold)
         scored = pl.concat([scored, apart, links_of_copies(scored.filter(pl.col("score") >= threshold), apart)])
@@ -117,16 +118,25 @@ def link(
         ) -> Float32[np.ndarray, "pairs"]:
             return sigmoid(scores.logits(position[rows_l], position[rows_r])).astype(np.float32)
 
-        cohesion = chaining(clusters, score, seed)
+        cohesion = chaining(clusters, score, run.seed)
         chained = cohesion.filter(pl.col("mean_score") < threshold)
-    with clock.stage("reasons"):
+    with run.clock.stage("reasons"):
         reasons = reasons_of(scores, blocked, links)
-    return Linked(
-        links, reasons, clusters, prepared, blocked, scores, len(identical), chained, len(cohesion), clock.costs
+    return LinkResult(
+        links,
+        reasons,
+        clusters,
+        features,
+        blocked,
+        scores,
+        len(identical),
+        chained,
+        len(cohesion),
+        run.clock.costs,
     )
 
 
-def score_copies(scorer: Scorer, blocked: Blocked) -> pl.DataFrame:
+def score_copies(scorer: Scorer, blocked: BlockingResult) -> pl.DataFrame:
     """`blocked.identical` with the score of an ad and its copy (SCORED_PAIRS): that of the ad and itself, once for each
     ad that has copies."""
     at = blocked.position[blocked.identical["row_l"].to_numpy()]
@@ -160,7 +170,7 @@ def links_of_copies(links: pl.DataFrame, apart: pl.DataFrame) -> pl.DataFrame:
     return ordered.select(links.columns)
 
 
-def reasons_of(scorer: Scorer, blocked: Blocked, links: pl.DataFrame) -> pl.DataFrame:
+def reasons_of(scorer: Scorer, blocked: BlockingResult, links: pl.DataFrame) -> pl.DataFrame:
     """A column for each group of evidence; a row for each link."""
     ends = [blocked.position[links[name].to_numpy()] for name in ("row_l", "row_r")]
     found = scorer.contributions(*ends)

@@ -77,13 +77,13 @@ def write(path: Path, header: list[str], rows: list[list]) -> Path:
     return path
 
 
-Run = Callable[..., tuple[int, str, str]]
+RunCommand = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def run(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Run:
+) -> RunCommand:
     """Runs `nrl-dedup ARGUMENTS` in this process: exit status, standard output, standard error."""
     from nrl_dedup.cli import main
 

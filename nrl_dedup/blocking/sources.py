@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import torch
 from jaxtyping import Float32, Int64
 
 from nrl_dedup.blocking.candidates import SURROUNDINGS, Candidates, joint_space, unite
@@ -14,7 +13,8 @@ from nrl_dedup.blocking.photo_source import photo_space
 from nrl_dedup.blocking.text_source import Texts, read_texts, text_space
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoSketches
-from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
+from nrl_dedup.runtime.progress import SILENT
+from nrl_dedup.runtime.run import Run
 
 MAIN, JOINT, SIDE = 1, 3, 6
 # How many neighbours an ad has in the lists by which pairs are judged, whatever the number of candidates: those of 100
@@ -37,13 +37,10 @@ def search_spaces(
     catalogue: pl.DataFrame,
     photos: AdPhotos | None,
     ads: Int64[np.ndarray, "ads"],
-    most: int,
+    candidates_per_ad: int,
+    run: Run,
     *,
     sketches: PhotoSketches | None = None,
-    device: torch.device,
-    seed: int = 0,
-    clock: StageClock | None = None,
-    progress: Progress = SILENT,
 ) -> SearchResult:
     """The candidate pairs of some ads, as places in `ads`: the joint space and those that need no model, united.
 
@@ -58,22 +55,17 @@ def search_spaces(
     :param photos: theirs; None where there are none. :param sketches: of these photos, if they were made.
     :raises NrlDedupError: what `joint_space` raises.
     """
-    clock = clock or StageClock()
-    with clock.stage("texts"):
-        texts = read_texts(catalogue[ads], progress)
-
-    def search(most: int) -> tuple[list[Space], list[int]]:
-        return _search(z, texts, photos, ads, most, sketches, device, seed, clock, progress)
-
-    spaces, steps = search(LISTED)
-    with clock.stage("uniting"):
-        reference = unite(spaces, steps, LISTED, progress if most == LISTED else SILENT)
-    if most == LISTED:
+    with run.clock.stage("texts"):
+        texts = read_texts(catalogue[ads], run.progress)
+    spaces, steps = _search(z, texts, photos, ads, LISTED, sketches, run)
+    with run.clock.stage("uniting"):
+        reference = unite(spaces, steps, LISTED, run.progress if candidates_per_ad == LISTED else SILENT)
+    if candidates_per_ad == LISTED:
         return SearchResult(reference, reference)
-    if most > LISTED:
-        spaces, steps = search(most)
-    with clock.stage("uniting"):
-        return SearchResult(unite(spaces, steps, most, progress), reference)
+    if candidates_per_ad > LISTED:
+        spaces, steps = _search(z, texts, photos, ads, candidates_per_ad, sketches, run)
+    with run.clock.stage("uniting"):
+        return SearchResult(unite(spaces, steps, candidates_per_ad, run.progress), reference)
 
 
 def _search(
@@ -81,31 +73,30 @@ def _search(
     texts: Texts,
     photos: AdPhotos | None,
     ads: Int64[np.ndarray, "ads"],
-    most: int,
+    candidates_per_ad: int,
     sketches: PhotoSketches | None,
-    device: torch.device,
-    seed: int,
-    clock: StageClock,
-    progress: Progress,
+    run: Run,
 ) -> tuple[list[Space], list[int]]:
-    """The spaces, with lists for `most` candidates an ad, and the step of each."""
-    long, short = most, max(-(-most // SIDE), SURROUNDINGS)
-    with clock.stage("joint space"):
+    """The spaces, with lists for so many candidates an ad, and the step of each."""
+    device, seed, progress = run.device, run.seed, run.progress
+    long = candidates_per_ad
+    short = max(-(-candidates_per_ad // SIDE), SURROUNDINGS)
+    with run.clock.stage("joint space"):
         told = ~np.isnan(z).any(axis=1)
         joint = joint_space(z[told], long, device=device, seed=seed, progress=progress)
         joint = joint.spread(np.flatnonzero(told), len(z))
     both = None
     if photos is not None:
-        with clock.stage("text and photo space"):
+        with run.clock.stage("text and photo space"):
             both = both_space(texts, photos, ads, long, sketches=sketches, device=device, seed=seed, progress=progress)
     spaces, steps = ([joint], [MAIN]) if both is None else ([joint, both], [JOINT, MAIN])
     length, step = (long, MAIN) if both is None else (short, SIDE)
     if texts.counts.nnz:
-        with clock.stage("text space"):
+        with run.clock.stage("text space"):
             spaces.append(text_space(texts, length, device=device, seed=seed, progress=progress))
             steps.append(step)
     if photos is not None and (np.diff(photos.offsets)[ads] > 0).any():
-        with clock.stage("photo space"):
+        with run.clock.stage("photo space"):
             spaces.append(photo_space(photos, ads, length, device=device, seed=seed, progress=progress))
             steps.append(step)
     return spaces, steps

@@ -30,8 +30,9 @@ from nrl_dedup.bundle.parts import (
 )
 from nrl_dedup.bundle.saved_settings import read_settings, shown
 from nrl_dedup.config import Settings
-from nrl_dedup.embedding.network import SiameseModel
+from nrl_dedup.embedding.network import SiameseModel, photo_kind
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.features.extract import PhotoInput
 from nrl_dedup.features.photos.backbones import Backbone, load_backbone, weights_folder
 from nrl_dedup.features.text.vocabulary import Vocabulary
 from nrl_dedup.scoring.baseline import Baseline
@@ -137,6 +138,17 @@ class Bundle:
                 "right ones with --backbone-weights FILE."
             )
         return backbone
+
+    def photo_input(self, folder: Path | None, device: torch.device, weights: Path | None = None) -> PhotoInput | None:
+        """What `extract` needs to read photos as this model does; None without a folder, or if it was trained without
+        photos.
+
+        :raises NrlDedupError: what `backbone` raises.
+        """
+        backbone = None if folder is None else self.backbone(device, weights)
+        if folder is None or backbone is None:
+            return None
+        return PhotoInput(folder, backbone, photo_kind(self.settings))
 
     def data_path(self, path: str) -> Path:
         """A path of `data`, seen from here."""

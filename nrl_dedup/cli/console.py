@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nrl_dedup.catalogue.read import Catalogue
     from nrl_dedup.catalogue.splits import Split
     from nrl_dedup.evaluation.thresholds import ChosenThreshold
-    from nrl_dedup.pipeline import Linked
+    from nrl_dedup.pipeline import LinkResult
 
 LISTED = 10
 UNKNOWN_WORDS_WARNING = 0.3
@@ -228,21 +228,21 @@ def show_threshold(threshold: float, chosen: "ChosenThreshold") -> None:
     show_table(f"Expected of links from {threshold:.4f} on", ("", "on held-out ads", "95 % interval"), rows)
 
 
-def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", threshold: float) -> None:
+def show_linked(linked: "LinkResult", catalogue: "Catalogue", bundle: "Bundle", threshold: float) -> None:
     """The closing table of `link`, and what its user should know about the result."""
-    prepared, clusters = linked.prepared, linked.clusters
+    features, clusters = linked.features, linked.clusters
     sizes = clusters.group_by("cluster_row").len()["len"]
     candidates = linked.candidates
     show_table(
-        "Linked",
+        "LinkResult",
         ("", "count"),
         [
             ("ads", len(catalogue)),
-            ("photos read", prepared.photos_read),
-            ("photos unreadable", len(prepared.unreadable)),
+            ("photos read", features.photos_read),
+            ("photos unreadable", len(features.unreadable)),
             ("identical ads", linked.identical),
             ("candidate pairs", len(candidates.frame)),
-            ("scored by", linked.judge.name),
+            ("scored by", linked.scorer.name),
             ("links", len(linked.links)),
             ("clusters", len(sizes)),
             ("ads in clusters", len(clusters)),
@@ -266,13 +266,13 @@ def show_linked(linked: "Linked", catalogue: "Catalogue", bundle: "Bundle", thre
     )
     if not len(catalogue):
         warn("the catalogue has no ads; the output has a header only.")
-    siamese, highest = linked.judge.name == "siamese", bundle.model.identical_score()
+    siamese, highest = linked.scorer.name == "siamese", bundle.model.identical_score()
     if siamese and highest <= threshold:
         warn(f"this model scores no pair above {highest:.3f}, so --threshold {threshold} links identical ads only.")
-    if prepared.unknown_share > UNKNOWN_WORDS_WARNING:
+    if features.unknown_share > UNKNOWN_WORDS_WARNING:
         judges = "so it judges by photos more than it should" if siamese else "for it was trained on other ads"
         warn(
-            f"the network does not know {prepared.unknown_share:.0%} of these ads' words, {judges}. Train on your own, "
+            f"the network does not know {features.unknown_share:.0%} of these ads' words, {judges}. Train on your own, "
             "with labelled pairs or without: nrl-dedup train CATALOGUE [PAIRS]."
         )
     if len(linked.chained):

@@ -86,6 +86,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     from nrl_dedup.evaluation.report import report
     from nrl_dedup.runtime.atomic_files import write_csv, write_together
     from nrl_dedup.runtime.device import pick_device
+    from nrl_dedup.runtime.run import Run
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
@@ -105,13 +106,11 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         ads,
         labelled,
         contenders,
-        work_dir(options),
+        Run(work_dir(options), device, progress=progress),
         threshold=options["threshold"],
         scorer=options["scorer"],
-        candidates=options["candidates"],
+        candidates_per_ad=options["candidates"],
         blocking=options["blocking"],
-        device=device,
-        progress=progress,
     )
     by = {name: by_column[name] if name in by_column else _by_state(evaluation, name) for name in options["by"]}
     attention = attention_overlaps(evaluation, contenders, device=device, progress=progress)
@@ -123,7 +122,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         text = json.dumps(figures.as_json(), indent=1, allow_nan=False) + "\n"
         files[options["json_path"]] = partial(Path.write_text, data=text, encoding="utf-8")
     write_together(files)
-    unreadable = pl.concat([prepared.unreadable for prepared in evaluation.prepared.values()])
+    unreadable = pl.concat([features.unreadable for features in evaluation.features.values()])
     show_unreadable(unreadable.unique(maintain_order=True), contenders[0].photo_folder, photo_count(ads))
     show_evaluation(figures, by_length=options["by_length"])
     if options["plots"]:

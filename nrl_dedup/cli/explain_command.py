@@ -68,6 +68,7 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     from nrl_dedup.runtime.atomic_files import written_beside
     from nrl_dedup.runtime.device import pick_device
     from nrl_dedup.runtime.output_checks import check_outputs
+    from nrl_dedup.runtime.run import Run
 
     check_threshold_and_candidates(options)
     if id_a == id_b:
@@ -87,15 +88,12 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
         ads,
         bundle,
         images,
-        work_dir(options),
+        Run(work_dir(options), device, options["seed"], ConsoleProgress()),
         threshold=options["threshold"],
-        most=options["candidates"],
+        candidates_per_ad=options["candidates"],
         scorer=options["scorer"],
         clustering=options["clustering"],
-        seed=options["seed"],
-        device=device,
         backbone_weights=options["backbone_weights"],
-        progress=ConsoleProgress(),
     )
     explanation = explain_pair(linked, ads, id_a, id_b, options["threshold"])
     if options["json_path"]:

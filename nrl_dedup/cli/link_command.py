@@ -74,6 +74,7 @@ def link(catalogue: Path, **options: Any) -> bool:
     from nrl_dedup.runtime.atomic_files import write_csv, write_together
     from nrl_dedup.runtime.device import pick_device
     from nrl_dedup.runtime.output_checks import check_outputs
+    from nrl_dedup.runtime.run import Run
     from nrl_dedup.training.pair_model.held_out import choose_threshold, score_of
 
     wanted = [f"--{name}" for name in ("threshold", "precision", "recall") if options[name] is not None]
@@ -101,19 +102,16 @@ def link(catalogue: Path, **options: Any) -> bool:
         ads,
         bundle,
         images,
-        work_dir(options),
+        Run(work_dir(options), device, options["seed"], ConsoleProgress()),
         threshold=threshold,
-        most=options["candidates"],
+        candidates_per_ad=options["candidates"],
         scorer=options["scorer"],
         clustering=options["clustering"],
-        seed=options["seed"],
-        device=device,
         backbone_weights=options["backbone_weights"],
-        progress=ConsoleProgress(),
     )
     clusters, links = linked.with_ids(ads.ids)
     tables = {options["links"]: links, options["output"]: clusters}
     write_together({path: partial(write_csv, table) for path, table in tables.items() if path is not None})
-    show_unreadable(linked.prepared.unreadable, images, photo_count(ads))
+    show_unreadable(linked.features.unreadable, images, photo_count(ads))
     show_linked(linked, ads, bundle, threshold)
     return True

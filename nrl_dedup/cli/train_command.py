@@ -106,6 +106,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     from nrl_dedup.cli.training_stages import fit_pairs_of, train_many, train_one
     from nrl_dedup.embedding.fusion import fusion_module
     from nrl_dedup.runtime.device import pick_device
+    from nrl_dedup.runtime.run import Run
     from nrl_dedup.training.data import Resources, check_before_the_work, prepare_training, prepare_unlabelled
     from nrl_dedup.training.search.grid import plan_trials, read_grid
     from nrl_dedup.training.unfinished import unfinished
@@ -118,16 +119,15 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     many = bool(options["grid"] or options["seeds"])
     output = _output(items, pairs, options, many)
     device = pick_device(options["device"])
+    progress = ConsoleProgress()
+    run = Run(work_dir(options), device, progress=progress)
     resources = Resources(
-        work_dir(options),
-        device,
         photo_folder(options["images"], items),
         options["backbone_weights"],
         options["word_vectors"],
     )
     for one in tried:
         check_before_the_work(one, resources)
-    progress = ConsoleProgress()
     names = columns(options)
     catalogue = read_catalogue(items, names, options["compare"])
     if resources.photo_folder is None and any(fusion_module(one.model.fusion).reads_photos for one in tried):
@@ -137,10 +137,10 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
         show_search(settings.model.fusion, named=fusion_named)
     with unfinished(output) as work:
         if labelled is None:
-            data = prepare_unlabelled(catalogue, settings, resources, names, progress=progress)
+            data = prepare_unlabelled(catalogue, settings, resources, run, names)
         else:
-            given = (published, settings, resources, names)
-            data = prepare_training(catalogue, labelled, *given, on_split=show_split, progress=progress)
+            given = (published, settings, resources, run, names)
+            data = prepare_training(catalogue, labelled, *given, on_split=show_split)
         if many:
             show_unreadable(data.unreadable, resources.photo_folder, photo_count(catalogue))
             trials = train_many(data, plan, work, device, progress, force=options["force"])
@@ -150,7 +150,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
             show_unreadable(data.unreadable, resources.photo_folder, photo_count(catalogue))
         show_trained(bundle)
         if not whole:
-            fit_pairs_of(catalogue, work.bundle, resources, progress)
+            fit_pairs_of(catalogue, work.bundle, resources.photo_folder, run)
             work.put_in_place()
     where = shlex.quote(str(output.resolve()))
     progress.say(f"Saved {output}. Next:")

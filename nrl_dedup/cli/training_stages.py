@@ -1,6 +1,7 @@
 """The stages of `nrl-dedup train`: one network or many, and the pair model over the one that is kept."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from nrl_dedup.catalogue.read import Catalogue
     from nrl_dedup.cli.console import ConsoleProgress
     from nrl_dedup.config import Settings
-    from nrl_dedup.training.data import Resources, TrainingData
+    from nrl_dedup.runtime.progress import Progress
+    from nrl_dedup.runtime.run import Run
+    from nrl_dedup.training.data import TrainingData
     from nrl_dedup.training.search.grid import Trial
     from nrl_dedup.training.search.trials import Trials
     from nrl_dedup.training.unfinished import Unfinished
@@ -90,7 +93,7 @@ def train_many(
 class _Heard:
     """Passes on what a stage says, and remembers its warnings."""
 
-    def __init__(self, progress: "ConsoleProgress") -> None:
+    def __init__(self, progress: "Progress") -> None:
         self.task, self.say, self._progress = progress.task, progress.say, progress
         self.warnings: list[str] = []
 
@@ -99,17 +102,16 @@ class _Heard:
         self._progress.warn(message)
 
 
-def fit_pairs_of(catalogue: "Catalogue", folder: Path, resources: "Resources", progress: "ConsoleProgress") -> None:
+def fit_pairs_of(catalogue: "Catalogue", folder: Path, photo_folder: Path | None, run: "Run") -> None:
     """Put the pair model beside the network in `folder`, and what is held out for `link --precision`."""
     from nrl_dedup.bundle.load import load_bundle
     from nrl_dedup.bundle.save import add_pair_model
     from nrl_dedup.cli.console import show_held_out
     from nrl_dedup.training.pair_model.fit import fit_pairs
 
-    bundle, heard = load_bundle(folder, resources.device), _Heard(progress)
-    fitted = fit_pairs(
-        [catalogue], bundle, resources.photo_folder, resources.work_dir, device=resources.device, progress=heard
-    )
+    heard = _Heard(run.progress)
+    bundle = load_bundle(folder, run.device)
+    fitted = fit_pairs([catalogue], bundle, photo_folder, replace(run, progress=heard))
     add_pair_model(folder, fitted.model, fitted.held_out, " ".join(heard.warnings))
     if len(fitted.held_out):
         show_held_out(fitted.held_out)

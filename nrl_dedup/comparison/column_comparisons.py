@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Float64, Int64
 
+from nrl_dedup.catalogue.cells.comparable_columns import CODE_COLUMNS
 from nrl_dedup.catalogue.cells.phone_numbers import phones
 from nrl_dedup.catalogue.cells.written_numbers import WrittenNumbers, numbers_of, read_numbers
 from nrl_dedup.comparison.base import OTHER, PRICE, Columns, Part
@@ -15,7 +16,6 @@ from nrl_dedup.comparison.similarities import NAN, Rows
 _LATITUDE, _LONGITUDE = ("lat", "latitude"), ("lon", "lng", "long", "longitude")
 _EARTH_KM = 6371.0
 _PHONE = "phone"
-_CODES = ("category", "location", "metro", "phone", "brand")  # that two of their numbers are close means nothing
 
 
 def column_parts(columns: Mapping[str, pl.Series]) -> list[Part]:
@@ -51,18 +51,8 @@ def read_values(name: str, texts: pl.Series) -> tuple[pl.Series, Float64[np.ndar
     """
     if name == _PHONE:
         return phones(texts), None
-    found = None if name in _CODES else read_numbers(texts)
+    found = None if name in CODE_COLUMNS else read_numbers(texts)
     return (found.texts, found.numbers) if isinstance(found, WrittenNumbers) else (texts, None)
-
-
-def comparable_columns(further: pl.DataFrame) -> pl.DataFrame:
-    """The columns by which ads are compared, the prices first, each as numbers if it is one of numbers, else as text in
-    lower case: in an order in which ads that are near have rows that are near."""
-    found = {}
-    for name in sorted(further.columns, key=lambda name: "price" not in name.lower()):
-        numbers = None if name in _CODES else numbers_of(further[name])
-        found[name] = further[name].str.strip_chars().str.to_lowercase() if numbers is None else pl.Series(numbers)
-    return pl.DataFrame(found)
 
 
 @dataclass(frozen=True)

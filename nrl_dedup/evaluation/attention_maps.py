@@ -202,7 +202,7 @@ def attention_overlaps(
     groups = PairGroups.of(rows_l, rows_r, labels).left
     found = {}
     for contender in contenders:
-        fusion, features = contender.bundle.model.fusion, evaluation.prepared[contender.name].features
+        fusion, features = contender.bundle.model.fusion, evaluation.features[contender.name].inputs
         if not isinstance(fusion, StackedAttention):
             continue
         digests = np.zeros(len(features), np.uint64) if features.photos is None else features.photos.digests()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from nrl_dedup.blocked import Blocked
+from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.metrics import logits_after_blocking, pairs_completeness, reduction_ratio
 
 
@@ -45,7 +45,7 @@ class BlockingQuality:
 
 
 def blocking_quality(
-    blocked: Blocked,
+    blocked: BlockingResult,
     wanted: int,
     rows_l: Int64[np.ndarray, "pairs"],
     rows_r: Int64[np.ndarray, "pairs"],

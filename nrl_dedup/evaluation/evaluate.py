@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 from jaxtyping import Bool, Float64, Int64
 
-from nrl_dedup.blocked import CANDIDATES, block
+from nrl_dedup.blocking.block import CANDIDATES_PER_AD, block
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue, fingerprint
+from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluation.blocking_quality import BlockingQuality, blocking_quality
+from nrl_dedup.features.extract import CatalogueFeatures, extract
 from nrl_dedup.features.photos.backbones import weights_fingerprint
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.prepared import Prepared, prepare
-from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.scorers import EVIDENCE, make_scorer, scorer_name
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import evidence
+from nrl_dedup.scoring.score import EVIDENCE, make_scorer, scorer_name
 from nrl_dedup.scoring.siamese import pair_logits
 
 BASELINE = "baseline"
@@ -43,21 +43,21 @@ class Evaluation:
     """Labelled pairs, and what each model makes of them.
 
     `pairs`: row_l, row_r (rows of `catalogue`, which holds the ads that were needed), is_duplicate, weight, in the
-    order in which they were given. `logits`: by name, the models in their order, then the baseline. `prepared`, and
+    order in which they were given. `logits`: by name, the models in their order, then the baseline. `features`, and
     `blocking` where that was asked for: by name, the models only.
     """
 
     catalogue: Catalogue
     pairs: pl.DataFrame
     logits: dict[str, Float64[np.ndarray, "pairs"]]
-    prepared: dict[str, Prepared]
+    features: dict[str, CatalogueFeatures]
     blocking: dict[str, BlockingQuality]
     threshold: float
 
     @property
     def models(self) -> tuple[str, ...]:
         """The names of the models, without the baseline."""
-        return tuple(self.prepared)
+        return tuple(self.features)
 
     def ends(self, of_ad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What `of_ad` has for the left and the right ad of each pair."""
@@ -65,16 +65,16 @@ class Evaluation:
 
     def description_words(self) -> Int64[np.ndarray, "ads"]:
         """The words of each ad's description, cleaned as the first model wants them."""
-        words = next(iter(self.prepared.values())).words
+        words = next(iter(self.features.values())).words
         return words.lengths[:, -1].astype(np.int64)  # the description is the last column that is read
 
     def has_words(self) -> Bool[np.ndarray, "ads"]:
         """Whether an ad has words in a column that the first model reads."""
-        return np.diff(next(iter(self.prepared.values())).words.offsets) > 0
+        return np.diff(next(iter(self.features.values())).words.offsets) > 0
 
     def has_photo(self) -> Bool[np.ndarray, "ads"]:
         """Whether an ad has a photo that one of the models could read."""
-        return np.any([prepared.features.has_image() for prepared in self.prepared.values()], axis=0)
+        return np.any([features.inputs.has_image() for features in self.features.values()], axis=0)
 
     def scores(self) -> pl.DataFrame:
         """item_id_l, item_id_r, is_duplicate (0 or 1), score, in the order of the pairs; with several models one
@@ -98,14 +98,12 @@ def evaluate(
     catalogue: Catalogue,
     pairs: pl.DataFrame,
     contenders: Sequence[Contender],
-    work_dir: Path,
+    run: Run,
     *,
     threshold: float = 0.5,
     scorer: str | None = None,
-    candidates: int = CANDIDATES,
+    candidates_per_ad: int = CANDIDATES_PER_AD,
     blocking: bool = False,
-    device: torch.device,
-    progress: Progress = SILENT,
 ) -> Evaluation:
     """Score `pairs` with each model, through the code that `link` uses, and with the first bundle's baseline.
 
@@ -114,46 +112,48 @@ def evaluate(
     :param pairs: row_l, row_r, is_duplicate, weight. Pair evidence looks at all ads of the catalogue, among which it
         judges a pair; the Siamese score alone at those of the pairs, unless `blocking` is asked for.
     :param scorer: as in `pipeline.link`.
-    :param candidates: of each ad, on average. :param blocking: whether to judge blocking over the whole catalogue.
+    :param candidates_per_ad: on average. :param blocking: whether to judge blocking over the whole catalogue.
     :raises NrlDedupError: a photo network or a photo folder cannot be had; what `block` and `scorer_name` raise.
     """
-    scorers = [scorer_name(contender.bundle, scorer) for contender in contenders]
+    scorers = [scorer_name(scorer, one.bundle.pair_model, one.bundle.folder) for one in contenders]
     rows = np.arange(len(catalogue))
     if not blocking and EVIDENCE not in scorers:
         rows = np.unique(np.concatenate([pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()]))
     part = catalogue.take(rows)
     rows_l, rows_r = (np.searchsorted(rows, pairs[side].to_numpy()) for side in ("row_l", "row_r"))
     local = pairs.with_columns(row_l=pl.Series(rows_l), row_r=pl.Series(rows_r))
-    logits, prepared, kept = {}, {}, {}
+    logits, features, kept = {}, {}, {}
     for contender, by in zip(contenders, scorers, strict=True):
         name, bundle = contender.name, contender.bundle
-        prepared[name] = prepare(
-            part,
-            bundle,
-            contender.photo_folder,
-            work_dir,
-            device=device,
-            backbone_weights=contender.backbone_weights,
-            progress=progress,
-        )
+        photos = bundle.photo_input(contender.photo_folder, run.device, contender.backbone_weights)
+        kind = photo_kind(bundle.settings)
+        features[name] = extract(part, bundle.settings, bundle.vocabulary, kind, photos, run)
         if blocking or by == EVIDENCE:
-            blocked = block(part, bundle, prepared[name], candidates, device=device, progress=progress)
+            blocked = block(part, features[name], bundle.model, run, candidates_per_ad, model_folder=bundle.folder)
         if by == EVIDENCE:
             scores = make_scorer(
-                by, part, bundle, prepared[name], blocked, labelled=True, device=device, progress=progress
+                by,
+                part,
+                features[name],
+                blocked,
+                bundle.model,
+                bundle.pair_model,
+                run,
+                trained_columns=bundle.data.compared,
+                labelled=True,
             )
-            logits[name] = scores.logits(blocked.position[rows_l], blocked.position[rows_r], progress)
+            logits[name] = scores.logits(blocked.position[rows_l], blocked.position[rows_r], run.progress)
         else:
-            logits[name] = pair_logits(bundle.model, prepared[name].features, local, device, progress)
+            logits[name] = pair_logits(bundle.model, features[name].inputs, local, run.device, run.progress)
             if not np.isfinite(logits[name]).all():
                 raise NrlDedupError(f"{name}: its network gives scores that are no numbers. Train it anew.")
         if blocking:
             labels = pairs["is_duplicate"].to_numpy()
-            kept[name] = blocking_quality(blocked, candidates, rows_l, rows_r, labels, logits[name])
+            kept[name] = blocking_quality(blocked, candidates_per_ad, rows_l, rows_r, labels, logits[name])
     first = contenders[0]
-    seen = prepared[first.name]
-    logits[BASELINE] = first.bundle.baseline.logits(evidence(seen.words, seen.features.photos, rows_l, rows_r))
-    return Evaluation(part, local, logits, prepared, kept, threshold)
+    seen = features[first.name]
+    logits[BASELINE] = first.bundle.baseline.logits(evidence(seen.words, seen.inputs.photos, rows_l, rows_r))
+    return Evaluation(part, local, logits, features, kept, threshold)
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:

@@ -94,12 +94,12 @@ def pictures(
     )
     file_name = file_names(report.models)
     scores = {name: Scores(labels, logits, weights) for name, logits in evaluation.logits.items()}
-    seen = evaluation.prepared[first.name]
+    seen = evaluation.features[first.name]
     found: dict[str, Picture] = {
         "precision_recall": partial(precision_recall, scores, pairs),
         "calibration": partial(calibration, scores, pairs),
         "feature_plane": lambda: feature_plane(
-            evidence(seen.words, seen.features.photos, rows_l, rows_r),
+            evidence(seen.words, seen.inputs.photos, rows_l, rows_r),
             labels,
             first.bundle.baseline.logits,
             pairs,
@@ -176,7 +176,7 @@ def _attention(report: Report, contender: Contender, device: torch.device, progr
     """Where the model looks in both photos of each of the `most_certain` pairs, by kind and number; nothing if it has
     no attention or saw no photos."""
     evaluation, name = report.evaluation, contender.name
-    fusion, features = contender.bundle.model.fusion, evaluation.prepared[name].features
+    fusion, features = contender.bundle.model.fusion, evaluation.features[name].inputs
     photos, folder = features.photos, contender.photo_folder
     if not isinstance(fusion, StackedAttention) or photos is None or folder is None:
         return {}

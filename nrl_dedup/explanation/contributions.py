@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 
 from nrl_dedup.comparison.compare import Evidence
-from nrl_dedup.scorers import SIAMESE, EvidenceScorer, Positions, Scorer, SiameseScorer
 from nrl_dedup.scoring.pair_model import BASE, PairModel
+from nrl_dedup.scoring.score import EvidenceScorer, Scorer
+from nrl_dedup.scoring.siamese import SIAMESE, Positions, SiameseScorer
 from nrl_dedup.scoring.trees import Trees
 
 

@@ -16,8 +16,8 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.explanation.contributions import Reason, find_reasons, find_rival
 from nrl_dedup.explanation.side_by_side import SideBySide, compare
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.pipeline import Linked
-from nrl_dedup.scorers import EVIDENCE
+from nrl_dedup.pipeline import LinkResult
+from nrl_dedup.scoring.score import EVIDENCE
 
 IDENTICAL, LINKED, THROUGH_OTHERS = "identical", "linked", "through others"
 SAYS_NOTHING, BLOCKING, SCORE, CLUSTERING = "says nothing", "blocking", "score", "clustering"
@@ -149,7 +149,7 @@ def find_pair(catalogue: Catalogue, id_a: str, id_b: str) -> Int64[np.ndarray, "
     return rows.to_numpy()
 
 
-def explain(linked: Linked, catalogue: Catalogue, id_a: str, id_b: str, threshold: float) -> Explanation:
+def explain(linked: LinkResult, catalogue: Catalogue, id_a: str, id_b: str, threshold: float) -> Explanation:
     """Why `linked` has the two ads together, or not.
 
     :param linked: what `link` made of `catalogue` with this `threshold`.
@@ -162,7 +162,7 @@ def explain(linked: Linked, catalogue: Catalogue, id_a: str, id_b: str, threshol
     low, high = np.sort(at)[:, None]
     same, there = bool(at[0] == at[1] >= 0), bool((at >= 0).all())
     candidate = bool(blocked.finds(rows[:1], rows[1:])[0])
-    log_odds = float(linked.judge.logits(low, high)[0]) if there else None
+    log_odds = float(linked.scorer.logits(low, high)[0]) if there else None
     score = None if log_odds is None else float(np.float32(sigmoid(np.array([log_odds]))[0]))
     above = candidate and score is not None and bool(score >= np.float32(threshold))
     together = left.cluster is not None and left.cluster == right.cluster
@@ -185,17 +185,17 @@ def explain(linked: Linked, catalogue: Catalogue, id_a: str, id_b: str, threshol
         candidate,
         score=score,
         log_odds=log_odds,
-        reasons=() if log_odds is None else find_reasons(linked.judge, low, high),
+        reasons=() if log_odds is None else find_reasons(linked.scorer, low, high),
         listings=tuple(_listings(linked, catalogue, at)) if there and not same else (),
         between=_between(linked, rows, threshold) if stage == CLUSTERING else None,
         path=_path(linked, catalogue, *map(int, rows)) if stage == THROUGH_OTHERS else (),
         rivals=tuple(_rivals(linked, catalogue, at)) if there and not same else (),
-        side_by_side=compare(catalogue, linked.prepared, blocked, linked.judge, *map(int, rows)),
+        side_by_side=compare(catalogue, linked.features, blocked, linked.scorer, *map(int, rows)),
     )
 
 
-def _ad(linked: Linked, catalogue: Catalogue, row: int) -> Ad:
-    blocked, seen = linked.blocked, linked.prepared.seen.photos
+def _ad(linked: LinkResult, catalogue: Catalogue, row: int) -> Ad:
+    blocked, seen = linked.blocked, linked.features.photos.photos
     item_id, title, description, photos = catalogue.frame.row(row)
     readable: tuple[str, ...] = ()
     if seen is not None:
@@ -204,28 +204,28 @@ def _ad(linked: Linked, catalogue: Catalogue, row: int) -> Ad:
         readable = tuple(photo for photo, stored in zip(photos, at, strict=True) if stored in looked_at)
     place = int(blocked.position[row])
     twin = None if place < 0 or blocked.rows[place] == row else catalogue.ids[int(blocked.rows[place])]
-    told = place >= 0 and (linked.judge.name == EVIDENCE or not np.isnan(blocked.z[place]).any())
+    told = place >= 0 and (linked.scorer.name == EVIDENCE or not np.isnan(blocked.z[place]).any())
     return Ad(
         item_id,
         title,
         description,
         tuple(photos),
         readable,
-        int(linked.prepared.words.lengths[row].sum()),
+        int(linked.features.words.lengths[row].sum()),
         told,
         twin,
         _cluster(linked, catalogue, row),
     )
 
 
-def _cluster(linked: Linked, catalogue: Catalogue, row: int) -> Cluster | None:
+def _cluster(linked: LinkResult, catalogue: Catalogue, row: int) -> Cluster | None:
     found = linked.clusters.filter(row=row)["cluster_row"]
     if found.is_empty():
         return None
     return Cluster(catalogue.ids[found[0]], linked.clusters.filter(cluster_row=found[0]).height)
 
 
-def _listings(linked: Linked, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) -> Iterator[Listing]:
+def _listings(linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) -> Iterator[Listing]:
     """Of both ads (or of those that stand for them) in every space that has them."""
     blocked, candidates = linked.blocked, linked.candidates
     ids = [catalogue.ids[int(row)] for row in blocked.rows[at]]
@@ -250,17 +250,17 @@ def _listings(linked: Linked, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) 
             )
 
 
-def _rivals(linked: Linked, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) -> Iterator[Rival]:
+def _rivals(linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) -> Iterator[Rival]:
     ids = [catalogue.ids[int(row)] for row in linked.blocked.rows[at]]
     for item_id, (ad, other) in zip(ids, (at.tolist(), at[::-1].tolist()), strict=True):
-        found = find_rival(linked.judge, linked.candidates.frame, ad, other)
+        found = find_rival(linked.scorer, linked.candidates.frame, ad, other)
         if found is not None:
             place, log_odds = found
             score = float(sigmoid(np.array([log_odds]))[0])
             yield Rival(item_id, catalogue.ids[int(linked.blocked.rows[place])], score)
 
 
-def _between(linked: Linked, rows: Int64[np.ndarray, "2"], threshold: float) -> Between:
+def _between(linked: LinkResult, rows: Int64[np.ndarray, "2"], threshold: float) -> Between:
     position = linked.blocked.position
     members = []
     for row in rows:
@@ -270,12 +270,12 @@ def _between(linked: Linked, rows: Int64[np.ndarray, "2"], threshold: float) -> 
     inside = [[pl.col(end).is_in(ads.tolist()) for end in ("row_l", "row_r")] for ads in members]
     (left_l, left_r), (right_l, right_r) = inside
     pairs = linked.candidates.frame.filter((left_l & right_r) | (right_l & left_r))
-    scores = sigmoid(linked.judge.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())).astype(np.float32)
+    scores = sigmoid(linked.scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())).astype(np.float32)
     count = len(members[0]) * len(members[1])
     return Between(count, len(pairs), int((scores >= np.float32(threshold)).sum()), float(scores.sum() / count))
 
 
-def _path(linked: Linked, catalogue: Catalogue, left: int, right: int) -> tuple[Step, ...]:
+def _path(linked: LinkResult, catalogue: Catalogue, left: int, right: int) -> tuple[Step, ...]:
     """The shortest chain of links inside their cluster, found breadth first from the right ad."""
     cluster = linked.clusters.filter(row=left)["cluster_row"][0]
     members = linked.clusters.filter(cluster_row=cluster)["row"].to_list()

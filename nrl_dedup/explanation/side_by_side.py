@@ -7,7 +7,7 @@ import polars as pl
 from jaxtyping import Int64
 from scipy import sparse
 
-from nrl_dedup.blocked import Blocked
+from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.base import Part, RelativeSimilarity
 from nrl_dedup.comparison.column_comparisons import read_values
@@ -15,10 +15,10 @@ from nrl_dedup.comparison.photo_comparisons import PhotoColumn
 from nrl_dedup.comparison.similarities import PhotoSpace
 from nrl_dedup.comparison.text_comparisons import word_counts
 from nrl_dedup.comparison.tokens import codes_of, count_terms, normalised, quantities_of
+from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.text.words import Words
-from nrl_dedup.prepared import Prepared
-from nrl_dedup.scorers import EvidenceScorer, Scorer
+from nrl_dedup.scoring.score import EvidenceScorer, Scorer
 
 PHOTO_MEASURES = ("photos", "same_picture")
 _NAMES_OF_PLACES_AND_KINDS = ("category", "location", "latitude", "longitude")  # numbers that nobody subtracts
@@ -62,17 +62,17 @@ class SideBySide:
 
 
 def compare(
-    catalogue: Catalogue, prepared: Prepared, blocked: Blocked, scorer: Scorer, left: int, right: int
+    catalogue: Catalogue, features: CatalogueFeatures, blocked: BlockingResult, scorer: Scorer, left: int, right: int
 ) -> SideBySide:
     """Compare the ads of two rows of `catalogue`. Photos are compared by what pair evidence prepared of them."""
     photos: tuple[PhotoPair, ...] = ()
     at = blocked.position[[left, right]]
-    if isinstance(scorer, EvidenceScorer) and prepared.seen.photos is not None and (at >= 0).all():
-        shown = prepared.seen.photos.take(blocked.rows)
+    if isinstance(scorer, EvidenceScorer) and features.photos.photos is not None and (at >= 0).all():
+        shown = features.photos.photos.take(blocked.rows)
         references = [catalogue.frame["photos"][row].to_list() for row in blocked.rows[at].tolist()]
         photos = _most_alike(scorer.ads.parts, shown, at, references)
     return SideBySide(
-        shared_words(prepared.words, left, right),
+        shared_words(features.words, left, right),
         shared_numbers(catalogue, left, right),
         photos,
         tuple(_compare_column(name, catalogue.further[name], left, right) for name in catalogue.further.columns),

@@ -65,7 +65,7 @@ class PairModel:
         score = self.start(np.zeros(len(evidence)) if self.views is None else self.views.log_odds(evidence))
         return score if self.correction is None else score + self.correction.log_odds(evidence)
 
-    def judge(self, first_look: Scores, rivals: Evidence | None = None) -> Scores:
+    def calibrated_log_odds(self, first_look: Scores, rivals: Evidence | None = None) -> Scores:
         """The log-odds of each pair being a duplicate. Rank by these: probabilities that round to 1 have lost their
         order.
 
@@ -75,7 +75,7 @@ class PairModel:
 
     def log_odds(self, evidence: Evidence, rivals: Evidence | None = None) -> Scores:
         """`judge` of the first look at each pair."""
-        return self.judge(self.first_look(evidence), rivals)
+        return self.calibrated_log_odds(self.first_look(evidence), rivals)
 
     def contributions(self, evidence: Evidence, rivals: Evidence | None = None) -> dict[str, Scores]:
         """What each group of evidence adds to the log-odds; `base` is what no evidence does. They sum to `log_odds`.

@@ -1,16 +1,24 @@
-"""Candidate pairs -> scored pairs, by the head itself."""
+"""The Siamese score: candidate pairs -> scored pairs, by the network's own head."""
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
+from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.embedding.embed import embed_ads
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.features.network_inputs import AdFeatures
 from nrl_dedup.runtime.progress import SILENT, Progress
 
+SIAMESE = "siamese"  # the name of this scorer
 CHUNK = 1 << 16
+
+Positions = Int64[np.ndarray, "pairs"]
+Logits = Float64[np.ndarray, "pairs"]
 
 
 @torch.no_grad()
@@ -48,3 +56,30 @@ def pair_logits(
     left, right = place.reshape(2, -1)
     embeddings = embed_ads(model, features, ads, device=device, progress=progress)
     return logits_of(model, embeddings, left, right, device=device)
+
+
+@dataclass(frozen=True)
+class SiameseScorer:
+    """The head's logit b - sum_i |w_i| |h_l - h_r|_i.
+
+    `known`: the ads that have something that the model reads and knows. That two others are the same, or one and
+    another, is nothing that it can tell.
+    """
+
+    name: ClassVar[str] = SIAMESE
+    model: SiameseModel
+    embeddings: Float32[np.ndarray, "distinct size"]
+    known: Bool[np.ndarray, "distinct"]
+    device: torch.device
+
+    def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
+        logits = logits_of(self.model, self.embeddings, left, right, device=self.device, progress=progress)
+        told = (self.known[left] & self.known[right]) | (left == right)
+        return np.where(told, logits, -np.inf)
+
+    def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
+        return {}
+
+
+def siamese_scorer(model: SiameseModel, blocked: BlockingResult, device: torch.device) -> SiameseScorer:
+    return SiameseScorer(model, blocked.embeddings, ~np.isnan(blocked.z).any(axis=1), device)

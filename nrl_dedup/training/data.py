@@ -16,13 +16,14 @@ from nrl_dedup.catalogue.read import Catalogue, fingerprint
 from nrl_dedup.catalogue.splits import SPLIT, Split, published_split, split_pairs
 from nrl_dedup.config import Settings
 from nrl_dedup.embedding.fusion import fusion_module
-from nrl_dedup.embedding.network import image_shape, photo_kind
+from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.features.extract import network_inputs
 from nrl_dedup.features.network_inputs import AdFeatures
 from nrl_dedup.features.photos.backbones import Backbone
-from nrl_dedup.features.text.vocabulary import Vocabulary, encode
+from nrl_dedup.features.text.vocabulary import Vocabulary
 from nrl_dedup.features.text.word_vectors import learn_vectors, read_fasttext
-from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import Baseline, evidence, fit_baseline, unfitted_baseline
 from nrl_dedup.training.seen_ads import Resources, SeenAds, check_before_the_work, look_at_ads
 
@@ -86,10 +87,10 @@ def prepare_training(
     published: tuple[pl.DataFrame | None, pl.DataFrame | None] | None,
     settings: Settings,
     resources: Resources,
+    run: Run,
     columns: dict[str, str],
     *,
     on_split: Callable[[Split], None] | None = None,
-    progress: Progress = SILENT,
 ) -> TrainingData:
     """Words, photos and split of the labelled pairs; vocabulary, word vectors and baseline of the training side.
 
@@ -105,7 +106,7 @@ def prepare_training(
     check_before_the_work(settings, resources)
     of_pairs = _ads_of([pairs, *(side for side in published or () if side is not None)])
     pretrained = settings.pretrain.epochs > 0
-    seen = look_at_ads(catalogue, None if pretrained else of_pairs, settings, resources, progress)
+    seen = look_at_ads(catalogue, None if pretrained else of_pairs, settings, resources, run)
     words, photos = seen.words, seen.photos
     if settings.train.complete_only:
         assert photos is not None
@@ -136,9 +137,8 @@ def prepare_unlabelled(
     catalogue: Catalogue,
     settings: Settings,
     resources: Resources,
+    run: Run,
     columns: dict[str, str],
-    *,
-    progress: Progress = SILENT,
 ) -> TrainingData:
     """Words, photos, vocabulary and word vectors of all ads, for training without labels.
 
@@ -149,7 +149,7 @@ def prepare_unlabelled(
         photo, the ads have nothing that the model reads, or weights cannot be had.
     """
     check_before_the_work(settings, resources)
-    seen = look_at_ads(catalogue, None, settings, resources, progress)
+    seen = look_at_ads(catalogue, None, settings, resources, run)
     ads = np.flatnonzero(seen.something)
     if len(ads) < LEAST_ADS:
         raise NrlDedupError(
@@ -199,10 +199,10 @@ def _prepared(
         vectors = read_fasttext(resources.word_vectors, vocabulary.words)
     else:
         vectors = learn_vectors(words, vocabulary, settings.model.word_size, seed=settings.train.seed)
-    tokens = encode(seen.words, vocabulary, settings.text.max_words)
+    kind = photo_kind(settings)
     return TrainingData(
         settings=settings,
-        features=AdFeatures(tokens, seen.photos, image_shape(settings)),
+        features=network_inputs(seen.contents, seen.photos, settings, vocabulary, kind),
         split=split,
         unlabelled=unlabelled,
         held_out=held_out,
@@ -212,7 +212,7 @@ def _prepared(
         baseline=baseline,
         backbone=seen.backbone,
         ids=catalogue.ids,
-        unreadable=seen.unreadable,
+        unreadable=seen.contents.photos.unreadable,
         source=DataSource(
             items=str(catalogue.path.resolve()),
             images=None if resources.photo_folder is None else str(resources.photo_folder.resolve()),

@@ -6,30 +6,26 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 from jaxtyping import Bool, Int64
 
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.config import TEXT_COLUMNS, Settings
+from nrl_dedup.config import Settings
 from nrl_dedup.embedding.fusion import fusion_module
 from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.features.extract import AdContents, PhotoInput, read_ads
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.backbones import Backbone, backbone_row, load_backbone
-from nrl_dedup.features.photos.catalogue_photos import look_at_photos, no_photo
-from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.languages import language_row
-from nrl_dedup.features.text.vocabulary import Words, read_words
-from nrl_dedup.runtime.progress import Progress, StageClock
+from nrl_dedup.features.text.vocabulary import Words
+from nrl_dedup.runtime.run import Run
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What training uses beside the data and the settings."""
+    """The files that training uses beside the tables of ads and pairs."""
 
-    work_dir: Path
-    device: torch.device
     photo_folder: Path | None = None
     backbone_weights: Path | None = None
     word_vectors: Path | None = None
@@ -59,20 +55,24 @@ def check_before_the_work(settings: Settings, resources: Resources) -> None:
 
 @dataclass(frozen=True)
 class SeenAds:
-    """The words and the photos of a catalogue's ads.
+    """What training sees of a catalogue's ads.
 
     `photos`: what the network learns from, its augmented views with it; None where no ad has a photo.
     """
 
-    words: Words
+    contents: AdContents
     photos: AdPhotos | None
-    unreadable: pl.DataFrame
     backbone: Backbone | None
+
+    @property
+    def words(self) -> Words:
+        """In the letters of the language."""
+        return self.contents.words
 
     @property
     def something(self) -> Bool[np.ndarray, "ads"]:
         """Whether an ad has words that the network can read, or a photo."""
-        has_words = np.diff(self.words.offsets) > 0
+        has_words = self.contents.has_words
         return has_words if self.photos is None else has_words | (np.diff(self.photos.offsets) > 0)
 
     def different(self, ads: Int64[np.ndarray, "some"]) -> int:
@@ -92,34 +92,24 @@ def look_at_ads(
     ads: Int64[np.ndarray, "some"] | None,
     settings: Settings,
     resources: Resources,
-    progress: Progress,
+    run: Run,
 ) -> SeenAds:
     """The words and photos of all ads; and the augmented views, which training draws from, of some ads' photos.
 
     :param ads: those that the network learns from; None: all. The others have no photo in the result.
     :raises NrlDedupError: the photo network or the photo folder cannot be had.
     """
-    columns = [catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text]]
-    words = read_words(columns, settings.text.language, progress)
-    if resources.photo_folder is None:
-        return SeenAds(words, None, no_photo(), None)
-    backbone = load_backbone(settings.photos.backbone, resources.backbone_weights, resources.device)
-    seen = look_at_photos(
-        catalogue.frame,
-        words,
-        settings.photos,
-        backbone,
-        PhotoFolder(resources.photo_folder, beside=catalogue.path.parent),
-        resources.work_dir,
-        kind=photo_kind(settings),
-        device=resources.device,
-        clock=StageClock(),
-        progress=progress,
-    )
-    photos = seen.of_network(settings.photos)
-    if photos is not None and seen.compute is not None:
+    backbone = None
+    if resources.photo_folder is not None:
+        backbone = load_backbone(settings.photos.backbone, resources.backbone_weights, run.device)
+    photos_from = None
+    if resources.photo_folder is not None and backbone is not None:
+        photos_from = PhotoInput(resources.photo_folder, backbone, photo_kind(settings))
+    contents = read_ads(catalogue, settings, photos_from, run)
+    photos = contents.photos.of_network(settings.photos)
+    if photos is not None and contents.photos.compute is not None:
         if ads is not None:
             photos = photos.of_ads(np.isin(np.arange(len(catalogue)), ads))
-        views = partial(seen.compute, views=settings.photos.views, seed=settings.train.seed)
+        views = partial(contents.photos.compute, views=settings.photos.views, seed=settings.train.seed)
         photos = photos.with_views(views if settings.photos.views else None)
-    return SeenAds(words, photos, seen.unreadable, backbone)
+    return SeenAds(contents, photos, backbone)

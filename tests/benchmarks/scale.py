@@ -38,6 +38,7 @@ from nrl_dedup.clustering import DEFAULT, METHODS, find_clusters
 from nrl_dedup.clustering.cohesion import chaining
 from nrl_dedup.features.text.vocabulary import TokenIds, Vocabulary, encode, read_words
 from nrl_dedup.runtime.progress import Silent, StageClock, peak_memory
+from nrl_dedup.runtime.run import Run
 
 WORDS = 1_000_000
 TOPICS = 400
@@ -210,9 +211,7 @@ def measure(folder: Path, most: int, seed: int) -> bool:
     with clock.stage("embedding (stand-in)"):
         z = embed(tokens, len(vocabulary), seed)[groups.representatives]
     rows = groups.representatives
-    found = search_spaces(
-        z, catalogue.frame, None, rows, most, device=torch.device("cpu"), seed=seed, clock=clock, progress=progress
-    )
+    found = search_spaces(z, catalogue.frame, None, rows, most, Run(Path(), torch.device("cpu"), seed, progress, clock))
     candidates = found.candidates
     with clock.stage("scoring (stand-in)"):
         near = np.abs(z[::97] - np.roll(z[::97], 1, axis=0)).sum(axis=1).mean() / 6

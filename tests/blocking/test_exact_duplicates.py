@@ -13,8 +13,9 @@ from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.group_members import Members
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
-from nrl_dedup.pipeline import Linked, link
-from nrl_dedup.runtime.progress import Silent
+from nrl_dedup.pipeline import LinkResult, link
+from nrl_dedup.runtime.progress import SILENT, Progress, Silent
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.pair_model.fit import fit_pairs
 from nrl_dedup.training.pair_model.training_pairs import training_pairs
 from tests.conftest import Shop, write
@@ -48,11 +49,13 @@ def read(folder: Path, rows: list[list[str]], header: list[str] = HEADER, compar
     return with_compared_columns(read_catalogue(write(folder / "items.csv", header, rows)), compared)
 
 
-def link_rows(bundle: Bundle, catalogue: Catalogue, folder: Path, **options: object) -> Linked:
-    return link(catalogue, bundle, None, folder, device=CPU, **options)
+def link_rows(
+    bundle: Bundle, catalogue: Catalogue, folder: Path, progress: Progress = SILENT, **options: object
+) -> LinkResult:
+    return link(catalogue, bundle, None, Run(folder, CPU, progress=progress), **options)
 
 
-def links_of(linked: Linked, catalogue: Catalogue) -> dict[tuple[str, str], float]:
+def links_of(linked: LinkResult, catalogue: Catalogue) -> dict[tuple[str, str], float]:
     _, links = linked.with_ids(catalogue.ids)
     return {(left, right): score for left, right, score in links.select(links.columns[:3]).iter_rows()}
 
@@ -160,11 +163,11 @@ def test_labelled_negatives_of_equal_words_are_held_out_with_their_label(
             "weight": 1.0,
         }
     )
-    without = fit_pairs([read_catalogue(shop.items)], bundle, None, tmp_path, device=CPU).held_out
+    without = fit_pairs([read_catalogue(shop.items)], bundle, None, Run(tmp_path, device=CPU)).held_out
     split = pl.concat([bundle.split, labels.select(bundle.split.columns).cast(dict(bundle.split.schema))])
     catalogue = with_compared_columns(read_catalogue(tmp_path / "items.csv"))
     bundle = Bundle(**{**vars(bundle), "split": split})
-    found = fit_pairs([catalogue], bundle, None, tmp_path, device=CPU).held_out
+    found = fit_pairs([catalogue], bundle, None, Run(tmp_path, device=CPU)).held_out
     negatives = [table.filter(scorer="evidence", is_duplicate=False)["weight"].sum() for table in (without, found)]
     assert negatives[1] >= negatives[0] + 12
 
@@ -209,11 +212,10 @@ def test_the_number_of_candidates_changes_no_score(shop: Shop, trained: Path, tm
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
     logits = {}
     for most in (5, 30, 100, 119):
-        linked = link(
-            catalogue, bundle, shop.images, tmp_path, threshold=0.0, most=most, scorer=scorer, device=CPU
-        )  # fmt: skip
+        run = Run(tmp_path, CPU)
+        linked = link(catalogue, bundle, shop.images, run, threshold=0.0, candidates_per_ad=most, scorer=scorer)
         pairs = linked.candidates.frame
-        scores = linked.judge.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())
+        scores = linked.scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())
         logits[most] = dict(zip(pairs.iter_rows(), scores.tolist(), strict=True))
     assert len(logits[5]) < len(logits[30]) < len(logits[100]) <= len(logits[119])
     for found in logits.values():

@@ -2,6 +2,7 @@
 
 import re
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,7 @@ from nrl_dedup.features.photos.descriptors import SKETCH
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.runtime.progress import Silent
+from nrl_dedup.runtime.run import Run
 
 CPU = torch.device("cpu")
 
@@ -635,7 +637,7 @@ def test_which_spaces_are_searched_and_how_deep():
         (wordless, None, {"joint": 1}),
     ]
     for catalogue_, photos, steps in cases:
-        result = search_spaces(z, catalogue_, photos, np.arange(600), 30, device=CPU)
+        result = search_spaces(z, catalogue_, photos, np.arange(600), 30, Run(Path(), CPU))
         found = result.candidates
         depths = {space.name: depth for space, depth in zip(found.spaces, found.depths, strict=True)}
         reach = depths[min(steps, key=steps.get)]
@@ -644,7 +646,7 @@ def test_which_spaces_are_searched_and_how_deep():
         assert widths == {name: 100 if step < 6 else 17 for name, step in steps.items()}
         assert [space.neighbours for space in result.reference.spaces] == [space.neighbours for space in found.spaces]
         assert 20 < found.per_ad(600).mean() <= 30
-        again = search_spaces(z, catalogue_, photos, np.arange(600), 30, device=CPU).candidates
+        again = search_spaces(z, catalogue_, photos, np.arange(600), 30, Run(Path(), CPU)).candidates
         assert again.frame.equals(found.frame)
 
 
@@ -653,7 +655,7 @@ def test_only_the_ads_that_are_asked_for_are_searched():
     photos = photos_of(features, [[row] for row in range(200)])
     ads = np.sort(np.random.default_rng(24).choice(200, 120, replace=False))
     z = np.random.default_rng(25).random((120, 5), dtype=np.float32)
-    some = search_spaces(z, frame, photos, ads, 12, device=CPU).candidates
+    some = search_spaces(z, frame, photos, ads, 12, Run(Path(), CPU)).candidates
     alone = search_spaces(
         z, frame[ads], photos_of(features[ads], [[row] for row in range(120)]), np.arange(120), 12, device=CPU
     ).candidates
@@ -666,5 +668,5 @@ def test_a_catalogue_of_one_ad_or_none_has_no_candidates():
     for count in (0, 1):
         z = np.ones((count, 3), dtype=np.float32)
         photos = photos_of(np.ones((1, 4), np.float32), [[0]] * count)
-        found = search_spaces(z, catalogue([("стол", "дуб")] * count), photos, np.arange(count), 5, device=CPU)
+        found = search_spaces(z, catalogue([("стол", "дуб")] * count), photos, np.arange(count), 5, Run(Path(), CPU))
         assert found.candidates.frame.rows() == []

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from nrl_dedup.bundle.load import HELD_OUT, SPLIT, load_bundle
 from nrl_dedup.errors import NrlDedupError
-from tests.conftest import Run, Shop
+from tests.conftest import RunCommand, Shop
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "default"
 CPU = torch.device("cpu")
@@ -229,7 +229,9 @@ def test_a_whole_bundle_is_what_was_saved() -> None:
     assert found.settings.model.branch_sizes == (128, 64) and found.settings.train.learning_rate == 1e-4
 
 
-def test_finite_weights_that_give_vectors_that_are_not(bundle: Path, run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_finite_weights_that_give_vectors_that_are_not(
+    bundle: Path, run: RunCommand, shop: Shop, tmp_path: Path
+) -> None:
     in_weights(WEIGHTS, "fusion.log_weights", lambda x: x + 1e4)(bundle)  # of which exp is taken
     command = ("link", shop.items, "--model", bundle, "-o", tmp_path / "d.csv", "--device", "cpu")
     status, _, err = run(*command, "--images", shop.images)

@@ -11,10 +11,10 @@ import pytest
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.output_checks import check_outputs
-from tests.conftest import Run, Shop, train_arguments
+from tests.conftest import RunCommand, Shop, train_arguments
 
 
-def failing_link(run: Run, tmp_path: Path, catalogue: Path, *more: object) -> str:
+def failing_link(run: RunCommand, tmp_path: Path, catalogue: Path, *more: object) -> str:
     status, _, err = run("link", catalogue, "-o", tmp_path / "dupes.csv", "--device", "cpu", *more)
     assert status in (1, 2) and "Traceback" not in err
     assert not (tmp_path / "dupes.csv").exists()
@@ -33,7 +33,7 @@ CATALOGUES = {
 
 
 @pytest.mark.parametrize("case", CATALOGUES)
-def test_catalogue(run: Run, trained: Path, tmp_path: Path, case: str) -> None:
+def test_catalogue(run: RunCommand, trained: Path, tmp_path: Path, case: str) -> None:
     content, said = CATALOGUES[case]
     path = tmp_path / "catalogue.csv"
     if content is not None:
@@ -43,7 +43,7 @@ def test_catalogue(run: Run, trained: Path, tmp_path: Path, case: str) -> None:
         assert part.lower() in err.lower()
 
 
-def test_output_folder_is_checked_before_the_work(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_output_folder_is_checked_before_the_work(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     for output in (tmp_path / "missing" / "dupes.csv", Path("/proc/dupes.csv"), tmp_path):
         status, _, err = run("link", "no-such.csv", "-o", output, "--model", trained)
         assert status == 1 and str(output.parent) in err and "no-such.csv" not in err
@@ -79,7 +79,7 @@ REPLACING = {  # the command, {name} being a file in the user's folder; what the
 
 
 @pytest.mark.parametrize("case", REPLACING)
-def test_no_file_of_the_users_is_replaced(run: Run, trained: Path, own: Path, case: str) -> None:
+def test_no_file_of_the_users_is_replaced(run: RunCommand, trained: Path, own: Path, case: str) -> None:
     command, flag, said = REPLACING[case]
     before = {path.name: (path.lstat().st_mode, path.lstat().st_ino) for path in own.iterdir()}
     content = [(own / name).read_bytes() for name in ("items.csv", "pairs.csv")]
@@ -94,7 +94,7 @@ def test_a_device_is_no_output() -> None:
         check_outputs({"-o": Path("/dev/null")}, [])
 
 
-def test_the_items_that_a_bundle_remembers_are_not_replaced(run: Run, shop: Shop, trained: Path) -> None:
+def test_the_items_that_a_bundle_remembers_are_not_replaced(run: RunCommand, shop: Shop, trained: Path) -> None:
     before = shop.items.read_bytes()
     for flag in ("--json", "--scores"):
         status, _, err = run("evaluate", "--model", trained, flag, shop.items, "--device", "cpu")
@@ -102,13 +102,13 @@ def test_the_items_that_a_bundle_remembers_are_not_replaced(run: Run, shop: Shop
     assert shop.items.read_bytes() == before
 
 
-def test_device_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_device_that_is_not_there(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     for device in ("cuda:97", "gpu", "meta"):
         err = failing_link(run, tmp_path, shop.items, "--model", trained, "--device", device)
         assert f"--device {device}" in err
 
 
-def test_photo_folder_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_photo_folder_that_is_not_there(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     err = failing_link(run, tmp_path, shop.items, "--model", trained, "--images", tmp_path / "imgs")
     assert str(tmp_path / "imgs") in err
 
@@ -117,19 +117,21 @@ def test_photo_folder_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp
     "options",
     [("--threshold", "1.5"), ("--candidates", "0"), ("--threshold", "half"), ("--seed", "-1"), ("--seed", str(2**63))],
 )
-def test_options(run: Run, trained: Path, tmp_path: Path, options: tuple) -> None:
+def test_options(run: RunCommand, trained: Path, tmp_path: Path, options: tuple) -> None:
     err = failing_link(run, tmp_path, tmp_path / "no-such.csv", "--model", trained, *options)
     assert options[0] in err and "no-such.csv" not in err
 
 
 @pytest.mark.parametrize("missing", ["bundle.json", "model.safetensors", "vocabulary.txt", "split.parquet"])
-def test_bundle_with_a_missing_file(run: Run, shop: Shop, trained: Path, tmp_path: Path, missing: str) -> None:
+def test_bundle_with_a_missing_file(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, missing: str) -> None:
     shutil.copytree(trained, tmp_path / "bundle")
     (tmp_path / "bundle" / missing).unlink()
     assert missing in failing_link(run, tmp_path, shop.items, "--model", tmp_path / "bundle")
 
 
-def test_damaged_bundle_and_bundle_of_another_version(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_damaged_bundle_and_bundle_of_another_version(
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     bundle = shutil.copytree(trained, tmp_path / "bundle")
     (bundle / "model.safetensors").write_bytes(b"not weights")
     assert "damaged" in failing_link(run, tmp_path, shop.items, "--model", bundle)
@@ -162,7 +164,7 @@ MALFORMED = {  # where in bundle.json, and what stands there instead
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_a_malformed_bundle(run: Run, shop: Shop, trained: Path, tmp_path: Path, case: str) -> None:
+def test_a_malformed_bundle(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, case: str) -> None:
     keys, value = MALFORMED[case]
     bundle = shutil.copytree(trained, tmp_path / "bundle")
     about = json.loads((bundle / "bundle.json").read_text())
@@ -179,7 +181,7 @@ def test_a_malformed_bundle(run: Run, shop: Shop, trained: Path, tmp_path: Path,
     assert err.startswith("Error: ") and str(bundle) in err and "the bundle is damaged" in err and len(err) < 400
 
 
-def test_other_photo_network_than_the_bundles(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_other_photo_network_than_the_bundles(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     import torch
 
     state = torch.load(shop.backbone, weights_only=True)
@@ -200,7 +202,7 @@ def warnings(err: str) -> list[str]:
     return [line for line in err.splitlines() if line.startswith("Warning") and "photos" in line]
 
 
-def test_photos_that_no_folder_is_found_for(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_photos_that_no_folder_is_found_for(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     items = apart(shop, tmp_path / "apart")
     outputs = ("-o", tmp_path / "dupes.csv", "--device", "cpu")
     data = ("--items", items, "--pairs", shop.pairs, "--device", "cpu")
@@ -226,14 +228,16 @@ def test_photos_that_no_folder_is_found_for(run: Run, shop: Shop, trained: Path,
             assert status == 0 and f"--images {shop.images}" in said and "trained without photos" in said
 
 
-def test_regions_of_several_photos_have_no_mean(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_regions_of_several_photos_have_no_mean(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     san = ("--fusion", "san", "--photo-pool", "mean", "-o", tmp_path / "san")
     status, _, err = run("train", shop.items, shop.pairs, *san)
     assert status == 1 and "--photo-pool mean" in err and "--photo-pool one" in err and not (tmp_path / "san").exists()
 
 
 @pytest.mark.parametrize("fusion", ["image", "san"])
-def test_a_model_that_needs_photos_is_not_trained_without(run: Run, shop: Shop, tmp_path: Path, fusion: str) -> None:
+def test_a_model_that_needs_photos_is_not_trained_without(
+    run: RunCommand, shop: Shop, tmp_path: Path, fusion: str
+) -> None:
     items = apart(shop, tmp_path / "apart")
     (tmp_path / "grid.toml").write_text(f'[grid]\nfusion = ["{fusion}"]\n')
     same_features = "san" if fusion == "san" else "text"
@@ -242,7 +246,7 @@ def test_a_model_that_needs_photos_is_not_trained_without(run: Run, shop: Shop, 
         assert status == 1 and f"--fusion {fusion}" in err and "--images" in err
 
 
-def test_complete_only_needs_photos(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_complete_only_needs_photos(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     items = apart(shop, tmp_path / "apart")
     options = ("--complete-only", "-o", tmp_path / "bundle")
     status, _, err = run("train", items, shop.pairs, *options)
@@ -256,7 +260,7 @@ def test_complete_only_needs_photos(run: Run, shop: Shop, tmp_path: Path) -> Non
     assert not (tmp_path / "bundle").exists()
 
 
-def test_header_only_catalogue_gives_an_empty_file(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_header_only_catalogue_gives_an_empty_file(run: RunCommand, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "catalogue.csv").write_text("id,title,description\n")
     status, _out, err = run("link", tmp_path / "catalogue.csv", "-o", tmp_path / "dupes.csv", "--model", trained)
     assert status == 0, err
@@ -264,7 +268,7 @@ def test_header_only_catalogue_gives_an_empty_file(run: Run, trained: Path, tmp_
     assert "no ads" in err
 
 
-def test_bad_photos_and_rows_are_listed_and_do_not_end_the_run(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_bad_photos_and_rows_are_listed_and_do_not_end_the_run(run: RunCommand, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     (tmp_path / "secret.jpg").write_bytes(b"never opened")
@@ -284,7 +288,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("case", PAIRS)
-def test_pairs(run: Run, shop: Shop, tmp_path: Path, case: str) -> None:
+def test_pairs(run: RunCommand, shop: Shop, tmp_path: Path, case: str) -> None:
     content, said = PAIRS[case]
     (tmp_path / "pairs.csv").write_text(content, "utf-8")
     arguments = train_arguments(shop, tmp_path / "bundle")
@@ -295,7 +299,7 @@ def test_pairs(run: Run, shop: Shop, tmp_path: Path, case: str) -> None:
         assert part in err
 
 
-def test_pairs_that_are_left_out_are_told_of(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_pairs_that_are_left_out_are_told_of(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     rows = ["0100,0101,1", "0101,0100,1", "0100,0101,1", "0100,0110,0", "0104,0103,1", "0103,0104,0", "0103,0103,1"]
     (tmp_path / "pairs.csv").write_text("\n".join(["id1,id2,label", *rows]) + "\n")
     data = ("--items", shop.items, "--pairs", tmp_path / "pairs.csv", "--images", shop.images)
@@ -310,13 +314,13 @@ def test_pairs_that_are_left_out_are_told_of(run: Run, shop: Shop, trained: Path
     [("--fusion", "sum"), ("--backbone", "alexnet"), ("--language", "xx"), ("--epochs", "0"), ("--lr", "-1"),
      ("--dropout", "1"), ("--seed", "-1"), ("--split", "days"), ("--word-vectors", "none.bin")],
 )  # fmt: skip
-def test_train_options(run: Run, shop: Shop, tmp_path: Path, options: tuple[str, str]) -> None:
+def test_train_options(run: RunCommand, shop: Shop, tmp_path: Path, options: tuple[str, str]) -> None:
     status, _, err = run(*train_arguments(shop, tmp_path / "bundle", *options))
     assert status in (1, 2) and "Traceback" not in err and options[1] in err
     assert not (tmp_path / "bundle").exists()
 
 
-def test_an_existing_bundle_is_not_overwritten_without_force(run: Run, shop: Shop, trained: Path) -> None:
+def test_an_existing_bundle_is_not_overwritten_without_force(run: RunCommand, shop: Shop, trained: Path) -> None:
     before = (trained / "bundle.json").read_bytes()
     status, _, err = run(*train_arguments(shop, trained))
     assert status == 1 and "--force" in err
@@ -329,7 +333,7 @@ def test_an_existing_bundle_is_not_overwritten_without_force(run: Run, shop: Sho
 )
 @pytest.mark.parametrize("more", [(), ("--seeds", 2)])
 def test_force_never_throws_away_what_training_reads(
-    run: Run, shop: Shop, trained: Path, tmp_path: Path, what: str, more: tuple
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, what: str, more: tuple
 ) -> None:
     bundle = shutil.copytree(trained, tmp_path / "bundle")
     (tmp_path / "link").symlink_to(bundle)
@@ -345,19 +349,21 @@ def test_force_never_throws_away_what_training_reads(
     assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
 
 
-def test_a_work_folder_inside_the_output_is_refused_before_the_work(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_a_work_folder_inside_the_output_is_refused_before_the_work(
+    run: RunCommand, shop: Shop, tmp_path: Path
+) -> None:
     """Making it would make the output's folder, in which no bundle can be written any more."""
     status, _, err = run(*train_arguments(shop, tmp_path / "new", "--work-dir", tmp_path / "new" / "photos"))
     assert status == 1 and str(tmp_path / "new" / "photos") in err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_evaluating_with_half_the_data_named(run: Run, shop: Shop, trained: Path) -> None:
+def test_evaluating_with_half_the_data_named(run: RunCommand, shop: Shop, trained: Path) -> None:
     status, _, err = run("evaluate", "--model", trained, "--items", shop.items)
     assert status == 2 and "--pairs" in err
 
 
-def test_one_class_has_no_average_precision(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_one_class_has_no_average_precision(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("id1,id2,label\n0100,0101,1\n0102,0103,1\n")
     where = ("--items", shop.items, "--pairs", tmp_path / "pairs.csv", "--images", shop.images)
     status, _out, err = run("evaluate", "--model", trained, *where, "--json", tmp_path / "m.json")

@@ -7,15 +7,15 @@ from pathlib import Path
 import polars as pl
 
 from nrl_dedup.catalogue.cells.photo_cells import photo_lists
-from tests.conftest import Run, Shop
+from tests.conftest import RunCommand, Shop
 
 
-def link(run: Run, trained: Path, tmp_path: Path, catalogue: Path, *more: object) -> tuple[int, str]:
+def link(run: RunCommand, trained: Path, tmp_path: Path, catalogue: Path, *more: object) -> tuple[int, str]:
     status, _, err = run("link", catalogue, "-o", tmp_path / "dupes.csv", "--model", trained, "--device", "cpu", *more)
     return status, err
 
 
-def test_columns_cells_and_prices_are_told_of(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_columns_cells_and_prices_are_told_of(run: RunCommand, trained: Path, tmp_path: Path) -> None:
     path = tmp_path / "ads.csv"
     path.write_text("id,name,text,price,amount\n1,диван,nan,5 kg,\n2,стол,N/A,XL,\n", "utf-8")
     status, err = link(run, trained, tmp_path, path)
@@ -30,13 +30,13 @@ def test_columns_cells_and_prices_are_told_of(run: Run, trained: Path, tmp_path:
     )
 
 
-def test_a_pipe_is_refused_at_once(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_a_pipe_is_refused_at_once(run: RunCommand, trained: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     status, err = link(run, trained, tmp_path, tmp_path / "pipe")
     assert status == 1 and err.startswith(f"Error: {tmp_path / 'pipe'}: this is a pipe") and err.count("\n") == 1
 
 
-def test_another_encoding_is_read_and_remembered(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_another_encoding_is_read_and_remembered(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     items, pairs = tmp_path / "items.csv", tmp_path / "pairs.csv"
     items.write_bytes(shop.items.read_text("utf-8").encode("cp1251"))
     pairs.write_bytes(shop.pairs.read_bytes())

@@ -14,10 +14,12 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from nrl_dedup.embedding.fusion import FUSIONS
-from tests.conftest import Run, Shop, train_arguments
+from tests.conftest import RunCommand, Shop, train_arguments
 
 
-def link(run: Run, shop: Shop, model: Path, folder: Path, *more: object, images: Path | None = None) -> list[bytes]:
+def link(
+    run: RunCommand, shop: Shop, model: Path, folder: Path, *more: object, images: Path | None = None
+) -> list[bytes]:
     outputs = [folder / "dupes.csv", folder / "links.csv"]
     arguments = ["link", shop.items, "--images", images or shop.images, "--model", model, "--device", "cpu"]
     status, _, err = run(*arguments, "-o", outputs[0], "--links", outputs[1], *more)
@@ -25,7 +27,7 @@ def link(run: Run, shop: Shop, model: Path, folder: Path, *more: object, images:
     return [path.read_bytes() for path in outputs]
 
 
-def test_link_writes_the_components_of_its_links(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_link_writes_the_components_of_its_links(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     link(run, shop, trained, tmp_path, "--clustering", "connected-components")
     links = pl.read_csv(tmp_path / "links.csv", infer_schema=False).cast({"score": pl.Float64})
     clusters = pl.read_csv(tmp_path / "dupes.csv", infer_schema=False).cast({"score": pl.Float64})
@@ -48,12 +50,12 @@ def test_link_writes_the_components_of_its_links(run: Run, shop: Shop, trained: 
     assert clusters["item_id"].str.starts_with("0").all()  # ids come out as they went in
 
 
-def test_linking_twice_gives_the_same_bytes(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_linking_twice_gives_the_same_bytes(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     first = link(run, shop, trained, tmp_path)
     assert link(run, shop, trained, tmp_path, "--work-dir", tmp_path / "work") == first
 
 
-def test_avitos_zips_give_the_same_bytes(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_avitos_zips_give_the_same_bytes(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     zips = tmp_path / "zips"
     zips.mkdir()
     for photo in sorted(shop.images.iterdir()):
@@ -64,7 +66,7 @@ def test_avitos_zips_give_the_same_bytes(run: Run, shop: Shop, trained: Path, tm
     assert link(run, shop, trained, tmp_path, images=zips) == expected
 
 
-def test_training_twice_gives_the_same_metrics(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_training_twice_gives_the_same_metrics(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     status, _out, err = run(*train_arguments(shop, tmp_path / "again"))
     assert status == 0, err
     first, second = (json.loads((folder / "bundle.json").read_text()) for folder in (trained, tmp_path / "again"))
@@ -74,7 +76,9 @@ def test_training_twice_gives_the_same_metrics(run: Run, shop: Shop, trained: Pa
     assert first == second
 
 
-def test_evaluate_agrees_with_scikit_learn_on_its_scores(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_evaluate_agrees_with_scikit_learn_on_its_scores(
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     files = ("--json", tmp_path / "metrics.json", "--scores", tmp_path / "scores.csv")
     where = ("--items", shop.items, "--pairs", shop.pairs, "--images", shop.images)
     status, out, err = run("evaluate", "--model", trained, *where, *files, "--by-length", "--device", "cpu")
@@ -93,7 +97,7 @@ def test_evaluate_agrees_with_scikit_learn_on_its_scores(run: Run, shop: Shop, t
 
 
 def test_the_lines_that_train_prints_can_be_typed(
-    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -109,7 +113,9 @@ def test_the_lines_that_train_prints_can_be_typed(
     assert status == 0 and (tmp_path / "dupes.csv").exists(), err
 
 
-def test_identical_ads_are_linked_and_empty_ones_are_not(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_identical_ads_are_linked_and_empty_ones_are_not(
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     same = [f"{n},диван икеа,диван икеа синий," for n in range(20)]
     empty = [f"{n},,," for n in range(20, 30)]
     items = tmp_path / "items.csv"
@@ -120,7 +126,7 @@ def test_identical_ads_are_linked_and_empty_ones_are_not(run: Run, shop: Shop, t
     assert sorted(clusters["item_id"]) == list(range(20)) and set(clusters["cluster_id"]) == {0}
 
 
-def test_a_catalogue_of_photos_alone(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_a_catalogue_of_photos_alone(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     items = tmp_path / "items.csv"
     pl.read_csv(shop.items, infer_schema=False).select("item_id", "image").write_csv(items)
     arguments = ["train", items, *train_arguments(shop, tmp_path / "bundle")[2:], "--images", shop.images]
@@ -136,7 +142,7 @@ def test_a_catalogue_of_photos_alone(run: Run, shop: Shop, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("fusion", "lost"), [("image", ["image"]), ("text", ["title", "description"])])
 def test_ads_without_what_the_model_reads_are_linked_to_identical_ones_only(
-    run: Run, shop: Shop, tmp_path: Path, fusion: str, lost: list[str]
+    run: RunCommand, shop: Shop, tmp_path: Path, fusion: str, lost: list[str]
 ) -> None:
     """With as many candidates as there are other ads, `--threshold 0` links every pair of ads that are searched."""
     status, _, err = run(*train_arguments(shop, tmp_path / "bundle", "--fusion", fusion, "--epochs", 1))
@@ -155,7 +161,7 @@ def test_ads_without_what_the_model_reads_are_linked_to_identical_ones_only(
     assert sorted(links.iter_rows()) == sorted([*combinations(searched, 2), (twin[0], "0999")])
 
 
-def test_ads_of_unknown_words_are_linked_to_identical_ones_only(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_ads_of_unknown_words_are_linked_to_identical_ones_only(run: RunCommand, trained: Path, tmp_path: Path) -> None:
     texts = ["жёсткость", "кальмар тетива", "плинтус", "герань", "плинтус", "диван", "диван герань", "герань диван"]
     lines = [f"{number},{text}" for number, text in enumerate(texts)]
     (tmp_path / "items.csv").write_text("\n".join(["item_id,title", *lines]) + "\n", "utf-8")
@@ -168,7 +174,7 @@ def test_ads_of_unknown_words_are_linked_to_identical_ones_only(run: Run, traine
     assert list(links.iter_rows()) == [(2, 4), (5, 6), (5, 7), (6, 7)]
 
 
-def test_a_killed_training_keeps_nothing_half_written(run: Run, shop: Shop, tmp_path: Path, monkeypatch) -> None:
+def test_a_killed_training_keeps_nothing_half_written(run: RunCommand, shop: Shop, tmp_path: Path, monkeypatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -180,7 +186,7 @@ def test_a_killed_training_keeps_nothing_half_written(run: Run, shop: Shop, tmp_
 
 @pytest.mark.parametrize("search", [False, True])
 def test_force_replaces_the_bundle_that_a_link_leads_to(
-    run: Run, shop: Shop, trained: Path, tmp_path: Path, search: bool
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, search: bool
 ) -> None:
     """For a training and for a search; and the link may lead to where nothing is yet."""
     shutil.copytree(trained, tmp_path / "real")
@@ -199,7 +205,7 @@ def test_force_replaces_the_bundle_that_a_link_leads_to(
     "stage", ["nrl_dedup.bundle.save.save_pair_model", "nrl_dedup.training.unfinished.put_in_place"]
 )
 def test_a_bundle_that_cannot_be_replaced_stays_and_the_same_command_goes_on(
-    run: Run, shop: Shop, trained: Path, tmp_path: Path, monkeypatch, stage: str, failure: BaseException
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, monkeypatch, stage: str, failure: BaseException
 ) -> None:
     def fail(*_: object) -> None:
         raise failure
@@ -218,7 +224,9 @@ def test_a_bundle_that_cannot_be_replaced_stays_and_the_same_command_goes_on(
     assert list(tmp_path.iterdir()) == [bundle]
 
 
-def test_ctrl_c_keeps_the_best_epoch(run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_the_best_epoch(
+    run: RunCommand, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from nrl_dedup.features.network_inputs import AdFeatures
 
     calls, original = [], AdFeatures.training_batch
@@ -237,7 +245,9 @@ def test_ctrl_c_keeps_the_best_epoch(run: Run, shop: Shop, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_every_fusion_learns_the_pairs_that_it_is_shown(run: Run, shop: Shop, tmp_path: Path, fusion: str) -> None:
+def test_every_fusion_learns_the_pairs_that_it_is_shown(
+    run: RunCommand, shop: Shop, tmp_path: Path, fusion: str
+) -> None:
     options = ("--fusion", fusion, "--epochs", 60, "--patience", 60, "--views", 0)
     status, _out, err = run(*train_arguments(shop, tmp_path / "bundle", *options))
     assert status == 0, err

@@ -16,7 +16,7 @@ from nrl_dedup.cli.environment import THREADS, leave_out_bad_thread_counts
 from nrl_dedup.cli.plain_console import PlainConsole, styled
 from nrl_dedup.cli.streams import Outlet
 from nrl_dedup.cli.visible import visible
-from tests.conftest import Run, Shop, train_arguments
+from tests.conftest import RunCommand, Shop, train_arguments
 
 
 class PanicException(BaseException):
@@ -38,7 +38,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("case", ERRORS)
 def test_an_error_of_a_library_is_one_line_and_a_report(
-    run: Run, shop: Shop, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     error, hint = ERRORS[case]
 
@@ -59,7 +59,7 @@ def test_an_error_of_a_library_is_one_line_and_a_report(
     assert "Traceback" in text and type(error).__name__ in text and str(shop.items) in text
 
 
-def test_a_report_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written(run: RunCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("unforeseen")
 
@@ -143,7 +143,7 @@ def test_results_that_lie_in_no_file_are_lost_with_a_status(monkeypatch: pytest.
             assert run_to_its_end(lambda made=made: click.echo("figures") or made) == status
 
 
-def test_a_current_folder_that_is_gone(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_current_folder_that_is_gone(run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
@@ -199,7 +199,7 @@ def test_a_console_shows_what_it_is_given(capsys: pytest.CaptureFixture) -> None
     assert capsys.readouterr().out == f"{shown} {shown}\n"
 
 
-def test_data_never_drives_the_terminal(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_data_never_drives_the_terminal(run: RunCommand, trained: Path, tmp_path: Path) -> None:
     evil = "\x1b[2J\u202e:car:[red]"
     (tmp_path / "images").mkdir()
     rows = [f'{number},"{evil} диван икеа {number}",{evil}{number}.jpg' for number in range(3)]

@@ -13,9 +13,9 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.words import read_words
 from nrl_dedup.metrics import are_links, quality
-from nrl_dedup.scorers import _chunks
 from nrl_dedup.scoring.modality_models import co_train
-from tests.conftest import Run, Shop, write
+from nrl_dedup.scoring.score import _chunks
+from tests.conftest import RunCommand, Shop, write
 from tests.training.test_reranking import made_ads
 
 CPU = torch.device("cpu")
@@ -79,13 +79,13 @@ def test_chunks_cover_every_pair_once() -> None:
     assert [(part.start, part.stop) for part in parts] == [(0, 32_768), (32_768, 65_536), (65_536, 98_304)]
 
 
-def test_a_training_without_anything_to_tell_ads_apart_makes_no_bundle(run: Run, tmp_path: Path) -> None:
+def test_a_training_without_anything_to_tell_ads_apart_makes_no_bundle(run: RunCommand, tmp_path: Path) -> None:
     items = write(tmp_path / "items.csv", ["id", "title"], [[str(n), f"деталь {1000 + n}"] for n in range(30)])
     status, _, err = run("train", items, "-o", tmp_path / "bundle", "--device", "cpu")
     assert status == 1 and "30 ads have only 1 different texts" in err and not (tmp_path / "bundle").exists()
 
 
-def test_compared_columns_are_remembered(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_compared_columns_are_remembered(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     items = pl.read_csv(shop.items, infer_schema=False)
     model = [str(100 + place // 2) for place in range(len(items))]
     items.with_columns(model_no=pl.Series(model)).write_csv(tmp_path / "items.csv")

@@ -26,7 +26,8 @@ from nrl_dedup.evaluation.attention_maps import (
     untrained_network,
 )
 from nrl_dedup.evaluation.evaluate import Contender, evaluate
-from tests.conftest import Run, Shop
+from nrl_dedup.runtime.run import Run
+from tests.conftest import RunCommand, Shop
 
 CPU = torch.device("cpu")
 
@@ -156,8 +157,8 @@ def maps_of_each_ad(bundle: Path, shop: Shop, work_dir: Path) -> tuple[np.ndarra
     model = load_bundle(bundle, CPU)
     ads = read_catalogue(shop.items)
     pairs = read_pairs(shop.pairs, ads).frame.with_columns(weight=pl.lit(1.0))
-    evaluation = evaluate(ads, pairs, [Contender("a", model, shop.images)], work_dir, device=CPU)
-    features, fusion = evaluation.prepared["a"].features, model.model.fusion
+    evaluation = evaluate(ads, pairs, [Contender("a", model, shop.images)], Run(work_dir, device=CPU))
+    features, fusion = evaluation.features["a"].inputs, model.model.fusion
     assert isinstance(fusion, StackedAttention)
     torch.manual_seed(model.settings.train.seed)
     start = SiameseModel(model.settings.model, fusion.encoder.vectors, model.image_size).eval().fusion
@@ -184,7 +185,7 @@ def maps_of_each_ad(bundle: Path, shop: Shop, work_dir: Path) -> tuple[np.ndarra
 
 
 def test_the_report_has_the_overlap_of_models_with_attention(
-    run: Run, shop: Shop, attending: Path, trained: Path, tmp_path: Path
+    run: RunCommand, shop: Shop, attending: Path, trained: Path, tmp_path: Path
 ) -> None:
     """Over duplicates with two photos: one photo is broken here, and one is the very file of the other ad's."""
     images = shutil.copytree(shop.images, tmp_path / "images")
@@ -230,7 +231,9 @@ def cells_of(out: str, first: str) -> list[str]:
     return [row[1:] for row in rows if row[0] == first][-1]
 
 
-def test_a_catalogue_without_photos_has_no_overlap(run: Run, shop: Shop, attending: Path, tmp_path: Path) -> None:
+def test_a_catalogue_without_photos_has_no_overlap(
+    run: RunCommand, shop: Shop, attending: Path, tmp_path: Path
+) -> None:
     items = shutil.copy(shop.items, tmp_path / "items.csv")
     files = ("--items", items, "--pairs", shop.pairs, "--json", tmp_path / "figures.json", "--plots", tmp_path / "p")
     status, _, err = run("evaluate", "--device", "cpu", "--model", attending, *files)

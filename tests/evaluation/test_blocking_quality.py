@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nrl_dedup.blocked import Blocked
+from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.blocking.neighbours import NONE, Neighbours, Space
 from nrl_dedup.evaluation.blocking_quality import blocking_quality
@@ -37,7 +37,9 @@ def test_the_part_of_each_space_is_counted_from_its_own_lists():
     frame = pl.DataFrame(sorted(pairs[0] | pairs[1]), schema=CANDIDATE_PAIRS, orient="row")
     position = np.array([0, 1, 2, 3, 4, 5, 0, 1, -1])
     candidates = Candidates(frame, (one, other), depths)
-    blocked = Blocked(np.arange(6), *np.zeros((2, 6, 2), np.float32), candidates, candidates, frame.clear(), position)
+    blocked = BlockingResult(
+        np.arange(6), *np.zeros((2, 6, 2), np.float32), candidates, candidates, frame.clear(), position
+    )
 
     rows = list(combinations(range(9), 2))
     draw = np.random.default_rng(0)

@@ -12,13 +12,13 @@ import pytest
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import average_precision_score
 
-from nrl_dedup.blocked import Blocked
+from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluation.evaluate import names_of
 from nrl_dedup.features.photos.backbones import weights_fingerprint
 from nrl_dedup.tables import CANDIDATE_PAIRS
-from tests.conftest import Run, Shop, train_once
+from tests.conftest import RunCommand, Shop, train_once
 
 Figures = dict[str, dict]
 IDS = ["item_id_l", "item_id_r"]
@@ -31,7 +31,7 @@ def words_only(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def evaluated(run: Run, tmp_path: Path) -> Callable[..., tuple[Figures, pl.DataFrame, str, str]]:
+def evaluated(run: RunCommand, tmp_path: Path) -> Callable[..., tuple[Figures, pl.DataFrame, str, str]]:
     """Runs `evaluate`: the models of `--json`, `--scores`, and what was printed."""
 
     def invoke(*arguments: object) -> tuple[Figures, pl.DataFrame, str, str]:
@@ -89,7 +89,7 @@ DIFFERENCES = {
 
 @pytest.mark.parametrize("what", DIFFERENCES)
 def test_models_with_other_test_pairs_are_refused(
-    evaluated, run: Run, shop: Shop, trained: Path, tmp_path: Path, what: str
+    evaluated, run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, what: str
 ) -> None:
     change, said = DIFFERENCES[what]
     other = changed(trained, tmp_path / "other", change)
@@ -106,7 +106,7 @@ def test_other_sides_than_the_test_may_differ_and_rows_may_stand_elsewhere(evalu
     assert figures["shop"] == figures["other"]
 
 
-def test_models_of_other_data_are_refused(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_models_of_other_data_are_refused(run: RunCommand, trained: Path, tmp_path: Path) -> None:
     other = shutil.copytree(trained, tmp_path / "other")
     about = json.loads((other / "bundle.json").read_text())
     about["data"].update(fingerprint="0" * 64, items="/elsewhere/ads.csv")
@@ -137,7 +137,7 @@ def of_another_network(bundle: Path, folder: Path) -> Path:
 
 
 def test_each_model_gets_the_photo_network_that_fits_it(
-    evaluated, run: Run, shop: Shop, trained: Path, tmp_path: Path
+    evaluated, run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
 ) -> None:
     bare, other = without_its_network(trained, tmp_path / "bare"), of_another_network(trained, tmp_path / "other")
     file = ("--backbone-weights", shop.backbone)
@@ -243,14 +243,14 @@ def test_an_empty_slice_is_a_dash_and_one_class_is_said(evaluated, shop: Shop, t
     assert "-: no pairs, or pairs of one class only" in out
 
 
-def test_a_slice_column_that_is_not_there(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_a_slice_column_that_is_not_there(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     status, out, err = run("evaluate", "--model", trained, "--by", "colour", "--json", tmp_path / "figures.json")
     assert status == 1 and not out and not (tmp_path / "figures.json").exists()
     assert "no column 'colour' (--by)" in err and "item_id, title, description, image" in err
 
 
 @pytest.mark.parametrize("options", [("--threshold", "1.5"), ("--candidates", "0"), ("--model", "no-such-bundle")])
-def test_wrong_options(run: Run, trained: Path, options: tuple[str, str]) -> None:
+def test_wrong_options(run: RunCommand, trained: Path, options: tuple[str, str]) -> None:
     status, _, err = run("evaluate", "--model", trained, "--blocking", *options)
     assert status in (1, 2) and options[0] in err and "Traceback" not in err
 
@@ -260,7 +260,7 @@ def test_wrong_options(run: Run, trained: Path, options: tuple[str, str]) -> Non
 
 @pytest.mark.parametrize("candidates", [1, 3, 119])
 def test_blocking_is_that_of_link(
-    evaluated, run: Run, shop: Shop, words_only: Path, tmp_path: Path, candidates
+    evaluated, run: RunCommand, shop: Shop, words_only: Path, tmp_path: Path, candidates
 ) -> None:
     """`link` at threshold 0 writes every candidate. Some ads of the catalogue are identical to others, and some unlike
     ones are labelled duplicates, so that there is something to lose."""
@@ -313,7 +313,7 @@ def test_pairs_that_blocking_finds_are_those_of_a_set() -> None:
     rows_l, rows_r = np.array(list(combinations(range(20), 2))).T
     for candidate_pairs, known in ((candidates, set(chosen)), (no_pairs, set())):
         none = np.zeros((8, 2), np.float32)
-        blocked = Blocked(np.arange(8), none, none, candidate_pairs, candidate_pairs, frame.clear(), position)
+        blocked = BlockingResult(np.arange(8), none, none, candidate_pairs, candidate_pairs, frame.clear(), position)
         expected = [
             a == b >= 0 or (min(a, b), max(a, b)) in known
             for a, b in zip(position[rows_l], position[rows_r], strict=True)

@@ -21,7 +21,8 @@ from nrl_dedup.evaluation.evaluate import Contender, evaluate
 from nrl_dedup.evaluation.pictures import Picture, draw_pictures, file_names, most_certain, pictures
 from nrl_dedup.evaluation.report import Report, report
 from nrl_dedup.runtime.progress import Silent
-from tests.conftest import Run, Shop
+from nrl_dedup.runtime.run import Run
+from tests.conftest import RunCommand, Shop
 
 CPU = torch.device("cpu")
 OF_ALL = ["precision_recall", "calibration", "feature_plane", "class_shares", "ap_by_length"]
@@ -37,7 +38,7 @@ def files_in(folder: Path) -> set[str]:
 
 
 def test_every_picture_is_drawn_and_other_files_are_left_alone(
-    run: Run, trained: Path, attending: Path, tmp_path: Path
+    run: RunCommand, trained: Path, attending: Path, tmp_path: Path
 ) -> None:
     plots = tmp_path / "plots"
     plots.mkdir()
@@ -59,7 +60,7 @@ def test_every_picture_is_drawn_and_other_files_are_left_alone(
 
 
 @pytest.mark.parametrize("where", ["a file", "a file/inside", "/proc"])
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(run: Run, tmp_path: Path, where: str) -> None:
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(run: RunCommand, tmp_path: Path, where: str) -> None:
     (tmp_path / "a file").write_text("here")
     # a bundle that is not there would be told next
     options = ("--model", tmp_path / "no-bundle", "--json", tmp_path / "figures.json")
@@ -123,7 +124,7 @@ def reported(
     pairs = read_pairs(shop.pairs, catalogue).frame.with_columns(weight=pl.lit(1.0))
     bundles = {"a/net": load_bundle(trained, CPU), "san": load_bundle(attending, CPU)}
     contenders = [Contender(name, bundle, images) for name, bundle in bundles.items()]
-    evaluation = evaluate(catalogue, pairs, contenders, folder, threshold=0.6, device=CPU)
+    evaluation = evaluate(catalogue, pairs, contenders, Run(folder, device=CPU), threshold=0.6)
     return report(evaluation, {}, {}), contenders
 
 
@@ -211,7 +212,7 @@ def test_attention_is_drawn_on_the_photos_that_the_model_saw(
     evaluation, (_, contender) = reported[0].evaluation, reported[1]
     ids, pairs = evaluation.catalogue.ids.to_list(), evaluation.pairs
     scores = 1 / (1 + np.exp(-evaluation.logits["san"]))
-    features, fusion = evaluation.prepared["san"].features, contender.bundle.model.fusion
+    features, fusion = evaluation.features["san"].inputs, contender.bundle.model.fusion
     kinds = []
     for name, figure in attention_pictures(drawn):
         title, ads = figure.get_suptitle().split("\n")
@@ -271,7 +272,7 @@ class Told(Silent):
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
-def test_a_threshold_at_the_end_is_drawn(run: Run, trained: Path, tmp_path: Path, threshold: float) -> None:
+def test_a_threshold_at_the_end_is_drawn(run: RunCommand, trained: Path, tmp_path: Path, threshold: float) -> None:
     options = ("--model", trained, "--threshold", threshold, "--plots", tmp_path / "new" / "plots")
     status, _, err = run("evaluate", "--device", "cpu", *options)
     assert status == 0, err

@@ -35,7 +35,7 @@ from nrl_dedup.cli import cli
 from nrl_dedup.config import REGION_KINDS
 from nrl_dedup.features.photos.backbones import backbone_row
 from nrl_dedup.training.search.trial_tables import FIGURES
-from tests.conftest import Run, Shop, write
+from tests.conftest import RunCommand, Shop, write
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SEEDS = {  # training, validation and test AP with each seed
@@ -507,7 +507,7 @@ def test_the_script_trains_then_evaluates_what_is_finished_and_reports(
     assert ran == [evaluate_real(plan, ["text"])]
 
 
-def test_the_json_of_evaluate_is_understood(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_the_json_of_evaluate_is_understood(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     path = tmp_path / "found.json"
     status, _, err = run("evaluate", "--model", trained, "--blocking", "--device", "cpu", "--json", path)
     assert status == 0, err

@@ -19,8 +19,9 @@ from nrl_dedup.explanation.explain import Explanation, explain, find_pair
 from nrl_dedup.explanation.side_by_side import Shared, shared_numbers, shared_words
 from nrl_dedup.features.text.words import read_words
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.pipeline import Linked, link
-from tests.conftest import Run, Shop
+from nrl_dedup.pipeline import LinkResult, link
+from nrl_dedup.runtime.run import Run
+from tests.conftest import RunCommand, Shop
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
@@ -52,11 +53,11 @@ class Linker:
         self.bundle: Bundle = load_bundle(bundle, CPU)
         self._folder, self._work_dir = folder, work_dir
 
-    def link(self, **options: object) -> Linked:
+    def link(self, **options: object) -> LinkResult:
         images = self._folder / "images"
-        return link(self.catalogue, self.bundle, images, self._work_dir, device=CPU, **options)
+        return link(self.catalogue, self.bundle, images, Run(self._work_dir, device=CPU), **options)
 
-    def explain(self, linked: Linked, left: int, right: int, threshold: float) -> Explanation:
+    def explain(self, linked: LinkResult, left: int, right: int, threshold: float) -> Explanation:
         ids = self.catalogue.ids
         return explain(linked, self.catalogue, ids[left], ids[right], threshold)
 
@@ -72,13 +73,13 @@ SILENT_IDS, TWINS = {"0901", "0902"}, ("0100", "0900")
 @pytest.mark.parametrize("scorer", ["evidence", "siamese"])
 def test_the_stage_is_the_one_that_links_own_tables_show(linker: Linker, scorer: str) -> None:
     """Drawn pairs, and of each kind that the tables tell apart the first."""
-    every_link = linker.link(most=40, threshold=0.0, clustering="connected-components", scorer=scorer).links
+    every_link = linker.link(candidates_per_ad=40, threshold=0.0, clustering="connected-components", scorer=scorer).links
     loose = float(every_link["score"].sort(descending=True)[200])  # far more links than there are duplicates
     settings = [(1, 0.5, "average-linkage"), (20, 0.999, "average-linkage")]
     settings += [(40, loose, "average-linkage"), (40, loose, "connected-components")]
     seen = set()
     for candidates, threshold, clustering in settings:
-        linked = linker.link(most=candidates, threshold=threshold, clustering=clustering, scorer=scorer)
+        linked = linker.link(candidates_per_ad=candidates, threshold=threshold, clustering=clustering, scorer=scorer)
         wanted = wanted_stages(linked, linker.catalogue)
         first = {stage: pair for pair, stage in reversed(wanted.items())}
         drawn = np.random.default_rng(0).permutation(np.array(list(wanted)))[:15]
@@ -99,7 +100,7 @@ def test_the_stage_is_the_one_that_links_own_tables_show(linker: Linker, scorer:
     assert seen == stages
 
 
-def wanted_stages(linked: Linked, catalogue: Catalogue) -> dict[tuple[int, int], str]:
+def wanted_stages(linked: LinkResult, catalogue: Catalogue) -> dict[tuple[int, int], str]:
     """Of every pair of rows, by the tables of links, clusters and candidate pairs alone."""
     ids, rows = catalogue.ids.to_list(), linked.blocked.rows
     links = set(linked.links.select("row_l", "row_r").iter_rows())
@@ -124,7 +125,7 @@ def wanted_stages(linked: Linked, catalogue: Catalogue) -> dict[tuple[int, int],
     return found
 
 
-def check_path(linked: Linked, found: Explanation, left: int, right: int) -> None:
+def check_path(linked: LinkResult, found: Explanation, left: int, right: int) -> None:
     cluster = linked.clusters.filter(row=left)["cluster_row"][0]
     members = linked.clusters.filter(cluster_row=cluster)["row"].to_list()
     graph = nx.Graph(list(linked.links.select("row_l", "row_r").iter_rows())).subgraph(members)
@@ -135,7 +136,7 @@ def check_path(linked: Linked, found: Explanation, left: int, right: int) -> Non
         assert found.path[-1].item_id == found.right.item_id
 
 
-def check_between(linked: Linked, found: Explanation, left: int, right: int, threshold: float) -> None:
+def check_between(linked: LinkResult, found: Explanation, left: int, right: int, threshold: float) -> None:
     rows, position = linked.blocked.rows, linked.blocked.position
     sides = []
     for row in (left, right):
@@ -175,7 +176,7 @@ def test_reasons_are_those_that_link_writes_and_their_columns_leave_a_constant_o
 
 @pytest.mark.parametrize("scorer", ["evidence", "siamese"])
 def test_rivals_are_the_best_candidates_of_either_ad_beside_the_other(linker: Linker, scorer: str) -> None:
-    every = linker.link(threshold=0.0, most=10, scorer=scorer)
+    every = linker.link(threshold=0.0, candidates_per_ad=10, scorer=scorer)
     scores = {pair[:2]: pair[2] for pair in every.links.iter_rows()}
     ids = linker.catalogue.ids
     asked = [(left, right) for left, right in scores if not {ids[left], ids[right]} & {*SILENT_IDS, *TWINS}][::25]
@@ -197,10 +198,10 @@ def test_rivals_are_the_best_candidates_of_either_ad_beside_the_other(linker: Li
 
 def test_the_head_gives_its_bias_and_the_distance(linker: Linker) -> None:
     linked = linker.link(scorer="siamese")
-    base, siamese = find_reasons(linked.judge, np.array([3]), np.array([8]))
+    base, siamese = find_reasons(linked.scorer, np.array([3]), np.array([8]))
     bias = float(np.log(linker.bundle.model.identical_score() / (1 - linker.bundle.model.identical_score())))
     assert base.added == pytest.approx(bias, abs=1e-4) and siamese.added < 0
-    assert base.added + siamese.added == pytest.approx(linked.judge.logits(np.array([3]), np.array([8]))[0], abs=1e-6)
+    assert base.added + siamese.added == pytest.approx(linked.scorer.logits(np.array([3]), np.array([8]))[0], abs=1e-6)
 
 
 def test_the_photos_that_are_the_most_alike_are_named(linker: Linker) -> None:
@@ -225,7 +226,7 @@ def test_shared_words_and_numbers_are_the_rarest_first(tmp_path: Path) -> None:
     assert [term.ads for term in numbers] == sorted(term.ads for term in numbers)
 
 
-def test_the_command_says_what_link_does(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_the_command_says_what_link_does(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
     status, _, err = run("link", shop.items, "--model", trained, "--device", "cpu", *outputs)
     assert status == 0, err
@@ -242,7 +243,7 @@ def test_the_command_says_what_link_does(run: Run, shop: Shop, trained: Path, tm
     assert len(found["listings"]) == 2 * len(spaces) and any(listing["rank"] == 1 for listing in found["listings"])
 
 
-def test_the_shipped_model_explains_the_shipped_ads(run: Run, tmp_path: Path) -> None:
+def test_the_shipped_model_explains_the_shipped_ads(run: RunCommand, tmp_path: Path) -> None:
     where = ("--items", ROOT / "examples" / "catalogue.csv", "--images", ROOT / "examples" / "images")
     json_file = ("--json", tmp_path / "why.json", "--device", "cpu")
     status, out, err = run("explain", ROOT / "weights" / "default", 1002, 3781, *where, *json_file)
@@ -261,12 +262,12 @@ def test_the_shipped_model_explains_the_shipped_ads(run: Run, tmp_path: Path) ->
         (("0100", "0101"), ("--clustering", "none"), "none"),
     ],
 )
-def test_mistakes_are_one_line(run: Run, trained: Path, ids: tuple, options: tuple, message: str) -> None:
+def test_mistakes_are_one_line(run: RunCommand, trained: Path, ids: tuple, options: tuple, message: str) -> None:
     status, out, err = run("explain", trained, *ids, *options)
     assert status != 0 and message in err and "Traceback" not in err and out == ""
 
 
-def test_a_bundle_whose_ads_are_gone_asks_for_items(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_a_bundle_whose_ads_are_gone_asks_for_items(run: RunCommand, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "bundle")
     about = json.loads((tmp_path / "bundle" / "bundle.json").read_text("utf-8"))
     about["data"]["items"] = "gone.csv"

@@ -19,6 +19,7 @@ from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.pipeline import link
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.pair_model.held_out import choose_threshold
 from tests.fuzz.bundle_mutants import BUNDLE, make_bundle
 from tests.fuzz.commands import COMMANDS, ROOT, make_inputs, run
@@ -35,7 +36,7 @@ def judge_bundle(folder: Path) -> str:
     for name, tensor in bundle.model.state_dict().items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise WrongResultError(f"MISLINK: it loads, though {name} is not finite")
-    linked = link(_ads(folder), bundle, None, folder.parent, device=_CPU)
+    linked = link(_ads(folder), bundle, None, Run(folder.parent, device=_CPU))
     scores = linked.links["score"].to_numpy()
     if not np.isfinite(scores).all() or ((scores < 0) | (scores > 1)).any():
         raise WrongResultError(f"MISLINK: scores of {scores[:5]}")

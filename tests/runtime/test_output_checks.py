@@ -8,7 +8,7 @@ import pytest
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.output_checks import check_outputs, check_photos_stay
-from tests.conftest import Run, Shop
+from tests.conftest import RunCommand, Shop
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("output", REFUSED)
 @pytest.mark.parametrize("flag", ["-o", "--links"])
-def test_link(run: Run, place: Path, output: str, flag: str) -> None:
+def test_link(run: RunCommand, place: Path, output: str, flag: str) -> None:
     before = files(place)
     other = () if flag == "-o" else ("-o", place / "dupes.csv")
     where = ("--images", place / "images", "--model", place / "model", "--device", "cpu")
@@ -60,7 +60,7 @@ def test_link(run: Run, place: Path, output: str, flag: str) -> None:
 
 @pytest.mark.parametrize("output", REFUSED)
 @pytest.mark.parametrize("flag", ["--json", "--scores"])
-def test_evaluate_and_explain(run: Run, shop: Shop, place: Path, output: str, flag: str) -> None:
+def test_evaluate_and_explain(run: RunCommand, shop: Shop, place: Path, output: str, flag: str) -> None:
     before = files(place)
     where = ("--items", place / "items.csv", "--images", place / "images", "--device", "cpu", flag, place / output)
     runs = [("evaluate", "--model", place / "model", "--pairs", shop.pairs, *where)]
@@ -73,21 +73,23 @@ def test_evaluate_and_explain(run: Run, shop: Shop, place: Path, output: str, fl
 
 
 @pytest.mark.parametrize("folder", ["images", "images/plots", "model", "items.csv"])
-def test_pictures(run: Run, shop: Shop, place: Path, folder: str) -> None:
+def test_pictures(run: RunCommand, shop: Shop, place: Path, folder: str) -> None:
     before = files(place)
     where = ("--items", place / "items.csv", "--pairs", shop.pairs, "--images", place / "images", "--device", "cpu")
     status, _, err = run("evaluate", "--model", place / "model", *where, "--plots", place / folder)
     assert status == 1 and err.startswith("Error: --plots ") and files(place) == before
 
 
-def test_a_bundle_among_photos(run: Run, shop: Shop, place: Path) -> None:
+def test_a_bundle_among_photos(run: RunCommand, shop: Shop, place: Path) -> None:
     arguments = ["train", place / "items.csv", shop.pairs, "--images", place / "images", "-o", place / "images" / "m"]
     status, _, err = run(*arguments)
     assert status == 1 and "among the photos" in err and not (place / "images" / "m").exists()
 
 
 @pytest.mark.parametrize("command", ["link", "train"])
-def test_standard_output_is_no_file(run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+def test_standard_output_is_no_file(
+    run: RunCommand, place: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     monkeypatch.chdir(place)
     status, _, err = run(command, "items.csv", "-o", "-")
     assert status == 1 and "Name a file" in err and not (place / "-").exists()
@@ -103,7 +105,7 @@ def test_a_catalogue_among_its_photos_lets_outputs_lie_there(place: Path) -> Non
             check_photos_stay({"-o": place / name}, [place], read)
 
 
-def test_a_name_that_is_not_utf_8(run: Run, place: Path) -> None:
+def test_a_name_that_is_not_utf_8(run: RunCommand, place: Path) -> None:
     output = place / os.fsdecode(b"dupes-\xff.csv")
     where = ("--images", place / "images", "--model", place / "model", "--device", "cpu")
     status, _, err = run("link", place / "items.csv", *where, "-o", output)

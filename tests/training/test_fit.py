@@ -11,6 +11,7 @@ import torch
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.runtime.progress import Silent
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.calibration import Calibration
 from nrl_dedup.scoring.pair_model import PairModel
 from nrl_dedup.training.pair_model.fit import FittedPairs, fit_pairs
@@ -22,7 +23,7 @@ CPU = torch.device("cpu")
 
 def fitted(shop: Shop, bundle: Bundle, folder: Path, progress: Silent | None = None) -> FittedPairs:
     catalogue = read_catalogue(shop.items)
-    return fit_pairs([catalogue], bundle, shop.images, folder, device=CPU, progress=progress or Silent())
+    return fit_pairs([catalogue], bundle, shop.images, Run(folder, device=CPU, progress=progress or Silent()))
 
 
 def texts(model: PairModel | None) -> dict[str, str | None]:
@@ -91,7 +92,7 @@ def test_recalibrated_probabilities_are_those_of_the_new_ads(shop: Shop, trained
     bundle = load_bundle(trained, CPU)
     assert bundle.pair_model is not None
     shifted = replace(bundle.pair_model, calibration=Calibration(0.5, 7.0))
-    found = recalibrate(shifted, [read_catalogue(shop.items)], bundle, shop.images, tmp_path, device=CPU)
+    found = recalibrate(shifted, [read_catalogue(shop.items)], bundle, shop.images, Run(tmp_path, device=CPU))
     kept = found.held_out.filter(pl.col("scorer") == "evidence", pl.col("logit").is_finite())
     weights, labels = kept["weight"].to_numpy(), kept["is_duplicate"].to_numpy()
     probabilities = 1 / (1 + np.exp(-kept["logit"].to_numpy()))

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from nrl_dedup.bundle.load import HELD_OUT, load_bundle
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.pair_model.held_out import held_out_ads
-from tests.conftest import Run, Shop
+from tests.conftest import RunCommand, Shop
 
 CPU = torch.device("cpu")
 
@@ -23,7 +24,7 @@ def test_an_ad_of_a_training_pair_is_not_held_out() -> None:
     assert not held_out_ads(labelled.filter(pl.col("side") == "train"), 7).any()
 
 
-def every_candidate(run: Run, shop: Shop, model: Path, folder: Path) -> pl.DataFrame:
+def every_candidate(run: RunCommand, shop: Shop, model: Path, folder: Path) -> pl.DataFrame:
     """The pairs that `link` scores, with their scores."""
     arguments = ["link", shop.items, "--images", shop.images, "--model", model, "--device", "cpu", "--threshold", 0]
     status, _, err = run(*arguments, "--scorer", "siamese", "-o", folder / "dupes.csv", "--links", folder / "links.csv")
@@ -32,7 +33,7 @@ def every_candidate(run: Run, shop: Shop, model: Path, folder: Path) -> pl.DataF
 
 
 def test_held_out_candidates_are_the_scored_pairs_of_held_out_ads(
-    run: Run, shop: Shop, trained: Path, tmp_path: Path
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
 ) -> None:
     bundle = load_bundle(trained, CPU)
     of_training = bundle.split.filter(pl.col("side") == "train")
@@ -63,7 +64,9 @@ def test_duplicates_that_blocking_loses_are_kept_with_the_lowest_logit(
 
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
     few, many = (
-        fit_pairs([catalogue], bundle, shop.images, tmp_path, most=count, device=CPU).held_out.filter(scorer=scorer)
+        fit_pairs([catalogue], bundle, shop.images, Run(tmp_path, device=CPU), candidates_per_ad=count).held_out.filter(
+            scorer=scorer
+        )
         for count in (1, 119)
     )
     assert many["logit"].is_finite().all()
@@ -75,7 +78,7 @@ def test_duplicates_that_blocking_loses_are_kept_with_the_lowest_logit(
 
 @pytest.mark.parametrize("wanted", ["--precision", "--recall"])
 def test_link_takes_the_threshold_that_it_names(
-    run: Run, shop: Shop, trained: Path, tmp_path: Path, wanted: str
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, wanted: str
 ) -> None:
     arguments = ["link", shop.items, "--images", shop.images, "--model", trained, "--device", "cpu"]
     arguments += ["--scorer", "siamese"]  # the shop is so easy that pair evidence leaves no pair near a threshold
@@ -87,7 +90,7 @@ def test_link_takes_the_threshold_that_it_names(
     assert (links["score"] >= threshold - 1e-4).all()
 
 
-def test_what_cannot_be_chosen_is_said(run: Run, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_chosen_is_said(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
     arguments = ["link", shop.items, "-o", tmp_path / "dupes.csv", "--device", "cpu"]
     status, _, err = run(*arguments, "--model", trained, "--precision", 0.9, "--threshold", 0.5)
     assert status == 2 and "--threshold and --precision: one of them" in err

@@ -19,6 +19,7 @@ from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.metrics import sigmoid
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.data import Resources, TrainingData, prepare_training, prepare_unlabelled
 from nrl_dedup.training.pretrain import BOTH, PHOTOS, SHOWN, WORDS, Plan, leaves, pretrain, settle
 from tests.conftest import Shop
@@ -140,11 +141,13 @@ def prepared(shop: Shop, work: Path, epochs: int, *, labelled: bool) -> Training
         Settings(TextSettings(), PhotoSettings(backbone="mobilenet_v3_small", views=0)),
         pretrain=PretrainSettings(epochs=epochs),
     )
-    resources = Resources(work, CPU, shop.images, shop.backbone)
+    resources = Resources(shop.images, shop.backbone)
     catalogue = read_catalogue(shop.items)
     if not labelled:
-        return prepare_unlabelled(catalogue, settings, resources, {})
-    return prepare_training(catalogue, read_pairs(shop.pairs, catalogue).frame, None, settings, resources, {})
+        return prepare_unlabelled(catalogue, settings, resources, Run(work, CPU), {})
+    return prepare_training(
+        catalogue, read_pairs(shop.pairs, catalogue).frame, None, settings, resources, Run(work, CPU), {}
+    )
 
 
 def test_what_chooses_or_judges_is_not_learned_from(shop: Shop, tmp_path: Path) -> None:
@@ -169,4 +172,4 @@ def test_a_handful_of_ads_is_refused(shop: Shop, tmp_path: Path) -> None:
     few.write_text("id,title\n" + "".join(f"{row},thing {row}\n" for row in range(19)))
     settings = replace(Settings(), pretrain=PretrainSettings(epochs=1))
     with pytest.raises(NrlDedupError, match=r"19 ads have words.*wants 20"):
-        prepare_unlabelled(read_catalogue(few), settings, Resources(tmp_path, CPU), {})
+        prepare_unlabelled(read_catalogue(few), settings, Resources(), Run(tmp_path, CPU), {})

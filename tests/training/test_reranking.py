@@ -8,16 +8,18 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score
 
-from nrl_dedup.blocked import block
+from nrl_dedup.blocking.block import block
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.comparison.ad_profiles import AdEvidence
 from nrl_dedup.comparison.compare import Evidence, pair_evidence
+from nrl_dedup.embedding.network import photo_kind
+from nrl_dedup.features.extract import extract
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error
-from nrl_dedup.prepared import prepare
-from nrl_dedup.scorers import EvidenceScorer, make_scorer
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.competitors import LEAST, Rivals
 from nrl_dedup.scoring.pair_model import PairModel
+from nrl_dedup.scoring.score import EvidenceScorer, make_scorer
 from nrl_dedup.scoring.score_in_chunks import score_evidence
 from nrl_dedup.training.pair_model.boosting import Fitted, fit_pair_model
 from nrl_dedup.training.pair_model.reranking import Searched, fit_second_look
@@ -80,7 +82,7 @@ def looked_twice(made: Made, labels: np.ndarray) -> tuple[Fitted, Fitted]:
 def judged(model: PairModel, made: Made) -> np.ndarray:
     first = model.first_look(made.evidence)
     rivals = Rivals.of([(made.left, made.right, first), (made.right, made.left, first)], int(made.right.max()) + 1)
-    return model.judge(first, rivals.evidence(made.left, made.right, first))
+    return model.calibrated_log_odds(first, rivals.evidence(made.left, made.right, first))
 
 
 def test_rivals_are_the_best_with_a_third_ad() -> None:
@@ -115,7 +117,7 @@ def test_where_duplicates_come_in_pairs_a_second_look_ranks_ads_it_never_saw_bet
     first, second = looked_twice(made_ads(0), made_ads(0).labels)
     test = made_ads(1)
     alone, found = judged(first.model, test), judged(second.model, test)
-    np.testing.assert_array_equal(alone, first.model.judge(first.model.first_look(test.evidence)))
+    np.testing.assert_array_equal(alone, first.model.calibrated_log_odds(first.model.first_look(test.evidence)))
     assert average_precision_score(test.labels, found) > average_precision_score(test.labels, alone) + 0.03
     assert (expected_calibration_error(calibration_bins(test.labels, found, np.ones(len(found)))) or 0) < 0.03
     on_its_own = average_precision_score(made_ads(0).labels, second.log_odds)
@@ -136,7 +138,9 @@ def test_what_it_adds_is_one_group_of_the_contributions() -> None:
     rivals = Rivals.of([(made.left, made.right, first)], 600).evidence(made.left, made.right, first)
     found = model.contributions(made.evidence, rivals)
     without = replace(model, second_look=None)
-    np.testing.assert_allclose(np.sum(list(found.values()), axis=0), model.judge(first, rivals), atol=1e-9)
+    np.testing.assert_allclose(
+        np.sum(list(found.values()), axis=0), model.calibrated_log_odds(first, rivals), atol=1e-9
+    )
     assert np.abs(found["rivals"]).max() > 0.1 and "rivals" not in without.contributions(made.evidence)
 
 
@@ -165,9 +169,11 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(shop: Shop, tra
     _, second = looked_twice(made, made.labels)
     model = replace(bundle.pair_model, second_look=second.model.second_look)
     bundle = replace(bundle, pair_model=model)
-    prepared = prepare(catalogue, bundle, shop.images, tmp_path, device=CPU)
-    blocked = block(catalogue, bundle, prepared, 20, device=CPU)
-    scorer = make_scorer("evidence", catalogue, bundle, prepared, blocked, device=CPU)
+    run, settings = Run(tmp_path, CPU), bundle.settings
+    photos = bundle.photo_input(shop.images, CPU)
+    features = extract(catalogue, settings, bundle.vocabulary, photo_kind(settings), photos, run)
+    blocked = block(catalogue, features, bundle.model, run, 20)
+    scorer = make_scorer("evidence", catalogue, features, blocked, bundle.model, model, run)
     assert isinstance(scorer, EvidenceScorer)
     left, right = np.triu_indices(len(blocked.rows), 1)
     pairs = set(blocked.candidates.frame.iter_rows())
@@ -181,6 +187,6 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(shop: Shop, tra
     assert len(low) > candidate.sum()
     scores = score_evidence(model, scorer.ads, low, high)
     rivals = Rivals.of([(low, high, scores), (high, low, scores)], len(blocked.rows))
-    np.testing.assert_allclose(logits, model.judge(first, rivals.evidence(left, right, first)), atol=1e-9)
+    np.testing.assert_allclose(logits, model.calibrated_log_odds(first, rivals.evidence(left, right, first)), atol=1e-9)
     nothing = np.array([-1])
     assert np.isfinite(scorer.logits(nothing, np.array([0]))).all()

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.training.search.trial_tables import best_trial, mean_and_deviation
-from tests.conftest import Run, Shop, train_arguments
+from tests.conftest import RunCommand, Shop, train_arguments
 
 GRID = """
     [grid]
@@ -83,7 +83,7 @@ def test_the_figures_are_the_kept_epochs_and_their_mean_and_deviation(searched: 
 
 
 def test_a_setting_of_the_grid_is_trained_as_if_it_were_the_only_one(
-    run: Run, shop: Shop, searched: Path, tmp_path: Path
+    run: RunCommand, shop: Shop, searched: Path, tmp_path: Path
 ) -> None:
     options = ("--hidden-size", 12, "--fused-size", 16, "--dropout", 0.5, "--epochs", 3)
     status, _, err = run(*train_arguments(shop, tmp_path / "alone", *options))
@@ -100,7 +100,7 @@ def test_seeds_change_the_weights_and_not_the_split(searched: Path) -> None:
 
 
 def test_the_best_setting_is_the_bundle_and_its_test_ap_is_that_of_its_scores(
-    run: Run, searched: Path, tmp_path: Path
+    run: RunCommand, searched: Path, tmp_path: Path
 ) -> None:
     validation, trials = pl.read_csv(searched / "validation.csv"), pl.read_csv(searched / "trials.csv")
     weights = (searched / "model.safetensors").read_bytes()
@@ -125,7 +125,7 @@ def test_the_best_setting_is_the_bundle_and_its_test_ap_is_that_of_its_scores(
     assert kept["test_ap"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_mean_and_deviation_are_printed(run: Run, shop: Shop, grid: Path, searched: Path) -> None:
+def test_mean_and_deviation_are_printed(run: RunCommand, shop: Shop, grid: Path, searched: Path) -> None:
     """The same command again trains nothing, and prints the same tables."""
     before = {path: path.stat().st_mtime_ns for path in (searched / "trials").rglob("*")}
     status, out, err = run(*train_arguments(shop, searched, "--grid", grid, "--seeds", 2))
@@ -158,7 +158,7 @@ main()
 
 
 def test_a_search_that_was_killed_in_its_third_setting_ends_with_the_same_table(
-    run: Run, shop: Shop, grid: Path, tmp_path: Path
+    run: RunCommand, shop: Shop, grid: Path, tmp_path: Path
 ) -> None:
     def arguments(name: str) -> list[str]:
         return train_arguments(shop, tmp_path / name, "--grid", grid, "--work-dir", tmp_path / "work")
@@ -186,7 +186,7 @@ def test_a_search_that_was_killed_in_its_third_setting_ends_with_the_same_table(
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
-    run: Run, shop: Shop, grid: Path, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, shop: Shop, grid: Path, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nrl_dedup.training.search import trials
 
@@ -218,7 +218,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
 
 
 def test_another_search_or_other_data_is_refused_and_nothing_is_lost(
-    run: Run, shop: Shop, grid: Path, searched: Path, tmp_path: Path
+    run: RunCommand, shop: Shop, grid: Path, searched: Path, tmp_path: Path
 ) -> None:
     search = shutil.copytree(searched, tmp_path / "search")
     arguments = train_arguments(shop, search, "--seeds", 2, "--grid")
@@ -256,7 +256,9 @@ def test_another_search_or_other_data_is_refused_and_nothing_is_lost(
     assert status == 0 and "8 of 8 trials are finished" in err
 
 
-def test_a_folder_that_is_no_search_is_refused(run: Run, shop: Shop, trained: Path, grid: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_search_is_refused(
+    run: RunCommand, shop: Shop, trained: Path, grid: Path, tmp_path: Path
+) -> None:
     bundle = shutil.copytree(trained, tmp_path / "bundle")
     status, _, err = run(*train_arguments(shop, bundle, "--grid", grid))
     assert status == 1 and "--force" in err
@@ -280,7 +282,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("case", DAMAGE)
-def test_a_damaged_search(run: Run, shop: Shop, grid: Path, searched: Path, tmp_path: Path, case: str) -> None:
+def test_a_damaged_search(run: RunCommand, shop: Shop, grid: Path, searched: Path, tmp_path: Path, case: str) -> None:
     name, damage, said = DAMAGE[case]
     search = shutil.copytree(searched, tmp_path / "search")
     (search / name).write_text(damage((search / name).read_text("utf-8")), "utf-8")
@@ -291,7 +293,7 @@ def test_a_damaged_search(run: Run, shop: Shop, grid: Path, searched: Path, tmp_
 
 
 def test_a_bundle_that_was_removed_from_a_search(
-    run: Run, shop: Shop, grid: Path, searched: Path, tmp_path: Path
+    run: RunCommand, shop: Shop, grid: Path, searched: Path, tmp_path: Path
 ) -> None:
     search = shutil.copytree(searched, tmp_path / "search")
     shutil.rmtree(search / "trials" / "005")
@@ -299,7 +301,9 @@ def test_a_bundle_that_was_removed_from_a_search(
     assert status == 1 and str(search / "trials" / "005") in err
 
 
-def test_a_setting_that_diverges_is_marked_and_does_not_end_the_search(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_a_setting_that_diverges_is_marked_and_does_not_end_the_search(
+    run: RunCommand, shop: Shop, tmp_path: Path
+) -> None:
     (tmp_path / "grid.toml").write_text("[grid]\nlr = [1e30, 0.003]\nepochs = 1\n")
     status, out, err = run(*train_arguments(shop, tmp_path / "out", "--grid", tmp_path / "grid.toml"))
     assert status == 0 and "Kept: setting 2" in out and "not a number" in err, err
@@ -311,7 +315,7 @@ def test_a_setting_that_diverges_is_marked_and_does_not_end_the_search(run: Run,
     assert status == 1 and "No setting could be trained" in err and "--lr" in err
 
 
-def test_bad_grids_and_seeds_are_refused_before_the_work(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_bad_grids_and_seeds_are_refused_before_the_work(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "grid.toml").write_text("[grid]\nlearning_rate = 0.1\n")
     status, _, err = run(*train_arguments(shop, tmp_path / "out", "--grid", tmp_path / "grid.toml"))
     assert status == 1 and "grid.toml" in err and "learning_rate" in err and "hidden_size" in err
@@ -321,7 +325,7 @@ def test_bad_grids_and_seeds_are_refused_before_the_work(run: Run, shop: Shop, t
 
 
 def test_a_training_that_fails_leaves_no_weights_folder(
-    run: Run, shop: Shop, grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, shop: Shop, grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for more in ([], ["--grid", str(grid)]):
@@ -333,7 +337,7 @@ def test_a_training_that_fails_leaves_no_weights_folder(
 
 
 def test_a_search_without_a_name_is_named_after_its_grid(
-    run: Run, shop: Shop, grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, shop: Shop, grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = [part for part in train_arguments(shop, Path("-"), "--grid", grid) if part not in ("-o", "-")]

@@ -16,7 +16,7 @@ from nrl_dedup.cli import console
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.training.pair_model import fit as pair_fitting
 from nrl_dedup.training.unfinished import unfinished
-from tests.conftest import Run, Shop, train_arguments
+from tests.conftest import RunCommand, Shop, train_arguments
 
 GOES_ON = "it goes on with the pair model"
 TRAINED_ANEW = "epoch  train loss"
@@ -70,7 +70,7 @@ def undisturbed(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_killed_training_goes_on_to_the_same_bytes(
-    run: Run, shop: Shop, undisturbed: Path, tmp_path: Path, module: str, name: str, kept: bool
+    run: RunCommand, shop: Shop, undisturbed: Path, tmp_path: Path, module: str, name: str, kept: bool
 ) -> None:
     command = [sys.executable, "-c", KILLED.format(module=module, name=name), *arguments(shop, tmp_path / "bundle")]
     assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
@@ -83,7 +83,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals_end_a_run_as_ctrl_c_does(
-    run: Run, shop: Shop, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    run: RunCommand, shop: Shop, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def fit_pairs(*_: object, **__: object) -> None:
         os.kill(os.getpid(), number)
@@ -99,7 +99,7 @@ def test_signals_end_a_run_as_ctrl_c_does(
 
 
 def test_sigterm_while_the_network_learns_keeps_no_network_of_fewer_epochs(
-    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console, "show_epoch", lambda epoch: os.kill(os.getpid(), signal.SIGTERM))
     status, _, err = run(*arguments(shop, tmp_path / "bundle"))
@@ -107,7 +107,7 @@ def test_sigterm_while_the_network_learns_keeps_no_network_of_fewer_epochs(
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def stopped(run: Run, shop: Shop, folder: Path, *more: object) -> None:
+def stopped(run: RunCommand, shop: Shop, folder: Path, *more: object) -> None:
     """A training that is stopped when its network is done."""
 
     def fit_pairs(*_: object, **__: object) -> None:
@@ -119,7 +119,7 @@ def stopped(run: Run, shop: Shop, folder: Path, *more: object) -> None:
 
 
 def test_a_network_of_other_settings_or_of_damaged_files_is_not_gone_on_with(
-    run: Run, shop: Shop, undisturbed: Path, tmp_path: Path
+    run: RunCommand, shop: Shop, undisturbed: Path, tmp_path: Path
 ) -> None:
     stopped(run, shop, tmp_path / "bundle", "--seed", 1)
     status, _, err = run(*arguments(shop, tmp_path / "bundle"))
@@ -137,7 +137,7 @@ def test_a_network_of_other_settings_or_of_damaged_files_is_not_gone_on_with(
 
 
 def test_a_network_that_was_stopped_early_is_not_gone_on_with(
-    run: Run, shop: Shop, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, shop: Shop, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(epoch: object) -> None:
         raise KeyboardInterrupt
@@ -150,7 +150,7 @@ def test_a_network_that_was_stopped_early_is_not_gone_on_with(
     assert contents(tmp_path / "bundle") == contents(undisturbed)
 
 
-def test_two_trainings_of_one_bundle(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_two_trainings_of_one_bundle(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     with unfinished(tmp_path / "bundle"):
         status, _, err = run(*arguments(shop, tmp_path / "bundle"))
         assert status == 1 and "another run is training that" in err
@@ -158,7 +158,7 @@ def test_two_trainings_of_one_bundle(run: Run, shop: Shop, tmp_path: Path) -> No
 
 
 def test_what_is_left_of_a_training_that_was_killed_at_its_very_end_goes_with_the_next_run(
-    run: Run, shop: Shop, undisturbed: Path, tmp_path: Path
+    run: RunCommand, shop: Shop, undisturbed: Path, tmp_path: Path
 ) -> None:
     """The bundle was renamed, its folder not yet removed; with --force, the old bundle lies in that."""
     stopped(run, shop, tmp_path / "bundle")
@@ -172,7 +172,7 @@ def test_what_is_left_of_a_training_that_was_killed_at_its_very_end_goes_with_th
 
 
 def test_a_link_says_so_where_the_pair_model_is_missing(
-    run: Run, shop: Shop, undisturbed: Path, tmp_path: Path
+    run: RunCommand, shop: Shop, undisturbed: Path, tmp_path: Path
 ) -> None:
     bundle = shutil.copytree(undisturbed, tmp_path / "bundle")
     command = ("link", shop.items, "--images", shop.images, "--model", bundle, "-o", tmp_path / "dupes.csv")
@@ -197,7 +197,7 @@ def test_a_link_says_so_where_the_pair_model_is_missing(
     assert status == 0 and "no pair model" not in err
 
 
-def test_a_bundle_that_is_moved_with_its_data_finds_it(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_a_bundle_that_is_moved_with_its_data_finds_it(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     here = tmp_path / "here"
     shutil.copytree(shop.folder, here / "data")
     moved = Shop(here / "data", here / "data" / "network.pth")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nrl_dedup.bundle.load import load_bundle
-from tests.conftest import Run, Shop, train_arguments
+from tests.conftest import RunCommand, Shop, train_arguments
 
 CPU = torch.device("cpu")
 
@@ -33,7 +33,7 @@ def unlabelled(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_model_trained_without_labels_links_and_says_what_it_is(
-    run: Run, shop: Shop, unlabelled: Path, tmp_path: Path
+    run: RunCommand, shop: Shop, unlabelled: Path, tmp_path: Path
 ) -> None:
     bundle = load_bundle(unlabelled, CPU)
     assert not bundle.labelled and bundle.settings.pretrain.epochs == 4 and bundle.settings.model.fusion == "towers"
@@ -45,7 +45,7 @@ def test_a_model_trained_without_labels_links_and_says_what_it_is(
     assert pl.read_csv(tmp_path / "dupes.csv").columns == ["cluster_id", "item_id", "score"]
 
 
-def test_it_is_evaluated_on_labelled_pairs_only(run: Run, shop: Shop, unlabelled: Path, tmp_path: Path) -> None:
+def test_it_is_evaluated_on_labelled_pairs_only(run: RunCommand, shop: Shop, unlabelled: Path, tmp_path: Path) -> None:
     status, _, err = run("evaluate", "--model", unlabelled, "--device", "cpu")
     assert status == 1 and "trained without labels" in err and "--items CSV --pairs CSV" in err
     status, _, err = run("evaluate", "--model", unlabelled, "--items", shop.items, "--pairs", shop.pairs, "--images",
@@ -55,7 +55,7 @@ def test_it_is_evaluated_on_labelled_pairs_only(run: Run, shop: Shop, unlabelled
     assert figures["unlabelled"]["average_precision"] > 0.9 and figures["baseline"]["average_precision"] > 0.5
 
 
-def test_labels_can_follow(run: Run, shop: Shop, tmp_path: Path) -> None:
+def test_labels_can_follow(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     status, out, err = run(*train_arguments(shop, tmp_path / "both", "--fusion", "towers", "--pretrain-epochs", 2,
                                              "--epochs", 2))  # fmt: skip
     assert status == 0 and "Trained" in out and "without labels" not in out, err
@@ -70,6 +70,8 @@ def test_labels_can_follow(run: Run, shop: Shop, tmp_path: Path) -> None:
     "options", [("--seeds", "2"), ("--grid", "grid.toml"), ("--valid-pairs", "v.csv"), ("--complete-only",),
                 ("--pretrain-epochs", "0")],
 )  # fmt: skip
-def test_options_about_labels_want_labels(run: Run, shop: Shop, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_options_about_labels_want_labels(
+    run: RunCommand, shop: Shop, tmp_path: Path, options: tuple[str, ...]
+) -> None:
     status, _, err = run(*unlabelled_arguments(shop, tmp_path / "none", *options))
     assert status == 2 and options[0] in err and "ITEMS PAIRS" in err and not (tmp_path / "none").exists()

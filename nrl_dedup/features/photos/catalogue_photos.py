@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
@@ -18,7 +16,7 @@ from nrl_dedup.features.photos.names_in_cells import whole_names
 from nrl_dedup.features.photos.placeholders import Placeholder, find_placeholders
 from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.text.words import Words
-from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
+from nrl_dedup.runtime.run import Run
 
 
 def no_photo() -> pl.DataFrame:
@@ -56,14 +54,11 @@ def look_at_photos(
     settings: PhotoSettings,
     backbone: Backbone,
     folder: PhotoFolder,
-    work_dir: Path,
+    run: Run,
     *,
     kind: str,
-    device: torch.device,
-    clock: StageClock,
-    progress: Progress = SILENT,
 ) -> SeenPhotos:
-    """Read the photos of all ads; what `work_dir` has already is not computed again.
+    """Read the photos of all ads; what `run.work_dir` has already is not computed again.
 
     :param catalogue: columns title, description and photos. :param words: of the same ads.
     :param kind: of features (`kinds.KINDS`).
@@ -73,21 +68,21 @@ def look_at_photos(
         compute_features,
         folder=folder,
         backbone=backbone,
-        work_dir=work_dir,
+        work_dir=run.work_dir,
         kind=kind,
-        device=device,
-        progress=progress,
+        device=run.device,
+        progress=run.progress,
     )
-    with clock.stage("photos"):
+    with run.clock.stage("photos"):
         photos = readable_photos(whole_names(catalogue["photos"], folder), settings, compute)
     unreadable = photos.centre.unreadable
     if not len(photos.rows):
         return SeenPhotos(unreadable=unreadable)
-    with clock.stage("photo sketches"):
-        sketches = compute_sketches(photos.names(), folder, work_dir, progress)
+    with run.clock.stage("photo sketches"):
+        sketches = compute_sketches(photos.names(), folder, run.work_dir, run.progress)
         placeholders = find_placeholders(photos, sketches, words, catalogue)
     for placeholder in placeholders:
-        progress.warn(
+        run.progress.warn(
             f"{placeholder.photo} is shown by {placeholder.ads:,} of {len(catalogue):,} ads, of unlike texts: a "
             "placeholder, which counts as no photo."
         )

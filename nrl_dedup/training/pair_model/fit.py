@@ -12,17 +12,20 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Int64
 
-from nrl_dedup.blocked import CANDIDATES, Blocked, block
+from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
 from nrl_dedup.bundle.load import HELD_OUT, Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.ad_profiles import AdEvidence
 from nrl_dedup.comparison.compare import Evidence, pair_evidence
+from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.prepared import prepare
-from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.scorers import EVIDENCE, SIAMESE, describe, siamese_scorer
+from nrl_dedup.features.extract import extract
+from nrl_dedup.runtime.progress import Progress
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.modality_models import MOST_PAIRS, Views, co_train, pairs_to_learn_from
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
+from nrl_dedup.scoring.score import EVIDENCE, describe
+from nrl_dedup.scoring.siamese import SIAMESE, siamese_scorer
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
 from nrl_dedup.training.pair_model.held_out import held_out_pairs, lost_pairs
 from nrl_dedup.training.pair_model.labelled_ads import LabelledAds
@@ -47,11 +50,9 @@ def fit_pairs(
     catalogues: Sequence[Catalogue],
     bundle: Bundle,
     photo_folder: Path | None,
-    work_dir: Path,
+    run: Run,
     *,
-    most: int = CANDIDATES,
-    device: torch.device,
-    progress: Progress = SILENT,
+    candidates_per_ad: int = CANDIDATES_PER_AD,
 ) -> FittedPairs:
     """The pair model of a bundle's network, learned without labels first and then from the labels that there are.
 
@@ -62,9 +63,10 @@ def fit_pairs(
 
     :param catalogues: that of the training, or parts of it without an ad in common, each searched for itself: what
         lies around an ad depends on how many ads there are.
-    :raises NrlDedupError: what `prepare` and `block` raise.
+    :raises NrlDedupError: what `extract` and `block` raise.
     """
-    parts = searched_parts(catalogues, bundle, photo_folder, work_dir, most, device, progress)
+    progress = run.progress
+    parts = searched_parts(catalogues, bundle, photo_folder, run, candidates_per_ad)
     views = _views(parts, progress)
     if not bundle.labelled:
         return FittedPairs(None if views is None else unlabelled_model(views), pl.DataFrame(schema=HELD_OUT))
@@ -81,20 +83,20 @@ def searched_parts(
     catalogues: Sequence[Catalogue],
     bundle: Bundle,
     photo_folder: Path | None,
-    work_dir: Path,
-    most: int,
-    device: torch.device,
-    progress: Progress = SILENT,
+    run: Run,
+    candidates_per_ad: int = CANDIDATES_PER_AD,
 ) -> "list[Part]":
     """What each catalogue gives to fit to. Arguments are those of `fit_pairs`."""
     parts: list[Part] = []
     for catalogue in catalogues:
-        prepared = prepare(catalogue, bundle, photo_folder, work_dir, device=device, progress=progress)
-        blocked = block(catalogue, bundle, prepared, most, device=device, progress=progress)
+        photos = bundle.photo_input(photo_folder, run.device)
+        kind = photo_kind(bundle.settings)
+        features = extract(catalogue, bundle.settings, bundle.vocabulary, kind, photos, run)
+        blocked = block(catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder)
         labelled = LabelledAds.of(bundle, catalogue, blocked)
-        compared = describe(catalogue, prepared, blocked)
+        compared = describe(catalogue, features, blocked)
         first = sum(part.ads for part in parts)
-        parts.append(Part.of(bundle, blocked, labelled, compared, first, len(catalogues), device, progress))
+        parts.append(Part.of(bundle, blocked, labelled, compared, first, len(catalogues), run))
     return parts
 
 
@@ -121,15 +123,15 @@ class Part:
     def of(
         cls,
         bundle: Bundle,
-        blocked: Blocked,
+        blocked: BlockingResult,
         labelled: LabelledAds,
         compared: AdEvidence,
         first: int,
         parts: int,
-        device: torch.device,
-        progress: Progress,
+        run: Run,
     ) -> "Part":
         """:param parts: how many there will be."""
+        progress = run.progress
         left, right = every = _candidates(blocked)
         kept = ~labelled.tested[left] & ~labelled.tested[right]
         left, right = left[kept], right[kept]
@@ -141,7 +143,7 @@ class Part:
         left, right = left[some], right[some]
         pairs = _pairs_to_fit(blocked, labelled, MOST_PAIRS // parts, progress)
         lost = lost_pairs(EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels])
-        siamese = _held_out_from_network(bundle, blocked, labelled, device)
+        siamese = _held_out_from_network(bundle, blocked, labelled, run.device)
         return cls(
             len(blocked.rows),
             Searched(compared, *every, first),
@@ -187,7 +189,7 @@ def _fit(parts: Sequence[Part], views: Views | None, progress: Progress) -> tupl
     return replace(fitted.model, labelled=to_labelled), pl.concat([kept, *(part.lost for part in parts)])
 
 
-def _pairs_to_fit(blocked: Blocked, labelled: LabelledAds, most: int, progress: Progress) -> TrainingPairs:
+def _pairs_to_fit(blocked: BlockingResult, labelled: LabelledAds, most: int, progress: Progress) -> TrainingPairs:
     """The pairs of `fit_pairs`."""
     left, right = _candidates(blocked)
     weight = _weight(labelled.ads, left, right)
@@ -219,7 +221,7 @@ def _among(
 
 
 def _held_out_from_network(
-    bundle: Bundle, blocked: Blocked, labelled: LabelledAds, device: torch.device
+    bundle: Bundle, blocked: BlockingResult, labelled: LabelledAds, device: torch.device
 ) -> pl.DataFrame:
     """`bundle.HELD_OUT` of the Siamese scores of labelled ads' candidates, of which one ad at least is none that the
     network was trained on; if the other is, the pair weighs half: it stands in one held-out ad's list. Labelled copies
@@ -242,7 +244,7 @@ def _held_out_from_network(
     return pl.concat([kept, lost_pairs(SIAMESE, blocked, *labelled.rows[:, of_new_ads & labelled.labels])])
 
 
-def _candidates(blocked: Blocked) -> tuple[Positions, Positions]:
+def _candidates(blocked: BlockingResult) -> tuple[Positions, Positions]:
     frame = blocked.candidates.frame
     return frame["row_l"].to_numpy(), frame["row_r"].to_numpy()
 

@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float64, Int64
 
-from nrl_dedup.blocked import Blocked
+from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.bundle.load import HELD_OUT, Bundle
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluation.bootstrap import PairGroups
 from nrl_dedup.evaluation.thresholds import ChosenThreshold, HeldOut, threshold_for_precision, threshold_for_recall
 from nrl_dedup.metrics import sigmoid
-from nrl_dedup.scorers import scorer_name
+from nrl_dedup.scoring.score import scorer_name
 
 
 def held_out_ads(labelled: pl.DataFrame, ads: int) -> Bool[np.ndarray, "ads"]:
@@ -40,7 +40,7 @@ def choose_threshold(
         return None
     kept = bundle.held_out
     if kept is not None:
-        kept = kept.filter(pl.col("scorer") == scorer_name(bundle, scorer))
+        kept = kept.filter(pl.col("scorer") == scorer_name(scorer, bundle.pair_model, bundle.folder))
     if kept is None or not kept["is_duplicate"].any():
         flag = "--recall" if precision is None else "--precision"
         raise NrlDedupError(
@@ -73,7 +73,7 @@ def held_out_pairs(
 ) -> pl.DataFrame:
     """`bundle.HELD_OUT` of scored pairs.
 
-    :param left: :param right: positions in `Blocked.rows`; `group`: the group of duplicates of each position.
+    :param left: :param right: positions in `BlockingResult.rows`; `group`: the group of duplicates of each position.
     """
     return pl.DataFrame(
         {
@@ -89,7 +89,7 @@ def held_out_pairs(
 
 
 def lost_pairs(
-    scorer: str, blocked: Blocked, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
+    scorer: str, blocked: BlockingResult, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
 ) -> pl.DataFrame:
     """`bundle.HELD_OUT` of those of some duplicates (rows of the catalogue) that blocking loses, each in a group of its
     own."""

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int64, Shaped
 
-from nrl_dedup.blocked import Blocked
+from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.duplicate_groups import duplicate_groups
@@ -17,7 +17,8 @@ Ads = Bool[np.ndarray, "distinct"]
 
 @dataclass(frozen=True)
 class LabelledAds:
-    """The labelled pairs as positions of `Blocked.rows` (-1: an ad that says nothing), and as rows of the catalogue.
+    """The labelled pairs as positions of `BlockingResult.rows` (-1: an ad with neither words nor a readable photo), and
+    as rows of the catalogue.
 
     `side`: of each pair. `ads`: the positions in pairs that are not of the test; `tested`: in test pairs alone;
     `held_out`: in none of training; `every`: in any. `group`: of duplicates, of each position.
@@ -34,7 +35,7 @@ class LabelledAds:
     group: Int64[np.ndarray, "distinct"]
 
     @classmethod
-    def of(cls, bundle: Bundle, catalogue: Catalogue, blocked: Blocked) -> "LabelledAds":
+    def of(cls, bundle: Bundle, catalogue: Catalogue, blocked: BlockingResult) -> "LabelledAds":
         count, ids = len(blocked.rows), catalogue.ids.implode()
         split = bundle.split.filter(pl.col("item_id_l").is_in(ids) & pl.col("item_id_r").is_in(ids))
         rows = np.stack([catalogue.rows_of(split[name]).to_numpy() for name in ("item_id_l", "item_id_r")])

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 
-from nrl_dedup.blocked import CANDIDATES
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.compare import Evidence
-from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.scorers import EVIDENCE
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.calibration import platt
 from nrl_dedup.scoring.competitors import Rivals
 from nrl_dedup.scoring.pair_model import PairModel
+from nrl_dedup.scoring.score import EVIDENCE
 from nrl_dedup.scoring.score_in_chunks import score_evidence
 from nrl_dedup.training.pair_model.fit import FittedPairs, Part, searched_parts
 from nrl_dedup.training.pair_model.held_out import held_out_pairs
@@ -28,10 +26,7 @@ def recalibrate(
     catalogues: Sequence[Catalogue],
     bundle: Bundle,
     photo_folder: Path | None,
-    work_dir: Path,
-    *,
-    device: torch.device,
-    progress: Progress = SILENT,
+    run: Run,
 ) -> FittedPairs:
     """The same trees with calibrations fitted to other ads: to the candidates of labelled ads, and to labelled pairs.
 
@@ -39,7 +34,7 @@ def recalibrate(
     of the scores holds better than their scale. Platt's straight line is fitted, for further catalogues differ again.
     Arguments and errors are those of `fit_pairs`; `bundle.split` has the labels of the new ads.
     """
-    parts = searched_parts(catalogues, bundle, photo_folder, work_dir, CANDIDATES, device, progress)
+    parts = searched_parts(catalogues, bundle, photo_folder, run)
     pairs = TrainingPairs.joined([part.pairs for part in parts])
     group = np.concatenate([part.group for part in parts])
     evidence = Evidence.joined([part.evidence for part in parts])

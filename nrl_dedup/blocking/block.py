@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,17 +13,18 @@ from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.group_members import Members
 from nrl_dedup.blocking.sources import search_spaces
-from nrl_dedup.bundle.load import Bundle
+from nrl_dedup.catalogue.cells.comparable_columns import comparable_columns
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.comparison.column_comparisons import comparable_columns
 from nrl_dedup.embedding.embed import check_embeddings, embed_ads
 from nrl_dedup.embedding.network import SiameseModel
+from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.features.network_inputs import AdFeatures
 from nrl_dedup.features.text.vocabulary import has_text
-from nrl_dedup.prepared import Prepared
-from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
+from nrl_dedup.runtime.run import Run
 
-CANDIDATES = 100
+# Candidates of an ad, on average, unless the user asks for others: as many as `sources.LISTED`, so that one search
+# serves for both.
+CANDIDATES_PER_AD = 100
 
 Positions = Int64[np.ndarray, "pairs"]
 
@@ -47,7 +49,7 @@ class PairIndex:
 
 
 @dataclass(frozen=True)
-class Blocked:
+class BlockingResult:
     """The embeddings of a catalogue's distinct ads, and the pairs of them that are worth scoring.
 
     `rows`: the distinct ads, as rows of the catalogue: of copies, which are the same in their texts, all their photos
@@ -101,47 +103,43 @@ class Blocked:
 
 def block(
     catalogue: Catalogue,
-    bundle: Bundle,
-    prepared: Prepared,
-    most: int = CANDIDATES,
+    extracted: CatalogueFeatures,
+    network: SiameseModel,
+    run: Run,
+    candidates_per_ad: int = CANDIDATES_PER_AD,
     *,
-    seed: int = 0,
-    device: torch.device,
-    clock: StageClock | None = None,
-    progress: Progress = SILENT,
-) -> Blocked:
+    model_folder: Path | None = None,
+) -> BlockingResult:
     """Leave out copies, search for ads of the same texts and photos as one, and find the candidate pairs of them all.
 
-    :param most: candidates an ad, on average (`search_spaces`); members of a group of equal texts and photos have
+    :param candidates_per_ad: on average (`search_spaces`); members of a group of equal texts and photos have
         their pairs with one another beside these (`Members`).
+    :param model_folder: the folder of the network, for messages.
     :raises NrlDedupError: what `search_spaces` and `check_embeddings` raise.
     """
-    clock, features, photos = clock or StageClock(), prepared.features, prepared.seen.photos
-    with clock.stage("embedding"):
+    inputs, photos = extracted.inputs, extracted.photos.photos
+    with run.clock.stage("embedding"):
         digests = np.zeros(len(catalogue), np.uint64) if photos is None else photos.digests()
-        something = has_text(catalogue.frame) | features.has_image()
+        something = has_text(catalogue.frame) | inputs.has_image()
         copies = collapse(catalogue.frame, digests, catalogue.further)
         rows = copies.representatives[something[copies.representatives]]
         distinct = catalogue.take(rows)
         alike = collapse(distinct.frame, digests[rows])
         searched = rows[alike.representatives]
-        embeddings = embed_ads(bundle.model, features, searched, device=device, progress=progress)
-        check_embeddings(embeddings, bundle.folder)
+        embeddings = embed_ads(network, inputs, searched, device=run.device, progress=run.progress)
+        check_embeddings(embeddings, model_folder)
 
         z = np.full(embeddings.shape, np.nan, np.float32)
-        told = _telling(bundle.model, features)[searched]
-        z[told] = _scaled(bundle.model, embeddings[told], device)
+        told = _telling(network, inputs)[searched]
+        z[told] = _scaled(network, embeddings[told], run.device)
     found = search_spaces(
         z,
         catalogue.frame,
         photos,
         searched,
-        most,
-        sketches=prepared.seen.sketches,
-        device=device,
-        seed=seed,
-        clock=clock,
-        progress=progress,
+        candidates_per_ad,
+        run,
+        sketches=extracted.photos.sketches,
     )
     members = Members.of(alike.representatives, alike.group_of, comparable_columns(distinct.further))
     candidates = found.candidates.of_members(members)
@@ -152,13 +150,13 @@ def block(
     position[rows] = np.arange(len(rows))
     position = position[copies.representatives[copies.group_of]]
     group = alike.group_of
-    return Blocked(rows, embeddings[group], z[group], candidates, reference, identical, position)
+    return BlockingResult(rows, embeddings[group], z[group], candidates, reference, identical, position)
 
 
-def _telling(model: SiameseModel, features: AdFeatures) -> Bool[np.ndarray, "ads"]:
+def _telling(network: SiameseModel, inputs: AdFeatures) -> Bool[np.ndarray, "ads"]:
     """Whether an ad has something of what the model reads: a word that it knows, or a readable photo."""
-    words = features.tokens.has_known_word() & model.fusion.reads_words
-    return words | (features.has_image() & model.fusion.reads_photos)
+    words = inputs.tokens.has_known_word() & network.fusion.reads_words
+    return words | (inputs.has_image() & network.fusion.reads_photos)
 
 
 @torch.no_grad()

@@ -1,4 +1,5 @@
-"""What gives a pair its score: pair evidence, or the Siamese head alone. Pairs are positions in `Blocked.rows`.
+"""What gives a pair its score: pair evidence, or the Siamese head alone. Pairs are positions in
+`BlockingResult.rows`.
 
 The Siamese score is no part of the evidence. A network knows the pairs that it was trained on better than others, so
 what its score is worth could be learned from the few held-out pairs alone. Learned from those, it lowers average
@@ -7,30 +8,26 @@ precision on the real ads (0.947 with it, 0.950 without; words and photos), and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float32, Float64, Int64
 
-from nrl_dedup.blocked import Blocked, PairIndex
-from nrl_dedup.bundle.load import Bundle
+from nrl_dedup.blocking.block import BlockingResult, PairIndex
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.ad_profiles import AdEvidence, describe_ads
 from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, Evidence, pair_evidence
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.prepared import Prepared
-from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
+from nrl_dedup.features.extract import CatalogueFeatures
+from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.competitors import Rivals
 from nrl_dedup.scoring.pair_model import PairModel
 from nrl_dedup.scoring.score_in_chunks import score_evidence
-from nrl_dedup.scoring.siamese import logits_of
+from nrl_dedup.scoring.siamese import SIAMESE, Logits, Positions, siamese_scorer
 
-EVIDENCE, SIAMESE = "evidence", "siamese"
-
-Positions = Int64[np.ndarray, "pairs"]
-Logits = Float64[np.ndarray, "pairs"]
+EVIDENCE = "evidence"  # the name of the pair model's scorer
 
 
 @runtime_checkable
@@ -48,38 +45,15 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True)
-class SiameseScorer:
-    """The head's logit b - sum_i |w_i| |h_l - h_r|_i.
-
-    `known`: the ads that have something that the model reads and knows. That two others are the same, or one and
-    another, is nothing that it can tell.
-    """
-
-    name: ClassVar[str] = SIAMESE
-    model: SiameseModel
-    embeddings: Float32[np.ndarray, "distinct size"]
-    known: Bool[np.ndarray, "distinct"]
-    device: torch.device
-
-    def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
-        logits = logits_of(self.model, self.embeddings, left, right, device=self.device, progress=progress)
-        told = (self.known[left] & self.known[right]) | (left == right)
-        return np.where(told, logits, -np.inf)
-
-    def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
-        return {}
-
-
-@dataclass(frozen=True)
 class FirstLook:
-    """The first look at every pair of `Blocked.reference`, in their order, and what it makes each ad's rivals."""
+    """The first look at every pair of `BlockingResult.reference`, in their order, and each ad's competitors by it."""
 
     pairs: PairIndex
     scores: Logits
     rivals: Rivals
 
     @classmethod
-    def at(cls, blocked: Blocked, model: PairModel, ads: AdEvidence, progress: Progress = SILENT) -> "FirstLook":
+    def at(cls, blocked: BlockingResult, model: PairModel, ads: AdEvidence, progress: Progress = SILENT) -> "FirstLook":
         pairs = blocked.reference_index
         left, right = (pairs.frame[end].to_numpy() for end in ("row_l", "row_r"))
         scores = score_evidence(model, ads, left, right, progress)
@@ -103,7 +77,9 @@ class EvidenceScorer:
         first = self._first_look(left, right, progress)
         found = np.empty(len(left))
         for part in _chunks(len(left)):
-            found[part] = self.model.judge(first[part], self._rivals(left[part], right[part], first[part]))
+            found[part] = self.model.calibrated_log_odds(
+                first[part], self._rivals(left[part], right[part], first[part])
+            )
         return found
 
     def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
@@ -136,57 +112,55 @@ def _chunks(pairs: int) -> list[slice]:
     return [slice(start, start + PAIRS_AT_ONCE) for start in range(0, pairs, PAIRS_AT_ONCE)]
 
 
-def scorer_name(bundle: Bundle, asked: str | None) -> str:
-    """`asked`, or the best that the bundle has.
+def scorer_name(asked: str | None, pair_model: PairModel | None, model_folder: Path | None = None) -> str:
+    """`asked`, or the best that there is: the pair model's score, or the Siamese one where there is no pair model.
 
-    :raises NrlDedupError: there is no such scorer, or the bundle does not have it.
+    :param model_folder: for messages.
+    :raises NrlDedupError: there is no such scorer, or it needs a pair model and there is none.
     """
     if asked not in (None, EVIDENCE, SIAMESE):
         raise NrlDedupError(f"--scorer {asked}: wanted {EVIDENCE} or {SIAMESE}.")
-    if asked == EVIDENCE and bundle.pair_model is None:
+    if asked == EVIDENCE and pair_model is None:
         raise NrlDedupError(
-            f"--scorer {EVIDENCE}: {bundle.folder} has no pair evidence. Use --scorer {SIAMESE}, or train again."
+            f"--scorer {EVIDENCE}: {model_folder} has no pair evidence. Use --scorer {SIAMESE}, or train again."
         )
-    return asked or (SIAMESE if bundle.pair_model is None else EVIDENCE)
+    return asked or (SIAMESE if pair_model is None else EVIDENCE)
 
 
 def make_scorer(
     name: str,
     catalogue: Catalogue,
-    bundle: Bundle,
-    prepared: Prepared,
-    blocked: Blocked,
+    features: CatalogueFeatures,
+    blocked: BlockingResult,
+    network: SiameseModel,
+    pair_model: PairModel | None,
+    run: Run,
     *,
+    trained_columns: Sequence[str] = (),
     labelled: bool = False,
-    device: torch.device,
-    clock: StageClock | None = None,
-    progress: Progress = SILENT,
 ) -> Scorer:
     """
     :param name: what `scorer_name` gave.
+    :param trained_columns: the further columns that the user named at training.
     :param labelled: whether the pairs to score are labelled ones rather than candidates (`PairModel`).
     """
     if name == SIAMESE:
-        return siamese_scorer(bundle.model, blocked, device)
-    assert bundle.pair_model is not None
-    clock, model = clock or StageClock(), bundle.pair_model
-    with clock.stage("pair evidence"):
-        described, unknown = describe(catalogue, prepared, blocked).known_to(model.columns)
-    say_what_is_not_compared(bundle, catalogue, unknown, progress)
-    with clock.stage("first look"):
-        seen = None if model.second_look is None else FirstLook.at(blocked, model, described, progress)
-    return EvidenceScorer(model.for_labelled_pairs() if labelled else model, described, seen)
-
-
-def siamese_scorer(model: SiameseModel, blocked: Blocked, device: torch.device) -> SiameseScorer:
-    return SiameseScorer(model, blocked.embeddings, ~np.isnan(blocked.z).any(axis=1), device)
+        return siamese_scorer(network, blocked, run.device)
+    assert pair_model is not None
+    with run.clock.stage("pair evidence"):
+        described, unknown = describe(catalogue, features, blocked).known_to(pair_model.columns)
+    say_what_is_not_compared(trained_columns, catalogue, unknown, run.progress)
+    with run.clock.stage("first look"):
+        seen = None if pair_model.second_look is None else FirstLook.at(blocked, pair_model, described, run.progress)
+    return EvidenceScorer(pair_model.for_labelled_pairs() if labelled else pair_model, described, seen)
 
 
 def say_what_is_not_compared(
-    bundle: Bundle, catalogue: Catalogue, unknown: Sequence[str], progress: Progress = SILENT
+    trained_columns: Sequence[str], catalogue: Catalogue, unknown: Sequence[str], progress: Progress = SILENT
 ) -> None:
     """Where the columns of a catalogue are not those that the model was fitted to.
 
+    :param trained_columns: those that the user named at training.
     :param unknown: columns of the catalogue that the model does not know.
     """
     if unknown:
@@ -196,20 +170,20 @@ def say_what_is_not_compared(
             f"The model was not trained with the column {', '.join(named or unknown)}, which changes no score. Train "
             "one that knows it: nrl-dedup train CATALOGUE --compare COLUMN."
         )
-    missing = [name for name in bundle.data.compared if name not in catalogue.further.columns]
+    missing = [name for name in trained_columns if name not in catalogue.further.columns]
     if missing:
         progress.warn(f"The model compares the column {', '.join(missing)}, which {catalogue.path} lacks.")
 
 
-def describe(catalogue: Catalogue, prepared: Prepared, blocked: Blocked) -> AdEvidence:
+def describe(catalogue: Catalogue, features: CatalogueFeatures, blocked: BlockingResult) -> AdEvidence:
     """Everything that the ads of `blocked.rows` are compared by."""
-    rows, photos = blocked.rows, prepared.seen.photos
+    rows, photos = blocked.rows, features.photos.photos
     part = catalogue.take(rows)
     return describe_ads(
         part,
-        prepared.words.take(rows),
+        features.words.take(rows),
         None if photos is None else photos.take(rows),
-        prepared.seen.sketches,
+        features.photos.sketches,
         part.further.to_dict(),
         [space.neighbours for space in blocked.reference.spaces],
     )

@@ -1,0 +1,142 @@
+"""extract(): the words and photos of a catalogue become what the models read.
+
+Training and use go the same way. Only the vocabulary differs: `extract` is given one; training reads the ads first
+(`read_ads`), makes a vocabulary of their words, and encodes them by it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool
+
+from nrl_dedup.catalogue.read import Catalogue
+from nrl_dedup.config import TEXT_COLUMNS, Settings
+from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos
+from nrl_dedup.features.photos.backbones import Backbone, backbone_row
+from nrl_dedup.features.photos.catalogue_photos import SeenPhotos, look_at_photos
+from nrl_dedup.features.photos.feature_kinds import KINDS
+from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.text.foreign_words import with_foreign_words
+from nrl_dedup.features.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary, Words, encode, has_text, read_words
+from nrl_dedup.runtime.run import Run
+
+
+@dataclass(frozen=True)
+class PhotoInput:
+    """Where the photos lie, the network that looks at them, and in which kind its features are kept.
+
+    `kind`: a row of `feature_kinds.KINDS`.
+    """
+
+    folder: Path
+    backbone: Backbone
+    kind: str
+
+
+@dataclass(frozen=True)
+class AdContents:
+    """The words and photos of a catalogue's ads, before any vocabulary.
+
+    `words`: those in the letters of the model's language. `photos`: all photos of each ad.
+    """
+
+    texts: tuple[pl.Series, ...]
+    words: Words
+    photos: SeenPhotos
+
+    @property
+    def has_words(self) -> Bool[np.ndarray, "ads"]:
+        """Whether an ad has words that the network can read."""
+        return np.diff(self.words.offsets) > 0
+
+
+@dataclass(frozen=True)
+class CatalogueFeatures:
+    """The features of a catalogue.
+
+    `inputs`: what the network reads, of each ad its first photos or one. `photos`: all photos of each ad, which
+    blocking and comparison use. `words`: which these use too, those in other letters among them.
+    """
+
+    words: Words
+    inputs: AdFeatures
+    photos: SeenPhotos
+
+    @property
+    def unreadable(self) -> pl.DataFrame:
+        """photo, reason."""
+        return self.photos.unreadable
+
+    @property
+    def photos_read(self) -> int:
+        """How many photos all ads show together."""
+        return self.photos.read
+
+    @cached_property
+    def unknown_share(self) -> float:
+        """Of the running words, the share that the model's vocabulary lacks."""
+        ids = self.inputs.tokens.values
+        unknown = int((ids == UNKNOWN).sum())
+        known = int((ids >= FIRST_WORD).sum())
+        return unknown / max(1, unknown + known)
+
+
+def extract(
+    catalogue: Catalogue, settings: Settings, vocabulary: Vocabulary, kind: str, photos: PhotoInput | None, run: Run
+) -> CatalogueFeatures:
+    """Words -> token ids, photos -> feature vectors (kept in `run.work_dir`; what is there already is not computed).
+
+    :param kind: of photo features that the network reads (`feature_kinds.KINDS`).
+    :param photos: None: the catalogue is one of words.
+    :raises NrlDedupError: what `look_at_photos` raises.
+    """
+    contents = read_ads(catalogue, settings, photos, run)
+    foreign = int((has_text(catalogue.frame) & ~contents.has_words).sum())
+    if foreign:
+        run.progress.warn(
+            f"{foreign:,} of {len(catalogue):,} ads have no word in the letters of --language "
+            f"{settings.text.language}: the network reads nothing of their texts, which are compared all the same. "
+            "A model that reads them: nrl-dedup train --language none."
+        )
+    return CatalogueFeatures(
+        words=with_foreign_words(contents.words, list(contents.texts)),
+        inputs=network_inputs(contents, contents.photos.of_network(settings.photos), settings, vocabulary, kind),
+        photos=contents.photos,
+    )
+
+
+def read_ads(catalogue: Catalogue, settings: Settings, photos: PhotoInput | None, run: Run) -> AdContents:
+    """The words and photos of all ads.
+
+    :raises NrlDedupError: what `look_at_photos` raises.
+    """
+    with run.clock.stage("words"):
+        texts = tuple(catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text])
+        words = read_words(list(texts), settings.text.language, progress=run.progress)
+    if photos is None:
+        return AdContents(texts, words, SeenPhotos())
+    seen = look_at_photos(
+        catalogue.frame,
+        words,
+        settings.photos,
+        photos.backbone,
+        PhotoFolder(photos.folder, beside=catalogue.path.parent),
+        run,
+        kind=photos.kind,
+    )
+    return AdContents(texts, words, seen)
+
+
+def network_inputs(
+    contents: AdContents, photos: AdPhotos | None, settings: Settings, vocabulary: Vocabulary, kind: str
+) -> AdFeatures:
+    """What the network reads of the ads.
+
+    :param photos: of each ad, those that the network sees. :param kind: as in `extract`.
+    """
+    tokens = encode(contents.words, vocabulary, settings.text.max_words)
+    image_shape = KINDS[kind].shape(backbone_row(settings.photos.backbone))
+    return AdFeatures(tokens, photos, image_shape)

@@ -1,0 +1,23 @@
+"""What every stage of one run shares: where it computes, where it keeps things, from which seed, and who listens."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from nrl_dedup.runtime.progress import SILENT, Progress, StageClock
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a command, or one call of the library.
+
+    `work_dir`: the folder of photo features, which later runs find again. `seed`: of whatever a stage draws at random.
+    `progress`: told what the stages do. `clock`: told what they cost.
+    """
+
+    work_dir: Path
+    device: torch.device
+    seed: int = 0
+    progress: Progress = SILENT
+    clock: StageClock = field(default_factory=StageClock)
