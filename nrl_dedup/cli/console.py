@@ -234,7 +234,7 @@ def show_linked(linked: "LinkResult", catalogue: "Catalogue", bundle: "Bundle", 
     sizes = clusters.group_by("cluster_row").len()["len"]
     candidates = linked.candidates
     show_table(
-        "LinkResult",
+        "Linked",
         ("", "count"),
         [
             ("ads", len(catalogue)),

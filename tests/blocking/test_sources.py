@@ -656,9 +656,8 @@ def test_only_the_ads_that_are_asked_for_are_searched():
     ads = np.sort(np.random.default_rng(24).choice(200, 120, replace=False))
     z = np.random.default_rng(25).random((120, 5), dtype=np.float32)
     some = search_spaces(z, frame, photos, ads, 12, Run(Path(), CPU)).candidates
-    alone = search_spaces(
-        z, frame[ads], photos_of(features[ads], [[row] for row in range(120)]), np.arange(120), 12, device=CPU
-    ).candidates
+    photos_alone = photos_of(features[ads], [[row] for row in range(120)])
+    alone = search_spaces(z, frame[ads], photos_alone, np.arange(120), 12, Run(Path(), CPU)).candidates
     assert some.frame.equals(alone.frame)
     for one, other in zip(some.spaces, alone.spaces, strict=True):
         assert (one.neighbours.rows == other.neighbours.rows).all()

@@ -16,6 +16,7 @@ from nrl_dedup.cli.environment import THREADS, leave_out_bad_thread_counts
 from nrl_dedup.cli.plain_console import PlainConsole, styled
 from nrl_dedup.cli.streams import Outlet
 from nrl_dedup.cli.visible import visible
+from nrl_dedup.runtime.run import Run
 from tests.conftest import RunCommand, Shop, train_arguments
 
 
@@ -42,8 +43,8 @@ def test_an_error_of_a_library_is_one_line_and_a_report(
 ) -> None:
     error, hint = ERRORS[case]
 
-    def fail(*_: object, progress, **__: object) -> None:
-        with progress.task("photo sketches", 2):
+    def fail(_catalogue: object, _bundle: object, _photos: object, shared: Run, **__: object) -> None:
+        with shared.progress.task("photo sketches", 2):
             raise error
 
     monkeypatch.setattr(pipeline, "link", fail)
@@ -51,7 +52,7 @@ def test_an_error_of_a_library_is_one_line_and_a_report(
     status, out, err = run("link", shop.items, "-o", tmp_path / "dupes.csv", *options)
     (last,) = [line for line in err.splitlines() if not line.startswith(f"{shop.items}: ")]  # which says its columns
     assert status == 1 and not out
-    assert last.startswith("Error: link while at photo sketches, in cli/link.py, line ")
+    assert last.startswith("Error: link while at photo sketches, in cli/link_command.py, line ")
     assert type(error).__name__ in err and hint in err
     (report,) = tmp_path.glob("nrl-dedup-error-*.log")
     assert str(report) in err

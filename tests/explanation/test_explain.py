@@ -73,7 +73,9 @@ SILENT_IDS, TWINS = {"0901", "0902"}, ("0100", "0900")
 @pytest.mark.parametrize("scorer", ["evidence", "siamese"])
 def test_the_stage_is_the_one_that_links_own_tables_show(linker: Linker, scorer: str) -> None:
     """Drawn pairs, and of each kind that the tables tell apart the first."""
-    every_link = linker.link(candidates_per_ad=40, threshold=0.0, clustering="connected-components", scorer=scorer).links
+    every_link = linker.link(
+        candidates_per_ad=40, threshold=0.0, clustering="connected-components", scorer=scorer
+    ).links
     loose = float(every_link["score"].sort(descending=True)[200])  # far more links than there are duplicates
     settings = [(1, 0.5, "average-linkage"), (20, 0.999, "average-linkage")]
     settings += [(40, loose, "average-linkage"), (40, loose, "connected-components")]

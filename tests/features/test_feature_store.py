@@ -271,9 +271,9 @@ KILLED_RUN = """
     import os, signal, sys
     from pathlib import Path
     sys.path.insert(0, {tests!r})
-    import test_store
+    from tests.features import test_feature_store
     from contextlib import contextmanager
-    from nrl_dedup.features import extraction
+    from nrl_dedup.features.photos import compute
     from nrl_dedup.runtime.progress import Silent
 
     class Killer(Silent):
@@ -286,9 +286,9 @@ KILLED_RUN = """
             if self.done == 21:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    extraction.SHARD = 8
+    compute.SHARD = 8
     refs = [f"p{{number}}" for number in range(30)]
-    test_store.compute(refs, Path({photos!r}), Path({work!r}), progress=Killer())
+    test_feature_store.compute(refs, Path({photos!r}), Path({work!r}), progress=Killer())
 """
 
 
@@ -299,7 +299,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
     files come out byte by byte as those of a run that nobody killed."""
     refs = photos_in(tmp_path / "photos", 30)
     script = textwrap.dedent(KILLED_RUN).format(
-        tests=str(Path(__file__).parents[1]), photos=str(tmp_path / "photos"), work=str(tmp_path / "killed")
+        tests=str(Path(__file__).parents[2]), photos=str(tmp_path / "photos"), work=str(tmp_path / "killed")
     )
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr

@@ -23,13 +23,13 @@ TRAINED_ANEW = "epoch  train loss"
 
 KILLED = """
 import os, signal, sys
-from nrl_dedup import {module}
+import {module} as module
 from nrl_dedup.cli import main
 
 def killed(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-{module}.{name} = killed
+module.{name} = killed
 main()
 """
 
@@ -63,10 +63,14 @@ def undisturbed(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("module", "name", "kept"),
     [
-        ("pair_fitting", "fit_pairs", True),
-        ("unfinished", "put_in_place", True),
-        ("train", "fit", False),
-        ("unfinished", "_digests", False),  # the network's files are there, but not what it was made of
+        ("nrl_dedup.training.pair_model.fit", "fit_pairs", True),
+        ("nrl_dedup.training.unfinished", "put_in_place", True),
+        ("nrl_dedup.training.train", "fit", False),
+        (
+            "nrl_dedup.training.unfinished",
+            "_digests",
+            False,
+        ),  # the network's files are there, but not what it was made of
     ],
 )
 def test_a_killed_training_goes_on_to_the_same_bytes(
