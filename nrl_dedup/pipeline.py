@@ -16,7 +16,7 @@ from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
-from nrl_dedup.clustering.cohesion import chaining
+from nrl_dedup.clustering.cohesion import cohesion_of
 from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.features.extract import CatalogueFeatures, extract
 from nrl_dedup.metrics import sigmoid
@@ -118,7 +118,7 @@ def link(
         ) -> Float32[np.ndarray, "pairs"]:
             return sigmoid(scores.logits(position[rows_l], position[rows_r])).astype(np.float32)
 
-        cohesion = chaining(clusters, score, run.seed)
+        cohesion = cohesion_of(clusters, score, run.seed)
         chained = cohesion.filter(pl.col("mean_score") < threshold)
     with run.clock.stage("reasons"):
         reasons = reasons_of(scores, blocked, links)

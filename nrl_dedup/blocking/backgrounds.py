@@ -10,15 +10,15 @@ from jaxtyping import Float32, Int64, Shaped
 from nrl_dedup.blocking.photo_source import mean_of_items, shown_photos
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import whitened
-from nrl_dedup.features.photos.background_descriptors import colours, layouts, sketch_rows
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches
+from nrl_dedup.features.photos.background_descriptors import colours, descriptor_rows, layouts
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 
 LAYOUT, COLOURS = (48, 0.2), (32, 0.1)  # directions, and how much their cosine weighs
 POWER = 0.5
 
 
-def scenes(
-    photos: AdPhotos, sketches: PhotoSketches, ads: Int64[np.ndarray, "ads"], seed: int = 0
+def background_vectors(
+    photos: AdPhotos, sketches: PhotoDescriptors, ads: Int64[np.ndarray, "ads"], seed: int = 0
 ) -> Float32[np.ndarray, "ads size"]:
     """The mean, over the photos of each of some ads, of vectors whose product is 0.2 times the cosine of two photos'
     layouts of colours and 0.1 times that of their colours, both whitened; 0 of an ad without photos.
@@ -27,7 +27,7 @@ def scenes(
     """
     shown = shown_photos(photos, ads)
     distinct, number = np.unique(shown.items, return_inverse=True)
-    at = sketch_rows(photos, sketches, distinct)
+    at = descriptor_rows(photos, sketches, distinct)
     known = np.flatnonzero(at >= 0)
     if not len(known):
         return np.zeros((len(ads), 0), np.float32)

@@ -12,13 +12,13 @@ from jaxtyping import Bool, Float32, Int64
 from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.group_members import Members
-from nrl_dedup.blocking.sources import search_spaces
+from nrl_dedup.blocking.sources import search_sources
 from nrl_dedup.catalogue.cells.comparable_columns import comparable_columns
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.embedding.embed import check_embeddings, embed_ads
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.features.extract import CatalogueFeatures
-from nrl_dedup.features.network_inputs import AdFeatures
+from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.features.text.vocabulary import has_text
 from nrl_dedup.runtime.run import Run
 
@@ -112,10 +112,10 @@ def block(
 ) -> BlockingResult:
     """Leave out copies, search for ads of the same texts and photos as one, and find the candidate pairs of them all.
 
-    :param candidates_per_ad: on average (`search_spaces`); members of a group of equal texts and photos have
+    :param candidates_per_ad: on average (`search_sources`); members of a group of equal texts and photos have
         their pairs with one another beside these (`Members`).
     :param model_folder: the folder of the network, for messages.
-    :raises NrlDedupError: what `search_spaces` and `check_embeddings` raise.
+    :raises NrlDedupError: what `search_sources` and `check_embeddings` raise.
     """
     inputs, photos = extracted.inputs, extracted.photos.photos
     with run.clock.stage("embedding"):
@@ -132,7 +132,7 @@ def block(
         z = np.full(embeddings.shape, np.nan, np.float32)
         told = _telling(network, inputs)[searched]
         z[told] = _scaled(network, embeddings[told], run.device)
-    found = search_spaces(
+    found = search_sources(
         z,
         catalogue.frame,
         photos,
@@ -153,7 +153,7 @@ def block(
     return BlockingResult(rows, embeddings[group], z[group], candidates, reference, identical, position)
 
 
-def _telling(network: SiameseModel, inputs: AdFeatures) -> Bool[np.ndarray, "ads"]:
+def _telling(network: SiameseModel, inputs: NetworkInputs) -> Bool[np.ndarray, "ads"]:
     """Whether an ad has something of what the model reads: a word that it knows, or a readable photo."""
     words = inputs.tokens.has_known_word() & network.fusion.reads_words
     return words | (inputs.has_image() & network.fusion.reads_photos)

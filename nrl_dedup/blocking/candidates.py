@@ -12,7 +12,7 @@ from nrl_dedup.blocking.dense_search import nearest_by_vectors
 from nrl_dedup.blocking.faiss_indexes import L1
 from nrl_dedup.blocking.group_members import Members
 from nrl_dedup.blocking.item_search import Held
-from nrl_dedup.blocking.neighbours import NONE, Space
+from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.tables import CANDIDATE_PAIRS
@@ -29,7 +29,7 @@ class Candidates:
     that stands for it in the lists of others; None: each stands for itself."""
 
     frame: pl.DataFrame
-    spaces: tuple[Space, ...]
+    spaces: tuple[NeighbourLists, ...]
     depths: tuple[int, ...]
     stand_in: Int64[np.ndarray, "ads"] | None = None
 
@@ -38,7 +38,7 @@ class Candidates:
     ) -> Bool[np.ndarray, "pairs"]:
         """Whether each pair is a candidate pair through the space at `place`, be it through other spaces too."""
         space, depth = self.spaces[place], self.depths[place]
-        mean = surroundings(space)
+        mean = neighbourhood_levels(space)
         stand_in = np.arange(len(mean)) if self.stand_in is None else self.stand_in
         found = stand_in[rows_l] == stand_in[rows_r]
         for one, other in ((rows_l, rows_r), (rows_r, rows_l)):
@@ -60,7 +60,7 @@ class Candidates:
         return np.bincount(ends, minlength=ads)
 
 
-def surroundings(space: Space) -> Float32[np.ndarray, "ads"]:
+def neighbourhood_levels(space: NeighbourLists) -> Float32[np.ndarray, "ads"]:
     """The mean similarity of each ad to its ten nearest, or to those that there are; 0 where there are none."""
     near = space.neighbours.similarities[:, :SURROUNDINGS]
     counts = (space.neighbours.rows[:, :SURROUNDINGS] != NONE).sum(axis=1)
@@ -68,11 +68,11 @@ def surroundings(space: Space) -> Float32[np.ndarray, "ads"]:
 
 
 def proposed(
-    space: Space, mean: Float32[np.ndarray, "ads"], ads: Int64[np.ndarray, "some"]
+    space: NeighbourLists, mean: Float32[np.ndarray, "ads"], ads: Int64[np.ndarray, "some"]
 ) -> Int64[np.ndarray, "some neighbours"]:
     """The neighbours of some ads in the order in which they become candidates, that of
 
-        2 s(l, r) - m(r),   m = `surroundings`,
+        2 s(l, r) - m(r),   m = `neighbourhood_levels`,
 
     which, as m(l) is the same for all of l's neighbours, is the order of s - m(l) / 2 - m(r) / 2: similarity judged
     against the surroundings of both (CSLS; Conneau et al. 2018). It keeps an ad that is near to everything, such as
@@ -81,13 +81,13 @@ def proposed(
     rows, near = space.neighbours.rows[ads], space.neighbours.similarities[ads]
     behind = np.where(rows != NONE, np.append(mean, 0)[rows] - 2 * near, np.inf)
     ordered = np.take_along_axis(rows, np.argsort(behind, axis=1, kind="stable"), axis=1)
-    crowded = space.crowded[ads]
-    ordered[crowded] = NONE
-    ordered[crowded, :1] = rows[crowded, :1]
+    is_hub = space.is_hub[ads]
+    ordered[is_hub] = NONE
+    ordered[is_hub, :1] = rows[is_hub, :1]
     return ordered
 
 
-def joint_space(
+def joint_neighbours(
     z: Float32[np.ndarray, "ads size"],
     neighbours: int,
     *,
@@ -95,7 +95,7 @@ def joint_space(
     seed: int = 0,
     index: str = "auto",
     progress: Progress = SILENT,
-) -> Space:
+) -> NeighbourLists:
     """The nearest ads by sum_i |z_l - z_r|_i, z being h scaled by |w|; similarities are minus that distance.
 
     With b added they are the head's logits, where no w is positive. `index`: as in `nearest_by_vectors`.
@@ -124,16 +124,16 @@ def find_candidates(
 ) -> Candidates:
     """Pair each ad with its `neighbours` nearest ads in the joint space alone, without a cap.
 
-    Arguments and errors are those of `joint_space`. A crowd, more than `neighbours` ads of one vector, is a star
+    Arguments and errors are those of `joint_neighbours`. A crowd, more than `neighbours` ads of one vector, is a star
     around its smallest row, which stands for all of them where others search.
     """
-    space = joint_space(z, neighbours, device=device, seed=seed, index=index, progress=progress)
+    space = joint_neighbours(z, neighbours, device=device, seed=seed, index=index, progress=progress)
     levels = _levels([space], [1])
     numbers, _ = _listed([space], [1], levels)
     return Candidates(_frame(numbers, levels, levels, len(z)), (space,), (neighbours,))
 
 
-def unite(spaces: Sequence[Space], steps: Sequence[int], most: int, progress: Progress = SILENT) -> Candidates:
+def unite(spaces: Sequence[NeighbourLists], steps: Sequence[int], most: int, progress: Progress = SILENT) -> Candidates:
     """The pairs of each ad with the first T / step `proposed` in every space, T the largest that keeps to the cap.
 
     The cap: on average an ad has at most `most` candidates, counted among all ads and from both sides (a pair that both
@@ -143,7 +143,7 @@ def unite(spaces: Sequence[Space], steps: Sequence[int], most: int, progress: Pr
 
     :param spaces: of the same ads. :param steps: one for each space, at least one of them 1.
     """
-    ads, levels = len(spaces[0].crowded), _levels(spaces, steps)
+    ads, levels = len(spaces[0].is_hub), _levels(spaces, steps)
     numbers, counts = _listed(spaces, steps, levels)
     reach = max(1, int(np.searchsorted(2 * np.cumsum(counts), most * ads, side="right")) - 1)
     found = Candidates(
@@ -160,26 +160,26 @@ def unite(spaces: Sequence[Space], steps: Sequence[int], most: int, progress: Pr
     return found
 
 
-def _levels(spaces: Sequence[Space], steps: Sequence[int]) -> int:
+def _levels(spaces: Sequence[NeighbourLists], steps: Sequence[int]) -> int:
     """One more than the T at which every list is used up."""
     return 1 + max(step * max(1, space.neighbours.rows.shape[1]) for space, step in zip(spaces, steps, strict=True))
 
 
 def _listed(
-    spaces: Sequence[Space], steps: Sequence[int], levels: int
+    spaces: Sequence[NeighbourLists], steps: Sequence[int], levels: int
 ) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "levels"]]:
     """The pairs l < r that any space lists, in order, and the T at which each is first listed; how many each T has.
 
     A pair and its T are one number, (l * ads + r) * levels + T: 8 bytes for each neighbour of each ad are all that is
     held, sorted and thinned in place.
     """
-    ads = len(spaces[0].crowded)
+    ads = len(spaces[0].is_hub)
     if ads * ads * levels >= 2**63:
         raise NrlDedupError(f"{ads:,} ads with {levels:,} neighbours are too many. Ask for fewer --candidates.")
     numbers = np.empty(sum(space.neighbours.rows.size for space in spaces), dtype=np.int64)
     filled = 0
     for space, step in zip(spaces, steps, strict=True):
-        mean = surroundings(space)
+        mean = neighbourhood_levels(space)
         for start in range(0, ads, ADS_AT_ONCE):
             some = np.arange(start, min(start + ADS_AT_ONCE, ads))
             listed = proposed(space, mean, some)

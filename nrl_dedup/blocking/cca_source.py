@@ -14,16 +14,16 @@ from scipy import sparse
 from scipy.linalg import cholesky, solve_triangular
 from sklearn.utils.extmath import randomized_svd
 
-from nrl_dedup.blocking.backgrounds import scenes
+from nrl_dedup.blocking.backgrounds import background_vectors
 from nrl_dedup.blocking.dense_search import nearest_by_vectors
 from nrl_dedup.blocking.faiss_indexes import L2
 from nrl_dedup.blocking.item_search import Held
-from nrl_dedup.blocking.neighbours import NONE, Space
+from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.blocking.photo_source import mean_of_items, rooted, shown_photos
 from nrl_dedup.blocking.text_source import Texts, Weigher, grams, stems
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 SIZE = 256
@@ -62,8 +62,8 @@ def correlated(
 
 
 @dataclass(frozen=True)
-class Views:
-    """Both views of an ad in one space, by maps that were learned from a catalogue (`learn_views`)."""
+class CcaProjection:
+    """Both views of an ad in one space, by maps that were learned from a catalogue (`fit_cca`)."""
 
     photo_mean: Float32[np.ndarray, " features"]
     photo_map: Float32[np.ndarray, "features size"]
@@ -87,8 +87,8 @@ class Views:
         return vectors
 
 
-def learn_views(texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"], seed: int = 0) -> Views | None:
-    """The maps of `Views` from those of `ads` that have words and photos; None if these are fewer than `LEAST`.
+def fit_cca(texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"], seed: int = 0) -> CcaProjection | None:
+    """The maps of `CcaProjection` from those of `ads` that have words and photos; None if these are fewer than `LEAST`.
 
     The words of an ad become its stems and their runs of four letters, those that stand in two ads, weighted by
     `Weigher`; and these its `TEXT_SIZE` topics, the products with the right singular vectors of all the weights
@@ -119,36 +119,37 @@ def learn_views(texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"], s
         np.ascontiguousarray(each * strengths / _mean_length(view @ (each * strengths)), np.float32)
         for view, each in ((seen, photo_map), (told, topic_map))
     )
-    return Views(photo_mean, photo_map, weighers, topics, topic_mean, topic_map)
+    return CcaProjection(photo_mean, photo_map, weighers, topics, topic_mean, topic_map)
 
 
-def both_space(
+def cca_neighbours(
     texts: Texts,
     photos: AdPhotos,
     ads: Int64[np.ndarray, "ads"],
     neighbours: int,
     *,
-    sketches: PhotoSketches | None = None,
+    sketches: PhotoDescriptors | None = None,
     device: torch.device,
     seed: int = 0,
     index: str = "auto",
     progress: Progress = SILENT,
-) -> Space | None:
-    """The nearest of some ads by the cosine of their `Views`, learned from them, and `scenes`; None where there is too
+) -> NeighbourLists | None:
+    """The nearest of some ads by the cosine of their `CcaProjection`, learned from them, and `background_vectors`; None
+    where there is too
     little to learn from.
 
     On the real ads scenes raise the share of duplicates among 100 candidates from 0.888 to 0.907; without sketches
-    there are none. Other arguments are those of `learn_views`. Rows of the result are places in `ads`. `index`: as in
+    there are none. Other arguments are those of `fit_cca`. Rows of the result are places in `ads`. `index`: as in
     `nearest_by_vectors`.
 
     :raises NrlDedupError: what `nearest_by_vectors` raises.
     """
-    views = learn_views(texts, photos, ads, seed)
+    views = fit_cca(texts, photos, ads, seed)
     if views is None:
         return None
     vectors = views.embed(texts, photos, ads)
     if sketches is not None:
-        vectors = unit(np.concatenate([vectors, scenes(photos, sketches, ads, seed)], axis=1))
+        vectors = unit(np.concatenate([vectors, background_vectors(photos, sketches, ads, seed)], axis=1))
     place = np.full(len(ads), NONE)
     there = vectors.any(axis=1)
     place[there] = np.arange(there.sum())

@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int64
 from nrl_dedup.blocking.exact_duplicates import first_of_equal
 from nrl_dedup.blocking.faiss_indexes import L1, L2, ExactSearch, InvertedSearch, Search, faiss_device
 from nrl_dedup.blocking.item_search import Held, Similar, nearest_ads
-from nrl_dedup.blocking.neighbours import Space
+from nrl_dedup.blocking.neighbours import NeighbourLists
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import Progress
 
@@ -37,7 +37,7 @@ def nearest_by_vectors(
     seed: int,
     index: str,
     progress: Progress,
-) -> Space:
+) -> NeighbourLists:
     """The `neighbours` nearest ads of each ad by the vectors that they hold, as in `nearest_ads`.
 
     Similarities are minus the distance with the metric L1; with L2, which wants vectors of length 1, they are cosines.
@@ -64,11 +64,11 @@ def nearest_by_vectors(
         return _SIMILARITY[metric](distances), found
 
     equal = float(_SIMILARITY[metric](np.zeros(1))[0])
-    found, crowded = nearest_ads(held, find, neighbours, equal, name, progress)
-    if crowded.any():
-        progress.say(f"{name}: {crowded.sum():,} ads are crowded: more than {neighbours:,} are equal to each.")
+    found, is_hub = nearest_ads(held, find, neighbours, equal, name, progress)
+    if is_hub.any():
+        progress.say(f"{name}: {is_hub.sum():,} ads are crowded: more than {neighbours:,} are equal to each.")
     name_of_search, recall = (search.name, search.recall) if search else ("nothing to search", 1.0)
-    return Space(name, found, crowded, name_of_search, recall)
+    return NeighbourLists(name, found, is_hub, name_of_search, recall)
 
 
 def _choose(

@@ -94,16 +94,16 @@ def nearest_ads(
 
     has_searched = np.zeros(ads, dtype=bool)
     has_searched[of_ad[searched]] = True
-    crowded = (np.diff(held.offsets) > 0) & ~has_searched
-    if crowded.any():
-        first = held.offsets[:-1][crowded]
+    is_hub = (np.diff(held.offsets) > 0) & ~has_searched
+    if is_hub.any():
+        first = held.offsets[:-1][is_hub]
         item = held.items[first]
         place = np.empty(len(by_item), dtype=np.int64)
         place[by_item] = np.arange(len(by_item))
         own = place[first] - owner_starts[item]
-        rows[crowded] = owners[owner_starts[item][:, None] + _others(own, owner_counts[item], width)]
-        similarities[crowded] = equal
-    return Neighbours(rows, similarities), crowded
+        rows[is_hub] = owners[owner_starts[item][:, None] + _others(own, owner_counts[item], width)]
+        similarities[is_hub] = equal
+    return Neighbours(rows, similarities), is_hub
 
 
 def _write_nearest(

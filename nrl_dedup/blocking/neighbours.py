@@ -33,26 +33,26 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
-class Space:
+class NeighbourLists:
     """One sense of nearness, and what was found by it.
 
-    `crowded`: ads of a crowd, that is of more equal ads than a list can name. Each lists others of the crowd, the
+    `is_hub`: ads of a crowd, that is of more equal ads than a list can name. Each lists others of the crowd, the
     smallest row first; which of the rest it names says nothing. `index`: the search that was used, in words.
     `recall`: the share of the exact nearest that it found on a sample (1.0 where the search is exact).
     """
 
     name: str
     neighbours: Neighbours
-    crowded: Bool[np.ndarray, "ads"]
+    is_hub: Bool[np.ndarray, "ads"]
     index: str
     recall: float
 
-    def spread(self, places: Int64[np.ndarray, "ads"], count: int) -> "Space":
+    def spread(self, places: Int64[np.ndarray, "ads"], count: int) -> "NeighbourLists":
         """As `Neighbours.spread`."""
-        crowded = np.zeros(count, dtype=bool)
-        crowded[places] = self.crowded
-        return Space(self.name, self.neighbours.spread(places, count), crowded, self.index, self.recall)
+        is_hub = np.zeros(count, dtype=bool)
+        is_hub[places] = self.is_hub
+        return NeighbourLists(self.name, self.neighbours.spread(places, count), is_hub, self.index, self.recall)
 
-    def shared(self, stand_in: Int64[np.ndarray, "ads"]) -> "Space":
+    def shared(self, stand_in: Int64[np.ndarray, "ads"]) -> "NeighbourLists":
         """As `Neighbours.shared`."""
-        return replace(self, neighbours=self.neighbours.shared(stand_in), crowded=self.crowded[stand_in])
+        return replace(self, neighbours=self.neighbours.shared(stand_in), is_hub=self.is_hub[stand_in])

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Int64
 from nrl_dedup.blocking.dense_search import nearest_by_vectors
 from nrl_dedup.blocking.faiss_indexes import L2
 from nrl_dedup.blocking.item_search import Held
-from nrl_dedup.blocking.neighbours import Space
+from nrl_dedup.blocking.neighbours import NeighbourLists
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit
 from nrl_dedup.features.text.words import ragged
@@ -73,7 +73,7 @@ def principal_components(
     return mean.astype(np.float32), np.ascontiguousarray(directions[:, ::-1][:, :SIZE], np.float32)
 
 
-def photo_space(
+def photo_neighbours(
     photos: AdPhotos,
     ads: Int64[np.ndarray, "ads"],
     neighbours: int,
@@ -82,7 +82,7 @@ def photo_space(
     seed: int = 0,
     index: str = "auto",
     progress: Progress = SILENT,
-) -> Space:
+) -> NeighbourLists:
     """The nearest of some ads by the cosine of their photos: `rooted` features less their mean, as `SIZE` principal
     components.
 

@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
-from nrl_dedup.blocking.candidates import SURROUNDINGS, Candidates, joint_space, unite
-from nrl_dedup.blocking.cca_source import both_space
-from nrl_dedup.blocking.neighbours import Space
-from nrl_dedup.blocking.photo_source import photo_space
-from nrl_dedup.blocking.text_source import Texts, read_texts, text_space
+from nrl_dedup.blocking.candidates import SURROUNDINGS, Candidates, joint_neighbours, unite
+from nrl_dedup.blocking.cca_source import cca_neighbours
+from nrl_dedup.blocking.neighbours import NeighbourLists
+from nrl_dedup.blocking.photo_source import photo_neighbours
+from nrl_dedup.blocking.text_source import Texts, read_texts, text_neighbours
 from nrl_dedup.features.network_inputs import AdPhotos
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.runtime.progress import SILENT
 from nrl_dedup.runtime.run import Run
 
@@ -32,7 +32,7 @@ class SearchResult:
     reference: Candidates
 
 
-def search_spaces(
+def search_sources(
     z: Float32[np.ndarray, "ads size"],
     catalogue: pl.DataFrame,
     photos: AdPhotos | None,
@@ -40,7 +40,7 @@ def search_spaces(
     candidates_per_ad: int,
     run: Run,
     *,
-    sketches: PhotoSketches | None = None,
+    sketches: PhotoDescriptors | None = None,
 ) -> SearchResult:
     """The candidate pairs of some ads, as places in `ads`: the joint space and those that need no model, united.
 
@@ -53,7 +53,7 @@ def search_spaces(
     :param z: the embeddings of `ads`, scaled; NaN of those that the model cannot tell from others, which are in the
         other spaces alone. :param catalogue: title and description of all ads of the catalogue.
     :param photos: theirs; None where there are none. :param sketches: of these photos, if they were made.
-    :raises NrlDedupError: what `joint_space` raises.
+    :raises NrlDedupError: what `joint_neighbours` raises.
     """
     with run.clock.stage("texts"):
         texts = read_texts(catalogue[ads], run.progress)
@@ -74,29 +74,31 @@ def _search(
     photos: AdPhotos | None,
     ads: Int64[np.ndarray, "ads"],
     candidates_per_ad: int,
-    sketches: PhotoSketches | None,
+    sketches: PhotoDescriptors | None,
     run: Run,
-) -> tuple[list[Space], list[int]]:
+) -> tuple[list[NeighbourLists], list[int]]:
     """The spaces, with lists for so many candidates an ad, and the step of each."""
     device, seed, progress = run.device, run.seed, run.progress
     long = candidates_per_ad
     short = max(-(-candidates_per_ad // SIDE), SURROUNDINGS)
     with run.clock.stage("joint space"):
         told = ~np.isnan(z).any(axis=1)
-        joint = joint_space(z[told], long, device=device, seed=seed, progress=progress)
+        joint = joint_neighbours(z[told], long, device=device, seed=seed, progress=progress)
         joint = joint.spread(np.flatnonzero(told), len(z))
     both = None
     if photos is not None:
         with run.clock.stage("text and photo space"):
-            both = both_space(texts, photos, ads, long, sketches=sketches, device=device, seed=seed, progress=progress)
+            both = cca_neighbours(
+                texts, photos, ads, long, sketches=sketches, device=device, seed=seed, progress=progress
+            )
     spaces, steps = ([joint], [MAIN]) if both is None else ([joint, both], [JOINT, MAIN])
     length, step = (long, MAIN) if both is None else (short, SIDE)
     if texts.counts.nnz:
         with run.clock.stage("text space"):
-            spaces.append(text_space(texts, length, device=device, seed=seed, progress=progress))
+            spaces.append(text_neighbours(texts, length, device=device, seed=seed, progress=progress))
             steps.append(step)
     if photos is not None and (np.diff(photos.offsets)[ads] > 0).any():
         with run.clock.stage("photo space"):
-            spaces.append(photo_space(photos, ads, length, device=device, seed=seed, progress=progress))
+            spaces.append(photo_neighbours(photos, ads, length, device=device, seed=seed, progress=progress))
             steps.append(step)
     return spaces, steps

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from nrl_dedup.blocking.exact_duplicates import first_of_equal_rows
 from nrl_dedup.blocking.item_search import Held, nearest_ads
-from nrl_dedup.blocking.neighbours import NONE, Space
+from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.features.text.cleaning import fold_twins
 from nrl_dedup.runtime.progress import SILENT, Progress
@@ -107,9 +107,9 @@ class Weigher:
         return sparse.csr_array((data, found.indices, found.indptr), shape=found.shape)
 
 
-def text_space(
+def text_neighbours(
     texts: Texts, neighbours: int, *, device: torch.device, seed: int = 0, progress: Progress = SILENT
-) -> Space:
+) -> NeighbourLists:
     """The nearest ads by the cosine of the weights of their stems, as `SparseSearch` finds them. Ads without a common
     stem are no neighbours."""
     weights = Weigher.of(stems(texts.words), texts.counts).weights(texts.counts)
@@ -121,7 +121,7 @@ def text_space(
     search = SparseSearch(weights[distinct], neighbours, seed, device)
     progress.say(f"Nearest by text: {search.name}; recall {search.recall:.3f} of exact search.")
     held = Held.one_each(text_of)
-    found, crowded = nearest_ads(held, search.nearest, neighbours, 1.0, "text", progress)
-    if crowded.any():
-        progress.say(f"text: {crowded.sum():,} ads are crowded: more than {neighbours:,} are equal to each.")
-    return Space("text", found, crowded, search.name, search.recall)
+    found, is_hub = nearest_ads(held, search.nearest, neighbours, 1.0, "text", progress)
+    if is_hub.any():
+        progress.say(f"text: {is_hub.sum():,} ads are crowded: more than {neighbours:,} are equal to each.")
+    return NeighbourLists("text", found, is_hub, search.name, search.recall)

@@ -8,7 +8,7 @@ import polars as pl
 
 from nrl_dedup.catalogue.files.table_reader import read_table
 from nrl_dedup.catalogue.files.table_rows import LINE, LISTED, BadRow, Table, columns_taken
-from nrl_dedup.catalogue.files.wanted_columns import Column
+from nrl_dedup.catalogue.files.wanted_columns import WantedColumn
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import LABELLED_PAIRS, check
@@ -78,9 +78,9 @@ def read_pairs(
     :raises NrlDedupError: what `read_table` raises; a label of another kind; not one pair left.
     """
     wanted = {
-        "left": Column("--left-column", _LEFT_NAMES, left_column, identifier=True),
-        "right": Column("--right-column", _RIGHT_NAMES, right_column, identifier=True),
-        "label": Column("--label-column", _LABEL_NAMES, label_column),
+        "left": WantedColumn("--left-column", _LEFT_NAMES, left_column, identifier=True),
+        "right": WantedColumn("--right-column", _RIGHT_NAMES, right_column, identifier=True),
+        "label": WantedColumn("--label-column", _LABEL_NAMES, label_column),
     }
     table = read_table(path, wanted, encoding)
     table = table.without((pl.col("left") == "") | (pl.col("right") == ""), "an id is empty")

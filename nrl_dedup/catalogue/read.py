@@ -14,7 +14,7 @@ from nrl_dedup.catalogue.cells.photo_cells import photo_lists
 from nrl_dedup.catalogue.cells.written_numbers import NoNumbers, read_numbers
 from nrl_dedup.catalogue.files.table_reader import read_table
 from nrl_dedup.catalogue.files.table_rows import LINE, BadRow, Table, columns_taken
-from nrl_dedup.catalogue.files.wanted_columns import Column
+from nrl_dedup.catalogue.files.wanted_columns import WantedColumn
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import CATALOGUE
 
@@ -110,10 +110,10 @@ def read_catalogue(
     :raises NrlDedupError: what `read_table` raises; no column of texts or photos; an id that stands twice.
     """
     wanted = {
-        "item_id": Column("--id-column", _ID_NAMES, id_column, identifier=True),
-        "title": Column("--title-column", _TITLE_NAMES, title_column, required=False, joint="\n"),
-        "description": Column("--description-column", _DESCRIPTION_NAMES, description_column, False, joint="\n"),
-        "photos": Column("--photo-column", _PHOTO_NAMES, photo_column, required=False, joint=None),
+        "item_id": WantedColumn("--id-column", _ID_NAMES, id_column, identifier=True),
+        "title": WantedColumn("--title-column", _TITLE_NAMES, title_column, required=False, joint="\n"),
+        "description": WantedColumn("--description-column", _DESCRIPTION_NAMES, description_column, False, joint="\n"),
+        "photos": WantedColumn("--photo-column", _PHOTO_NAMES, photo_column, required=False, joint=None),
     }
     table = read_table(path, wanted, encoding).without(pl.col("item_id") == "", "its id is empty")
     _refuse_repeated_ids(path, table)
@@ -157,7 +157,7 @@ def read_further_columns(
     :param flag: the option that names them, for messages.
     :raises NrlDedupError: what `read_table` raises; so a column that is not there.
     """
-    wanted = {str(place): Column(flag, (), name) for place, name in enumerate(names)}
+    wanted = {str(place): WantedColumn(flag, (), name) for place, name in enumerate(names)}
     found = _by_row(catalogue, wanted, id_column).frame
     return {name: found[str(place)] for place, name in enumerate(names)}
 
@@ -198,10 +198,10 @@ def with_compared_columns(
 def _with_compared_columns(
     catalogue: Catalogue, names: Sequence[str], flag: str, id_column: str | None, remembered: Sequence[str]
 ) -> Catalogue:
-    usual = {name: Column("", likely, required=False) for name, likely in _COMPARED.items()}
-    asked = [Column(flag, (), name) for name in names]
+    usual = {name: WantedColumn("", likely, required=False) for name, likely in _COMPARED.items()}
+    asked = [WantedColumn(flag, (), name) for name in names]
     remembered = [name for name in remembered if name not in names]
-    asked += [Column(flag, (name,), required=False) for name in remembered]
+    asked += [WantedColumn(flag, (name,), required=False) for name in remembered]
     names = [*names, *remembered]
     named = {str(place): column for place, column in enumerate(asked)}
     table = _by_row(catalogue, usual | named, id_column)
@@ -237,10 +237,10 @@ def _not_numbers(further: pl.DataFrame, taken: Mapping[str, str]) -> list[str]:
     return notes
 
 
-def _by_row(catalogue: Catalogue, wanted: dict[str, Column], id_column: str | None) -> Table:
+def _by_row(catalogue: Catalogue, wanted: dict[str, WantedColumn], id_column: str | None) -> Table:
     """The table of those columns of `wanted` that are in the catalogue's file, by row of `catalogue`."""
     # Not required, or else one of the others would have to be there; that the ids are, is known.
-    ids = Column("--id-column", _ID_NAMES, id_column, required=False, identifier=True)
+    ids = WantedColumn("--id-column", _ID_NAMES, id_column, required=False, identifier=True)
     table = read_table(catalogue.path, {"item_id": ids, **wanted}, catalogue.encoding)
     rows = catalogue.frame.select("item_id").join(table.frame, on="item_id", how="left", maintain_order="left")
     return replace(table, frame=rows)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from nrl_dedup.cli.console import figure, results, show_table, warn
 
 if TYPE_CHECKING:
-    from nrl_dedup.evaluation.report import Part, Report
+    from nrl_dedup.evaluation.report import Report, SliceFigures
     from nrl_dedup.evaluation.slices import Slicing
 
 
@@ -44,13 +44,13 @@ def show_evaluation(report: "Report", *, by_length: bool) -> None:
     _compare_with_baseline(report)
 
 
-def _with_interval(part: "Part") -> str:
+def _with_interval(part: "SliceFigures") -> str:
     if part.interval.low is None:
         return figure(part.average_precision)
     return f"{figure(part.average_precision)} ({figure(part.interval.low)}-{figure(part.interval.high)})"
 
 
-def _show_slices(title: str, what: str, key: str, slicing: "Slicing", models: dict[str, list["Part"]]) -> None:
+def _show_slices(title: str, what: str, key: str, slicing: "Slicing", models: dict[str, list["SliceFigures"]]) -> None:
     rows = []
     for name, *parts in zip(slicing.keys, *models.values(), strict=True):
         count = parts[0].pairs
@@ -123,7 +123,7 @@ def _span(interval: tuple[float, float] | None) -> str | None:
     return None if interval is None else " to ".join(map(figure, interval))
 
 
-def _explain(report: "Report", parts: list["Part"]) -> None:
+def _explain(report: "Report", parts: list["SliceFigures"]) -> None:
     results.print(
         f"In brackets: 95 % bootstrap intervals over {report.groups:,} groups of duplicates; none where more than "
         "half of the replicates lack a class."

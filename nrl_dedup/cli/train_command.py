@@ -107,7 +107,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     from nrl_dedup.embedding.fusion import fusion_module
     from nrl_dedup.runtime.device import pick_device
     from nrl_dedup.runtime.run import Run
-    from nrl_dedup.training.data import Resources, check_before_the_work, prepare_training, prepare_unlabelled
+    from nrl_dedup.training.data import TrainingFiles, check_before_the_work, prepare_training, prepare_unlabelled
     from nrl_dedup.training.search.grid import plan_trials, read_grid
     from nrl_dedup.training.unfinished import unfinished
 
@@ -121,7 +121,7 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     device = pick_device(options["device"])
     progress = ConsoleProgress()
     run = Run(work_dir(options), device, progress=progress)
-    resources = Resources(
+    resources = TrainingFiles(
         photo_folder(options["images"], items),
         options["backbone_weights"],
         options["word_vectors"],

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
-from nrl_dedup.clustering.edge_weights import gather_evidence
-from nrl_dedup.clustering.greedy_merging import contract
+from nrl_dedup.clustering.edge_weights import gather_edge_weights
+from nrl_dedup.clustering.greedy_merging import merge_greedily
 
 
 def average_linkage(scored: pl.DataFrame, ads: int, threshold: float) -> Int64[np.ndarray, "ads"]:
@@ -23,5 +23,5 @@ def average_linkage(scored: pl.DataFrame, ads: int, threshold: float) -> Int64[n
     :return: a label an ad, the row of one of its cluster's ads.
     :raises NrlDedupError: `scored` has other columns or types.
     """
-    evidence = gather_evidence(scored, ads, threshold, np.subtract)
-    return contract(evidence, lambda total, n_a, n_b: total / (n_a * n_b))
+    evidence = gather_edge_weights(scored, ads, threshold, np.subtract)
+    return merge_greedily(evidence, lambda total, n_a, n_b: total / (n_a * n_b))

@@ -14,7 +14,7 @@ MOST_CLUSTERS = 1_000
 ScorePairs = Callable[[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]], Float32[np.ndarray, "pairs"]]
 
 
-def chaining(clusters: pl.DataFrame, score_pairs: ScorePairs, seed: int, sample: int = 200) -> pl.DataFrame:
+def cohesion_of(clusters: pl.DataFrame, score_pairs: ScorePairs, seed: int, sample: int = 200) -> pl.DataFrame:
     """The mean score of pairs inside each of the largest clusters, linked or not.
 
     `clusters`: `tables.CLUSTERS`. `score_pairs`: scores of the pairs of the rows l < r. Looks at clusters of three

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64, Int64
 
-from nrl_dedup.clustering.edge_weights import Evidence, gather_evidence
-from nrl_dedup.clustering.greedy_merging import ROUNDING, contract
+from nrl_dedup.clustering.edge_weights import EdgeWeights, gather_edge_weights
+from nrl_dedup.clustering.greedy_merging import ROUNDING, merge_greedily
 from nrl_dedup.duplicate_groups import duplicate_groups
 
 CERTAIN = 4.0  # c: no pair says more than odds of e^4, 55 to 1, against those at the threshold
@@ -23,14 +23,14 @@ def correlation_clustering(scored: pl.DataFrame, ads: int, threshold: float) -> 
     Multicuts"): merged are the two clusters of the highest sum between them, while it is 0 or more. Then, in the
     order of the rows, each ad moves to the cluster, or to one of its own, where the sum is highest, until no move
     gains anything or for `PASSES` passes. A pair that was not scored counts as one of score 0, or for less where
-    the lists of candidates had no room for it (`evidence.Evidence`).
+    the lists of candidates had no room for it (`evidence.EdgeWeights`).
 
     :param scored: `tables.SCORED_PAIRS`, those below `threshold` too.
     :return: a label an ad, which the ads of its cluster share.
     :raises NrlDedupError: `scored` has other columns or types.
     """
-    evidence = gather_evidence(scored, ads, threshold, _log_odds)
-    return _moved(evidence, contract(evidence, lambda total, n_a, n_b: total))
+    evidence = gather_edge_weights(scored, ads, threshold, _log_odds)
+    return _moved(evidence, merge_greedily(evidence, lambda total, n_a, n_b: total))
 
 
 def _log_odds(score: Float64[np.ndarray, "pairs"], threshold: float) -> Float64[np.ndarray, "pairs"]:
@@ -38,7 +38,7 @@ def _log_odds(score: Float64[np.ndarray, "pairs"], threshold: float) -> Float64[
     return CERTAIN * np.tanh((odds - border) / CERTAIN)
 
 
-def _moved(evidence: Evidence, label: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:
+def _moved(evidence: EdgeWeights, label: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:
     near = evidence.near()
     cluster_of = dict(zip(near, label[list(near)].tolist(), strict=True))
     share = dict(zip(near, evidence.share[list(near)].tolist(), strict=True))
@@ -79,7 +79,7 @@ def _moved(evidence: Evidence, label: Int64[np.ndarray, "ads"]) -> Int64[np.ndar
     return _held_by_links(evidence, moved)
 
 
-def _held_by_links(evidence: Evidence, label: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:
+def _held_by_links(evidence: EdgeWeights, label: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:
     """Part what no chain of links inside the cluster joins: the ad that made it one has moved on."""
     left, right = evidence.left, evidence.right
     held = (evidence.weight >= 0) & (label[left] == label[right])

@@ -14,7 +14,7 @@ Weigh = Callable[[Float64[np.ndarray, "pairs"], float], Float64[np.ndarray, "pai
 
 
 @dataclass(frozen=True)
-class Evidence:
+class EdgeWeights:
     """The scored pairs inside the components of three ads or more, and what each weighs.
 
     `weight`: 0 or more for a link, below 0 for another pair.
@@ -55,7 +55,7 @@ class Evidence:
         return np.where(size > 2, np.arange(len(size)), self.component)
 
 
-def gather_evidence(scored: pl.DataFrame, ads: int, threshold: float, weigh: Weigh) -> Evidence:
+def gather_edge_weights(scored: pl.DataFrame, ads: int, threshold: float, weigh: Weigh) -> EdgeWeights:
     """Weigh the scored pairs that can matter: nothing joins two components of the links.
 
     :param scored: `tables.SCORED_PAIRS`, those below `threshold` too. A pair of an ad with itself is passed over.
@@ -70,7 +70,7 @@ def gather_evidence(scored: pl.DataFrame, ads: int, threshold: float, weigh: Wei
     inside = (component[left] == component[right]) & (np.bincount(component, minlength=ads)[component[left]] > 2)
     # Scores have 32 bits: so has the threshold that they are compared with.
     weights = weigh(np.append(score[inside], np.float32(0)).astype(np.float64), float(np.float32(threshold)))
-    return Evidence(
+    return EdgeWeights(
         component=component,
         left=left[inside],
         right=right[inside],

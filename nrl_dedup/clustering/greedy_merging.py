@@ -6,7 +6,7 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 from jaxtyping import Int64
 
-from nrl_dedup.clustering.edge_weights import Evidence
+from nrl_dedup.clustering.edge_weights import EdgeWeights
 
 ROUNDING = 1e-9  # of sums of weights: what is less below 0 is 0
 TOLERANCE = 1e-3  # priorities that differ by less may come in either order
@@ -14,7 +14,7 @@ TOLERANCE = 1e-3  # priorities that differ by less may come in either order
 Priority = Callable[[float, int, int], float]
 
 
-def contract(evidence: Evidence, priority: Priority) -> Int64[np.ndarray, "ads"]:
+def merge_greedily(evidence: EdgeWeights, priority: Priority) -> Int64[np.ndarray, "ads"]:
     """Start with each ad alone; while there are clusters A, B with a scored pair between them and E(A, B) >= 0, merge
     the two of the highest `priority`(E(A, B), n_A, n_B). E is the sum of the weights of all pairs between the two,
     scored or not, and n the number of ads. Priorities that differ by less than `TOLERANCE` count as equal; which of

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float32
 from scipy import sparse
 
-from nrl_dedup.comparison.neighbourhoods import Surroundings
-from nrl_dedup.comparison.similarities import NAN, Rows, Space, Values
+from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics
+from nrl_dedup.comparison.similarities import NAN, Rows, Similarity, Values
 from nrl_dedup.comparison.tokens import inverse_frequencies
 
 TEXT, PHOTOS, BOTH, PRICE, OTHER = GROUPS = ("text", "photos", "text and photos", "price", "other")
@@ -18,7 +18,7 @@ Columns = dict[str, Values]
 
 
 @runtime_checkable
-class Part(Protocol):
+class Comparison(Protocol):
     """Symmetric: the two ads may change places. The columns depend on neither the pairs nor their number."""
 
     @property
@@ -40,8 +40,8 @@ class RelativeSimilarity:
 
     name: str
     group: str
-    space: Space
-    surroundings: Surroundings
+    space: Similarity
+    surroundings: NeighbourhoodStatistics
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
         value, levels = self.space.similarity(rows_l, rows_r), self.surroundings.levels

@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64, Int64
 from nrl_dedup.catalogue.cells.comparable_columns import CODE_COLUMNS
 from nrl_dedup.catalogue.cells.phone_numbers import phones
 from nrl_dedup.catalogue.cells.written_numbers import WrittenNumbers, numbers_of, read_numbers
-from nrl_dedup.comparison.base import OTHER, PRICE, Columns, Part
+from nrl_dedup.comparison.base import OTHER, PRICE, Columns, Comparison
 from nrl_dedup.comparison.similarities import NAN, Rows
 
 _LATITUDE, _LONGITUDE = ("lat", "latitude"), ("lon", "lng", "long", "longitude")
@@ -18,14 +18,14 @@ _EARTH_KM = 6371.0
 _PHONE = "phone"
 
 
-def column_parts(columns: Mapping[str, pl.Series]) -> list[Part]:
+def column_comparisons(columns: Mapping[str, pl.Series]) -> list[Comparison]:
     """A part for each column's values, one more where it is numeric on the whole, one for latitude with longitude.
 
     Of category, location, metro, phone and brand (`read_compared_columns`) a number is a name, and is not measured.
 
     :param columns: text (String) by row of the catalogue; null and blank are missing.
     """
-    parts: list[Part] = []
+    parts: list[Comparison] = []
     lowered = {name.lower(): name for name in columns}
     place = [next((lowered[x] for x in names if x in lowered), None) for names in (_LATITUDE, _LONGITUDE)]
     latitude, longitude = (None if name is None else numbers_of(columns[name], thousands=False) for name in place)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from nrl_dedup.comparison.ad_profiles import AdEvidence
+from nrl_dedup.comparison.ad_profiles import AdProfiles
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.runtime.progress import SILENT, Progress
 
@@ -14,7 +14,7 @@ PAIRS_AT_ONCE = 1 << 15
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ComparisonVectors:
     """`values`: NaN where a side is missing. `groups`: the group of each column, one of `parts.GROUPS`."""
 
     values: Float32[np.ndarray, "pairs columns"]
@@ -25,7 +25,7 @@ class Evidence:
         return len(self.values)
 
     @classmethod
-    def joined(cls, parts: "Sequence[Evidence]") -> "Evidence":
+    def joined(cls, parts: "Sequence[ComparisonVectors]") -> "ComparisonVectors":
         """One after the other. A column that a part lacks is NaN there."""
         if len(parts) == 1:
             return parts[0]
@@ -33,9 +33,9 @@ class Evidence:
         names = tuple(group_of)
         return cls(np.concatenate([part.columns(names) for part in parts]), names, tuple(group_of.values()))
 
-    def take(self, pairs: Shaped[np.ndarray, "some"]) -> "Evidence":
+    def take(self, pairs: Shaped[np.ndarray, "some"]) -> "ComparisonVectors":
         """The evidence of some pairs, by their numbers or a mask."""
-        return Evidence(self.values[pairs], self.names, self.groups)
+        return ComparisonVectors(self.values[pairs], self.names, self.groups)
 
     def columns(self, names: Sequence[str]) -> Float32[np.ndarray, "pairs named"]:
         """These columns, in their order; NaN for one that is not there, such as the price of a catalogue without."""
@@ -46,14 +46,14 @@ class Evidence:
                 found[:, at] = self.values[:, place[name]]
         return found
 
-    def only(self, groups: Sequence[str]) -> "Evidence":
+    def only(self, groups: Sequence[str]) -> "ComparisonVectors":
         """The columns of some groups."""
         kept = [at for at, group in enumerate(self.groups) if group in groups]
         names = tuple(self.names[at] for at in kept)
-        return Evidence(self.values[:, kept], names, tuple(self.groups[at] for at in kept))
+        return ComparisonVectors(self.values[:, kept], names, tuple(self.groups[at] for at in kept))
 
 
-def pair_evidence(ads: AdEvidence, rows_l: Rows, rows_r: Rows, progress: Progress = SILENT) -> Evidence:
+def compare_pairs(ads: AdProfiles, rows_l: Rows, rows_r: Rows, progress: Progress = SILENT) -> ComparisonVectors:
     """The evidence of each pair of rows, the same whichever ad stands first, and whatever other pairs are asked for.
 
     Held whole, 4 bytes for each pair and column: score many millions of pairs with `scoring.score_evidence`.
@@ -69,4 +69,4 @@ def pair_evidence(ads: AdEvidence, rows_l: Rows, rows_r: Rows, progress: Progres
             for at, column in enumerate(columns):
                 values[chunk, at] = column
             task.advance(len(left))
-    return Evidence(values, tuple(name for name, _ in named), tuple(group for _, group in named))
+    return ComparisonVectors(values, tuple(name for name, _ in named), tuple(group for _, group in named))

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.neighbours import NONE
-from nrl_dedup.comparison.base import BOTH, Part, RelativeSimilarity
-from nrl_dedup.comparison.neighbourhoods import NEAREST, surround
-from nrl_dedup.comparison.similarities import NAN, DenseSpace, Rows, Space, Values
+from nrl_dedup.comparison.base import BOTH, Comparison, RelativeSimilarity
+from nrl_dedup.comparison.neighbourhoods import NEAREST, neighbourhood_statistics
+from nrl_dedup.comparison.similarities import NAN, DenseSimilarity, Rows, Similarity, Values
 
 _PAIRS_AT_ONCE = 1 << 16
 
@@ -21,11 +21,11 @@ There = Bool[np.ndarray, "ads"]
 
 
 @dataclass(frozen=True)
-class CrossSpace:
+class CrossModalSimilarity:
     """The mean of cos(e_l, v_r) and cos(e_r, v_l): what the words of an ad make expect (e), and what is shown (v)."""
 
-    expected: DenseSpace
-    shown: DenseSpace
+    expected: DenseSimilarity
+    shown: DenseSimilarity
 
     def similarity(self, rows_l: Rows, rows_r: Rows) -> Values:
         one, other = (
@@ -36,17 +36,23 @@ class CrossSpace:
         return np.where(there[rows_l] & there[rows_r], (one + other) / 2, NAN)
 
 
-def crossing_parts(words: Space, shown: DenseSpace, known: Int64[np.ndarray, "ads known"]) -> list[Part]:
+def cross_modal_comparisons(
+    words: Similarity, shown: DenseSimilarity, known: Int64[np.ndarray, "ads known"]
+) -> list[Comparison]:
     """Expected against shown photos, and the photos that the words of either ad make expect against each other.
 
     :param words: the space of the words; `shown`: the photos of each ad as one vector.
     """
     expected = expected_photos(words, shown, known)
-    spaces: dict[str, Space] = {"expected_shown": CrossSpace(expected, shown), "expected": expected}
-    return [RelativeSimilarity(name, BOTH, space, surround(space, known)) for name, space in spaces.items()]
+    spaces: dict[str, Similarity] = {"expected_shown": CrossModalSimilarity(expected, shown), "expected": expected}
+    return [
+        RelativeSimilarity(name, BOTH, space, neighbourhood_statistics(space, known)) for name, space in spaces.items()
+    ]
 
 
-def expected_photos(words: Space, shown: DenseSpace, known: Int64[np.ndarray, "ads known"]) -> DenseSpace:
+def expected_photos(
+    words: Similarity, shown: DenseSimilarity, known: Int64[np.ndarray, "ads known"]
+) -> DenseSimilarity:
     """The mean of what the ten ads with the nearest words show, each weighing its similarity's square.
 
     A regression from words to photos, by nearest neighbours. Ads without photos, and neighbours without a word in
@@ -66,4 +72,4 @@ def expected_photos(words: Space, shown: DenseSpace, known: Int64[np.ndarray, "a
         expected[start : start + step] = np.einsum("ij,ijk->ik", weights, shown.vectors[rows])
     lengths = np.linalg.norm(expected, axis=1)
     there = lengths > 0
-    return DenseSpace(expected / np.where(there, lengths, 1)[:, None].astype(np.float32), there)
+    return DenseSimilarity(expected / np.where(there, lengths, 1)[:, None].astype(np.float32), there)

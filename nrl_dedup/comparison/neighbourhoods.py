@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
-from nrl_dedup.comparison.similarities import NAN, Rows, Space, Values
+from nrl_dedup.comparison.similarities import NAN, Rows, Similarity, Values
 
 NEAREST = 10
 KEPT = 20
@@ -24,7 +24,7 @@ def known_neighbours(searched: Iterable[Neighbours]) -> Int64[np.ndarray, "ads k
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class NeighbourhoodStatistics:
     """Of each ad, its `KEPT` highest similarities to known neighbours, the highest first, NaN where there are fewer;
     and its level, the mean of the ten highest (or as many as there are), NaN without any. An ad without a neighbour
     in any space, as in a catalogue of copies of one ad, has nothing like it around: its level is 0."""
@@ -33,7 +33,7 @@ class Surroundings:
     levels: Float32[np.ndarray, "ads"]
 
     @classmethod
-    def of(cls, nearest: Float32[np.ndarray, "ads kept"], alone: Bool[np.ndarray, "ads"]) -> "Surroundings":
+    def of(cls, nearest: Float32[np.ndarray, "ads kept"], alone: Bool[np.ndarray, "ads"]) -> "NeighbourhoodStatistics":
         """:param alone: which ads have no neighbour in any space."""
         top = nearest[:, :NEAREST]
         count = (~np.isnan(top)).sum(axis=1)
@@ -47,7 +47,7 @@ class Surroundings:
         return np.where(np.isnan(similarities), NAN, higher)
 
 
-def surround(space: Space, known: Int64[np.ndarray, "ads known"]) -> Surroundings:
+def neighbourhood_statistics(space: Similarity, known: Int64[np.ndarray, "ads known"]) -> NeighbourhoodStatistics:
     """The surroundings of every ad in one space.
 
     The neighbours were searched in a few spaces, and are ranked anew in this one: its own nearest ads may be missing
@@ -62,4 +62,4 @@ def surround(space: Space, known: Int64[np.ndarray, "ads known"]) -> Surrounding
         found = np.full(part.shape, -np.inf, np.float32)
         found[ad, place] = np.nan_to_num(space.similarity(start + ad, part[ad, place]), nan=-np.inf)
         nearest[start : start + step] = -np.sort(-found, axis=1)[:, :kept]
-    return Surroundings.of(np.where(np.isinf(nearest), NAN, nearest), (known == NONE).all(axis=1))
+    return NeighbourhoodStatistics.of(np.where(np.isinf(nearest), NAN, nearest), (known == NONE).all(axis=1))

@@ -6,14 +6,14 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt64
 
 from nrl_dedup.blocking.photo_source import rooted_features
-from nrl_dedup.comparison.base import PHOTOS, Columns, Measure, Part, RelativeSimilarity
-from nrl_dedup.comparison.neighbourhoods import surround
-from nrl_dedup.comparison.similarities import NAN, Compare, DenseSpace, PhotoSpace, Rows, Space, Values
+from nrl_dedup.comparison.base import PHOTOS, Columns, Comparison, Measure, RelativeSimilarity
+from nrl_dedup.comparison.neighbourhoods import neighbourhood_statistics
+from nrl_dedup.comparison.similarities import NAN, Compare, DenseSimilarity, PhotoSimilarity, Rows, Similarity, Values
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit, whitened
-from nrl_dedup.features.photos.background_descriptors import colours, layouts, sketch_rows
+from nrl_dedup.features.photos.background_descriptors import colours, descriptor_rows, layouts
 from nrl_dedup.features.photos.bit_counts import count_bits
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 
 SIZE, POWER = 256, 0.75  # of the network's features
 LAYOUT_SIZE, LAYOUT_POWER = 100, 0.5
@@ -38,21 +38,21 @@ class ShownPhotos:
             features = whitened(lambda some: rooted_features(photos, rows[some]), len(rows), SIZE, POWER, seed)
         return cls(rows, features, _Lists(number, photos.offsets))
 
-    def mean(self) -> DenseSpace:
+    def mean(self) -> DenseSimilarity:
         """Each ad's photos as one vector of length 1."""
         counts = np.diff(self.ads.offsets)
         total = np.zeros((len(counts), self.features.shape[1]), np.float32)
         np.add.at(total, np.repeat(np.arange(len(counts)), counts), self.features[self.ads.of_ad])
-        return DenseSpace(unit(total), counts > 0)
+        return DenseSimilarity(unit(total), counts > 0)
 
 
-def photo_parts(
+def photo_comparisons(
     photos: AdPhotos,
     shown: ShownPhotos,
-    sketches: PhotoSketches | None,
+    sketches: PhotoDescriptors | None,
     known: Int64[np.ndarray, "ads known"],
     seed: int = 0,
-) -> list[Part]:
+) -> list[Comparison]:
     """Cosines of the network's features, of where the colours are and of how many there are of each; the same file, the
     same picture, the same size; how many photos an ad has, and how many ads show them.
 
@@ -63,12 +63,12 @@ def photo_parts(
     distinct, ads = shown.rows, shown.ads
     if not len(distinct):
         return []
-    parts: list[Part] = [Measure("photo_count", PHOTOS, np.diff(photos.offsets).astype(np.float32))]
-    spaces: dict[str, Space] = {"photos": ads.space(cosine_of(shown.features))}
+    parts: list[Comparison] = [Measure("photo_count", PHOTOS, np.diff(photos.offsets).astype(np.float32))]
+    spaces: dict[str, Similarity] = {"photos": ads.space(cosine_of(shown.features))}
     digest = SharedValue.of(photos.centre.digests[distinct], ads)
     parts += [PhotoColumn("same_file", ads.space(digest)), Measure("file_rarity", PHOTOS, ads.least(digest.rarities()))]
     if sketches is not None:
-        at = sketch_rows(photos, sketches, distinct)
+        at = descriptor_rows(photos, sketches, distinct)
         sketched, stored = ads.only(at >= 0), sketches.stored[np.maximum(at, 0)]
         layout = whitened(lambda some: layouts(stored[some]), len(stored), LAYOUT_SIZE, LAYOUT_POWER, seed)
         spaces["layout"] = sketched.space(cosine_of(layout))
@@ -84,7 +84,10 @@ def photo_parts(
             Measure("proportion", PHOTOS, sketched.first(proportion)),
         ]
     return [
-        *(RelativeSimilarity(name, PHOTOS, space, surround(space, known)) for name, space in spaces.items()),
+        *(
+            RelativeSimilarity(name, PHOTOS, space, neighbourhood_statistics(space, known))
+            for name, space in spaces.items()
+        ),
         *parts,
     ]
 
@@ -96,8 +99,8 @@ class _Lists:
     of_ad: Int64[np.ndarray, "ad_photos"]
     offsets: Int64[np.ndarray, "ads_plus_1"]
 
-    def space(self, compare: Compare) -> PhotoSpace:
-        return PhotoSpace(self.of_ad, self.offsets, compare)
+    def space(self, compare: Compare) -> PhotoSimilarity:
+        return PhotoSimilarity(self.of_ad, self.offsets, compare)
 
     def only(self, kept: Bool[np.ndarray, "photos"]) -> "_Lists":
         """Without the photos that are not `kept`."""
@@ -146,7 +149,7 @@ class PhotoColumn:
     """A comparison of photos that is not judged against surroundings."""
 
     name: str
-    space: PhotoSpace
+    space: PhotoSimilarity
     group: str = PHOTOS
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:

@@ -17,14 +17,14 @@ _PHOTO_PAIRS_AT_ONCE = 1 << 16
 
 
 @runtime_checkable
-class Space(Protocol):
+class Similarity(Protocol):
     """A symmetric similarity of ads. NaN where one of the two is not in the space."""
 
     def similarity(self, rows_l: Rows, rows_r: Rows) -> Values: ...
 
 
 @dataclass(frozen=True)
-class SparseSpace:
+class SparseSimilarity:
     """The cosine of sparse vectors of length 1 (float32); an ad with an empty row is not in the space."""
 
     vectors: sparse.csr_array
@@ -36,7 +36,7 @@ class SparseSpace:
 
 
 @dataclass(frozen=True)
-class DenseSpace:
+class DenseSimilarity:
     """The cosine of vectors of length 1; `there`: which ads have one."""
 
     vectors: Float32[np.ndarray, "ads size"]
@@ -51,7 +51,7 @@ Compare = Callable[[Int64[np.ndarray, "photo_pairs"], Int64[np.ndarray, "photo_p
 
 
 @dataclass(frozen=True)
-class PhotoSpace:
+class PhotoSimilarity:
     """The similarity of the two photos that are the most alike, one of each ad.
 
     `photos`: those of ad i are `photos[offsets[i]:offsets[i + 1]]`, as numbers that `compare` knows.

@@ -6,9 +6,9 @@ from jaxtyping import Int64
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
-from nrl_dedup.comparison.base import TEXT, Measure, Part, RelativeSimilarity, SharedTerms
-from nrl_dedup.comparison.neighbourhoods import surround
-from nrl_dedup.comparison.similarities import DenseSpace, Space, SparseSpace
+from nrl_dedup.comparison.base import TEXT, Comparison, Measure, RelativeSimilarity, SharedTerms
+from nrl_dedup.comparison.neighbourhoods import neighbourhood_statistics
+from nrl_dedup.comparison.similarities import DenseSimilarity, Similarity, SparseSimilarity
 from nrl_dedup.comparison.tokens import (
     codes_of,
     count_ngrams,
@@ -37,14 +37,14 @@ HABITS = {
 }
 
 
-def text_parts(
+def text_comparisons(
     titles: pl.Series,
     descriptions: pl.Series,
     words: Words,
-    of_words: SparseSpace,
+    of_words: SparseSimilarity,
     known: Int64[np.ndarray, "ads known"],
     seed: int = 0,
-) -> list[Part]:
+) -> list[Comparison]:
     """Cosines of words (lemmas), of runs of letters, of titles and of topics; shared tokens, model codes, quantities;
     lengths and habits of writing. Weights come from these ads.
 
@@ -52,10 +52,10 @@ def text_parts(
     """
     plain = [normalised(titles), normalised(descriptions)]
     tokens = count_terms([tokens_of(texts) for texts in plain])
-    spaces: dict[str, Space] = {
+    spaces: dict[str, Similarity] = {
         "words": of_words,
-        "letters": SparseSpace(tf_idf(count_ngrams(tokens, NGRAMS))),
-        "titles": SparseSpace(tf_idf(count_terms([tokens_of(plain[0])]).matrix)),
+        "letters": SparseSimilarity(tf_idf(count_ngrams(tokens, NGRAMS))),
+        "titles": SparseSimilarity(tf_idf(count_terms([tokens_of(plain[0])]).matrix)),
         "topics": topics(of_words.vectors, TOPICS, seed),
     }
     terms = {
@@ -64,15 +64,18 @@ def text_parts(
         "quantities": count_terms([quantities_of(texts) for texts in plain]).matrix,
     }
     return [
-        *(RelativeSimilarity(name, TEXT, space, surround(space, known)) for name, space in spaces.items()),
+        *(
+            RelativeSimilarity(name, TEXT, space, neighbourhood_statistics(space, known))
+            for name, space in spaces.items()
+        ),
         *(SharedTerms.of(name, TEXT, counts) for name, counts in terms.items()),
         *_measures(titles, descriptions, words),
     ]
 
 
-def word_space(words: Words) -> SparseSpace:
+def word_similarity(words: Words) -> SparseSimilarity:
     """The cosine of the words' tf-idf."""
-    return SparseSpace(tf_idf(word_counts(words)))
+    return SparseSimilarity(tf_idf(word_counts(words)))
 
 
 def word_counts(words: Words) -> sparse.csr_array:
@@ -84,23 +87,23 @@ def word_counts(words: Words) -> sparse.csr_array:
     return counts
 
 
-def topics(vectors: sparse.csr_array, size: int, seed: int) -> DenseSpace:
+def topics(vectors: sparse.csr_array, size: int, seed: int) -> DenseSimilarity:
     """Latent semantic analysis (Deerwester et al., 1990): the tf-idf vectors' coordinates along their `size` largest
     right singular vectors. Words of a single ad are left out. Fitted on at most 100,000 ads, drawn by `seed`."""
     frequent = np.flatnonzero(np.bincount(vectors.indices, minlength=vectors.shape[1]) > 1)
     vectors = vectors[:, frequent]
     size = min(size, *(side // 2 for side in vectors.shape))
     if size < 1:
-        return DenseSpace(np.zeros((vectors.shape[0], 1), np.float32), np.zeros(vectors.shape[0], dtype=bool))
+        return DenseSimilarity(np.zeros((vectors.shape[0], 1), np.float32), np.zeros(vectors.shape[0], dtype=bool))
     drawn = np.random.default_rng(seed).permutation(vectors.shape[0])[:_TOPICS_FITTED_ON]
     _, _, directions = randomized_svd(vectors[np.sort(drawn)], size, n_iter=4, random_state=seed)
     found = (vectors @ directions.T.astype(np.float32)).astype(np.float32)
     lengths = np.linalg.norm(found, axis=1)
     there = lengths > 1e-6
-    return DenseSpace(found / np.where(there, lengths, 1)[:, None], there)
+    return DenseSimilarity(found / np.where(there, lengths, 1)[:, None], there)
 
 
-def _measures(titles: pl.Series, descriptions: pl.Series, words: Words) -> list[Part]:
+def _measures(titles: pl.Series, descriptions: pl.Series, words: Words) -> list[Comparison]:
     both = titles.fill_null("") + " " + descriptions.fill_null("")
     signs = np.maximum(both.str.len_chars().to_numpy(), 1)
     lengths = {f"{name}_length": np.log1p(words.lengths[:, at]) for at, name in enumerate(("title", "description"))}

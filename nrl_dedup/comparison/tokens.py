@@ -10,7 +10,7 @@ from scipy import sparse
 
 from nrl_dedup.features.text.cleaning import fold_twins
 
-_AT_ONCE = 50_000
+_CHUNK = 50_000
 _DIGITS = r"\p{Nd}+(?:[.,]\p{Nd}+)*"
 _TOKEN = rf"(?:[\p{{L}}\p{{M}}]+|{_DIGITS})+"
 _CODE = r"[\p{L}\p{Nd}]+(?:[-/._]?[\p{L}\p{Nd}]+)*"
@@ -65,9 +65,9 @@ def count_terms(columns: Sequence[pl.Series]) -> Counts:
     """The terms of each ad, a list from each column, counted together."""
     distinct, keys, rows = pl.Series([], dtype=pl.String), [], []
     ads = len(columns[0])
-    for start in range(0, max(ads, 1), _AT_ONCE):
+    for start in range(0, max(ads, 1), _CHUNK):
         for column in columns:
-            part = column[start : start + _AT_ONCE]
+            part = column[start : start + _CHUNK]
             terms = part.explode(empty_as_null=False).drop_nulls()
             distinct = pl.concat([distinct, terms.unique()]).unique()
             keys.append(terms.hash(seed=0).to_numpy())

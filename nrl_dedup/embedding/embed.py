@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int64
 
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.network_inputs import AdFeatures, Batch
+from nrl_dedup.features.network_inputs import Batch, NetworkInputs
 from nrl_dedup.runtime.prefetch import ahead
 from nrl_dedup.runtime.progress import SILENT, Progress
 
@@ -21,7 +21,7 @@ LARGEST = 1e12  # of a vector's numbers, which any weights then bring to a finit
 @torch.no_grad()
 def embed_ads(
     model: SiameseModel,
-    features: AdFeatures,
+    features: NetworkInputs,
     rows: Int64[np.ndarray, "wanted"] | None = None,
     *,
     device: torch.device,
@@ -66,7 +66,7 @@ def check_embeddings(embeddings: Float32[np.ndarray, "ads size"], model: Path | 
 
 
 def batches_by_length(
-    features: AdFeatures, rows: Int64[np.ndarray, "wanted"], batch_size: int
+    features: NetworkInputs, rows: Int64[np.ndarray, "wanted"], batch_size: int
 ) -> Generator[tuple[Int64[np.ndarray, "ads"], Batch], None, None]:
     """The ads at `rows`, each once: the places of a batch's ads in `rows`, and the batch. The next one is made while
     one is used; close the generator to end early.

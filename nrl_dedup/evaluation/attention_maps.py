@@ -14,7 +14,7 @@ from nrl_dedup.embedding.embed import batches_by_length
 from nrl_dedup.embedding.fusion.san import StackedAttention
 from nrl_dedup.evaluation.bootstrap import LEVEL, REPLICATES, PairGroups, resampled_weights
 from nrl_dedup.evaluation.evaluate import Contender, Evaluation
-from nrl_dedup.features.network_inputs import AdFeatures
+from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 BATCH = 256
@@ -85,7 +85,7 @@ class AttentionOverlap:
 @torch.no_grad()
 def attention_maps(
     fusion: StackedAttention,
-    features: AdFeatures,
+    features: NetworkInputs,
     rows: Int64[np.ndarray, "wanted"],
     *,
     device: torch.device,

@@ -19,7 +19,7 @@ from nrl_dedup.features.extract import CatalogueFeatures, extract
 from nrl_dedup.features.photos.backbones import weights_fingerprint
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.baseline import evidence
+from nrl_dedup.scoring.baseline import baseline_features
 from nrl_dedup.scoring.score import EVIDENCE, make_scorer, scorer_name
 from nrl_dedup.scoring.siamese import pair_logits
 
@@ -152,7 +152,7 @@ def evaluate(
             kept[name] = blocking_quality(blocked, candidates_per_ad, rows_l, rows_r, labels, logits[name])
     first = contenders[0]
     seen = features[first.name]
-    logits[BASELINE] = first.bundle.baseline.logits(evidence(seen.words, seen.inputs.photos, rows_l, rows_r))
+    logits[BASELINE] = first.bundle.baseline.logits(baseline_features(seen.words, seen.inputs.photos, rows_l, rows_r))
     return Evaluation(part, local, logits, features, kept, threshold)
 
 

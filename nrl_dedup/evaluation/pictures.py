@@ -30,7 +30,7 @@ from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pi
 from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.metrics import are_links, sigmoid
 from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.scoring.baseline import evidence
+from nrl_dedup.scoring.baseline import baseline_features
 
 MOST_CERTAIN = 3  # pairs of each kind whose attention is drawn
 NAME_LENGTH = 60  # characters of a model's name that stand in the name of a file
@@ -99,7 +99,7 @@ def pictures(
         "precision_recall": partial(precision_recall, scores, pairs),
         "calibration": partial(calibration, scores, pairs),
         "feature_plane": lambda: feature_plane(
-            evidence(seen.words, seen.inputs.photos, rows_l, rows_r),
+            baseline_features(seen.words, seen.inputs.photos, rows_l, rows_r),
             labels,
             first.bundle.baseline.logits,
             pairs,

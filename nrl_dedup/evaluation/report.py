@@ -17,7 +17,7 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Part:
+class SliceFigures:
     """What a model reaches on some of the pairs, or on what blocking leaves of them.
 
     `average_precision` is None where it is not defined: no pairs, or pairs of one class only.
@@ -46,11 +46,11 @@ class ModelReport:
     slicing's keys."""
 
     total: Quality
-    overall: Part
-    by_length: list[Part]
-    by_unlike_length: list[Part]
-    by: dict[str, list[Part]]
-    after_blocking: Part | None
+    overall: SliceFigures
+    by_length: list[SliceFigures]
+    by_unlike_length: list[SliceFigures]
+    by: dict[str, list[SliceFigures]]
+    after_blocking: SliceFigures | None
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,13 @@ def report(
     found = intervals(list(rankings.values()), groups, weights, seed=SEED, progress=progress)
     interval = dict(zip(rankings, found, strict=True))
 
-    def part(name: str, kind: str, number: int = 0) -> Part:
+    def part(name: str, kind: str, number: int = 0) -> SliceFigures:
         ranking = rankings[name, kind, number]
         ap = ranking.average_precision(weights)
         pairs, positives = len(ranking.at), len(ranking.duplicates)
-        return Part(pairs, positives, None if np.isnan(ap) else ap, interval[name, kind, number])
+        return SliceFigures(pairs, positives, None if np.isnan(ap) else ap, interval[name, kind, number])
 
-    def parts(name: str, kind: str) -> list[Part]:
+    def parts(name: str, kind: str) -> list[SliceFigures]:
         return [part(name, kind, number) for number in range(len(members[kind]))]
 
     models = {
@@ -158,5 +158,5 @@ def report(
     return Report(evaluation, models, *lengths, dict(by), groups.count, dict(attention))
 
 
-def _rows(slicing: Slicing, parts: list[Part]) -> list[dict[str, Any]]:
+def _rows(slicing: Slicing, parts: list[SliceFigures]) -> list[dict[str, Any]]:
     return [{**key, **part.as_json()} for key, part in zip(slicing.keys, parts, strict=True)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.scoring.pair_model import BASE, PairModel
 from nrl_dedup.scoring.score import EvidenceScorer, Scorer
 from nrl_dedup.scoring.siamese import SIAMESE, Positions, SiameseScorer
@@ -14,7 +14,7 @@ from nrl_dedup.scoring.trees import Trees
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnContribution:
     """One respect in which the two ads are compared. `value`: None where one of them lacks it. `added`: log-odds."""
 
     name: str
@@ -32,7 +32,7 @@ class Reason:
 
     group: str
     added: float
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnContribution, ...]
 
 
 def find_reasons(scorer: Scorer, left: Positions, right: Positions) -> tuple[Reason, ...]:
@@ -43,15 +43,15 @@ def find_reasons(scorer: Scorer, left: Positions, right: Positions) -> tuple[Rea
     if isinstance(scorer, SiameseScorer):
         bias = scorer.model.bias.item()
         apart = float(scorer.logits(left, right)[0]) - bias
-        return Reason(BASE, bias, ()), Reason(SIAMESE, apart, (Column(SIAMESE, apart, apart),))
+        return Reason(BASE, bias, ()), Reason(SIAMESE, apart, (ColumnContribution(SIAMESE, apart, apart),))
     groups = {group: float(values[0]) for group, values in scorer.contributions(left, right).items()}
-    columns: dict[str, tuple[Column, ...]] = {}
+    columns: dict[str, tuple[ColumnContribution, ...]] = {}
     if isinstance(scorer, EvidenceScorer):
         columns = column_contributions(scorer.model, *scorer.evidence(left, right))
     return tuple(Reason(group, added, columns.get(group, ())) for group, added in groups.items())
 
 
-def find_rival(scorer: Scorer, pairs: pl.DataFrame, ad: int, other: int) -> tuple[int, float] | None:
+def find_competitor(scorer: Scorer, pairs: pl.DataFrame, ad: int, other: int) -> tuple[int, float] | None:
     """The best of the candidates of `ad` beside `other`, and the log-odds of that pair; None if it has none.
 
     :param pairs: `tables.CANDIDATE_PAIRS`, all candidates, as positions.
@@ -66,8 +66,8 @@ def find_rival(scorer: Scorer, pairs: pl.DataFrame, ad: int, other: int) -> tupl
 
 
 def column_contributions(
-    model: PairModel, evidence: Evidence, rivals: Evidence | None = None
-) -> dict[str, tuple[Column, ...]]:
+    model: PairModel, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None
+) -> dict[str, tuple[ColumnContribution, ...]]:
     """Of the one pair of `evidence`, what each column adds, by group: the Shapley values of its view's trees, of the
     correction's and of the second look's, on the scale of the log-odds."""
     added: dict[tuple[str, str], float] = {}
@@ -77,19 +77,21 @@ def column_contributions(
         for group, name, value in zip(trees.groups, trees.names, values, strict=True):
             added[group, name] = added.get((group, name), 0.0) + float(value)
             values_of[group, name] = float(shown.columns([name])[0, 0])
-    found: dict[str, list[Column]] = {}
+    found: dict[str, list[ColumnContribution]] = {}
     for (group, name), value in added.items():
         seen = values_of[group, name]
-        found.setdefault(group, []).append(Column(name, None if np.isnan(seen) else seen, value))
+        found.setdefault(group, []).append(ColumnContribution(name, None if np.isnan(seen) else seen, value))
     return {group: tuple(sorted(columns, key=lambda column: -abs(column.added))) for group, columns in found.items()}
 
 
-def _forests(model: PairModel, evidence: Evidence, rivals: Evidence | None) -> Iterable[tuple[Trees, float, Evidence]]:
+def _forests(
+    model: PairModel, evidence: ComparisonVectors, rivals: ComparisonVectors | None
+) -> Iterable[tuple[Trees, float, ComparisonVectors]]:
     """Every forest, the slope by which its log-odds come into the model's, and what it reads."""
     if model.views is not None:
         for trees in model.views.trees.values():
             yield trees, model.start.slope * model.calibration.slope, evidence
     if model.correction is not None:
         yield model.correction, model.calibration.slope, evidence
-    if model.second_look is not None and rivals is not None:
-        yield model.second_look, model.calibration.slope, rivals
+    if model.reranking is not None and rivals is not None:
+        yield model.reranking, model.calibration.slope, rivals

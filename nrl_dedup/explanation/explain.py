@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
-from nrl_dedup.blocking.candidates import proposed, surroundings
+from nrl_dedup.blocking.candidates import neighbourhood_levels, proposed
 from nrl_dedup.blocking.neighbours import NONE
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.explanation.contributions import Reason, find_reasons, find_rival
+from nrl_dedup.explanation.contributions import Reason, find_competitor, find_reasons
 from nrl_dedup.explanation.side_by_side import SideBySide, compare
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.pipeline import LinkResult
@@ -83,7 +83,7 @@ class Between:
 
 
 @dataclass(frozen=True)
-class Rival:
+class Competitor:
     """The best candidate of the ad `of` beside the other ad of the pair, and their score."""
 
     of: str
@@ -121,7 +121,7 @@ class Explanation:
     listings: tuple[Listing, ...]
     between: Between | None
     path: tuple[Step, ...]
-    rivals: tuple[Rival, ...]
+    rivals: tuple[Competitor, ...]
     side_by_side: SideBySide
 
     @property
@@ -230,7 +230,7 @@ def _listings(linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2
     blocked, candidates = linked.blocked, linked.candidates
     ids = [catalogue.ids[int(row)] for row in blocked.rows[at]]
     for space, depth in zip(candidates.spaces, candidates.depths, strict=True):
-        mean = surroundings(space)
+        mean = neighbourhood_levels(space)
         for which in (0, 1):
             near, ad, other = space.neighbours, int(at[which]), at[1 - which]
             order = proposed(space, mean, at[which : which + 1])[0]
@@ -250,14 +250,14 @@ def _listings(linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2
             )
 
 
-def _rivals(linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) -> Iterator[Rival]:
+def _rivals(linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) -> Iterator[Competitor]:
     ids = [catalogue.ids[int(row)] for row in linked.blocked.rows[at]]
     for item_id, (ad, other) in zip(ids, (at.tolist(), at[::-1].tolist()), strict=True):
-        found = find_rival(linked.scorer, linked.candidates.frame, ad, other)
+        found = find_competitor(linked.scorer, linked.candidates.frame, ad, other)
         if found is not None:
             place, log_odds = found
             score = float(sigmoid(np.array([log_odds]))[0])
-            yield Rival(item_id, catalogue.ids[int(linked.blocked.rows[place])], score)
+            yield Competitor(item_id, catalogue.ids[int(linked.blocked.rows[place])], score)
 
 
 def _between(linked: LinkResult, rows: Int64[np.ndarray, "2"], threshold: float) -> Between:

@@ -9,10 +9,10 @@ from scipy import sparse
 
 from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.comparison.base import Part, RelativeSimilarity
+from nrl_dedup.comparison.base import Comparison, RelativeSimilarity
 from nrl_dedup.comparison.column_comparisons import read_values
 from nrl_dedup.comparison.photo_comparisons import PhotoColumn
-from nrl_dedup.comparison.similarities import PhotoSpace
+from nrl_dedup.comparison.similarities import PhotoSimilarity
 from nrl_dedup.comparison.text_comparisons import word_counts
 from nrl_dedup.comparison.tokens import codes_of, count_terms, normalised, quantities_of
 from nrl_dedup.features.extract import CatalogueFeatures
@@ -100,7 +100,7 @@ def _shared(counts: sparse.csr_array, terms: pl.Series, left: int, right: int) -
 
 
 def _most_alike(
-    parts: tuple[Part, ...], photos: AdPhotos, at: Int64[np.ndarray, "2"], references: list[list[str]]
+    parts: tuple[Comparison, ...], photos: AdPhotos, at: Int64[np.ndarray, "2"], references: list[list[str]]
 ) -> tuple[PhotoPair, ...]:
     distinct = np.unique(photos.rows)  # the numbers by which the spaces know photos are places in this
     found = []
@@ -108,7 +108,7 @@ def _most_alike(
         if not isinstance(part, RelativeSimilarity | PhotoColumn) or part.name not in PHOTO_MEASURES:
             continue
         space = part.space
-        if not isinstance(space, PhotoSpace):
+        if not isinstance(space, PhotoSimilarity):
             continue
         left, right = (space.photos[space.offsets[ad] : space.offsets[ad + 1]] for ad in at)
         if not len(left) or not len(right):

@@ -14,9 +14,9 @@ from jaxtyping import Bool
 
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS, Settings
-from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos, NetworkInputs
 from nrl_dedup.features.photos.backbones import Backbone, backbone_row
-from nrl_dedup.features.photos.catalogue_photos import SeenPhotos, look_at_photos
+from nrl_dedup.features.photos.catalogue_photos import CataloguePhotos, read_photos
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.text.foreign_words import with_foreign_words
@@ -45,7 +45,7 @@ class AdContents:
 
     texts: tuple[pl.Series, ...]
     words: Words
-    photos: SeenPhotos
+    photos: CataloguePhotos
 
     @property
     def has_words(self) -> Bool[np.ndarray, "ads"]:
@@ -62,8 +62,8 @@ class CatalogueFeatures:
     """
 
     words: Words
-    inputs: AdFeatures
-    photos: SeenPhotos
+    inputs: NetworkInputs
+    photos: CataloguePhotos
 
     @property
     def unreadable(self) -> pl.DataFrame:
@@ -91,7 +91,7 @@ def extract(
 
     :param kind: of photo features that the network reads (`feature_kinds.KINDS`).
     :param photos: None: the catalogue is one of words.
-    :raises NrlDedupError: what `look_at_photos` raises.
+    :raises NrlDedupError: what `read_photos` raises.
     """
     contents = read_ads(catalogue, settings, photos, run)
     foreign = int((has_text(catalogue.frame) & ~contents.has_words).sum())
@@ -111,14 +111,14 @@ def extract(
 def read_ads(catalogue: Catalogue, settings: Settings, photos: PhotoInput | None, run: Run) -> AdContents:
     """The words and photos of all ads.
 
-    :raises NrlDedupError: what `look_at_photos` raises.
+    :raises NrlDedupError: what `read_photos` raises.
     """
     with run.clock.stage("words"):
         texts = tuple(catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text])
         words = read_words(list(texts), settings.text.language, progress=run.progress)
     if photos is None:
-        return AdContents(texts, words, SeenPhotos())
-    seen = look_at_photos(
+        return AdContents(texts, words, CataloguePhotos())
+    seen = read_photos(
         catalogue.frame,
         words,
         settings.photos,
@@ -132,11 +132,11 @@ def read_ads(catalogue: Catalogue, settings: Settings, photos: PhotoInput | None
 
 def network_inputs(
     contents: AdContents, photos: AdPhotos | None, settings: Settings, vocabulary: Vocabulary, kind: str
-) -> AdFeatures:
+) -> NetworkInputs:
     """What the network reads of the ads.
 
     :param photos: of each ad, those that the network sees. :param kind: as in `extract`.
     """
     tokens = encode(contents.words, vocabulary, settings.text.max_words)
     image_shape = KINDS[kind].shape(backbone_row(settings.photos.backbone))
-    return AdFeatures(tokens, photos, image_shape)
+    return NetworkInputs(tokens, photos, image_shape)

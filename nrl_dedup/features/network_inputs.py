@@ -10,7 +10,7 @@ from torch import Tensor
 from nrl_dedup.features.photos.ad_photos import AdPhotos, readable_photos
 from nrl_dedup.features.text.vocabulary import TokenIds, two_texts
 
-__all__ = ["AdFeatures", "AdPhotos", "Batch", "Shown", "readable_photos"]
+__all__ = ["AdPhotos", "Batch", "NetworkInputs", "Shown", "readable_photos"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class AdFeatures:
+class NetworkInputs:
     """What the network reads of a whole catalogue, on disk and in columns; `photos` None: a catalogue of words.
 
     `image_shape`: of one photo's features, (size,) or (regions, size).

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 FITTED_ON = 20_000
-_AT_ONCE = 4_096
+_CHUNK = 4_096
 _ROWS_A_SIZE = 2  # of 119 photos, 59 directions do better than 119, 29 or none
 
 Read = Callable[[Int64[np.ndarray, "some"]], Float32[np.ndarray, "some dimensions"]]
@@ -36,7 +36,7 @@ def whitened(read: Read, count: int, size: int, power: float, seed: int = 0) -> 
     variances, directions = variances[::-1][:size], directions[:, ::-1][:, :size]
     project = (directions * np.maximum(variances, variances[0] * 1e-6 + 1e-12) ** (-power / 2)).astype(np.float32)
     z = np.empty((count, size), np.float32)
-    for start in range(0, count, _AT_ONCE):
-        rows = np.arange(start, min(start + _AT_ONCE, count))
+    for start in range(0, count, _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, count))
         z[rows] = (read(rows) - mean.astype(np.float32)) @ project
     return z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), np.float32(1e-12))

@@ -12,7 +12,7 @@ from nrl_dedup.features.text.vocabulary import Words, jaccard
 CHUNK = 1 << 14
 
 
-def evidence(
+def baseline_features(
     words: Words,
     photos: AdPhotos | None,
     rows_l: Int64[np.ndarray, "pairs"],
@@ -46,40 +46,40 @@ class Baseline:
     coefficients: tuple[float, float]
     intercept: float
 
-    def logits(self, evidence: Float64[np.ndarray, "pairs 2"]) -> Float64[np.ndarray, "pairs"]:
+    def logits(self, baseline_features: Float64[np.ndarray, "pairs 2"]) -> Float64[np.ndarray, "pairs"]:
         """The log-odds of a duplicate."""
-        return _z_scores(evidence, self.mean, self.deviation) @ np.array(self.coefficients) + self.intercept
+        return _z_scores(baseline_features, self.mean, self.deviation) @ np.array(self.coefficients) + self.intercept
 
 
 def _z_scores(values: np.ndarray, mean: tuple[float, float], deviation: tuple[float, float]) -> np.ndarray:
     return np.nan_to_num((values - np.array(mean)) / np.array(deviation), nan=0.0)
 
 
-def fit_baseline(evidence: Float64[np.ndarray, "pairs 2"], labels: Bool[np.ndarray, "pairs"]) -> Baseline:
+def fit_baseline(baseline_features: Float64[np.ndarray, "pairs 2"], labels: Bool[np.ndarray, "pairs"]) -> Baseline:
     """Fit on the training pairs. A feature that is always missing or always the same gets no say."""
-    mean, deviation = _moments(evidence)
-    model = LogisticRegression().fit(_z_scores(evidence, mean, deviation), labels)
+    mean, deviation = _moments(baseline_features)
+    model = LogisticRegression().fit(_z_scores(baseline_features, mean, deviation), labels)
     slopes = (float(model.coef_[0, 0]), float(model.coef_[0, 1]))
     return Baseline(mean, deviation, slopes, float(model.intercept_[0]))
 
 
-def unfitted_baseline(evidence: Float64[np.ndarray, "pairs 2"]) -> Baseline:
+def unfitted_baseline(baseline_features: Float64[np.ndarray, "pairs 2"]) -> Baseline:
     """What can be had without labels: the z-score of the similarity minus that of the distance. It orders pairs; its
     logits mean nothing else.
 
     :param evidence: of any pairs of ads, none of them known to be duplicates.
     """
-    return Baseline(*_moments(evidence), coefficients=(1.0, -1.0), intercept=0.0)
+    return Baseline(*_moments(baseline_features), coefficients=(1.0, -1.0), intercept=0.0)
 
 
 Pair = tuple[float, float]
 
 
-def _moments(evidence: Float64[np.ndarray, "pairs 2"]) -> tuple[Pair, Pair]:
+def _moments(baseline_features: Float64[np.ndarray, "pairs 2"]) -> tuple[Pair, Pair]:
     """Mean and deviation of what is known of each feature; a deviation of 0 becomes 1."""
-    known = ~np.isnan(evidence)
+    known = ~np.isnan(baseline_features)
     count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, evidence, 0.0).sum(axis=0) / count
-    deviation = np.sqrt(np.where(known, (evidence - mean) ** 2, 0.0).sum(axis=0) / count)
+    mean = np.where(known, baseline_features, 0.0).sum(axis=0) / count
+    deviation = np.sqrt(np.where(known, (baseline_features - mean) ** 2, 0.0).sum(axis=0) / count)
     deviation = np.where(deviation > 0, deviation, 1.0)
     return (float(mean[0]), float(mean[1])), (float(deviation[0]), float(deviation[1]))

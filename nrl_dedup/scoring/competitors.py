@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from nrl_dedup.comparison.base import RIVALS
-from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.comparison.similarities import Rows
 
 NOBODY = -1
@@ -19,7 +19,7 @@ End = tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "_"], Float64[np.ndarray, 
 
 
 @dataclass(frozen=True)
-class Rivals:
+class Competitors:
     """Of each ad, the highest score of its candidate pairs, with which ad, and the highest with any other ad.
 
     `LEAST` where it has no candidate, or no other.
@@ -30,7 +30,7 @@ class Rivals:
     next_best: Float64[np.ndarray, "ads"]
 
     @classmethod
-    def of(cls, ends: Sequence[End], ads: int) -> "Rivals":
+    def of(cls, ends: Sequence[End], ads: int) -> "Competitors":
         """:param ends: ads, their candidate partners, and the scores of these pairs: each pair once for either ad."""
         best, partner, next_best = np.full(ads, LEAST), np.full(ads, NOBODY), np.full(ads, LEAST)
         for rows, _, scores in ends:
@@ -43,14 +43,14 @@ class Rivals:
             np.maximum.at(next_best, rows[rest], scores[rest])
         return cls(best, partner, next_best)
 
-    def evidence(self, rows_l: Rows, rows_r: Rows, first_look: Scores) -> Evidence:
+    def evidence(self, rows_l: Rows, rows_r: Rows, pairwise_log_odds: Scores) -> ComparisonVectors:
         """Of each pair, its own score and the highest that either ad has with a third one, the lower and the higher.
 
         An ad of -1, which says nothing, has none.
         """
         left, right = self._without(rows_l, rows_r), self._without(rows_r, rows_l)
-        values = np.stack([first_look, np.minimum(left, right), np.maximum(left, right)], axis=1)
-        return Evidence(values.astype(np.float32), COLUMNS, (RIVALS,) * len(COLUMNS))
+        values = np.stack([pairwise_log_odds, np.minimum(left, right), np.maximum(left, right)], axis=1)
+        return ComparisonVectors(values.astype(np.float32), COLUMNS, (RIVALS,) * len(COLUMNS))
 
     def _without(self, rows: Rows, others: Rows) -> Scores:
         found = np.where(self.partner[rows] == others, self.next_best[rows], self.best[rows])

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.comparison.base import BOTH, GROUPS, PHOTOS, TEXT
-from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import sigmoid
@@ -29,7 +29,7 @@ Scores = Float64[np.ndarray, "pairs"]
 
 
 @dataclass(frozen=True)
-class Views:
+class ModalityModels:
     """A forest for each group, which gives its log-likelihood ratio; and the log-odds of a duplicate before any.
 
     Given whether a pair is a duplicate, the views are taken for independent: log-odds = prior + sum of their ratios.
@@ -39,20 +39,20 @@ class Views:
     trees: Mapping[str, Trees]
     prior: float
 
-    def ratios(self, evidence: Evidence) -> dict[str, Scores]:
+    def ratios(self, evidence: ComparisonVectors) -> dict[str, Scores]:
         """The log-likelihood ratio of each group; 0 for a pair of which it knows nothing."""
         return {group: self._ratio(evidence, trees) for group, trees in self.trees.items()}
 
-    def log_odds(self, evidence: Evidence) -> Scores:
+    def log_odds(self, evidence: ComparisonVectors) -> Scores:
         return np.sum([np.full(len(evidence), self.prior), *self.ratios(evidence).values()], axis=0)
 
     @staticmethod
-    def _ratio(evidence: Evidence, trees: Trees) -> Scores:
+    def _ratio(evidence: ComparisonVectors, trees: Trees) -> Scores:
         known = ~np.isnan(evidence.columns(trees.names)).all(axis=1)  # a column that the trees do not read says nothing
         return np.where(known, trees.log_odds(evidence) + np.log(_NEGATIVES), 0.0)
 
 
-def co_train(evidence: Evidence, rows_l: Rows, rows_r: Rows, seed: int = 0) -> Views:
+def co_train(evidence: ComparisonVectors, rows_l: Rows, rows_r: Rows, seed: int = 0) -> ModalityModels:
     """Views learned from candidate pairs, as blocking gives them, of any catalogue.
 
     Text and photos start as the mean z-score of their similarities above the surroundings. Twice, each view learns
@@ -78,8 +78,8 @@ def co_train(evidence: Evidence, rows_l: Rows, rows_r: Rows, seed: int = 0) -> V
                 taught = _teach(_teacher(scores, group), rows_l, rows_r, draw)
                 views[group] = _learn(evidence.only([group]), *taught, seed)
         scores = {group: trees.log_odds(evidence) for group, trees in views.items()}
-    found = Views(views, 0.0)
-    return Views(views, _prior(found.log_odds(evidence)))
+    found = ModalityModels(views, 0.0)
+    return ModalityModels(views, _prior(found.log_odds(evidence)))
 
 
 def pairs_to_learn_from(rows_l: Rows, rows_r: Rows, most: int = MOST_PAIRS, seed: int = 0) -> Int64[np.ndarray, "some"]:
@@ -94,7 +94,7 @@ def pairs_to_learn_from(rows_l: Rows, rows_r: Rows, most: int = MOST_PAIRS, seed
     return np.flatnonzero(drawn[rows_l] | drawn[rows_r])
 
 
-def _says_something(evidence: Evidence, group: str) -> bool:
+def _says_something(evidence: ComparisonVectors, group: str) -> bool:
     """Whether a column of the group tells some pairs from others."""
     values = evidence.only([group]).values
     known = np.isfinite(values)
@@ -103,7 +103,7 @@ def _says_something(evidence: Evidence, group: str) -> bool:
     return bool((lowest < highest).any())
 
 
-def _similarities(evidence: Evidence, group: str) -> list[str]:
+def _similarities(evidence: ComparisonVectors, group: str) -> list[str]:
     """The group's similarities above the surroundings, those that some pair has."""
     own = evidence.only([group])
     names = [name for name in own.names if name.endswith("_above_mean")]
@@ -111,7 +111,7 @@ def _similarities(evidence: Evidence, group: str) -> list[str]:
     return [name for name, found in zip(names, some, strict=True) if found]
 
 
-def _start(evidence: Evidence, group: str) -> Scores:
+def _start(evidence: ComparisonVectors, group: str) -> Scores:
     judged = evidence.columns(_similarities(evidence, group)).astype(np.float64)
     mean, deviation = np.zeros(judged.shape[1]), np.ones(judged.shape[1])
     some = np.isfinite(judged).sum(axis=0) > 1
@@ -149,7 +149,9 @@ def each_others_best(scores: Scores, rows_l: Rows, rows_r: Rows) -> Bool[np.ndar
     return (scores >= best[rows_l]) & (scores >= best[rows_r])
 
 
-def _learn(own: Evidence, sure: Int64[np.ndarray, "sure"], others: Int64[np.ndarray, "others"], seed: int) -> Trees:
+def _learn(
+    own: ComparisonVectors, sure: Int64[np.ndarray, "sure"], others: Int64[np.ndarray, "others"], seed: int
+) -> Trees:
     labels = np.concatenate([np.ones(len(sure), dtype=bool), np.zeros(len(others), dtype=bool)])
     # Where the rest are too few, they weigh as much as ten times the duplicates all the same.
     weights = np.where(labels, 1.0, _NEGATIVES * len(sure) / max(len(others), 1))

@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from nrl_dedup.comparison.base import GROUPS, RIVALS
-from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.scoring.calibration import LARGEST, Calibration
 from nrl_dedup.scoring.forest_text import checked_forest
-from nrl_dedup.scoring.modality_models import Views
+from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.trees import Trees
 from nrl_dedup.untrusted.plain_file import read_text
 from nrl_dedup.untrusted.strict_json import read_json
@@ -36,48 +36,48 @@ class PairModel:
 
     `views`: learned without labels; None where the model was fitted to labelled pairs alone, their log-odds then being
     0. `start`: their scale, learned from labels. `correction`: trees grown on top of that; None without labels.
-    `second_look`: trees that see the first look at a pair beside its rivals (`Rivals`); None without labels, or where
+    `reranking`: trees that see the first look at a pair beside its rivals (`Rivals`); None without labels, or where
     they did not help. `calibration`: to candidate pairs, which are what `link` scores; `labelled`: to pairs that
     somebody chose to label, many more of which are duplicates. What is a probability among the ones is none among the
     others.
     """
 
-    views: Views | None
+    views: ModalityModels | None
     start: Calibration
     correction: Trees | None
     calibration: Calibration
     labelled: Calibration | None = None
-    second_look: Trees | None = None
+    reranking: Trees | None = None
 
     @property
     def columns(self) -> frozenset[str]:
         """The names of all columns of pair evidence that it reads."""
-        first_look = [trees for trees in (self.correction,) if trees is not None]
-        first_look += [] if self.views is None else self.views.trees.values()
-        return frozenset(name for trees in first_look for name in trees.names)
+        pairwise_log_odds = [trees for trees in (self.correction,) if trees is not None]
+        pairwise_log_odds += [] if self.views is None else self.views.trees.values()
+        return frozenset(name for trees in pairwise_log_odds for name in trees.names)
 
     def for_labelled_pairs(self) -> "PairModel":
         """The same, calibrated to labelled pairs, as far as it has seen any."""
         return self if self.labelled is None else replace(self, calibration=self.labelled)
 
-    def first_look(self, evidence: Evidence) -> Scores:
+    def pairwise_log_odds(self, evidence: ComparisonVectors) -> Scores:
         """The score of each pair by itself, before calibration."""
         score = self.start(np.zeros(len(evidence)) if self.views is None else self.views.log_odds(evidence))
         return score if self.correction is None else score + self.correction.log_odds(evidence)
 
-    def calibrated_log_odds(self, first_look: Scores, rivals: Evidence | None = None) -> Scores:
+    def calibrated_log_odds(self, pairwise_log_odds: Scores, rivals: ComparisonVectors | None = None) -> Scores:
         """The log-odds of each pair being a duplicate. Rank by these: probabilities that round to 1 have lost their
         order.
 
         :param rivals: `Rivals.evidence` of the pairs; None: of a model without a second look.
         """
-        return self.calibration(first_look + self._second_look(rivals, len(first_look)))
+        return self.calibration(pairwise_log_odds + self._second_look(rivals, len(pairwise_log_odds)))
 
-    def log_odds(self, evidence: Evidence, rivals: Evidence | None = None) -> Scores:
+    def log_odds(self, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None) -> Scores:
         """`judge` of the first look at each pair."""
-        return self.calibrated_log_odds(self.first_look(evidence), rivals)
+        return self.calibrated_log_odds(self.pairwise_log_odds(evidence), rivals)
 
-    def contributions(self, evidence: Evidence, rivals: Evidence | None = None) -> dict[str, Scores]:
+    def contributions(self, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None) -> dict[str, Scores]:
         """What each group of evidence adds to the log-odds; `base` is what no evidence does. They sum to `log_odds`.
 
         A view's own log-likelihood ratio, the Shapley values of the correction's trees, and the whole second look.
@@ -90,24 +90,24 @@ class PairModel:
             by_column = self.calibration.slope * self.correction.contributions(evidence)
             for at, group in enumerate(self.correction.groups):
                 found[group] = found.get(group, 0.0) + by_column[:, at]
-        if self.second_look is not None:
+        if self.reranking is not None:
             found[RIVALS] = self.calibration.slope * self._second_look(rivals, len(evidence))
         found[BASE] = self.log_odds(evidence, rivals) - np.sum(
             [found[group] for group in found if group != BASE], axis=0
         )
         return found
 
-    def _second_look(self, rivals: Evidence | None, pairs: int) -> Scores:
-        if self.second_look is None:
+    def _second_look(self, rivals: ComparisonVectors | None, pairs: int) -> Scores:
+        if self.reranking is None:
             return np.zeros(pairs)
         assert rivals is not None
-        return self.second_look.log_odds(rivals)
+        return self.reranking.log_odds(rivals)
 
 
 UNCHANGED = Calibration(1.0, 0.0)
 
 
-def unlabelled_model(views: Views) -> PairModel:
+def unlabelled_model(views: ModalityModels) -> PairModel:
     """The views alone, with the prior that they agree on for all calibration."""
     return PairModel(views, UNCHANGED, None, UNCHANGED)
 
@@ -183,12 +183,12 @@ def _check_forests(views: Any, described: Any) -> None:
             raise NrlDedupError(f"{name}: wanted 1 to {_MOST_COLUMNS:,} columns, each once and with its group")
 
 
-def _views(prior: Any, trees: dict[str, Trees]) -> Views | None:
+def _views(prior: Any, trees: dict[str, Trees]) -> ModalityModels | None:
     if prior is None and not trees:
         return None
     if type(prior) not in (int, float) or abs(prior) > LARGEST:
         raise NrlDedupError(f"{_ABOUT}: wanted a prior from -{LARGEST:,.0f} to {LARGEST:,.0f}; found another")
-    return Views(trees, float(prior))
+    return ModalityModels(trees, float(prior))
 
 
 def _are_texts(values: Any) -> bool:
@@ -218,5 +218,5 @@ def _view_file(group: str) -> str:
 def _forests(model: PairModel) -> dict[str, Trees]:
     views: Mapping[str, Trees] = {} if model.views is None else model.views.trees
     found = {_view_file(group): trees for group, trees in views.items()}
-    further = {_CORRECTION: model.correction, _SECOND_LOOK: model.second_look}
+    further = {_CORRECTION: model.correction, _SECOND_LOOK: model.reranking}
     return found | {name: trees for name, trees in further.items() if trees is not None}

@@ -15,16 +15,16 @@ import numpy as np
 
 from nrl_dedup.blocking.block import BlockingResult, PairIndex
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.comparison.ad_profiles import AdEvidence, describe_ads
-from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, Evidence, pair_evidence
+from nrl_dedup.comparison.ad_profiles import AdProfiles, build_profiles
+from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, ComparisonVectors, compare_pairs
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.competitors import Rivals
+from nrl_dedup.scoring.competitors import Competitors
 from nrl_dedup.scoring.pair_model import PairModel
-from nrl_dedup.scoring.score_in_chunks import score_evidence
+from nrl_dedup.scoring.score_in_chunks import score_pairs_in_chunks
 from nrl_dedup.scoring.siamese import SIAMESE, Logits, Positions, siamese_scorer
 
 EVIDENCE = "evidence"  # the name of the pair model's scorer
@@ -45,19 +45,22 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True)
-class FirstLook:
+class PairwiseScores:
     """The first look at every pair of `BlockingResult.reference`, in their order, and each ad's competitors by it."""
 
     pairs: PairIndex
     scores: Logits
-    rivals: Rivals
+    rivals: Competitors
 
     @classmethod
-    def at(cls, blocked: BlockingResult, model: PairModel, ads: AdEvidence, progress: Progress = SILENT) -> "FirstLook":
+    def at(
+        cls, blocked: BlockingResult, model: PairModel, ads: AdProfiles, progress: Progress = SILENT
+    ) -> "PairwiseScores":
         pairs = blocked.reference_index
-        left, right = (pairs.frame[end].to_numpy() for end in ("row_l", "row_r"))
-        scores = score_evidence(model, ads, left, right, progress)
-        rivals = Rivals.of([(left, right, scores), (right, left, scores)], len(blocked.rows))
+        left = pairs.frame["row_l"].to_numpy()
+        right = pairs.frame["row_r"].to_numpy()
+        scores = score_pairs_in_chunks(model, ads, left, right, progress)
+        rivals = Competitors.of([(left, right, scores), (right, left, scores)], len(blocked.rows))
         return cls(pairs, scores, rivals)
 
 
@@ -70,8 +73,8 @@ class EvidenceScorer:
 
     name: ClassVar[str] = EVIDENCE
     model: PairModel
-    ads: AdEvidence
-    seen: FirstLook | None = None
+    ads: AdProfiles
+    seen: PairwiseScores | None = None
 
     def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
         first = self._first_look(left, right, progress)
@@ -87,24 +90,24 @@ class EvidenceScorer:
         found = [self.model.contributions(*self.evidence(left[part], right[part])) for part in parts]
         return {group: np.concatenate([part[group] for part in found]) for group in found[0]}
 
-    def evidence(self, left: Positions, right: Positions) -> tuple[Evidence, Evidence | None]:
+    def evidence(self, left: Positions, right: Positions) -> tuple[ComparisonVectors, ComparisonVectors | None]:
         """What the model sees of pairs of positions of 0 or more, at the first look and at the second."""
-        own = pair_evidence(self.ads, left, right)
-        return own, self._rivals(left, right, self.model.first_look(own))
+        own = compare_pairs(self.ads, left, right)
+        return own, self._rivals(left, right, self.model.pairwise_log_odds(own))
 
-    def _rivals(self, left: Positions, right: Positions, first: Logits) -> Evidence | None:
+    def _rivals(self, left: Positions, right: Positions, first: Logits) -> ComparisonVectors | None:
         return None if self.seen is None else self.seen.rivals.evidence(left, right, first)
 
     def _first_look(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
-        nothing = Evidence(np.empty((1, 0), np.float32), (), ())
-        found = np.full(len(left), self.model.first_look(nothing)[0])
+        nothing = ComparisonVectors(np.empty((1, 0), np.float32), (), ())
+        found = np.full(len(left), self.model.pairwise_log_odds(nothing)[0])
         new = (left >= 0) & (right >= 0)
         if self.seen is not None:
             place = self.seen.pairs.places(left, right)
             seen = new & (place >= 0)
             found[seen] = self.seen.scores[place[seen]]
             new &= ~seen
-        found[new] = score_evidence(self.model, self.ads, left[new], right[new], progress)
+        found[new] = score_pairs_in_chunks(self.model, self.ads, left[new], right[new], progress)
         return found
 
 
@@ -148,10 +151,10 @@ def make_scorer(
         return siamese_scorer(network, blocked, run.device)
     assert pair_model is not None
     with run.clock.stage("pair evidence"):
-        described, unknown = describe(catalogue, features, blocked).known_to(pair_model.columns)
+        described, unknown = profiles_of(catalogue, features, blocked).known_to(pair_model.columns)
     say_what_is_not_compared(trained_columns, catalogue, unknown, run.progress)
     with run.clock.stage("first look"):
-        seen = None if pair_model.second_look is None else FirstLook.at(blocked, pair_model, described, run.progress)
+        seen = None if pair_model.reranking is None else PairwiseScores.at(blocked, pair_model, described, run.progress)
     return EvidenceScorer(pair_model.for_labelled_pairs() if labelled else pair_model, described, seen)
 
 
@@ -175,11 +178,11 @@ def say_what_is_not_compared(
         progress.warn(f"The model compares the column {', '.join(missing)}, which {catalogue.path} lacks.")
 
 
-def describe(catalogue: Catalogue, features: CatalogueFeatures, blocked: BlockingResult) -> AdEvidence:
+def profiles_of(catalogue: Catalogue, features: CatalogueFeatures, blocked: BlockingResult) -> AdProfiles:
     """Everything that the ads of `blocked.rows` are compared by."""
     rows, photos = blocked.rows, features.photos.photos
     part = catalogue.take(rows)
-    return describe_ads(
+    return build_profiles(
         part,
         features.words.take(rows),
         None if photos is None else photos.take(rows),

@@ -3,21 +3,21 @@
 import numpy as np
 from jaxtyping import Float64
 
-from nrl_dedup.comparison.ad_profiles import AdEvidence
-from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, pair_evidence
+from nrl_dedup.comparison.ad_profiles import AdProfiles
+from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, compare_pairs
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.pair_model import PairModel
 
 
-def score_evidence(
-    model: PairModel, ads: AdEvidence, rows_l: Rows, rows_r: Rows, progress: Progress = SILENT
+def score_pairs_in_chunks(
+    model: PairModel, ads: AdProfiles, rows_l: Rows, rows_r: Rows, progress: Progress = SILENT
 ) -> Float64[np.ndarray, "pairs"]:
     """The model's first look at each pair of rows."""
     scores = np.empty(len(rows_l))
     with progress.task("scoring pairs", len(rows_l)) as task:
         for start in range(0, len(rows_l), PAIRS_AT_ONCE):
             chunk = slice(start, start + PAIRS_AT_ONCE)
-            scores[chunk] = model.first_look(pair_evidence(ads, rows_l[chunk], rows_r[chunk]))
+            scores[chunk] = model.pairwise_log_odds(compare_pairs(ads, rows_l[chunk], rows_r[chunk]))
             task.advance(len(scores[chunk]))
     return scores

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.embedding.embed import embed_ads
 from nrl_dedup.embedding.network import SiameseModel
-from nrl_dedup.features.network_inputs import AdFeatures
+from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 SIAMESE = "siamese"  # the name of this scorer
@@ -45,7 +45,7 @@ def logits_of(
 
 def pair_logits(
     model: SiameseModel,
-    features: AdFeatures,
+    features: NetworkInputs,
     pairs: pl.DataFrame,
     device: torch.device,
     progress: Progress = SILENT,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
-from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.scoring.forest_text import checked_forest
 from nrl_dedup.scoring.lightgbm_import import lightgbm
 
@@ -50,14 +50,14 @@ class Trees:
     def _booster(self) -> lightgbm.Booster:
         return lightgbm.Booster(model_str=checked_forest(self.text, len(self.names), "the trees"))
 
-    def log_odds(self, evidence: Evidence) -> Float64[np.ndarray, "pairs"]:
+    def log_odds(self, evidence: ComparisonVectors) -> Float64[np.ndarray, "pairs"]:
         """The sum of all trees."""
         if not len(evidence):
             return np.zeros(0)
         values = evidence.columns(self.names)
         return np.asarray(self._booster.predict(values, raw_score=True, num_threads=_threads(values, _FEW_TO_SCORE)))
 
-    def log_odds_after(self, evidence: Evidence, rounds: Sequence[int]) -> Float64[np.ndarray, "stages pairs"]:
+    def log_odds_after(self, evidence: ComparisonVectors, rounds: Sequence[int]) -> Float64[np.ndarray, "stages pairs"]:
         """The sum of the first so many trees, for each of some numbers, which rise."""
         values, found = evidence.columns(self.names), np.zeros((len(rounds), len(evidence)))
         before, total = 0, np.zeros(len(evidence))
@@ -77,7 +77,7 @@ class Trees:
         """The first so many trees."""
         return Trees(self._booster.model_to_string(num_iteration=rounds), self.names, self.groups)
 
-    def contributions(self, evidence: Evidence) -> Float64[np.ndarray, "pairs columns_1"]:
+    def contributions(self, evidence: ComparisonVectors) -> Float64[np.ndarray, "pairs columns_1"]:
         """What each column of `names` adds to the sum of all trees, and last what none of them does.
 
         Shapley values of the trees' conditional means (TreeSHAP: Lundberg et al., 2018); a row sums to `log_odds`.
@@ -89,7 +89,7 @@ class Trees:
 
 
 def grow(
-    evidence: Evidence,
+    evidence: ComparisonVectors,
     labels: Bool[np.ndarray, "pairs"],
     weights: Float64[np.ndarray, "pairs"],
     *,

@@ -19,15 +19,15 @@ from nrl_dedup.embedding.fusion import fusion_module
 from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import network_inputs
-from nrl_dedup.features.network_inputs import AdFeatures
+from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.features.text.vocabulary import Vocabulary
 from nrl_dedup.features.text.word_vectors import learn_vectors, read_fasttext
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.baseline import Baseline, evidence, fit_baseline, unfitted_baseline
-from nrl_dedup.training.seen_ads import Resources, SeenAds, check_before_the_work, look_at_ads
+from nrl_dedup.scoring.baseline import Baseline, baseline_features, fit_baseline, unfitted_baseline
+from nrl_dedup.training.seen_ads import TrainingAds, TrainingFiles, check_before_the_work, read_training_ads
 
-__all__ = ["Resources", "TrainingData", "check_before_the_work", "prepare_training", "prepare_unlabelled"]
+__all__ = ["TrainingData", "TrainingFiles", "check_before_the_work", "prepare_training", "prepare_unlabelled"]
 
 HELD_OUT_MOST = 2048  # ads that choose the epoch of training without labels
 LEAST_ADS = 20
@@ -46,7 +46,7 @@ class TrainingData:
     """
 
     settings: Settings
-    features: AdFeatures
+    features: NetworkInputs
     split: Split
     unlabelled: Int64[np.ndarray, "ads"]
     held_out: Int64[np.ndarray, "others"]
@@ -86,7 +86,7 @@ def prepare_training(
     pairs: pl.DataFrame,
     published: tuple[pl.DataFrame | None, pl.DataFrame | None] | None,
     settings: Settings,
-    resources: Resources,
+    resources: TrainingFiles,
     run: Run,
     columns: dict[str, str],
     *,
@@ -106,7 +106,7 @@ def prepare_training(
     check_before_the_work(settings, resources)
     of_pairs = _ads_of([pairs, *(side for side in published or () if side is not None)])
     pretrained = settings.pretrain.epochs > 0
-    seen = look_at_ads(catalogue, None if pretrained else of_pairs, settings, resources, run)
+    seen = read_training_ads(catalogue, None if pretrained else of_pairs, settings, resources, run)
     words, photos = seen.words, seen.photos
     if settings.train.complete_only:
         assert photos is not None
@@ -129,14 +129,14 @@ def prepare_training(
         held_out = _some(_ads_of([split.side("valid")]), settings.train.seed)
         unseen = _ads_of([split.side("valid"), split.side("test")])
         own = unlabelled = np.setdiff1d(np.flatnonzero(seen.something), unseen)
-    baseline = fit_baseline(evidence(words, photos, rows_l, rows_r), train["is_duplicate"].to_numpy())
+    baseline = fit_baseline(baseline_features(words, photos, rows_l, rows_r), train["is_duplicate"].to_numpy())
     return _prepared(catalogue, seen, own, split, unlabelled, held_out, baseline, settings, resources, columns)
 
 
 def prepare_unlabelled(
     catalogue: Catalogue,
     settings: Settings,
-    resources: Resources,
+    resources: TrainingFiles,
     run: Run,
     columns: dict[str, str],
 ) -> TrainingData:
@@ -149,7 +149,7 @@ def prepare_unlabelled(
         photo, the ads have nothing that the model reads, or weights cannot be had.
     """
     check_before_the_work(settings, resources)
-    seen = look_at_ads(catalogue, None, settings, resources, run)
+    seen = read_training_ads(catalogue, None, settings, resources, run)
     ads = np.flatnonzero(seen.something)
     if len(ads) < LEAST_ADS:
         raise NrlDedupError(
@@ -169,20 +169,20 @@ def prepare_unlabelled(
     unlabelled = np.setdiff1d(ads, held_out)
     split = Split(pl.DataFrame(schema=SPLIT), {"ads_train": len(unlabelled), "ads_valid": len(held_out)})
     two = draw.choice(unlabelled, (2, BASELINE_PAIRS))
-    baseline = unfitted_baseline(evidence(seen.words, seen.photos, *two[:, two[0] != two[1]]))
+    baseline = unfitted_baseline(baseline_features(seen.words, seen.photos, *two[:, two[0] != two[1]]))
     return _prepared(catalogue, seen, unlabelled, split, unlabelled, held_out, baseline, settings, resources, columns)
 
 
 def _prepared(
     catalogue: Catalogue,
-    seen: SeenAds,
+    seen: TrainingAds,
     own: Int64[np.ndarray, "own"],
     split: Split,
     unlabelled: Int64[np.ndarray, "ads"],
     held_out: Int64[np.ndarray, "others"],
     baseline: Baseline,
     settings: Settings,
-    resources: Resources,
+    resources: TrainingFiles,
     columns: dict[str, str],
 ) -> TrainingData:
     """

@@ -13,7 +13,7 @@ OnEpoch = Callable[[Epoch], None]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class StoppedTraining:
     """The network of the best epoch, and how every epoch did."""
 
     model: SiameseModel
@@ -50,8 +50,8 @@ class BestEpoch:
         """Whether the last epochs have brought nothing better."""
         return self._best is not None and self._history[-1].number - self._best.number >= self._patience
 
-    def fitted(self, *, interrupted: bool) -> Fitted:
+    def fitted(self, *, interrupted: bool) -> StoppedTraining:
         """The model with the weights of the best epoch, or of the start where there was none."""
         self._model.load_state_dict(self._state)
         best = self._best.number if self._best else 0
-        return Fitted(self._model.eval(), tuple(self._history), best, interrupted)
+        return StoppedTraining(self._model.eval(), tuple(self._history), best, interrupted)

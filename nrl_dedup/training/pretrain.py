@@ -15,11 +15,11 @@ from nrl_dedup.config import PretrainSettings
 from nrl_dedup.embedding.embed import embed_ads
 from nrl_dedup.embedding.network import START_BIAS, SiameseModel
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.network_inputs import AdFeatures, Batch, Shown
+from nrl_dedup.features.network_inputs import Batch, NetworkInputs, Shown
 from nrl_dedup.runtime.device import multiplies_in_bfloat16
 from nrl_dedup.runtime.prefetch import ahead
 from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.training.early_stopping import BestEpoch, Fitted, OnEpoch
+from nrl_dedup.training.early_stopping import BestEpoch, OnEpoch, StoppedTraining
 from nrl_dedup.training.losses import contrast_of_views
 
 WORDS, PHOTOS, BOTH = Shown(words=True, photos=False), Shown(words=False, photos=True), Shown(words=True, photos=True)
@@ -54,7 +54,7 @@ class Plan:
     shares: Float64[np.ndarray, "kinds"]
 
     @classmethod
-    def of(cls, model: SiameseModel, features: AdFeatures) -> "Plan":
+    def of(cls, model: SiameseModel, features: NetworkInputs) -> "Plan":
         """:raises NrlDedupError: the network reads photos only, and there are none."""
         words, photos = model.fusion.reads_words, model.fusion.reads_photos and features.has_image().any()
         if not words and not photos:
@@ -67,7 +67,7 @@ class Plan:
 
 def pretrain(
     model: SiameseModel,
-    features: AdFeatures,
+    features: NetworkInputs,
     rows: Int64[np.ndarray, "ads"],
     held_out: Int64[np.ndarray, "others"],
     settings: PretrainSettings,
@@ -76,8 +76,9 @@ def pretrain(
     device: torch.device,
     on_epoch: OnEpoch | None = None,
     progress: Progress = SILENT,
-) -> Fitted:
-    """Minimise `contrast_of_views` of two postings of each ad (`AdFeatures.two_views`) with Adam; stop when that of the
+) -> StoppedTraining:
+    """Minimise `contrast_of_views` of two postings of each ad (`NetworkInputs.two_views`) with Adam; stop when that of
+    the
     held-out ads has not improved for `patience` epochs; keep the epoch of its lowest value; `settle` the scores. From
     the second epoch on the batches are made of neighbours. Ctrl-C ends the loop and keeps the best so far.
 
@@ -127,7 +128,7 @@ def pretrain(
 
 
 def _batches(
-    features: AdFeatures, order: Int64[np.ndarray, "ads"], size: int, plan: Plan, draw: np.random.Generator
+    features: NetworkInputs, order: Int64[np.ndarray, "ads"], size: int, plan: Plan, draw: np.random.Generator
 ) -> Iterator[tuple[Batch, Batch]]:
     """The ads in this order as two postings each; those that have nothing to show on a side are left out."""
     for start in range(0, len(order), size):
@@ -140,7 +141,7 @@ def _batches(
 
 def _neighbours_together(
     model: SiameseModel,
-    features: AdFeatures,
+    features: NetworkInputs,
     rows: Int64[np.ndarray, "ads"],
     draw: np.random.Generator,
     device: torch.device,
@@ -184,7 +185,7 @@ def _loss(model: SiameseModel, one: Batch, other: Batch, device: torch.device) -
 @torch.no_grad()
 def _held_out_loss(
     model: SiameseModel,
-    features: AdFeatures,
+    features: NetworkInputs,
     held_out: Int64[np.ndarray, "others"],
     plan: Plan,
     seed: int,
@@ -202,7 +203,7 @@ def _held_out_loss(
 
 @torch.no_grad()
 def start_fusion(
-    model: SiameseModel, features: AdFeatures, rows: Int64[np.ndarray, "ads"], draw: np.random.Generator
+    model: SiameseModel, features: NetworkInputs, rows: Int64[np.ndarray, "ads"], draw: np.random.Generator
 ) -> None:
     """Let the fusion module look at some of the ads before it learns, on the processor."""
     if not model.fusion.looks_first:
@@ -216,7 +217,7 @@ def start_fusion(
 @torch.no_grad()
 def settle(
     model: SiameseModel,
-    features: AdFeatures,
+    features: NetworkInputs,
     rows: Int64[np.ndarray, "ads"],
     held_out: Int64[np.ndarray, "others"],
     draw: np.random.Generator,

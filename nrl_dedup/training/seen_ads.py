@@ -23,7 +23,7 @@ from nrl_dedup.runtime.run import Run
 
 
 @dataclass(frozen=True)
-class Resources:
+class TrainingFiles:
     """The files that training uses beside the tables of ads and pairs."""
 
     photo_folder: Path | None = None
@@ -31,7 +31,7 @@ class Resources:
     word_vectors: Path | None = None
 
 
-def check_before_the_work(settings: Settings, resources: Resources) -> None:
+def check_before_the_work(settings: Settings, resources: TrainingFiles) -> None:
     """
     :raises NrlDedupError: a setting names nothing that there is, or wants photos where there is no photo folder.
     """
@@ -54,7 +54,7 @@ def check_before_the_work(settings: Settings, resources: Resources) -> None:
 
 
 @dataclass(frozen=True)
-class SeenAds:
+class TrainingAds:
     """What training sees of a catalogue's ads.
 
     `photos`: what the network learns from, its augmented views with it; None where no ad has a photo.
@@ -87,13 +87,13 @@ class SeenAds:
         return pl.DataFrame([read, pl.Series("photos", digests)]).n_unique()
 
 
-def look_at_ads(
+def read_training_ads(
     catalogue: Catalogue,
     ads: Int64[np.ndarray, "some"] | None,
     settings: Settings,
-    resources: Resources,
+    resources: TrainingFiles,
     run: Run,
-) -> SeenAds:
+) -> TrainingAds:
     """The words and photos of all ads; and the augmented views, which training draws from, of some ads' photos.
 
     :param ads: those that the network learns from; None: all. The others have no photo in the result.
@@ -112,4 +112,4 @@ def look_at_ads(
             photos = photos.of_ads(np.isin(np.arange(len(catalogue)), ads))
         views = partial(contents.photos.compute, views=settings.photos.views, seed=settings.train.seed)
         photos = photos.with_views(views if settings.photos.views else None)
-    return SeenAds(contents, photos, backbone)
+    return TrainingAds(contents, photos, backbone)

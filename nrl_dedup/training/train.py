@@ -19,7 +19,7 @@ from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.embedding.embed import embed_ads
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.network_inputs import AdFeatures, Batch
+from nrl_dedup.features.network_inputs import Batch, NetworkInputs
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.metrics import average_precision, log_loss
 from nrl_dedup.runtime.device import multiplies_in_bfloat16
@@ -27,7 +27,7 @@ from nrl_dedup.runtime.prefetch import ahead
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.siamese import pair_logits
 from nrl_dedup.training.data import TrainingData
-from nrl_dedup.training.early_stopping import BestEpoch, Fitted, OnEpoch
+from nrl_dedup.training.early_stopping import BestEpoch, OnEpoch, StoppedTraining
 from nrl_dedup.training.losses import in_batch_contrast
 from nrl_dedup.training.pretrain import pretrain, start_fusion
 
@@ -139,7 +139,7 @@ def train_one(
 
 def fit(
     model: SiameseModel,
-    features: AdFeatures,
+    features: NetworkInputs,
     train: pl.DataFrame,
     valid: pl.DataFrame,
     settings: TrainSettings,
@@ -148,7 +148,7 @@ def fit(
     device: torch.device,
     on_epoch: OnEpoch | None = None,
     progress: Progress = SILENT,
-) -> Fitted:
+) -> StoppedTraining:
     """Minimise binary cross-entropy (4.4) plus `contrast` times `in_batch_contrast` with Adam; stop when the validation
     loss (of (4.4) alone) has not improved for `patience` epochs; keep the epoch of the lowest validation loss. Ctrl-C
     ends the loop and keeps the best so far.
@@ -216,7 +216,7 @@ def fit(
 
 
 def _batch(
-    features: AdFeatures, rows_l: np.ndarray, rows_r: np.ndarray, pairs: np.ndarray, draw: np.random.Generator
+    features: NetworkInputs, rows_l: np.ndarray, rows_r: np.ndarray, pairs: np.ndarray, draw: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Batch]:
     """`pairs`, their distinct ads, where those stand in the pairs [2, pairs], and the ads as training sees them."""
     ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
@@ -225,7 +225,7 @@ def _batch(
 
 @torch.no_grad()
 def _start_head(
-    model: SiameseModel, features: AdFeatures, pairs: pl.DataFrame, pretrained: bool, device: torch.device
+    model: SiameseModel, features: NetworkInputs, pairs: pl.DataFrame, pretrained: bool, device: torch.device
 ) -> None:
     """Bring the scores of these training pairs to the size of their labels: by a logistic regression of those that a
     pretrained model gives, or at random, with their mean at the log-odds of a duplicate."""

@@ -26,7 +26,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from nrl_dedup.config import ModelSettings, PhotoSettings, TrainSettings
 from nrl_dedup.embedding.fusion import word_encoder as words
 from nrl_dedup.embedding.network import SiameseModel
-from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos, Batch
+from nrl_dedup.features.network_inputs import AdPhotos, Batch, NetworkInputs
 from nrl_dedup.features.photos.backbones import BACKBONES
 from nrl_dedup.features.photos.feature_kinds import KINDS, quantise
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
@@ -98,7 +98,7 @@ def ours(stored: np.ndarray, tokens: TokenIds, pairs: pl.DataFrame, batch_size: 
     names = pl.DataFrame({"photo": ads.astype(str), "row": ads})
     nothing = pl.DataFrame(schema={"photo": pl.String, "reason": pl.String})
     centre = PhotoFeatures(names, nothing, ads.astype(np.uint64) + 1, stored, kind, kind.shape(ROW))
-    features = AdFeatures(tokens, AdPhotos(ads, np.arange(len(ads) + 1), centre), kind.shape(ROW))
+    features = NetworkInputs(tokens, AdPhotos(ads, np.arange(len(ads) + 1), centre), kind.shape(ROW))
     valid = pairs.head(batch_size)
     settings = TrainSettings(epochs=1, batch_size=batch_size)
     fitted = fit(make_model(512), features, pairs, valid, settings, device=device)

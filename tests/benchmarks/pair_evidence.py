@@ -24,15 +24,15 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue, read_compared_columns
-from nrl_dedup.comparison.ad_profiles import describe_ads
-from nrl_dedup.comparison.compare import Evidence, pair_evidence
+from nrl_dedup.comparison.ad_profiles import build_profiles
+from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
 from nrl_dedup.comparison.neighbourhoods import known_neighbours
 from nrl_dedup.comparison.text_comparisons import word_counts
 from nrl_dedup.comparison.tokens import tf_idf
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
 from nrl_dedup.features.photos.backbones import load_backbone
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches, compute_sketches
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors, compute_descriptors
 from nrl_dedup.features.photos.feature_store import compute_features
 from nrl_dedup.features.photos.source import PhotoFolder, find_photo_folder
 from nrl_dedup.features.text.words import Words, read_words
@@ -42,9 +42,9 @@ from nrl_dedup.metrics import (
     expected_calibration_error,
     precision_recall_curve,
 )
-from nrl_dedup.scoring.baseline import evidence as baseline_evidence
+from nrl_dedup.scoring.baseline import baseline_features as baseline_evidence
 from nrl_dedup.scoring.baseline import fit_baseline
-from nrl_dedup.scoring.modality_models import Views, co_train
+from nrl_dedup.scoring.modality_models import ModalityModels, co_train
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
 
@@ -63,7 +63,7 @@ class Ads:
     catalogue: Catalogue
     words: Words
     photos: AdPhotos | None
-    sketches: PhotoSketches | None
+    sketches: PhotoDescriptors | None
     columns: dict[str, pl.Series]
 
     def take(self, rows: np.ndarray) -> "Ads":
@@ -139,11 +139,11 @@ def candidate_pairs(searched: Sequence[Neighbours]) -> tuple[np.ndarray, np.ndar
 class Compared:
     """The evidence of labelled pairs and of candidates, of one catalogue."""
 
-    labelled: Evidence
-    candidates: Evidence
+    labelled: ComparisonVectors
+    candidates: ComparisonVectors
     rows: tuple[np.ndarray, np.ndarray]
 
-    def views(self, groups: Sequence[str]) -> Views:
+    def views(self, groups: Sequence[str]) -> ModalityModels:
         return co_train(self.candidates.only(groups), *self.rows)
 
 
@@ -152,11 +152,11 @@ def compare(ads: Ads, rows_l: np.ndarray, rows_r: np.ndarray, say: bool = True) 
     with stage("neighbours by brute force"):
         searched = neighbours_of(ads)
     with stage(f"preparing {len(ads.catalogue):,} ads"):
-        described = describe_ads(ads.catalogue, ads.words, ads.photos, ads.sketches, ads.columns, searched)
+        described = build_profiles(ads.catalogue, ads.words, ads.photos, ads.sketches, ads.columns, searched)
     candidates = candidate_pairs(searched)
     with stage(f"evidence of {len(candidates[0]):,} candidate pairs"):
-        evidence = pair_evidence(described, *candidates)
-    return Compared(pair_evidence(described, rows_l, rows_r), evidence, candidates)
+        baseline_features = compare_pairs(described, *candidates)
+    return Compared(compare_pairs(described, rows_l, rows_r), baseline_features, candidates)
 
 
 @dataclass(frozen=True)
@@ -199,13 +199,23 @@ def fitted_row(
     return Row(name, list(precisions), list(errors))
 
 
-def fit(evidence: Evidence, pairs: Pairs, some: np.ndarray, views: Views | None) -> PairModel:
+def fit(
+    baseline_features: ComparisonVectors, pairs: Pairs, some: np.ndarray, views: ModalityModels | None
+) -> PairModel:
     labels = pairs.labels[some]
-    return fit_pair_model(evidence.take(some), labels, pairs.rows_l[some], pairs.rows_r[some], views=views).model
+    return fit_pair_model(
+        baseline_features.take(some), labels, pairs.rows_l[some], pairs.rows_r[some], views=views
+    ).model
 
 
-def ours(evidence: Evidence, pairs: Pairs, views: Views | None, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    return fit(evidence, pairs, train, views).log_odds(evidence.take(test))
+def ours(
+    baseline_features: ComparisonVectors,
+    pairs: Pairs,
+    views: ModalityModels | None,
+    train: np.ndarray,
+    test: np.ndarray,
+) -> np.ndarray:
+    return fit(baseline_features, pairs, train, views).log_odds(baseline_features.take(test))
 
 
 def boosted(values: np.ndarray, pairs: Pairs, train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -227,35 +237,35 @@ def raw_photos(ads: Ads, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
 
 
 def simple_rows(ads: Ads, pairs: Pairs, compared: Compared) -> Iterator[Row]:
-    evidence = compared.labelled
+    baseline_features = compared.labelled
     cosine, judged = raw_photos(ads, pairs)
     yield Row("chance", [float(pairs.labels[pairs.fold == fold].mean()) for fold in np.unique(pairs.fold)], [])
     baseline = baseline_evidence(ads.words, ads.photos, pairs.rows_l, pairs.rows_r)
     yield unlabelled_row("Jaccard similarity of the words", pairs, baseline[:, 0])
-    yield unlabelled_row("HSV histogram", pairs, evidence.columns(["colours"])[:, 0])
+    yield unlabelled_row("HSV histogram", pairs, baseline_features.columns(["colours"])[:, 0])
     yield unlabelled_row("cosine of photo features", pairs, cosine)
     yield unlabelled_row("the same less each ad's ten nearest (no label)", pairs, judged)
     yield fitted_row("the thesis's baseline", pairs, partial(thesis, baseline, pairs))
     lengths = ("description_length_min", "description_length_max", "title_length_min", "title_length_max")
-    values = np.column_stack([evidence.columns(["words", "colours", *lengths]), cosine])
+    values = np.column_stack([baseline_features.columns(["words", "colours", *lengths]), cosine])
     yield fitted_row("tf-idf + photo + histogram + lengths, boosted", pairs, partial(boosted, values, pairs))
     relative = ("words_above_mean", "words_above_max", "colours_above_mean", "colours_above_max")
-    values = np.column_stack([values, evidence.columns([*relative]), judged])
+    values = np.column_stack([values, baseline_features.columns([*relative]), judged])
     yield fitted_row("the same, each also less the neighbourhood's", pairs, partial(boosted, values, pairs))
-    values = np.column_stack([values, evidence.columns(["price_relative", "price_missing"])])
+    values = np.column_stack([values, baseline_features.columns(["price_relative", "price_missing"])])
     yield fitted_row("the same and the price", pairs, partial(boosted, values, pairs))
-    values = np.column_stack([values, evidence.columns(["category_same"])])
+    values = np.column_stack([values, baseline_features.columns(["category_same"])])
     yield fitted_row("the same and the category", pairs, partial(boosted, values, pairs))
 
 
 def our_rows(pairs: Pairs, compared: Compared) -> Iterator[Row]:
     for what, groups in (("words and photos", WORDS_AND_PHOTOS), ("all columns", EVERYTHING)):
-        evidence, views = compared.labelled.only(groups), compared.views(groups)
-        yield unlabelled_row(f"ours, {what}, no label", pairs, unlabelled_model(views).log_odds(evidence))
+        baseline_features, views = compared.labelled.only(groups), compared.views(groups)
+        yield unlabelled_row(f"ours, {what}, no label", pairs, unlabelled_model(views).log_odds(baseline_features))
         for share in SHARES:
-            fit_and_score = partial(ours, evidence, pairs, views)
+            fit_and_score = partial(ours, baseline_features, pairs, views)
             yield fitted_row(f"ours, {what}, {share:.0%} of the labels", pairs, fit_and_score, share)
-        alone = partial(ours, evidence, pairs, None)
+        alone = partial(ours, baseline_features, pairs, None)
         yield fitted_row(f"ours, {what}, labels without co-training", pairs, alone)
 
 
@@ -287,7 +297,7 @@ def read_real(options: argparse.Namespace) -> tuple[Ads, Pairs, np.ndarray]:
     compute = partial(compute_features, folder=folder, backbone=backbone, work_dir=options.work_dir, device=CPU)
     photos = readable_photos(catalogue.frame["photos"], PhotoSettings(views=0), compute)
     with timed("photo sketches"):
-        sketches = compute_sketches(catalogue.frame["photos"].explode(), folder, options.work_dir)
+        sketches = compute_descriptors(catalogue.frame["photos"].explode(), folder, options.work_dir)
     words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "en")
     columns = read_compared_columns(catalogue, (), "COLUMNS")
     table = pl.read_csv(options.real / "ItemPairs.csv", infer_schema=False)
@@ -315,9 +325,9 @@ def published(folder: Path) -> Iterator[str]:
     pairs = Pairs(*rows, (table["is_duplicate"] == "1").to_numpy(), side)
     compared = compare(ads, pairs.rows_l, pairs.rows_r, say=False)
     for what, groups in (("title and description", ("text",)), ("and the price", ("text", "price"))):
-        evidence, views = compared.labelled.only(groups), compared.views(groups)
-        log_odds = fit(evidence, pairs, np.flatnonzero(side == 0), views).log_odds(evidence)
-        alone = unlabelled_model(views).log_odds(evidence)
+        baseline_features, views = compared.labelled.only(groups), compared.views(groups)
+        log_odds = fit(baseline_features, pairs, np.flatnonzero(side == 0), views).log_odds(baseline_features)
+        alone = unlabelled_model(views).log_odds(baseline_features)
         labels, valid, test = pairs.labels, side == 1, side == 2
         curve = precision_recall_curve(labels[valid], log_odds[valid], np.ones(valid.sum()))
         assert curve is not None

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from scale import write_ads
 
-from nrl_dedup.blocking.text_source import read_texts, text_space
+from nrl_dedup.blocking.text_source import read_texts, text_neighbours
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
-from nrl_dedup.comparison.ad_profiles import describe_ads
+from nrl_dedup.comparison.ad_profiles import build_profiles
 from nrl_dedup.features.text.vocabulary import read_words
-from nrl_dedup.scoring.score_in_chunks import score_evidence
+from nrl_dedup.scoring.score_in_chunks import score_pairs_in_chunks
 
 MOST_GROWTH = 1.5
 CPU = torch.device("cpu")
@@ -34,15 +34,15 @@ def seconds_an_ad(ads: int, pairs: int, seed: int) -> tuple[float, float, int]:
         write_ads(Path(folder), ads, seed)
         catalogue = read_catalogue(Path(folder) / "ads.csv")
     words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "none")
-    space = text_space(read_texts(catalogue.frame), pairs, device=CPU, seed=seed)
+    space = text_neighbours(read_texts(catalogue.frame), pairs, device=CPU, seed=seed)
     start = time.process_time()
-    described = describe_ads(catalogue, words, None, None, {}, [space.neighbours], seed)
+    described = build_profiles(catalogue, words, None, None, {}, [space.neighbours], seed)
     prepared = time.process_time() - start
     left, place = np.nonzero(space.neighbours.rows >= 0)
     model = load_bundle(None, CPU).pair_model
     assert model is not None
     start = time.process_time()
-    score_evidence(model, described, left, space.neighbours.rows[left, place])
+    score_pairs_in_chunks(model, described, left, space.neighbours.rows[left, place])
     return prepared / ads, (time.process_time() - start) / ads, len(left)
 
 

@@ -30,12 +30,12 @@ import polars as pl
 import torch
 
 from nrl_dedup.blocking.exact_duplicates import collapse
-from nrl_dedup.blocking.neighbours import Space
-from nrl_dedup.blocking.sources import search_spaces
+from nrl_dedup.blocking.neighbours import NeighbourLists
+from nrl_dedup.blocking.sources import search_sources
 from nrl_dedup.blocking.text_source import Weigher, read_texts, stems
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.clustering import DEFAULT, METHODS, find_clusters
-from nrl_dedup.clustering.cohesion import chaining
+from nrl_dedup.clustering.cohesion import cohesion_of
 from nrl_dedup.features.text.vocabulary import TokenIds, Vocabulary, encode, read_words
 from nrl_dedup.runtime.progress import Silent, StageClock, peak_memory
 from nrl_dedup.runtime.run import Run
@@ -145,14 +145,14 @@ def share_found(pairs: pl.DataFrame, candidates: pl.DataFrame) -> float:
     return pairs.join(candidates, on=["row_l", "row_r"], how="semi").height / max(1, pairs.height)
 
 
-def found_in_joint(space: Space, z: np.ndarray, seed: int) -> float:
+def found_in_joint(space: NeighbourLists, z: np.ndarray, seed: int) -> float:
     """Of the exact nearest in L1 of 1,000 ads, the share that the space lists."""
     sample = np.random.default_rng(seed).choice(len(z), min(1_000, len(z)), replace=False)
     distances, _ = faiss.knn(z[sample], z, NEAREST + 1, metric=faiss.METRIC_L1)
     return share_as_near(space, sample, -distances[:, -1])
 
 
-def found_in_text(space: Space, catalogue: pl.DataFrame, seed: int) -> float:
+def found_in_text(space: NeighbourLists, catalogue: pl.DataFrame, seed: int) -> float:
     """Of the exact nearest of 200 ads by the cosine of their stems, the share that the space lists."""
     texts = read_texts(catalogue)
     weights = Weigher.of(stems(texts.words), texts.counts).weights(texts.counts)
@@ -162,7 +162,7 @@ def found_in_text(space: Space, catalogue: pl.DataFrame, seed: int) -> float:
     return share_as_near(space, sample, np.array(last))
 
 
-def share_as_near(space: Space, ads: np.ndarray, last: np.ndarray) -> float:
+def share_as_near(space: NeighbourLists, ads: np.ndarray, last: np.ndarray) -> float:
     """How many of the first listed are as near as the last of the exact nearest; a tie is no loss."""
     near = space.neighbours.similarities[ads, :NEAREST]
     return float((near >= (last - 1e-5 * np.abs(last))[:, None]).mean())
@@ -211,7 +211,9 @@ def measure(folder: Path, most: int, seed: int) -> bool:
     with clock.stage("embedding (stand-in)"):
         z = embed(tokens, len(vocabulary), seed)[groups.representatives]
     rows = groups.representatives
-    found = search_spaces(z, catalogue.frame, None, rows, most, Run(Path(), torch.device("cpu"), seed, progress, clock))
+    found = search_sources(
+        z, catalogue.frame, None, rows, most, Run(Path(), torch.device("cpu"), seed, progress, clock)
+    )
     candidates = found.candidates
     with clock.stage("scoring (stand-in)"):
         near = np.abs(z[::97] - np.roll(z[::97], 1, axis=0)).sum(axis=1).mean() / 6
@@ -224,7 +226,7 @@ def measure(folder: Path, most: int, seed: int) -> bool:
         links = pl.concat([scored.filter(pl.col("score") >= 0.5), identical])
         clusters = find_clusters(METHODS[DEFAULT], scored, identical, len(catalogue), 0.5)
         place = groups.group_of
-        chains = chaining(clusters, lambda left, right: scores(z, place[left], place[right], near), seed)
+        chains = cohesion_of(clusters, lambda left, right: scores(z, place[left], place[right], near), seed)
 
     print(f"\n{'stage':<22}{'seconds':>9}{'core s':>9}{'peak GB':>9}")
     print(f"{'imports':<40}{imports / 1e9:9.2f}")

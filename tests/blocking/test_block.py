@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from nrl_dedup.blocking import dense_search as vectors_module
 from nrl_dedup.blocking import faiss_indexes as search_module
 from nrl_dedup.blocking import item_search as nearest_module
-from nrl_dedup.blocking.candidates import find_candidates, joint_space
+from nrl_dedup.blocking.candidates import find_candidates, joint_neighbours
 from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.faiss_indexes import L2, InvertedSearch, faiss_device, without_self
 from nrl_dedup.errors import NrlDedupError
@@ -70,12 +70,12 @@ def test_exact_search_gives_the_pairs_of_brute_force(n, neighbours, seed):
 
 def test_the_joint_space_lists_the_nearest_in_their_order_with_minus_their_distance():
     z = structured(200)
-    space = joint_space(z, 7, device=CPU, index="exact")
+    space = joint_neighbours(z, 7, device=CPU, index="exact")
     apart = cdist(z.astype(np.float64), z.astype(np.float64), "cityblock")
     np.fill_diagonal(apart, np.inf)
     assert (space.neighbours.rows == np.argsort(apart, axis=1)[:, :7]).all()
     np.testing.assert_allclose(space.neighbours.similarities, -np.sort(apart, axis=1)[:, :7], rtol=1e-5)
-    assert not space.crowded.any()
+    assert not space.is_hub.any()
 
 
 def test_the_nearest_in_l1_are_the_best_by_the_heads_logit():

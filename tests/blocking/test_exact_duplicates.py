@@ -143,7 +143,7 @@ def test_a_labelled_pair_of_copies_is_learned_from() -> None:
     left, right, labels = np.array([0, 2, 4]), np.array([0, 3, 5]), np.array([False, True, False])
     pairs = training_pairs(left, right, labels, np.array([2]), np.array([3]))
     assert pairs.rows_l.tolist() == [0, 2, 4] and pairs.labels.tolist() == [False, True, False]
-    assert pairs.stands_for.tolist() == [1, 1, 0]  # copies are scored by `link`, as candidates are
+    assert pairs.sampling_weight.tolist() == [1, 1, 0]  # copies are scored by `link`, as candidates are
 
 
 def test_labelled_negatives_of_equal_words_are_held_out_with_their_label(

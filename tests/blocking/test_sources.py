@@ -18,19 +18,19 @@ from nrl_dedup.blocking import candidates as candidates_module
 from nrl_dedup.blocking import cca_source as both_module
 from nrl_dedup.blocking import photo_source as photos_module
 from nrl_dedup.blocking import sparse_search as sparse_module
-from nrl_dedup.blocking.backgrounds import scenes
-from nrl_dedup.blocking.candidates import joint_space, proposed, surroundings, unite
-from nrl_dedup.blocking.cca_source import both_space, correlated
+from nrl_dedup.blocking.backgrounds import background_vectors
+from nrl_dedup.blocking.candidates import joint_neighbours, neighbourhood_levels, proposed, unite
+from nrl_dedup.blocking.cca_source import cca_neighbours, correlated
 from nrl_dedup.blocking.exact_duplicates import first_of_equal_rows
 from nrl_dedup.blocking.item_search import Held, nearest_ads
-from nrl_dedup.blocking.neighbours import NONE, Neighbours, Space
-from nrl_dedup.blocking.photo_source import photo_space
-from nrl_dedup.blocking.sources import search_spaces
+from nrl_dedup.blocking.neighbours import NONE, NeighbourLists, Neighbours
+from nrl_dedup.blocking.photo_source import photo_neighbours
+from nrl_dedup.blocking.sources import search_sources
 from nrl_dedup.blocking.sparse_search import SparseSearch
-from nrl_dedup.blocking.text_source import Weigher, grams, read_texts, stems, text_space
+from nrl_dedup.blocking.text_source import Weigher, grams, read_texts, stems, text_neighbours
 from nrl_dedup.features.network_inputs import AdPhotos
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches
-from nrl_dedup.features.photos.descriptors import SKETCH
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
+from nrl_dedup.features.photos.descriptors import DESCRIPTOR
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.runtime.progress import Silent
@@ -88,14 +88,14 @@ def test_ads_are_as_near_as_the_nearest_two_of_their_items(ads, count, neighbour
         order = np.argsort(-like[queries], axis=1, kind="stable")
         return np.take_along_axis(like[queries], order, axis=1), order
 
-    found, crowded = nearest_ads(items, find, neighbours, 1.0, "items")
+    found, is_hub = nearest_ads(items, find, neighbours, 1.0, "items")
     owners = [[ad for ad in range(ads) if item in held[ad]] for item in range(count)]
     hub = [len(mine) > neighbours for mine in owners]
     for ad in range(ads):
         searched = [item for item in held[ad] if not hub[item]]
-        assert crowded[ad] == (bool(held[ad]) and not searched)
+        assert is_hub[ad] == (bool(held[ad]) and not searched)
         listed = by_row(found, ad)
-        if crowded[ad]:
+        if is_hub[ad]:
             mates = [other for other in owners[held[ad][0]] if other != ad]
             assert next(iter(listed)) == mates[0] and set(listed) <= set(mates)
             assert len(listed) == min(neighbours, ads - 1) and set(listed.values()) == {1.0}
@@ -191,7 +191,7 @@ def test_the_text_space_is_brute_force_over_all_pairs(neighbours):
     words = [f"{word}{number}" for word in WORDS for number in range(6)]
     texts = [*random_texts(150, 1, words), ("", "")]
     read = read_texts(catalogue(texts))
-    weights, space = weights_of(read), text_space(read, neighbours, device=CPU)
+    weights, space = weights_of(read), text_neighbours(read, neighbours, device=CPU)
     like = (weights @ weights.T).toarray()
     np.fill_diagonal(like, 0)
     assert space.recall == 1.0
@@ -208,9 +208,9 @@ def test_a_template_text_is_a_crowd_and_fills_no_other_list():
     for number in range(0, 40, 4):
         texts[number] = ("Звоните", "отвечу на все вопросы")
     texts[1] = ("Звоните", "отвечу про стол 5 белый")
-    space = text_space(read_texts(catalogue(texts)), 6, device=CPU)
+    space = text_neighbours(read_texts(catalogue(texts)), 6, device=CPU)
     crowd = list(range(0, 40, 4))
-    assert np.flatnonzero(space.crowded).tolist() == crowd
+    assert np.flatnonzero(space.is_hub).tolist() == crowd
     assert set(by_row(space.neighbours, 8)) <= set(crowd) and by_row(space.neighbours, 8)[0] == 1.0
     others = [row for row in range(40) if row not in crowd]
     assert all(len(set(by_row(space.neighbours, row)) & set(crowd)) <= 1 for row in others)
@@ -286,7 +286,7 @@ def test_the_photo_space_is_brute_force_over_one_photo_each(neighbours):
     order = draw.permutation(60)
     photos = photos_of(features, [[row] for row in order])
     ads = np.array([*range(50), 55])
-    space = photo_space(photos, ads, neighbours, device=CPU)
+    space = photo_neighbours(photos, ads, neighbours, device=CPU)
     like = cosines(features[order[ads]])
     np.fill_diagonal(like, -np.inf)
     width = min(neighbours, 50)
@@ -301,7 +301,7 @@ def test_an_ad_is_found_by_any_of_its_photos_and_one_without_is_not():
     features = np.abs(draw.standard_normal((80, 16))).astype(np.float32)
     features[70] = features[3] * 1.001  # almost the third photo of ad 1
     held = [[0, 1], [2, 4, 3], [], *[[row] for row in range(5, 80)]]
-    space = photo_space(photos_of(features, held), np.arange(len(held)), 5, device=CPU)
+    space = photo_neighbours(photos_of(features, held), np.arange(len(held)), 5, device=CPU)
     other = held.index([70])
     assert (space.neighbours.rows[1, 0], space.neighbours.rows[other, 0]) == (other, 1)
     assert by_row(space.neighbours, 2) == {}
@@ -313,8 +313,8 @@ def test_a_placeholder_photo_hides_no_other_photo_of_an_ad():
     features = np.abs(draw.standard_normal((60, 16))).astype(np.float32)
     features[51] = features[50] * 1.001
     held = [[0]] * 20 + [[0, 50], [0, 51]] + [[row] for row in range(1, 40)]
-    space = photo_space(photos_of(features, held), np.arange(len(held)), 5, device=CPU)
-    assert np.flatnonzero(space.crowded).tolist() == list(range(20))
+    space = photo_neighbours(photos_of(features, held), np.arange(len(held)), 5, device=CPU)
+    assert np.flatnonzero(space.is_hub).tolist() == list(range(20))
     assert (space.neighbours.rows[20, 0], space.neighbours.rows[21, 0]) == (21, 20)
     for row in range(20, len(held)):  # the crowd takes one place of a list at most
         assert len([other for other in by_row(space.neighbours, row) if other < 20]) <= 1
@@ -325,7 +325,7 @@ def test_regions_count_by_their_mean():
     regions = np.abs(draw.standard_normal((30, 9, 12))).astype(np.float32)
     held = [[row] for row in range(30)]
     spaces = [
-        photo_space(photos_of(features, held), np.arange(30), 4, device=CPU)
+        photo_neighbours(photos_of(features, held), np.arange(30), 4, device=CPU)
         for features in (regions, regions.mean(axis=1))
     ]
     assert (spaces[0].neighbours.rows == spaces[1].neighbours.rows).all()
@@ -389,11 +389,11 @@ def test_words_are_near_to_the_photos_of_their_kind():
     bare = pl.int_range(pl.len()) >= 500
     frame = frame.with_columns(pl.when(bare).then(pl.lit("")).otherwise("description").alias("description"))
     texts, photos = read_texts(frame), photos_of(features, held)
-    space = both_space(texts, photos, np.arange(600), 10, device=CPU)
+    space = cca_neighbours(texts, photos, np.arange(600), 10, device=CPU)
     found = space.neighbours.rows[400:500]
     right = kinds[np.maximum(found, 0)] == kinds[400:500, None]
     assert right[found != NONE].mean() > 0.9
-    views = both_module.learn_views(texts, photos, np.arange(600))
+    views = both_module.fit_cca(texts, photos, np.arange(600))
     vectors = views.embed(texts, photos, np.arange(600))
     there = vectors.any(axis=1)
     assert there.mean() > 0.99
@@ -409,7 +409,7 @@ def test_words_are_near_to_the_photos_of_their_kind():
 def test_both_views_of_the_ads_learned_from_are_of_one_mean_length():
     frame, features, _ = things(100, 11)
     texts, photos = read_texts(frame), photos_of(features, [[row] for row in range(200)])
-    views = both_module.learn_views(texts, photos, np.arange(200))
+    views = both_module.fit_cca(texts, photos, np.arange(200))
     looks = both_module.mean_photos(photos, np.arange(200))[1] - views.photo_mean
     pieces = [weigher.weights(texts.counts) for weigher in views.weighers]
     topics = (sparse.hstack(pieces) @ views.topics).astype(np.float64)
@@ -431,17 +431,17 @@ def test_an_ad_counts_by_the_mean_of_its_photos():
 def sketched(count, without=()):
     """Random sketches of the photos of `stored`, but for some."""
     draw = np.random.default_rng(15)
-    made = np.zeros(count, SKETCH)
+    made = np.zeros(count, DESCRIPTOR)
     for name in ("layout", "colours"):
         made[name] = draw.integers(0, 256, size=made[name].shape)
     photos = pl.DataFrame({"photo": [str(row) for row in range(count)], "row": range(count)})
-    return PhotoSketches(photos.filter(~pl.col("row").is_in(list(without))), made)
+    return PhotoDescriptors(photos.filter(~pl.col("row").is_in(list(without))), made)
 
 
 def test_scenes_are_whitened_layouts_and_colours_each_with_its_weight():
     photos = photos_of(np.ones((300, 4)), [[row] for row in range(300)])
     sketches = sketched(300)
-    found = scenes(photos, sketches, np.arange(300))
+    found = background_vectors(photos, sketches, np.arange(300))
     wanted = np.zeros((300, 300))
     roots = sketches.stored["colours"] / np.linalg.norm(sketches.stored["colours"].astype(np.float64), axis=1)[:, None]
     for x, size, weight in ((sketches.stored["layout"].reshape(300, -1) / 255, 48, 0.2), (roots, 32, 0.1)):
@@ -455,13 +455,15 @@ def test_scenes_are_whitened_layouts_and_colours_each_with_its_weight():
 def test_an_ads_scene_is_the_mean_of_its_photos():
     held = [[0, 1, 2], [], [3], [4, 200], []]
     photos = photos_of(np.ones((300, 4)), held + [[row] for row in range(5, 300)])
-    found = scenes(photos, sketched(300, without=[200]), np.arange(300))
-    alone = scenes(photos_of(np.ones((300, 4)), [[row] for row in range(300)]), sketched(300, [200]), np.arange(300))
+    found = background_vectors(photos, sketched(300, without=[200]), np.arange(300))
+    alone = background_vectors(
+        photos_of(np.ones((300, 4)), [[row] for row in range(300)]), sketched(300, [200]), np.arange(300)
+    )
     assert not alone[200].any()
     for ad, rows in enumerate(held):
         wanted = alone[rows].mean(axis=0) if rows else np.zeros(80)
         np.testing.assert_allclose(found[ad], wanted, atol=1e-6)
-    nothing = scenes(photos, sketched(300, without=range(300)), np.arange(300))
+    nothing = background_vectors(photos, sketched(300, without=range(300)), np.arange(300))
     assert nothing.shape == (300, 0)
 
 
@@ -472,7 +474,7 @@ def test_photos_of_one_scene_are_nearer_together():
     sketches = sketched(300)
     sketches.stored[150:] = sketches.stored[:150]
     found = {
-        name: both_space(texts, photos, np.arange(300), 3, sketches=known, device=CPU)
+        name: cca_neighbours(texts, photos, np.arange(300), 3, sketches=known, device=CPU)
         for name, known in (("with", sketches), ("without", None))
     }
     right = {
@@ -487,13 +489,13 @@ def test_photos_of_one_scene_are_nearer_together():
 def test_too_few_ads_with_words_and_photos_teach_nothing():
     frame, features, _ = things(100, 13)
     held = [[row] if row < both_module.LEAST - 1 else [] for row in range(200)]
-    assert both_space(read_texts(frame), photos_of(features, held), np.arange(200), 5, device=CPU) is None
+    assert cca_neighbours(read_texts(frame), photos_of(features, held), np.arange(200), 5, device=CPU) is None
 
 
 def test_the_same_neighbours_each_time():
     frame, features, _ = things(150, 14)
     texts, photos = read_texts(frame), photos_of(features, [[row] for row in range(300)])
-    one, other = (both_space(texts, photos, np.arange(300), 8, device=CPU, seed=5) for _ in range(2))
+    one, other = (cca_neighbours(texts, photos, np.arange(300), 8, device=CPU, seed=5) for _ in range(2))
     assert (one.neighbours.rows == other.neighbours.rows).all()
     assert (one.neighbours.similarities == other.neighbours.similarities).all()
 
@@ -508,17 +510,17 @@ def random_space(draw, ads, width, name="space", crowd=()):
     gone[draw.random(ads) < 0.7] = width
     rows[np.arange(width) >= gone[:, None]] = NONE
     near[rows == NONE] = np.nan
-    crowded = np.isin(np.arange(ads), list(crowd))
-    return Space(name, Neighbours(rows, near), crowded, "", 1.0)
+    is_hub = np.isin(np.arange(ads), list(crowd))
+    return NeighbourLists(name, Neighbours(rows, near), is_hub, "", 1.0)
 
 
 def csls(space):
     """What each ad proposes, in its order, in plain Python."""
-    lists = [list(by_row(space.neighbours, ad).items()) for ad in range(len(space.crowded))]
+    lists = [list(by_row(space.neighbours, ad).items()) for ad in range(len(space.is_hub))]
     means = [np.mean([near for _, near in listed[:10]]) if listed else 0.0 for listed in lists]
     return [
         [listed[0][0]]
-        if space.crowded[ad]
+        if space.is_hub[ad]
         else [other for other, near in sorted(listed, key=lambda pair: means[pair[0]] - 2 * pair[1])]
         for ad, listed in enumerate(lists)
     ]
@@ -565,10 +567,10 @@ def test_the_order_in_a_list_is_that_of_csls():
     rows = np.array([[2, 3, 1], [2, 0, 3], [0, 1, 3], [0, 2, 1]])
     near = np.array([[0.8, 0.7, 0.1], [0.9, 0.1, 0.0], [0.8, 0.9, 0.6], [0.7, 0.6, 0.0]], np.float32)
     near = -np.sort(-near, axis=1)
-    space = Space("space", Neighbours(rows, near), np.zeros(4, bool), "", 1.0)
-    assert proposed(space, surroundings(space), np.array([0])).tolist() == [[3, 2, 1]]
-    space = Space("space", Neighbours(rows, near), np.array([True, False, False, False]), "", 1.0)
-    assert proposed(space, surroundings(space), np.array([3, 0]))[1].tolist() == [2, NONE, NONE]
+    space = NeighbourLists("space", Neighbours(rows, near), np.zeros(4, bool), "", 1.0)
+    assert proposed(space, neighbourhood_levels(space), np.array([0])).tolist() == [[3, 2, 1]]
+    space = NeighbourLists("space", Neighbours(rows, near), np.array([True, False, False, False]), "", 1.0)
+    assert proposed(space, neighbourhood_levels(space), np.array([3, 0]))[1].tolist() == [2, NONE, NONE]
 
 
 def test_a_hub_takes_no_more_of_the_cap_than_its_own_list():
@@ -579,8 +581,8 @@ def test_a_hub_takes_no_more_of_the_cap_than_its_own_list():
     crowd = draw.choice(1_400, 1_000, replace=False)
     for row in crowd:
         texts[row] = ("Магазин", "Все товары в наличии, доставка по городу")
-    space = text_space(read_texts(catalogue(texts)), 20, device=CPU)
-    other = joint_space(draw.random((1_400, 6), dtype=np.float32), 20, device=CPU)
+    space = text_neighbours(read_texts(catalogue(texts)), 20, device=CPU)
+    other = joint_neighbours(draw.random((1_400, 6), dtype=np.float32), 20, device=CPU)
     found = unite([other, space], (1, 1), 20)
     text = found.from_space(1, found.frame["row_l"].to_numpy(), found.frame["row_r"].to_numpy())
     inside = np.isin(found.frame["row_l"].to_numpy(), crowd) & np.isin(found.frame["row_r"].to_numpy(), crowd)
@@ -614,7 +616,7 @@ def test_a_space_among_more_ads_names_them_by_their_new_places():
         assert by_row(wider.neighbours, place) == {places[other]: similarity for other, similarity in near.items()}
     absent = np.setdiff1d(np.arange(30), places)
     assert (wider.neighbours.rows[absent] == NONE).all() and np.isnan(wider.neighbours.similarities[absent]).all()
-    assert np.flatnonzero(wider.crowded).tolist() == [places[2]]
+    assert np.flatnonzero(wider.is_hub).tolist() == [places[2]]
 
 
 # ---- all spaces together
@@ -637,7 +639,7 @@ def test_which_spaces_are_searched_and_how_deep():
         (wordless, None, {"joint": 1}),
     ]
     for catalogue_, photos, steps in cases:
-        result = search_spaces(z, catalogue_, photos, np.arange(600), 30, Run(Path(), CPU))
+        result = search_sources(z, catalogue_, photos, np.arange(600), 30, Run(Path(), CPU))
         found = result.candidates
         depths = {space.name: depth for space, depth in zip(found.spaces, found.depths, strict=True)}
         reach = depths[min(steps, key=steps.get)]
@@ -646,7 +648,7 @@ def test_which_spaces_are_searched_and_how_deep():
         assert widths == {name: 100 if step < 6 else 17 for name, step in steps.items()}
         assert [space.neighbours for space in result.reference.spaces] == [space.neighbours for space in found.spaces]
         assert 20 < found.per_ad(600).mean() <= 30
-        again = search_spaces(z, catalogue_, photos, np.arange(600), 30, Run(Path(), CPU)).candidates
+        again = search_sources(z, catalogue_, photos, np.arange(600), 30, Run(Path(), CPU)).candidates
         assert again.frame.equals(found.frame)
 
 
@@ -655,9 +657,9 @@ def test_only_the_ads_that_are_asked_for_are_searched():
     photos = photos_of(features, [[row] for row in range(200)])
     ads = np.sort(np.random.default_rng(24).choice(200, 120, replace=False))
     z = np.random.default_rng(25).random((120, 5), dtype=np.float32)
-    some = search_spaces(z, frame, photos, ads, 12, Run(Path(), CPU)).candidates
+    some = search_sources(z, frame, photos, ads, 12, Run(Path(), CPU)).candidates
     photos_alone = photos_of(features[ads], [[row] for row in range(120)])
-    alone = search_spaces(z, frame[ads], photos_alone, np.arange(120), 12, Run(Path(), CPU)).candidates
+    alone = search_sources(z, frame[ads], photos_alone, np.arange(120), 12, Run(Path(), CPU)).candidates
     assert some.frame.equals(alone.frame)
     for one, other in zip(some.spaces, alone.spaces, strict=True):
         assert (one.neighbours.rows == other.neighbours.rows).all()
@@ -667,5 +669,5 @@ def test_a_catalogue_of_one_ad_or_none_has_no_candidates():
     for count in (0, 1):
         z = np.ones((count, 3), dtype=np.float32)
         photos = photos_of(np.ones((1, 4), np.float32), [[0]] * count)
-        found = search_spaces(z, catalogue([("стол", "дуб")] * count), photos, np.arange(count), 5, Run(Path(), CPU))
+        found = search_sources(z, catalogue([("стол", "дуб")] * count), photos, np.arange(count), 5, Run(Path(), CPU))
         assert found.candidates.frame.rows() == []

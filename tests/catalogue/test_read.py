@@ -16,7 +16,7 @@ from nrl_dedup.catalogue.files import csv_records as records_module
 from nrl_dedup.catalogue.files.csv_records import Dialect, Records, survey
 from nrl_dedup.catalogue.files.table_reader import read_table
 from nrl_dedup.catalogue.files.table_rows import BadRow, Table
-from nrl_dedup.catalogue.files.wanted_columns import Column
+from nrl_dedup.catalogue.files.wanted_columns import WantedColumn
 from nrl_dedup.catalogue.read import (
     fingerprint,
     read_catalogue,
@@ -45,8 +45,8 @@ def in_good_order(path: Path) -> bool:
         return survey(file, Dialect(",")) is not None
 
 
-def any_columns(names: list[str]) -> dict[str, Column]:
-    return {name: Column("--column", (), given=name) for name in names}
+def any_columns(names: list[str]) -> dict[str, WantedColumn]:
+    return {name: WantedColumn("--column", (), given=name) for name in names}
 
 
 # --- the file as text -------------------------------------------------------------------------------------------

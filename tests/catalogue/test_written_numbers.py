@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nrl_dedup.catalogue.cells.phone_numbers import phones
 from nrl_dedup.catalogue.cells.written_numbers import NoNumbers, WrittenNumbers, numbers_of, read_numbers
-from nrl_dedup.comparison.column_comparisons import NumberColumn, ValueColumn, column_parts
+from nrl_dedup.comparison.column_comparisons import NumberColumn, ValueColumn, column_comparisons
 
 NAN = float("nan")
 
@@ -115,7 +115,7 @@ def test_a_tenth_may_be_no_numbers() -> None:
 
 def parts(name: str, *texts: str) -> tuple[dict[str, float], dict[str, float]]:
     """What the first two ads' values and numbers come to."""
-    found = column_parts({name: pl.Series(texts)})
+    found = column_comparisons({name: pl.Series(texts)})
     rows = np.array([0]), np.array([1])
     values = next(part.compare(*rows) for part in found if isinstance(part, ValueColumn))
     numbers = next((part.compare(*rows) for part in found if isinstance(part, NumberColumn)), {})

@@ -227,17 +227,17 @@ def test_a_bundle_that_cannot_be_replaced_stays_and_the_same_command_goes_on(
 def test_ctrl_c_keeps_the_best_epoch(
     run: RunCommand, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nrl_dedup.features.network_inputs import AdFeatures
+    from nrl_dedup.features.network_inputs import NetworkInputs
 
-    calls, original = [], AdFeatures.training_batch
+    calls, original = [], NetworkInputs.training_batch
 
-    def interrupted(self: AdFeatures, rows: np.ndarray, draw: np.random.Generator) -> object:
+    def interrupted(self: NetworkInputs, rows: np.ndarray, draw: np.random.Generator) -> object:
         calls.append(1)
         if len(calls) == 6:
             raise KeyboardInterrupt
         return original(self, rows, draw)
 
-    monkeypatch.setattr(AdFeatures, "training_batch", interrupted)
+    monkeypatch.setattr(NetworkInputs, "training_batch", interrupted)
     status, _, err = run(*train_arguments(shop, tmp_path / "bundle"))
     assert status == 0 and "the best epoch so far is kept" in err
     epochs = json.loads((tmp_path / "bundle" / "bundle.json").read_text())["epochs"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nrl_dedup.clustering import METHODS, clustering_method, find_clusters
 from nrl_dedup.clustering import cohesion as chains
-from nrl_dedup.clustering.cohesion import chaining
+from nrl_dedup.clustering.cohesion import cohesion_of
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import CLUSTERS, SCORED_PAIRS
 
@@ -155,7 +155,7 @@ def test_chaining_is_the_mean_over_all_pairs_of_a_small_cluster():
         asked.extend(zip(left.tolist(), right.tolist(), strict=True))
         return (1 / (right - left)).astype(np.float32)
 
-    table = chaining(clusters, score, seed=0)
+    table = cohesion_of(clusters, score, seed=0)
     expected = [np.mean([1 / (b - a) for a, b in combinations(rows, 2)]) for rows in (apart, [4, 6, 7])]
     assert table.select("cluster_row", "size").rows() == [(2, 6), (4, 3)]
     np.testing.assert_allclose(table["mean_score"], expected, rtol=1e-6)
@@ -172,7 +172,7 @@ def test_of_a_large_cluster_different_pairs_are_drawn(size):
         asked.extend(zip(left.tolist(), right.tolist(), strict=True))
         return ((left + right) % 2 == 0).astype(np.float32)
 
-    table = chaining(clusters_of(rows), score, seed=1)
+    table = cohesion_of(clusters_of(rows), score, seed=1)
     assert len(asked) == len(set(asked)) == min(200, size * (size - 1) // 2)
     assert set(asked) <= set(combinations(rows, 2))
     assert table["mean_score"].item() == pytest.approx(np.mean([(a + b) % 2 == 0 for a, b in asked]))
@@ -186,7 +186,7 @@ def test_drawn_pairs_are_spread_over_the_cluster():
         right.extend(rows_r)
         return np.zeros(len(rows_l), dtype=np.float32)
 
-    chaining(clusters_of(range(3_000)), score, seed=2, sample=4_000)
+    cohesion_of(clusters_of(range(3_000)), score, seed=2, sample=4_000)
     # Of two uniform draws from 0 .. 2999 the smaller is 1000 and the larger 2000 on average, +- 11 (one deviation).
     assert np.mean(left) == pytest.approx(1_000, abs=50)
     assert np.mean(right) == pytest.approx(2_000, abs=50)
@@ -206,15 +206,15 @@ def test_a_clusters_figure_does_not_depend_on_the_others():
         return ((left * 31 + right * 17) % 101 / 101).astype(np.float32)
 
     big = list(range(50, 150))
-    alone = chaining(clusters_of(big), score, seed=4)
-    beside = chaining(clusters_of(big, range(200, 500), [1, 2, 3]), score, seed=4)
+    alone = cohesion_of(clusters_of(big), score, seed=4)
+    beside = cohesion_of(clusters_of(big, range(200, 500), [1, 2, 3]), score, seed=4)
     assert beside.filter(pl.col("cluster_row") == 50).equals(alone)
-    assert not chaining(clusters_of(big), score, seed=5).equals(alone)
+    assert not cohesion_of(clusters_of(big), score, seed=5).equals(alone)
 
 
 def test_only_the_largest_clusters_are_looked_at(monkeypatch):
     monkeypatch.setattr(chains, "MOST_CLUSTERS", 2)
-    table = chaining(
+    table = cohesion_of(
         clusters_of([0, 1, 2], [3, 4, 5], [6, 7, 8, 9]), lambda left, right: np.ones(len(left), np.float32), seed=0
     )
     assert table.rows() == [(6, 4, 1.0), (0, 3, 1.0)]
@@ -225,4 +225,4 @@ def test_without_a_cluster_of_three_nothing_is_scored():
         raise AssertionError("asked for scores")
 
     for clusters in (clusters_of(), clusters_of([0, 4], [2, 3])):
-        assert chaining(clusters, score, seed=0).rows() == []
+        assert cohesion_of(clusters, score, seed=0).rows() == []

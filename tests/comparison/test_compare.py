@@ -16,14 +16,14 @@ from sklearn.metrics.pairwise import cosine_similarity
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison import compare as pairs_module
-from nrl_dedup.comparison.ad_profiles import describe_ads
+from nrl_dedup.comparison.ad_profiles import build_profiles
 from nrl_dedup.comparison.base import GROUPS, Measure, RelativeSimilarity, SharedTerms
-from nrl_dedup.comparison.column_comparisons import NumberColumn, Place, ValueColumn, column_parts, numbers_of
-from nrl_dedup.comparison.compare import pair_evidence
-from nrl_dedup.comparison.cross_modal import CrossSpace, expected_photos
-from nrl_dedup.comparison.neighbourhoods import Surroundings, known_neighbours, surround
+from nrl_dedup.comparison.column_comparisons import NumberColumn, Place, ValueColumn, column_comparisons, numbers_of
+from nrl_dedup.comparison.compare import compare_pairs
+from nrl_dedup.comparison.cross_modal import CrossModalSimilarity, expected_photos
+from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics, known_neighbours, neighbourhood_statistics
 from nrl_dedup.comparison.photo_comparisons import SharedValue, _Lists, cosine_of
-from nrl_dedup.comparison.similarities import DenseSpace, PhotoSpace, SparseSpace
+from nrl_dedup.comparison.similarities import DenseSimilarity, PhotoSimilarity, SparseSimilarity
 from nrl_dedup.comparison.text_comparisons import topics, word_counts
 from nrl_dedup.comparison.tokens import (
     codes_of,
@@ -37,8 +37,8 @@ from nrl_dedup.comparison.tokens import (
 )
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import whitened
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches
-from nrl_dedup.features.photos.descriptors import SKETCH
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
+from nrl_dedup.features.photos.descriptors import DESCRIPTOR
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.words import read_words
@@ -116,7 +116,7 @@ def test_runs_of_signs_are_counted_inside_each_term() -> None:
 
 
 def test_sparse_similarities_are_cosines() -> None:
-    space = SparseSpace(tf_idf(of_tokens()))
+    space = SparseSimilarity(tf_idf(of_tokens()))
     wanted = cosine_similarity(space.vectors.toarray())
     wanted[4], wanted[:, 4] = np.nan, np.nan  # the ad without words
     np.testing.assert_allclose(space.similarity(LEFT, RIGHT).reshape(ADS, ADS), wanted, atol=1e-6)
@@ -129,7 +129,7 @@ def test_photos_are_compared_all_with_all(monkeypatch: pytest.MonkeyPatch) -> No
     photos = np.array([4, 1, 2, 0, 3, 1])
     likeness = np.random.default_rng(0).random((5, 5)).astype(np.float32)
     likeness += likeness.T
-    space = PhotoSpace(photos, offsets, lambda one, other: likeness[one, other])
+    space = PhotoSimilarity(photos, offsets, lambda one, other: likeness[one, other])
     left, right = (np.array(side) for side in zip(*product(range(4), repeat=2), strict=True))
     for one, other, found in zip(left, right, space.similarity(left, right), strict=True):
         mine, theirs = photos[offsets[one] : offsets[one + 1]], photos[offsets[other] : offsets[other + 1]]
@@ -146,8 +146,8 @@ def test_surroundings_are_the_best_of_the_known_neighbours() -> None:
     searched = [draw.integers(-1, ads, size=(ads, 15)) for _ in range(2)]
     known = known_neighbours([Neighbours(rows, np.zeros(rows.shape, np.float32)) for rows in searched])
     known[3] = -1
-    space = DenseSpace(vectors, there)
-    found = surround(space, known)
+    space = DenseSimilarity(vectors, there)
+    found = neighbourhood_statistics(space, known)
     value = np.float32(0.5)
     for ad in range(ads):
         neighbours = set() if ad == 3 else {int(row) for rows in searched for row in rows[ad] if row >= 0}
@@ -169,8 +169,8 @@ def test_words_make_expect_what_ads_with_like_words_show(monkeypatch: pytest.Mon
     monkeypatch.setattr("nrl_dedup.comparison.cross_modal._PAIRS_AT_ONCE", 100)  # several steps
     draw = np.random.default_rng(0)
     ads = 50
-    words = DenseSpace(of_length_1(draw, ads, 5), np.arange(ads) != 4)
-    shown = DenseSpace(of_length_1(draw, ads, 3), draw.random(ads) < 0.8)
+    words = DenseSimilarity(of_length_1(draw, ads, 5), np.arange(ads) != 4)
+    shown = DenseSimilarity(of_length_1(draw, ads, 3), draw.random(ads) < 0.8)
     shown.vectors[~shown.there] = 0
     searched = draw.integers(-1, ads, size=(ads, 25))
     searched[searched == np.arange(ads)[:, None]] = -1
@@ -188,13 +188,13 @@ def test_words_make_expect_what_ads_with_like_words_show(monkeypatch: pytest.Mon
 
 def test_expected_photos_are_compared_with_the_others_ads_photos() -> None:
     draw = np.random.default_rng(0)
-    expected = DenseSpace(of_length_1(draw, ADS, 4), np.arange(ADS) != 1)
-    shown = DenseSpace(of_length_1(draw, ADS, 4), np.arange(ADS) != 2)
+    expected = DenseSimilarity(of_length_1(draw, ADS, 4), np.arange(ADS) != 1)
+    shown = DenseSimilarity(of_length_1(draw, ADS, 4), np.arange(ADS) != 2)
     cosines = cosine_similarity(expected.vectors, shown.vectors)
     wanted = (cosines + cosines.T) / 2
     for lacking in (1, 2):
         wanted[lacking], wanted[:, lacking] = np.nan, np.nan
-    found = CrossSpace(expected, shown).similarity(LEFT, RIGHT).reshape(ADS, ADS)
+    found = CrossModalSimilarity(expected, shown).similarity(LEFT, RIGHT).reshape(ADS, ADS)
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
@@ -202,7 +202,10 @@ def test_a_similarity_is_judged_by_both_surroundings() -> None:
     nearest = np.array([[0.9, 0.5], [0.4, 0.2], [np.nan, np.nan]], np.float32)
     vectors = np.array([[1, 0], [0.6, 0.8], [0, 1]], np.float32)
     part = RelativeSimilarity(
-        "x", "text", DenseSpace(vectors, np.ones(3, dtype=bool)), Surroundings.of(nearest, np.zeros(3, dtype=bool))
+        "x",
+        "text",
+        DenseSimilarity(vectors, np.ones(3, dtype=bool)),
+        NeighbourhoodStatistics.of(nearest, np.zeros(3, dtype=bool)),
     )
     found = part.compare(np.array([0, 1]), np.array([1, 2]))
     wanted = {"x": 0.6, "x_above_mean": 0.1, "x_above_max": -0.1, "x_level_min": 0.3, "x_level_max": 0.7}
@@ -266,7 +269,7 @@ def test_numbers_are_compared_by_size_and_by_what_lies_between() -> None:
 
 def test_places_are_kilometres_apart() -> None:
     columns = {"LAT": pl.Series(["55.7558", "59.9343", ""]), "Lon": pl.Series(["37.6173", "30.3351", "1"])}
-    (part,) = column_parts(columns)
+    (part,) = column_comparisons(columns)
     assert isinstance(part, Place)
     found = part.compare(np.array([0, 0, 0]), np.array([1, 0, 2]))["distance"]
     assert math.expm1(found[0]) == pytest.approx(634, abs=2)  # Moscow and Saint Petersburg
@@ -275,13 +278,13 @@ def test_places_are_kilometres_apart() -> None:
 
 def test_columns_have_their_groups() -> None:
     columns = {"Price": pl.Series(["1", "2"]), "colour": pl.Series(["red", "2"]), "lat": pl.Series(["", ""])}
-    kinds = [(type(part), part.group) for part in column_parts(columns)]
+    kinds = [(type(part), part.group) for part in column_comparisons(columns)]
     assert kinds == [(ValueColumn, "price"), (NumberColumn, "price"), (ValueColumn, "other"), (ValueColumn, "other")]
 
 
 def test_codes_are_not_measured() -> None:
     columns = {"category": pl.Series(["282", "306"]), "price": pl.Series(["282", "306"])}
-    assert [(type(part), part.name) for part in column_parts(columns)] == [
+    assert [(type(part), part.name) for part in column_comparisons(columns)] == [
         (ValueColumn, "category"),
         (ValueColumn, "price"),
         (NumberColumn, "price"),
@@ -340,26 +343,26 @@ def described() -> tuple:
         shape=(16,),
     )
     shown = AdPhotos(draw.integers(0, photos, size=counts.sum()), np.concatenate([[0], np.cumsum(counts)]), features)
-    stored = np.zeros(photos - 5, SKETCH)  # five photos have no sketch
+    stored = np.zeros(photos - 5, DESCRIPTOR)  # five photos have no sketch
     for name in ("layout", "colours", "hashes"):
         stored[name] = draw.integers(0, 256, size=stored[name].shape)
     stored["width"], stored["height"] = draw.integers(1, 4, size=(2, photos - 5)) * 100
-    sketches = PhotoSketches(features.photos.head(photos - 5), stored)
+    sketches = PhotoDescriptors(features.photos.head(photos - 5), stored)
     searched = Neighbours(draw.integers(0, ads, size=(ads, 25)), np.zeros((ads, 25), np.float32))
     columns = {"price": pl.Series([str(ad % 7) for ad in range(ads)]), "colour": pl.Series(["red", ""] * (ads // 2))}
     catalogue = Catalogue(Path("ads.csv"), frame)
     parts = read_words([frame["title"], frame["description"]], "en"), shown, sketches, columns, [searched]
-    return catalogue, parts, describe_ads(catalogue, *parts)
+    return catalogue, parts, build_profiles(catalogue, *parts)
 
 
 def test_evidence_is_symmetric_and_the_same_in_any_company(described: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     _, _, ads = described
     draw = np.random.default_rng(1)
     left, right = draw.integers(0, 80, size=(2, 500))
-    whole = pair_evidence(ads, left, right)
+    whole = compare_pairs(ads, left, right)
     monkeypatch.setattr(pairs_module, "PAIRS_AT_ONCE", 7)
-    np.testing.assert_array_equal(pair_evidence(ads, right, left).values, whole.values)
-    np.testing.assert_array_equal(pair_evidence(ads, left[100:130], right[100:130]).values, whole.values[100:130])
+    np.testing.assert_array_equal(compare_pairs(ads, right, left).values, whole.values)
+    np.testing.assert_array_equal(compare_pairs(ads, left[100:130], right[100:130]).values, whole.values[100:130])
     assert len(set(whole.names)) == len(whole.names) and set(whole.groups) == set(GROUPS)
     assert not np.isinf(whole.values).any()
 
@@ -367,7 +370,7 @@ def test_evidence_is_symmetric_and_the_same_in_any_company(described: tuple, mon
 def test_missing_sides_are_nan(described: tuple) -> None:
     _, (_, shown, *_), ads = described
     bare = int(np.flatnonzero(np.diff(shown.offsets) == 0)[0])
-    found = pair_evidence(ads, np.array([bare, 4, 1]), np.array([5, 5, 2]))
+    found = compare_pairs(ads, np.array([bare, 4, 1]), np.array([5, 5, 2]))
     assert np.isnan(found.columns(["photos", "layout_above_mean", "same_file", "proportion_min"])[0]).all()
     assert found.columns(["photo_count_min"])[0, 0] == 0
     assert np.isnan(found.columns(["colour_same"])[2, 0]) and found.columns(["colour_missing"])[2, 0] == 1
@@ -384,7 +387,7 @@ def test_photo_similarity_is_the_best_cosine_of_whitened_features(described: tup
     z *= (z.std(axis=0) ** 2) ** (-0.75 / 2)
     likeness = cosine_similarity(z)
     left, right = np.random.default_rng(2).integers(0, 80, size=(2, 200))
-    found = pair_evidence(ads, left, right).columns(["photos"])[:, 0]
+    found = compare_pairs(ads, left, right).columns(["photos"])[:, 0]
     for a, b, value in zip(left, right, found, strict=True):
         mine, theirs = (np.searchsorted(distinct, shown.rows[shown.offsets[x] : shown.offsets[x + 1]]) for x in (a, b))
         wanted = max((likeness[p, q] for p in mine for q in theirs), default=np.nan)
@@ -393,8 +396,8 @@ def test_photo_similarity_is_the_best_cosine_of_whitened_features(described: tup
 
 def test_a_catalogue_of_words_needs_no_photos(described: tuple) -> None:
     catalogue, (words, _, _, _, searched), _ = described
-    ads = describe_ads(catalogue, words, None, None, {}, searched)
-    assert set(pair_evidence(ads, np.array([0]), np.array([1])).groups) == {"text"}
+    ads = build_profiles(catalogue, words, None, None, {}, searched)
+    assert set(compare_pairs(ads, np.array([0]), np.array([1])).groups) == {"text"}
 
 
 def test_measures_are_numbers_apart() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nrl_dedup.bundle.load import load_bundle
-from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.words import read_words
@@ -28,7 +28,7 @@ def test_a_group_without_a_similarity_teaches_nothing() -> None:
     nothing = np.zeros((len(text), 2), np.float32)
     nothing[:, 1] = np.nan
     names, groups = ("photo_count_min", "photos_above_mean"), ("photos", "photos")
-    both = Evidence(np.hstack([text.values, nothing]), (*text.names, *names), (*text.groups, *groups))
+    both = ComparisonVectors(np.hstack([text.values, nothing]), (*text.names, *names), (*text.groups, *groups))
     alone, beside = (co_train(evidence, made.left, made.right) for evidence in (text, both))
     found = beside.log_odds(both)
     assert np.isfinite(found).all()
@@ -36,10 +36,10 @@ def test_a_group_without_a_similarity_teaches_nothing() -> None:
 
 
 def test_nothing_that_can_be_compared_is_said() -> None:
-    evidence = Evidence(np.full((3, 1), np.nan, np.float32), ("words_above_mean",), ("text",))
+    evidence = ComparisonVectors(np.full((3, 1), np.nan, np.float32), ("words_above_mean",), ("text",))
     with pytest.raises(NrlDedupError, match="of these 3 candidate pairs none"):
         co_train(evidence, np.array([0, 0, 1]), np.array([1, 2, 2]))
-    none = Evidence(np.zeros((0, 0), np.float32), (), ())
+    none = ComparisonVectors(np.zeros((0, 0), np.float32), (), ())
     with pytest.raises(NrlDedupError, match="of these 0 candidate pairs none"):
         co_train(none, np.zeros(0, np.int64), np.zeros(0, np.int64))
 

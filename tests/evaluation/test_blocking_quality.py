@@ -8,7 +8,7 @@ import pytest
 
 from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.blocking.candidates import Candidates
-from nrl_dedup.blocking.neighbours import NONE, Neighbours, Space
+from nrl_dedup.blocking.neighbours import NONE, NeighbourLists, Neighbours
 from nrl_dedup.evaluation.blocking_quality import blocking_quality
 from nrl_dedup.tables import CANDIDATE_PAIRS
 
@@ -17,7 +17,7 @@ def listing(name, rows):
     """A space whose lists are in the order of csls already: all similarities of a place are one."""
     rows = np.array(rows)
     near = np.where(rows == NONE, np.nan, -np.arange(rows.shape[1])).astype(np.float32)
-    return Space(name, Neighbours(rows, near), np.zeros(len(rows), bool), "", 1.0)
+    return NeighbourLists(name, Neighbours(rows, near), np.zeros(len(rows), bool), "", 1.0)
 
 
 def test_the_part_of_each_space_is_counted_from_its_own_lists():

@@ -9,8 +9,8 @@ from PIL import Image, ImageFilter, ImageOps
 from scipy.fft import dctn
 
 from nrl_dedup.comparison.photo_comparisons import hash_similarity_of
-from nrl_dedup.features.photos.descriptor_store import compute_sketches
-from nrl_dedup.features.photos.descriptors import SKETCH, perceptual_hashes, sketch
+from nrl_dedup.features.photos.descriptor_store import compute_descriptors
+from nrl_dedup.features.photos.descriptors import DESCRIPTOR, describe_image, perceptual_hashes
 from nrl_dedup.features.photos.source import PhotoFolder
 
 
@@ -70,8 +70,8 @@ def test_a_changed_photo_is_nearer_than_any_other(seed: int) -> None:
 def test_layout_and_colours_are_counted() -> None:
     pixels = np.zeros((64, 128, 3), np.uint8)
     pixels[:, 64:] = [255, 0, 0]
-    made = sketch(Image.fromarray(pixels))
-    assert made.dtype == SKETCH and (int(made["width"]), int(made["height"])) == (128, 64)
+    made = describe_image(Image.fromarray(pixels))
+    assert made.dtype == DESCRIPTOR and (int(made["width"]), int(made["height"])) == (128, 64)
     np.testing.assert_array_equal(made["layout"][:, :4], 0)
     np.testing.assert_array_equal(made["layout"][:, 4:], np.broadcast_to([255, 0, 0], (8, 4, 3)))
     colours = made["colours"].reshape(8, 4, 4)  # hue, saturation, value
@@ -86,16 +86,16 @@ def test_sketches_are_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.M
         scene(ord(name)).save(photos / f"{name}.png")
     (photos / "broken.png").write_bytes(b"no photo")
     refs = ["b", "a", "broken", "absent"]
-    first = compute_sketches(refs, PhotoFolder(photos), tmp_path / "work")
+    first = compute_descriptors(refs, PhotoFolder(photos), tmp_path / "work")
     monkeypatch.setattr("nrl_dedup.features.photos.descriptor_store.sketch", None)  # a second run makes none
-    again = compute_sketches(refs, PhotoFolder(photos), tmp_path / "work")
+    again = compute_descriptors(refs, PhotoFolder(photos), tmp_path / "work")
     for found in (first, again):
         rows = found.rows_of(refs)
         assert (rows[2:] == -1).all()
         for name, row in zip(refs[:2], rows[:2], strict=True):
-            assert found.stored[row] == sketch(scene(ord(name)))
+            assert found.stored[row] == describe_image(scene(ord(name)))
 
 
 def test_a_side_that_is_longer_than_a_sketch_can_say(tmp_path: Path) -> None:
-    made = sketch(Image.new("RGB", (3, 70_000), (200, 210, 220)))
+    made = describe_image(Image.new("RGB", (3, 70_000), (200, 210, 220)))
     assert (int(made["width"]), int(made["height"])) == (3, 65_535)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos, readable_photos
+from nrl_dedup.features.network_inputs import AdPhotos, NetworkInputs, readable_photos
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.vocabulary import TokenIds
@@ -36,10 +36,10 @@ def network_photos(photos: list[list[str]], settings: PhotoSettings) -> AdPhotos
     return found.first(settings.per_ad)
 
 
-def features_of(photos: AdPhotos) -> AdFeatures:
+def features_of(photos: AdPhotos) -> NetworkInputs:
     """Ads without words."""
     ads = len(photos.offsets) - 1
-    return AdFeatures(TokenIds(np.zeros(0, np.int32), np.zeros(ads + 1, np.int64)), photos, (1,))
+    return NetworkInputs(TokenIds(np.zeros(0, np.int32), np.zeros(ads + 1, np.int64)), photos, (1,))
 
 
 @pytest.mark.parametrize("views", [0, 1, 2])
@@ -69,7 +69,7 @@ def test_training_draws_among_the_views_of_an_ads_first_readable_photos(views: i
 def test_a_batch_holds_each_ads_own_tokens() -> None:
     ads = [[2, 9, 4, 3], [], [2, 7, 3], [2, 5, 6, 8, 3]]
     offsets = np.concatenate([[0], np.cumsum([len(ad) for ad in ads])]).astype(np.int64)
-    features = AdFeatures(TokenIds(np.array([token for ad in ads for token in ad], np.int32), offsets), None, (3,))
+    features = NetworkInputs(TokenIds(np.array([token for ad in ads for token in ad], np.int32), offsets), None, (3,))
     for rows in ([3, 1, 0], [1], [2, 2]):
         batch = features.batch(np.array(rows))
         longest = max(1, *(len(ads[row]) for row in rows))

@@ -10,8 +10,8 @@ import pytest
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.bit_counts import count_bits
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches
-from nrl_dedup.features.photos.descriptors import SKETCH
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
+from nrl_dedup.features.photos.descriptors import DESCRIPTOR
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.photos.placeholders import find_placeholders
@@ -22,11 +22,11 @@ from tests.features.test_network_inputs import PHOTOS, network_photos
 WORDS = [f"{first}{second}" for first in ("лам", "сто", "ков", "вел", "шка") for second in ("па", "л", "ёр", "осипед")]
 
 
-def ads_with(shown: dict[int, list[int]], ads: int, hashes: dict[int, int]) -> tuple[AdPhotos, PhotoSketches]:
+def ads_with(shown: dict[int, list[int]], ads: int, hashes: dict[int, int]) -> tuple[AdPhotos, PhotoDescriptors]:
     """Ads that show photos, by number; photos without a hash of their own have one that is far from all others."""
     count = 1 + max(max(photos) for photos in shown.values())
     draw = np.random.default_rng(0)
-    stored = np.zeros(count, SKETCH)
+    stored = np.zeros(count, DESCRIPTOR)
     stored["hashes"][:, 0] = draw.integers(0, 2**63, size=count, dtype=np.uint64)
     for photo, value in hashes.items():
         stored["hashes"][photo, 0] = value
@@ -43,7 +43,7 @@ def ads_with(shown: dict[int, list[int]], ads: int, hashes: dict[int, int]) -> t
         shape=(1,),
     )
     photos = AdPhotos(np.array(rows), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), features)
-    return photos, PhotoSketches(known, stored)
+    return photos, PhotoDescriptors(known, stored)
 
 
 def texts_of(ads: int, same: int = 0) -> tuple[pl.DataFrame, Words]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.network_inputs import AdFeatures, Shown
+from nrl_dedup.features.network_inputs import NetworkInputs, Shown
 from nrl_dedup.features.text import vocabulary as text
 from nrl_dedup.features.text.vocabulary import END, FIRST_WORD, START, UNKNOWN, TokenIds, two_texts
 from tests.features.test_network_inputs import network_photos, stored
@@ -90,10 +90,10 @@ def test_the_same_draws_give_the_same_texts() -> None:
 PHOTOS = [["0"], [], ["1", "2", "3"], ["4", "5"]]
 
 
-def features(views: int, pool: str) -> AdFeatures:
+def features(views: int, pool: str) -> NetworkInputs:
     settings = PhotoSettings(views=views, pool=pool)
     photos = network_photos(PHOTOS, settings).with_views((lambda names: stored(names, views)) if views else None)
-    return AdFeatures(tokens_of([4, 4, 4, 4]), photos, (1,))
+    return NetworkInputs(tokens_of([4, 4, 4, 4]), photos, (1,))
 
 
 def photo_and_look(image: float) -> tuple[int, float]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nrl_dedup.features.photos.crops import centre_view, training_view
 from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
-from nrl_dedup.features.photos.descriptors import sketch
+from nrl_dedup.features.photos.descriptors import describe_image
 from tests.fuzz.image_mutants import PHOTO, make_image
 from tests.fuzz.judging import Fuzzer, WrongResultError, command_line
 
@@ -21,7 +21,7 @@ def judge_image(folder: Path) -> str:
         for view in (centre_view(image), training_view(image, 7)):
             if not bool(view.isfinite().all()):
                 raise WrongResultError("a view is not finite")
-        made = sketch(image)
+        made = describe_image(image)
     if image.mode != "RGB" or not np.isfinite(np.asarray(made["layout"], np.float64)).all():
         raise WrongResultError(f"a picture of mode {image.mode}")
     return f"{image.width} x {image.height}"

@@ -10,7 +10,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score
 
-from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error, sigmoid
 from nrl_dedup.scoring.calibration import Calibration, cross_calibrated, fit_calibration, isotonic, platt
@@ -19,7 +19,7 @@ from nrl_dedup.scoring.pair_model import PairModel, load_pair_model, save_pair_m
 from nrl_dedup.scoring.trees import Size, Trees, grow, size_for
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
 from nrl_dedup.training.pair_model.folds import ad_folds
-from nrl_dedup.training.pair_model.group_dropout import with_blanks
+from nrl_dedup.training.pair_model.group_dropout import with_group_dropout
 from nrl_dedup.training.pair_model.training_pairs import training_pairs
 
 NAMES = (
@@ -34,7 +34,9 @@ NAMES = (
 GROUPS = ("text",) * 3 + ("photos",) * 3 + ("price",)
 
 
-def made_pairs(seed: int, ads: int = 400, others: int = 8) -> tuple[Evidence, np.ndarray, np.ndarray, np.ndarray]:
+def made_pairs(
+    seed: int, ads: int = 400, others: int = 8
+) -> tuple[ComparisonVectors, np.ndarray, np.ndarray, np.ndarray]:
     """Ads 2 i and 2 i + 1 are duplicates; each ad has some other pairs. Photos are missing now and then."""
     draw = np.random.default_rng(seed)
     left = np.concatenate([np.arange(0, ads, 2), np.repeat(np.arange(ads), others)])
@@ -48,7 +50,7 @@ def made_pairs(seed: int, ads: int = 400, others: int = 8) -> tuple[Evidence, np
     values[labels, 4] += 1.5
     values[labels, 6] -= 2
     values[draw.random(len(labels)) < 0.1, 3:6] = np.nan
-    return Evidence(values, NAMES, GROUPS), labels, left, right
+    return ComparisonVectors(values, NAMES, GROUPS), labels, left, right
 
 
 def grown(seed: int = 0, rounds: int = 20) -> Trees:
@@ -75,24 +77,26 @@ def test_a_higher_similarity_never_lowers_the_log_odds() -> None:
     draw = np.random.default_rng(0)
     values = draw.normal(size=(2000, len(NAMES))).astype(np.float32)
     labels = values[:, 0] + values[:, 4] + draw.normal(size=2000) < 0  # the wrong way round
-    trees = grow(Evidence(values, NAMES, GROUPS), labels, np.ones(2000), rounds=50, size=Size(15, 20))
+    trees = grow(ComparisonVectors(values, NAMES, GROUPS), labels, np.ones(2000), rounds=50, size=Size(15, 20))
     for column in range(6):
         higher = values.copy()
         higher[:, column] += draw.random(2000).astype(np.float32)
-        raised = trees.log_odds(Evidence(higher, NAMES, GROUPS))
-        assert (raised >= trees.log_odds(Evidence(values, NAMES, GROUPS)) - 1e-12).all()
+        raised = trees.log_odds(ComparisonVectors(higher, NAMES, GROUPS))
+        assert (raised >= trees.log_odds(ComparisonVectors(values, NAMES, GROUPS)) - 1e-12).all()
 
 
 def test_columns_are_found_by_name() -> None:
     evidence, *_ = made_pairs(1)
     trees = grown()
     order = np.random.default_rng(0).permutation(len(NAMES))
-    mixed = Evidence(evidence.values[:, order], tuple(NAMES[at] for at in order), tuple(GROUPS[at] for at in order))
+    mixed = ComparisonVectors(
+        evidence.values[:, order], tuple(NAMES[at] for at in order), tuple(GROUPS[at] for at in order)
+    )
     np.testing.assert_array_equal(trees.log_odds(mixed), trees.log_odds(evidence))
     blank = evidence.values.copy()
     blank[:, 6] = np.nan
     without = trees.log_odds(evidence.only(["text", "photos"]))
-    np.testing.assert_array_equal(without, trees.log_odds(Evidence(blank, NAMES, GROUPS)))
+    np.testing.assert_array_equal(without, trees.log_odds(ComparisonVectors(blank, NAMES, GROUPS)))
 
 
 def test_trees_are_small_for_few_pairs() -> None:
@@ -252,7 +256,7 @@ def test_weights_count_as_copies_do() -> None:
 def test_copies_lack_whole_groups() -> None:
     evidence, *_ = made_pairs(0)
     pairs = len(evidence)
-    found, pair = with_blanks(evidence, seed=3)
+    found, pair = with_group_dropout(evidence, seed=3)
     np.testing.assert_array_equal(found.values[:pairs], evidence.values)
     np.testing.assert_array_equal(pair[:pairs], np.arange(pairs))
     assert len(np.unique(pair[pairs:])) == len(found) - pairs == round(pairs / 2)
@@ -265,14 +269,14 @@ def test_copies_lack_whole_groups() -> None:
         seen[frozenset(lacking)] += 1
     assert {len(lacking) for lacking in seen} == {0, 1, 2}  # 0: photos were not there in the first place
     assert min(seen[frozenset(lacking)] for lacking in (["text"], ["price"], ["text", "price"])) > pairs / 2 / 6 * 0.8
-    alone, pair = with_blanks(evidence.only(["text"]))
+    alone, pair = with_group_dropout(evidence.only(["text"]))
     assert len(alone) == len(pair) == pairs
 
 
-def without_group(evidence: Evidence, pairs: np.ndarray, group: str) -> Evidence:
+def without_group(evidence: ComparisonVectors, pairs: np.ndarray, group: str) -> ComparisonVectors:
     """What these pairs say by the group left out."""
     hidden = pairs[:, None] & (np.array(evidence.groups) == group)
-    return Evidence(np.where(hidden, np.float32(np.nan), evidence.values), evidence.names, evidence.groups)
+    return ComparisonVectors(np.where(hidden, np.float32(np.nan), evidence.values), evidence.names, evidence.groups)
 
 
 @pytest.mark.parametrize("with_views", [False, True])
@@ -290,7 +294,7 @@ def test_a_model_does_without_a_group_that_it_was_fitted_with(with_views: bool) 
     assert (expected_calibration_error(calibration_bins(truth, without, np.ones(len(truth)))) or 0) < 0.03
     # Prices of duplicates are two deviations closer: one is much more likely for a duplicate, one for others.
     low, high = (
-        fits[0].log_odds(Evidence(np.where(np.arange(7) == 6, np.float32(price), test.values), NAMES, GROUPS))
+        fits[0].log_odds(ComparisonVectors(np.where(np.arange(7) == 6, np.float32(price), test.values), NAMES, GROUPS))
         for price in (-3, 1)
     )
     assert np.mean((without < low) & (without > high)) > 0.95
@@ -392,14 +396,14 @@ def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.Mo
     np.testing.assert_array_equal(found.rows_l[:5], left)
     np.testing.assert_array_equal(found.labels[:5], labels)
     np.testing.assert_array_equal(found.labelled, np.arange(len(pairs)) < 5)
-    np.testing.assert_array_equal(found.stands_for[:5], [pair in proposed for pair in pairs[:5]])
+    np.testing.assert_array_equal(found.sampling_weight[:5], [pair in proposed for pair in pairs[:5]])
     assert len(set(pairs)) == len(pairs)
     assert (
         {pair for pair, label in zip(pairs[5:], found.labels[5:], strict=True) if label} == same == {frozenset((0, 2))}
     )
     others = [at for at in range(5, len(pairs)) if not found.labels[at]]
     assert {pairs[at] for at in others} <= inside - same and len(others) == 2 * (3 + 1)
-    assert found.stands_for[others].sum() == pytest.approx(len(inside - same))
+    assert found.sampling_weight[others].sum() == pytest.approx(len(inside - same))
 
 
 def test_candidates_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -407,13 +411,13 @@ def test_candidates_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
     left, right = np.array([0, 2, 4]), np.array([1, 3, 5])
     candidates = np.array(list(combinations(range(6), 2)))
     found = training_pairs(left, right, np.array([True, True, False]), *candidates.T)
-    assert len(found.labels) == 9 and found.stands_for.tolist() == [1] * 3 + [2] * 6  # of twelve others
+    assert len(found.labels) == 9 and found.sampling_weight.tolist() == [1] * 3 + [2] * 6  # of twelve others
 
 
 def test_no_candidates_leave_the_labelled_pairs() -> None:
     nothing = np.zeros(0, np.int64)
     found = training_pairs(np.array([0, 1]), np.array([2, 3]), np.array([True, False]), nothing, nothing)
-    assert found.labels.tolist() == [True, False] and found.stands_for.tolist() == [0, 0]
+    assert found.labels.tolist() == [True, False] and found.sampling_weight.tolist() == [0, 0]
 
 
 def test_calibration_follows_the_pairs_that_are_to_be_scored() -> None:
@@ -421,13 +425,13 @@ def test_calibration_follows_the_pairs_that_are_to_be_scored() -> None:
     draw = np.random.default_rng(1)
     drawn = labels | (draw.random(len(labels)) < 0.1)
     few = evidence.take(drawn), labels[drawn], left[drawn], right[drawn]
-    fitted = fit_pair_model(*few, stands_for=np.where(labels[drawn], 1.0, 10.0))
+    fitted = fit_pair_model(*few, sampling_weight=np.where(labels[drawn], 1.0, 10.0))
     test, truth, *_ = made_pairs(2, ads=2000, others=20)
     log_odds = fitted.model.log_odds(test)
     assert sigmoid(log_odds).sum() == pytest.approx(truth.sum(), rel=0.2)
     plain = fit_pair_model(*few)
     assert sigmoid(plain.model.log_odds(test)).sum() > 1.5 * truth.sum()
-    lost = fit_pair_model(*few, stands_for=np.zeros(drawn.sum()))  # blocking proposes none: as without
+    lost = fit_pair_model(*few, sampling_weight=np.zeros(drawn.sum()))  # blocking proposes none: as without
     np.testing.assert_array_equal(lost.log_odds, plain.log_odds)
 
 

@@ -14,14 +14,14 @@ from nrl_dedup.runtime.progress import Silent
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.calibration import Calibration
 from nrl_dedup.scoring.pair_model import PairModel
-from nrl_dedup.training.pair_model.fit import FittedPairs, fit_pairs
+from nrl_dedup.training.pair_model.fit import FittedPairModel, fit_pairs
 from nrl_dedup.training.pair_model.recalibrate import recalibrate
 from tests.conftest import Shop
 
 CPU = torch.device("cpu")
 
 
-def fitted(shop: Shop, bundle: Bundle, folder: Path, progress: Silent | None = None) -> FittedPairs:
+def fitted(shop: Shop, bundle: Bundle, folder: Path, progress: Silent | None = None) -> FittedPairModel:
     catalogue = read_catalogue(shop.items)
     return fit_pairs([catalogue], bundle, shop.images, Run(folder, device=CPU, progress=progress or Silent()))
 

@@ -15,7 +15,7 @@ from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Set
 from nrl_dedup.embedding.embed import embed_ads
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.network_inputs import AdFeatures, AdPhotos
+from nrl_dedup.features.network_inputs import AdPhotos, NetworkInputs
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.metrics import sigmoid
@@ -36,7 +36,7 @@ def photos_of(values: np.ndarray) -> PhotoFeatures:
     return PhotoFeatures(rows, rows.clear(), digests, values.astype(np.float32), KINDS["pooled"], (SIZE,))
 
 
-def ads(words: int = 12, photos: bool = True) -> AdFeatures:
+def ads(words: int = 12, photos: bool = True) -> NetworkInputs:
     """Ads of the same thing, the even and the odd half of each two: words of one topic, photos that look alike."""
     draw = np.random.default_rng(0)
     tokens = tokens_of([words] * ADS)
@@ -45,11 +45,11 @@ def ads(words: int = 12, photos: bool = True) -> AdFeatures:
         inside = np.tile(np.r_[False, np.ones(words, bool), False], ADS)
         tokens.values[inside] = 4 + 6 * topic + draw.integers(6, size=len(topic))
     if not photos:
-        return AdFeatures(tokens, None, (SIZE,))
+        return NetworkInputs(tokens, None, (SIZE,))
     thing = np.repeat(draw.random((ADS // 2, 1, SIZE)), 2, axis=0)
     centre, views = (photos_of(thing + 0.2 * draw.random((ADS, count, SIZE))) for count in (1, 2))
     rows = np.arange(ADS)
-    return AdFeatures(tokens, AdPhotos(rows, np.arange(ADS + 1), centre, views, rows), (SIZE,))
+    return NetworkInputs(tokens, AdPhotos(rows, np.arange(ADS + 1), centre, views, rows), (SIZE,))
 
 
 def network(fusion: str = "towers") -> SiameseModel:
@@ -58,7 +58,7 @@ def network(fusion: str = "towers") -> SiameseModel:
     return SiameseModel(settings, torch.randn(6 * ADS // 2, 16), SIZE)
 
 
-def found_first(model: SiameseModel, features: AdFeatures) -> float:
+def found_first(model: SiameseModel, features: NetworkInputs) -> float:
     """The share of ads whose nearest other ad is their double."""
     with torch.no_grad():
         z = model.scaled(torch.from_numpy(embed_ads(model, features, device=CPU))).numpy()

@@ -11,18 +11,18 @@ from sklearn.metrics import average_precision_score
 from nrl_dedup.blocking.block import block
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
-from nrl_dedup.comparison.ad_profiles import AdEvidence
-from nrl_dedup.comparison.compare import Evidence, pair_evidence
+from nrl_dedup.comparison.ad_profiles import AdProfiles
+from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
 from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.features.extract import extract
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.competitors import LEAST, Rivals
+from nrl_dedup.scoring.competitors import LEAST, Competitors
 from nrl_dedup.scoring.pair_model import PairModel
 from nrl_dedup.scoring.score import EvidenceScorer, make_scorer
-from nrl_dedup.scoring.score_in_chunks import score_evidence
-from nrl_dedup.training.pair_model.boosting import Fitted, fit_pair_model
-from nrl_dedup.training.pair_model.reranking import Searched, fit_second_look
+from nrl_dedup.scoring.score_in_chunks import score_pairs_in_chunks
+from nrl_dedup.training.pair_model.boosting import FittedModel, fit_pair_model
+from nrl_dedup.training.pair_model.reranking import Searched, fit_reranking
 from nrl_dedup.training.pair_model.training_pairs import TrainingPairs
 from tests.conftest import Shop
 
@@ -42,7 +42,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Made:
-    compared: AdEvidence
+    compared: AdProfiles
     left: np.ndarray
     right: np.ndarray
     labels: np.ndarray
@@ -57,8 +57,8 @@ class Made:
         return Searched(self.compared, self.left, self.right, 0)
 
     @property
-    def evidence(self) -> Evidence:
-        return pair_evidence(self.compared, self.left, self.right)
+    def evidence(self) -> ComparisonVectors:
+        return compare_pairs(self.compared, self.left, self.right)
 
 
 def made_ads(seed: int, ads: int = 600, others: int = 10) -> Made:
@@ -70,18 +70,18 @@ def made_ads(seed: int, ads: int = 600, others: int = 10) -> Made:
     keys = {(int(row), int(row) + 1) for row in range(0, ads, 2)}
     keys |= {(min(pair), max(pair)) for pair in draw.integers(0, ads, size=(ads * others // 2, 2)).tolist()}
     left, right = np.array(sorted(pair for pair in keys if pair[0] != pair[1])).T
-    return Made(AdEvidence((Table(likeness),)), left, right, left // 2 == right // 2)
+    return Made(AdProfiles((Table(likeness),)), left, right, left // 2 == right // 2)
 
 
-def looked_twice(made: Made, labels: np.ndarray) -> tuple[Fitted, Fitted]:
+def looked_twice(made: Made, labels: np.ndarray) -> tuple[FittedModel, FittedModel]:
     first = fit_pair_model(made.evidence, labels, made.left, made.right)
     pairs = replace(made.pairs, labels=labels)
-    return first, fit_second_look(first, pairs, [made.searched], int(made.right.max()) + 1)
+    return first, fit_reranking(first, pairs, [made.searched], int(made.right.max()) + 1)
 
 
 def judged(model: PairModel, made: Made) -> np.ndarray:
-    first = model.first_look(made.evidence)
-    rivals = Rivals.of([(made.left, made.right, first), (made.right, made.left, first)], int(made.right.max()) + 1)
+    first = model.pairwise_log_odds(made.evidence)
+    rivals = Competitors.of([(made.left, made.right, first), (made.right, made.left, first)], int(made.right.max()) + 1)
     return model.calibrated_log_odds(first, rivals.evidence(made.left, made.right, first))
 
 
@@ -90,7 +90,7 @@ def test_rivals_are_the_best_with_a_third_ad() -> None:
     left, right = np.unique(np.sort(draw.integers(0, 40, size=(2, 100)), axis=0), axis=1)
     left, right = (end[left != right] for end in (left, right))
     scores = draw.integers(-3, 3, size=len(left)).astype(np.float64)  # many are equal
-    found = Rivals.of([(left, right, scores), (right, left, scores)], 42)
+    found = Competitors.of([(left, right, scores), (right, left, scores)], 42)
     asked = draw.integers(0, 42, size=(2, 500))
     asked = asked[:, asked[0] != asked[1]]
     own = draw.normal(size=asked.shape[1])
@@ -108,7 +108,7 @@ def test_rivals_are_the_best_with_a_third_ad() -> None:
 
 
 def test_an_ad_that_says_nothing_has_no_rivals() -> None:
-    found = Rivals.of([(np.array([0, 1]), np.array([1, 0]), np.array([2.0, 2.0]))], 3)
+    found = Competitors.of([(np.array([0, 1]), np.array([1, 0]), np.array([2.0, 2.0]))], 3)
     evidence = found.evidence(np.array([-1, 2]), np.array([0, 1]), np.zeros(2))
     assert evidence.values.tolist() == [[0, LEAST, 2], [0, LEAST, 2]]
 
@@ -117,7 +117,7 @@ def test_where_duplicates_come_in_pairs_a_second_look_ranks_ads_it_never_saw_bet
     first, second = looked_twice(made_ads(0), made_ads(0).labels)
     test = made_ads(1)
     alone, found = judged(first.model, test), judged(second.model, test)
-    np.testing.assert_array_equal(alone, first.model.calibrated_log_odds(first.model.first_look(test.evidence)))
+    np.testing.assert_array_equal(alone, first.model.calibrated_log_odds(first.model.pairwise_log_odds(test.evidence)))
     assert average_precision_score(test.labels, found) > average_precision_score(test.labels, alone) + 0.03
     assert (expected_calibration_error(calibration_bins(test.labels, found, np.ones(len(found)))) or 0) < 0.03
     on_its_own = average_precision_score(made_ads(0).labels, second.log_odds)
@@ -134,10 +134,10 @@ def test_what_the_second_look_says_of_its_own_pairs_it_has_not_learned_by_heart(
 def test_what_it_adds_is_one_group_of_the_contributions() -> None:
     made = made_ads(0)
     _, second = looked_twice(made, made.labels)
-    model, first = second.model, second.model.first_look(made.evidence)
-    rivals = Rivals.of([(made.left, made.right, first)], 600).evidence(made.left, made.right, first)
+    model, first = second.model, second.model.pairwise_log_odds(made.evidence)
+    rivals = Competitors.of([(made.left, made.right, first)], 600).evidence(made.left, made.right, first)
     found = model.contributions(made.evidence, rivals)
-    without = replace(model, second_look=None)
+    without = replace(model, reranking=None)
     np.testing.assert_allclose(
         np.sum(list(found.values()), axis=0), model.calibrated_log_odds(first, rivals), atol=1e-9
     )
@@ -147,19 +147,19 @@ def test_what_it_adds_is_one_group_of_the_contributions() -> None:
 def test_a_lone_pair_that_scores_as_one_with_better_rivals_is_more_likely() -> None:
     made = made_ads(0)
     _, second = looked_twice(made, made.labels)
-    trees = second.model.second_look
+    trees = second.model.reranking
     assert trees is not None
-    scores = np.full(2, np.median(second.model.first_look(made.evidence.take(made.labels))))
+    scores = np.full(2, np.median(second.model.pairwise_log_odds(made.evidence.take(made.labels))))
     rivals = np.array([[scores[0], LEAST, LEAST], [scores[0], scores[0] + 2, scores[0] + 2]], np.float32)
-    alone, beaten = trees.log_odds(Evidence(rivals, trees.names, trees.groups))
+    alone, beaten = trees.log_odds(ComparisonVectors(rivals, trees.names, trees.groups))
     assert alone > beaten + 1
 
 
 def test_too_few_candidates_leave_the_first_look() -> None:
     made = made_ads(0)
     first = fit_pair_model(made.evidence, made.labels, made.left, made.right)
-    stands_for = np.where(made.labels & (np.cumsum(made.labels) > 9), 0.0, 1.0)
-    assert fit_second_look(first, replace(made.pairs, stands_for=stands_for), [made.searched], 600) is first
+    sampling_weight = np.where(made.labels & (np.cumsum(made.labels) > 9), 0.0, 1.0)
+    assert fit_reranking(first, replace(made.pairs, sampling_weight=sampling_weight), [made.searched], 600) is first
 
 
 def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(shop: Shop, trained: Path, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(shop: Shop, tra
     assert bundle.pair_model is not None
     made = made_ads(0)
     _, second = looked_twice(made, made.labels)
-    model = replace(bundle.pair_model, second_look=second.model.second_look)
+    model = replace(bundle.pair_model, reranking=second.model.reranking)
     bundle = replace(bundle, pair_model=model)
     run, settings = Run(tmp_path, CPU), bundle.settings
     photos = bundle.photo_input(shop.images, CPU)
@@ -182,11 +182,11 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(shop: Shop, tra
     logits = scorer.logits(left, right)
     some = np.random.default_rng(0).permutation(len(left))[:300]
     np.testing.assert_allclose(scorer.logits(right[some], left[some]), logits[some], atol=1e-12)
-    first = score_evidence(model, scorer.ads, left, right)
+    first = score_pairs_in_chunks(model, scorer.ads, left, right)
     low, high = (blocked.reference.frame[end].to_numpy() for end in ("row_l", "row_r"))  # whatever the candidates
     assert len(low) > candidate.sum()
-    scores = score_evidence(model, scorer.ads, low, high)
-    rivals = Rivals.of([(low, high, scores), (high, low, scores)], len(blocked.rows))
+    scores = score_pairs_in_chunks(model, scorer.ads, low, high)
+    rivals = Competitors.of([(low, high, scores), (high, low, scores)], len(blocked.rows))
     np.testing.assert_allclose(logits, model.calibrated_log_odds(first, rivals.evidence(left, right, first)), atol=1e-9)
     nothing = np.array([-1])
     assert np.isfinite(scorer.logits(nothing, np.array([0]))).all()

@@ -16,7 +16,7 @@ from nrl_dedup.catalogue.files.plain_text import PlainText, open_text
 from nrl_dedup.catalogue.files.separators import SEPARATORS, dialect_of
 from nrl_dedup.catalogue.files.table_rows import LINE, LISTED, BadRow, Table
 from nrl_dedup.catalogue.files.text_encodings import UTF8, likely_encoding
-from nrl_dedup.catalogue.files.wanted_columns import Column, find_columns, plain_name
+from nrl_dedup.catalogue.files.wanted_columns import WantedColumn, find_columns, plain_name
 from nrl_dedup.errors import NrlDedupError
 
 _BATCH = 50_000
@@ -26,7 +26,7 @@ _SHARE = 0.01
 _Positions = Mapping[str, int]
 
 
-def read_csv(path: Path, wanted: Mapping[str, Column], encoding: str | None) -> Table:
+def read_csv(path: Path, wanted: Mapping[str, WantedColumn], encoding: str | None) -> Table:
     """The columns of `path` that `wanted` describes. A row that repeats the header is a bad row.
 
     :raises NrlDedupError: what `open_text` and `find_columns` raise; a header that cannot be read; rows that are not

@@ -5,7 +5,7 @@
 | text, categories, enumerations, bytes that are UTF-8 | that text; a row with other bytes is a bad row |
 | whole numbers, decimals, floats, true and false | as polars writes them; a float that is no number is empty |
 | dates, times | as ISO 8601 writes them |
-| lists and arrays of these | joined by `Column.joint`; a list where that is None |
+| lists and arrays of these | joined by `WantedColumn.joint`; a list where that is None |
 | all values null | empty |
 | structs, lists of lists or structs, all else | refused, by the column's name and type |
 
@@ -23,13 +23,13 @@ import polars as pl
 
 from nrl_dedup.catalogue.files.parquet_footer import check_parquet
 from nrl_dedup.catalogue.files.table_rows import LINE, Table
-from nrl_dedup.catalogue.files.wanted_columns import Column, find_columns
+from nrl_dedup.catalogue.files.wanted_columns import WantedColumn, find_columns
 from nrl_dedup.errors import NrlDedupError
 
 _STDERR = 2
 
 
-def read_parquet(path: Path, wanted: Mapping[str, Column]) -> Table:
+def read_parquet(path: Path, wanted: Mapping[str, WantedColumn]) -> Table:
     """The columns of `path` that `wanted` describes. A column without a flag, which nobody asked for, that is of a type
     that is not read is left aside, with a note.
 
@@ -90,7 +90,7 @@ def _first_filled(path: Path, names: list[str]) -> str:
 
 
 def _readable(
-    path: Path, schema: Mapping[str, Any], found: dict[str, str], wanted: Mapping[str, Column]
+    path: Path, schema: Mapping[str, Any], found: dict[str, str], wanted: Mapping[str, WantedColumn]
 ) -> tuple[dict[str, str], list[str]]:
     """What of `found` is of a type that is read, and notes on what is not."""
     kept, notes = {}, []

@@ -7,19 +7,19 @@ from nrl_dedup.catalogue.files.csv_file import read_csv
 from nrl_dedup.catalogue.files.file_kinds import PARQUET, check_regular_file
 from nrl_dedup.catalogue.files.parquet_file import read_parquet
 from nrl_dedup.catalogue.files.table_rows import Table
-from nrl_dedup.catalogue.files.wanted_columns import Column
+from nrl_dedup.catalogue.files.wanted_columns import WantedColumn
 from nrl_dedup.errors import NrlDedupError
 
 _WANTED = "a CSV or Parquet file"
 
 
-def read_table(path: Path, wanted: Mapping[str, Column], encoding: str | None = None) -> Table:
+def read_table(path: Path, wanted: Mapping[str, WantedColumn], encoding: str | None = None) -> Table:
     """The columns of `path` that `wanted` describes, under its keys; of those not required, one must be there.
 
     Everything is read as text and empty cells are ""; a Parquet column of lists stays one, of text, where
-    `Column.joint` is None. Rows come in the file's order. Of the columns that fit, the first by `Column.names` that has
-    a value is taken, of several of that name the one with the most; a column that the user gave for one thing is not
-    taken for another.
+    `WantedColumn.joint` is None. Rows come in the file's order. Of the columns that fit, the first by
+    `WantedColumn.names` that has a value is taken, of several of that name the one with the most; a column that the
+    user gave for one thing is not taken for another.
 
     :param encoding: of a CSV file; None for UTF-8.
     :raises NrlDedupError: no such file, or no file at all (a pipe, a device); an empty file; a file of another kind or

@@ -8,7 +8,7 @@ from nrl_dedup.errors import NrlDedupError
 
 
 @dataclass(frozen=True)
-class Column:
+class WantedColumn:
     """A column to look for.
 
     `names` are its usual names, the likeliest first, compared without case, `_`, `-` and spaces; `given` is the
@@ -27,12 +27,12 @@ class Column:
 
 
 def find_columns(
-    path: Path, header: Sequence[str], wanted: Mapping[str, Column], separator: str | None = None
+    path: Path, header: Sequence[str], wanted: Mapping[str, WantedColumn], separator: str | None = None
 ) -> dict[str, tuple[int, ...]]:
     """The positions in `header` of the columns that fit each wanted one, the likeliest first.
 
-    Those are the earlier of `Column.names`, then the earlier in the file. A column that the user gave for one thing is
-    not taken for another. Of those not required, one must be there.
+    Those are the earlier of `WantedColumn.names`, then the earlier in the file. A column that the user gave for one
+    thing is not taken for another. Of those not required, one must be there.
 
     :param separator: what the header was cut by, in words, for messages.
     :raises NrlDedupError: a required or named column that is not there.

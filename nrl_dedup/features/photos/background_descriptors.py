@@ -6,13 +6,13 @@ from jaxtyping import Float32, Int64, Shaped
 
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 
 Stored = Shaped[np.ndarray, "some"]
 
 
-def sketch_rows(
-    photos: AdPhotos, sketches: PhotoSketches, rows: Int64[np.ndarray, "some"]
+def descriptor_rows(
+    photos: AdPhotos, sketches: PhotoDescriptors, rows: Int64[np.ndarray, "some"]
 ) -> Int64[np.ndarray, "some"]:
     """The sketch of each of some photos (rows of the feature store `photos.centre`); -1 without one."""
     names = pl.DataFrame({"row": rows}).join(photos.centre.photos, on="row", how="left", maintain_order="left")

@@ -10,7 +10,7 @@ import polars as pl
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
 from nrl_dedup.features.photos.backbones import Backbone
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches, compute_sketches
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors, compute_descriptors
 from nrl_dedup.features.photos.feature_store import PhotoFeatures, compute_features
 from nrl_dedup.features.photos.names_in_cells import whole_names
 from nrl_dedup.features.photos.placeholders import Placeholder, find_placeholders
@@ -25,7 +25,7 @@ def no_photo() -> pl.DataFrame:
 
 
 @dataclass(frozen=True)
-class SeenPhotos:
+class CataloguePhotos:
     """The photos of every ad that can be read, placeholders left out, in the order in which they are looked at.
 
     `photos`, `sketches`: None where no ad has such a photo, as in a catalogue of words. `unreadable`: photo, reason.
@@ -33,7 +33,7 @@ class SeenPhotos:
     """
 
     photos: AdPhotos | None = None
-    sketches: PhotoSketches | None = None
+    sketches: PhotoDescriptors | None = None
     unreadable: pl.DataFrame = field(default_factory=no_photo)
     placeholders: tuple[Placeholder, ...] = ()
     compute: Callable[..., PhotoFeatures] | None = None
@@ -48,7 +48,7 @@ class SeenPhotos:
         return None if self.photos is None else self.photos.first(settings.per_ad)
 
 
-def look_at_photos(
+def read_photos(
     catalogue: pl.DataFrame,
     words: Words,
     settings: PhotoSettings,
@@ -57,7 +57,7 @@ def look_at_photos(
     run: Run,
     *,
     kind: str,
-) -> SeenPhotos:
+) -> CataloguePhotos:
     """Read the photos of all ads; what `run.work_dir` has already is not computed again.
 
     :param catalogue: columns title, description and photos. :param words: of the same ads.
@@ -77,9 +77,9 @@ def look_at_photos(
         photos = readable_photos(whole_names(catalogue["photos"], folder), settings, compute)
     unreadable = photos.centre.unreadable
     if not len(photos.rows):
-        return SeenPhotos(unreadable=unreadable)
+        return CataloguePhotos(unreadable=unreadable)
     with run.clock.stage("photo sketches"):
-        sketches = compute_sketches(photos.names(), folder, run.work_dir, run.progress)
+        sketches = compute_descriptors(photos.names(), folder, run.work_dir, run.progress)
         placeholders = find_placeholders(photos, sketches, words, catalogue)
     for placeholder in placeholders:
         run.progress.warn(
@@ -90,5 +90,5 @@ def look_at_photos(
         hidden = np.unique(np.concatenate([placeholder.rows for placeholder in placeholders]))
         photos = photos.only(~np.isin(photos.rows, hidden))
     if not len(photos.rows):
-        return SeenPhotos(unreadable=unreadable, placeholders=placeholders)
-    return SeenPhotos(photos, sketches, unreadable, placeholders, compute)
+        return CataloguePhotos(unreadable=unreadable, placeholders=placeholders)
+    return CataloguePhotos(photos, sketches, unreadable, placeholders, compute)

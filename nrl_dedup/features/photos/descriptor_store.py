@@ -13,7 +13,7 @@ from jaxtyping import Int64, Shaped
 
 from nrl_dedup.features.photos.compute import READERS, SHARD
 from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
-from nrl_dedup.features.photos.descriptors import SKETCH, sketch
+from nrl_dedup.features.photos.descriptors import DESCRIPTOR, describe_image
 from nrl_dedup.features.photos.kept_photos import keep, stamped
 from nrl_dedup.features.photos.shards import INDEX, PHOTO, ShardStore, ShardWriter
 from nrl_dedup.features.photos.source import PhotoFolder
@@ -23,7 +23,7 @@ VERSION = 2  # of decoding, sketches and layout
 
 
 @dataclass(frozen=True)
-class PhotoSketches:
+class PhotoDescriptors:
     """The sketches of some photos. `photos`: photo (reference), row in `stored`; the readable ones."""
 
     photos: pl.DataFrame
@@ -36,9 +36,9 @@ class PhotoSketches:
         return found["row"].fill_null(-1).to_numpy()
 
 
-def compute_sketches(
+def compute_descriptors(
     refs: Sequence[str] | pl.Series, folder: PhotoFolder, work_dir: Path, progress: Progress = SILENT
-) -> PhotoSketches:
+) -> PhotoDescriptors:
     """The sketches of all photos named by `refs`; those that `work_dir` lacks are made now, 356 bytes each.
 
     Kept as network features are: shards of 256 photos, and a run that was killed goes on; a photo is known by its
@@ -48,10 +48,10 @@ def compute_sketches(
     :raises NrlDedupError: the work directory cannot be written, or is in use by another run.
     """
     where = sha256(str(folder.folder).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    store = ShardStore(work_dir / "photos" / f"sketch-{where}-v{VERSION}", (), SKETCH)
+    store = ShardStore(work_dir / "photos" / f"sketch-{where}-v{VERSION}", (), DESCRIPTOR)
     known = keep(stamped(refs, folder), store, partial(_make_all, folder, progress), progress)
     readable = known.filter(pl.col("row") >= 0).sort("photo")
-    return PhotoSketches(readable.select("photo", "row"), store.rows()[0])
+    return PhotoDescriptors(readable.select("photo", "row"), store.rows()[0])
 
 
 def _make_all(folder: PhotoFolder, progress: Progress, missing: pl.DataFrame, writer: ShardWriter) -> None:
@@ -68,7 +68,7 @@ def _make_all(folder: PhotoFolder, progress: Progress, missing: pl.DataFrame, wr
                 index = pl.DataFrame([row for _, row in made], schema=INDEX, orient="row")
                 readable = pl.col("row") == 0
                 row = pl.when(readable).then(readable.cum_sum().cast(pl.Int64) - 1).otherwise(-1)
-                writer.append(np.array(sketches, SKETCH), index.with_columns(row=row))
+                writer.append(np.array(sketches, DESCRIPTOR), index.with_columns(row=row))
             task.advance(len(shard))
 
 
@@ -80,6 +80,6 @@ def _make(folder: PhotoFolder, photo: tuple[str, int, int]) -> tuple[np.ndarray 
         return None
     digest = int.from_bytes(blake2b(data, digest_size=8).digest(), "little") or 1
     try:
-        return sketch(decode(data)), (*photo, digest, 0, None)
+        return describe_image(decode(data)), (*photo, digest, 0, None)
     except UnreadablePhoto as error:
         return None, (*photo, 0, -1, str(error))

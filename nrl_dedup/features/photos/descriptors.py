@@ -16,7 +16,7 @@ _HASH_SIDE, _DCT_SIDE = 8, 32
 _KEPT = 0.8  # of each side, in the middle
 _THUMB = 64
 
-SKETCH = np.dtype(
+DESCRIPTOR = np.dtype(
     [
         ("hashes", "<u8", (VIEWS,)),  # whole, mirrored, its middle, its middle mirrored
         ("layout", "u1", (LAYOUT, LAYOUT, 3)),  # mean RGB of each cell
@@ -27,8 +27,8 @@ SKETCH = np.dtype(
 )
 
 
-def sketch(image: Image.Image) -> Shaped[np.ndarray, ""]:
-    """The sketch of a decoded photo (RGB), a record of `SKETCH`."""
+def describe_image(image: Image.Image) -> Shaped[np.ndarray, ""]:
+    """The sketch of a decoded photo (RGB), a record of `DESCRIPTOR`."""
     thumb = image.resize((_THUMB, _THUMB), Image.Resampling.BOX)
     pixels = np.asarray(thumb)
     cell = _THUMB // LAYOUT
@@ -36,7 +36,7 @@ def sketch(image: Image.Image) -> Shaped[np.ndarray, ""]:
     hsv = np.asarray(thumb.convert("HSV")).reshape(-1, 3).astype(np.int64)
     place = hsv * np.array(HSV_BINS) // 256 @ np.array([HSV_BINS[1] * HSV_BINS[2], HSV_BINS[2], 1])
     shares = np.bincount(place, minlength=int(np.prod(HSV_BINS))) / len(place)
-    made = np.zeros((), SKETCH)
+    made = np.zeros((), DESCRIPTOR)
     made["hashes"] = perceptual_hashes(image)
     made["layout"] = np.rint(means)
     made["colours"] = np.rint(np.sqrt(shares) * 255)

@@ -10,9 +10,9 @@ import polars as pl
 from jaxtyping import Bool, Int64, Shaped
 
 from nrl_dedup.features.network_inputs import AdPhotos
-from nrl_dedup.features.photos.background_descriptors import sketch_rows
+from nrl_dedup.features.photos.background_descriptors import descriptor_rows
 from nrl_dedup.features.photos.bit_counts import count_bits
-from nrl_dedup.features.photos.descriptor_store import PhotoSketches
+from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.features.text.words import Words, jaccard
 
 # A picture is a placeholder from so many different texts on, and from this share of all ads. By perceptual
@@ -38,7 +38,7 @@ class Placeholder:
 
 
 def find_placeholders(
-    photos: AdPhotos, sketches: PhotoSketches, words: Words, catalogue: pl.DataFrame
+    photos: AdPhotos, sketches: PhotoDescriptors, words: Words, catalogue: pl.DataFrame
 ) -> tuple[Placeholder, ...]:
     """The pictures, the same by their bytes or their perceptual hash, that ads of unlike texts show.
 
@@ -61,7 +61,7 @@ def find_placeholders(
 
     for digest in _frequent(digests[place], ad, len(catalogue)):
         add(digests == digest)
-    sketched = sketch_rows(photos, sketches, distinct)
+    sketched = descriptor_rows(photos, sketches, distinct)
     known = sketched >= 0
     hashes = np.zeros(len(distinct), np.uint64)
     hashes[known] = sketches.stored["hashes"][sketched[known], 0]

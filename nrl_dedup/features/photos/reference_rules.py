@@ -16,14 +16,14 @@ AS_IN_URL = re.compile(r"%[0-9A-Fa-f]{2}|\.\w{3,4}[?#]")
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ReferenceContext:
     """Where the photo folder lies, by all names that it has, and where the catalogue lies, if that is known."""
 
     folders: tuple[str, ...]  # absolute paths
     beside: str | None = None
 
     @classmethod
-    def of(cls, folder: Path, beside: Path | None = None) -> "Surroundings":
+    def of(cls, folder: Path, beside: Path | None = None) -> "ReferenceContext":
         """The folder as it is named and with its links followed; of a zip also the name without `.zip`."""
         named = (os.path.abspath(folder), os.path.realpath(folder))  # noqa: PTH100 - keeps links, as written
         bare = (path.removesuffix(".zip") for path in named)
@@ -40,22 +40,22 @@ class Surroundings:
         return frozenset(name for folder in self.folders for name in folder.split("/"))
 
 
-def without_quotes(ref: str, _: Surroundings) -> list[str]:
+def without_quotes(ref: str, _: ReferenceContext) -> list[str]:
     """ "a.jpg" -> a.jpg"""
     return [ref.strip(QUOTES)]
 
 
-def slashes(ref: str, _: Surroundings) -> list[str]:
+def slashes(ref: str, _: ReferenceContext) -> list[str]:
     """sub\\a.jpg -> sub/a.jpg"""
     return [ref.strip(QUOTES).replace("\\", "/")] if "\\" in ref else []
 
 
-def absolute_inside(ref: str, around: Surroundings) -> list[str]:
+def absolute_inside(ref: str, around: ReferenceContext) -> list[str]:
     """/data/images/a.jpg -> a.jpg, where the folder is /data/images."""
     return around.inside(posixpath.normpath(ref)) if ref.startswith("/") else []
 
 
-def without_own_name(ref: str, around: Surroundings) -> list[str]:
+def without_own_name(ref: str, around: ReferenceContext) -> list[str]:
     """images/a.jpg, data/images/a.jpg or ../images/a.jpg -> a.jpg, where the folder is /data/images."""
     parts = [part for part in posixpath.normpath(ref).split("/") if part != ".."]
     if not parts or parts[0] not in around.names:
@@ -64,20 +64,20 @@ def without_own_name(ref: str, around: Surroundings) -> list[str]:
     return ["/".join(parts[length:]) for own, length in owned if own[-length:] == parts[:length]]
 
 
-def beside_catalogue(ref: str, around: Surroundings) -> list[str]:
+def beside_catalogue(ref: str, around: ReferenceContext) -> list[str]:
     """The reference is a path from where the catalogue lies, and ends inside the folder."""
     if around.beside is None or ref.startswith("/"):
         return []
     return around.inside(posixpath.normpath(f"{around.beside}/{ref}"))
 
 
-def whole_number(ref: str, _: Surroundings) -> list[str]:
+def whole_number(ref: str, _: ReferenceContext) -> list[str]:
     """17.0 -> 17, and 17.0.jpg -> 17.jpg"""
     match = FLOAT_NAME.fullmatch(ref) if ".0" in ref else None
     return [match["number"] + match["ending"]] if match else []
 
 
-Rule = Callable[[str, Surroundings], list[str]]
+Rule = Callable[[str, ReferenceContext], list[str]]
 
 # Each step takes what the step before left or made, and adds what its rules make of that: an absolute path may have
 # backslashes. What a rule does not apply to, it makes nothing of.
@@ -88,7 +88,7 @@ STEPS: tuple[tuple[Rule, ...], ...] = (
 )
 
 
-def meanings(ref: str, around: Surroundings) -> list[str]:
+def meanings(ref: str, around: ReferenceContext) -> list[str]:
     """All that the reference may mean, normalised, the likeliest first, each once: as written, then by the rules.
 
     What has a scheme (`https://...`) is looked for as written alone: no rule makes a file of it.

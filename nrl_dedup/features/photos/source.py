@@ -24,7 +24,7 @@ from nrl_dedup.features.photos.folder_source import (
     leaves,
 )
 from nrl_dedup.features.photos.link_following import LINKS_FOLLOWED
-from nrl_dedup.features.photos.reference_rules import Surroundings, is_url, meanings
+from nrl_dedup.features.photos.reference_rules import ReferenceContext, is_url, meanings
 from nrl_dedup.features.photos.zip_source import PhotoZip, ZipTree, avito_path
 
 __all__ = ["NOT_FOUND", "OUTSIDE", "PhotoFolder", "UnreadablePhoto", "decode", "find_photo_folder"]
@@ -68,7 +68,7 @@ class PhotoFolder:
     def __init__(self, folder: Path, *, beside: Path | None = None, follow_links: bool | None = None) -> None:
         follow = LINKS_FOLLOWED.get() if follow_links is None else follow_links
         self.folder = folder.resolve()
-        self.around = Surroundings.of(folder, beside)
+        self.around = ReferenceContext.of(folder, beside)
         self._tree: PhotoTree
         self._zips: dict[str, PhotoZip | None] = {}  # None: a link out of the folder
         self._unpacked = set(AVITO_PARTS)

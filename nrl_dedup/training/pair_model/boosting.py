@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import log_loss
 from nrl_dedup.scoring.calibration import Calibration, cross_calibrated, fit_calibration, platt
-from nrl_dedup.scoring.modality_models import Views
+from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.pair_model import UNCHANGED, PairModel
 from nrl_dedup.scoring.trees import MOST_ROUNDS, Trees, grow, size_for
 from nrl_dedup.training.pair_model.folds import FOLDS, ad_folds
-from nrl_dedup.training.pair_model.group_dropout import with_blanks
+from nrl_dedup.training.pair_model.group_dropout import with_group_dropout
 
 FEWEST = 10  # of either class
 _ROUNDS = (0, 12, 25, 50, 75, 100, 150, MOST_ROUNDS)
@@ -25,7 +25,7 @@ Folds = Int64[np.ndarray, "pairs"]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedModel:
     """A model, and the log-odds of each pair that it was fitted to, from models and calibrations that had not seen it.
 
     Choose thresholds, and report errors, by `log_odds`: the model's own log-odds of these pairs are too good.
@@ -39,7 +39,7 @@ class Fitted:
     folds: Int64[np.ndarray, "2 pairs"]
     held_out: tuple[PairModel, ...]
 
-    def among(self, pairs: Bool[np.ndarray, "pairs"], labels: Labels) -> "Fitted":
+    def among(self, pairs: Bool[np.ndarray, "pairs"], labels: Labels) -> "FittedModel":
         """The same model calibrated to some of the pairs, and what is said of them.
 
         Labelled pairs hold many more duplicates than candidate pairs do, and other negatives: what is a probability
@@ -56,15 +56,15 @@ class Fitted:
 
 
 def fit_pair_model(
-    evidence: Evidence,
+    evidence: ComparisonVectors,
     labels: Labels,
     rows_l: Rows,
     rows_r: Rows,
     weights: Scores | None = None,
-    views: Views | None = None,
+    views: ModalityModels | None = None,
     seed: int = 0,
-    stands_for: Scores | None = None,
-) -> Fitted:
+    sampling_weight: Scores | None = None,
+) -> FittedModel:
     """Fit to labelled pairs: the scale of the views (where they are given), trees on top, and the calibration.
 
     Five folds of ads (`cross_fitting.ad_folds`): a model of four scores the fifth. The number of trees with the lowest
@@ -83,10 +83,10 @@ def fit_pair_model(
             f"{labels.sum()} and {(~labels).sum()}. Label more pairs, or train without labels."
         )
     weights = np.ones(len(labels)) if weights is None else weights
-    scored = weights if stands_for is None else stands_for
+    scored = weights if sampling_weight is None else sampling_weight
     if min(labels[scored > 0].sum(), (~labels[scored > 0]).sum()) < FEWEST:
         scored = weights
-    whole, pair = with_blanks(evidence, seed)
+    whole, pair = with_group_dropout(evidence, seed)
     base = np.zeros(len(whole)) if views is None else views.log_odds(whole)
     shares = weights[pair] / np.bincount(pair)[pair]
 
@@ -116,7 +116,7 @@ def fit_pair_model(
         for start, trees in grown
     )
     model = PairModel(views, start, correction, calibration)
-    return Fitted(model, log_odds, scores[best], np.stack([fold_l, fold_r]), held_out)
+    return FittedModel(model, log_odds, scores[best], np.stack([fold_l, fold_r]), held_out)
 
 
 def choose_stage(
@@ -132,7 +132,7 @@ def choose_stage(
     return best, calibration, cross_calibrated(stages[best], labels, weights, folds)
 
 
-def _scale(base: Scores, labels: Labels, weights: Scores, views: Views | None) -> Calibration:
+def _scale(base: Scores, labels: Labels, weights: Scores, views: ModalityModels | None) -> Calibration:
     """The views' log-odds in the labels' scale. Without views, the log-odds of a duplicate."""
     return platt(base, labels, weights) if views is not None else Calibration(0.0, _log_odds(labels, weights))
 

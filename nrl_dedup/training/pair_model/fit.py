@@ -15,21 +15,21 @@ from jaxtyping import Bool, Int64
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
 from nrl_dedup.bundle.load import HELD_OUT, Bundle
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.comparison.ad_profiles import AdEvidence
-from nrl_dedup.comparison.compare import Evidence, pair_evidence
+from nrl_dedup.comparison.ad_profiles import AdProfiles
+from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
 from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import extract
 from nrl_dedup.runtime.progress import Progress
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.modality_models import MOST_PAIRS, Views, co_train, pairs_to_learn_from
+from nrl_dedup.scoring.modality_models import MOST_PAIRS, ModalityModels, co_train, pairs_to_learn_from
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
-from nrl_dedup.scoring.score import EVIDENCE, describe
+from nrl_dedup.scoring.score import EVIDENCE, profiles_of
 from nrl_dedup.scoring.siamese import SIAMESE, siamese_scorer
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
 from nrl_dedup.training.pair_model.held_out import held_out_pairs, lost_pairs
 from nrl_dedup.training.pair_model.labelled_ads import LabelledAds
-from nrl_dedup.training.pair_model.reranking import Searched, fit_second_look
+from nrl_dedup.training.pair_model.reranking import Searched, fit_reranking
 from nrl_dedup.training.pair_model.training_pairs import TrainingPairs, training_pairs
 
 MOST_WEIGHT = 10.0
@@ -39,7 +39,7 @@ Ads = Bool[np.ndarray, "distinct"]
 
 
 @dataclass(frozen=True)
-class FittedPairs:
+class FittedPairModel:
     """`model` None: there was too little to learn from. `held_out`: `bundle.HELD_OUT` of both scorers."""
 
     model: PairModel | None
@@ -53,7 +53,7 @@ def fit_pairs(
     run: Run,
     *,
     candidates_per_ad: int = CANDIDATES_PER_AD,
-) -> FittedPairs:
+) -> FittedPairModel:
     """The pair model of a bundle's network, learned without labels first and then from the labels that there are.
 
     It is fitted to the pairs of the training and validation sides, and to the candidate pairs of their ads: duplicates
@@ -66,42 +66,42 @@ def fit_pairs(
     :raises NrlDedupError: what `extract` and `block` raise.
     """
     progress = run.progress
-    parts = searched_parts(catalogues, bundle, photo_folder, run, candidates_per_ad)
+    parts = search_catalogues(catalogues, bundle, photo_folder, run, candidates_per_ad)
     views = _views(parts, progress)
     if not bundle.labelled:
-        return FittedPairs(None if views is None else unlabelled_model(views), pl.DataFrame(schema=HELD_OUT))
+        return FittedPairModel(None if views is None else unlabelled_model(views), pl.DataFrame(schema=HELD_OUT))
     siamese = pl.concat([part.siamese for part in parts])
     try:
         model, evidence = _fit(parts, views, progress)
     except NrlDedupError as error:
         progress.warn(f"The pair model knows no label: {error}")
-        return FittedPairs(None if views is None else unlabelled_model(views), siamese)
-    return FittedPairs(model, pl.concat([evidence, siamese]))
+        return FittedPairModel(None if views is None else unlabelled_model(views), siamese)
+    return FittedPairModel(model, pl.concat([evidence, siamese]))
 
 
-def searched_parts(
+def search_catalogues(
     catalogues: Sequence[Catalogue],
     bundle: Bundle,
     photo_folder: Path | None,
     run: Run,
     candidates_per_ad: int = CANDIDATES_PER_AD,
-) -> "list[Part]":
+) -> "list[SearchedCatalogue]":
     """What each catalogue gives to fit to. Arguments are those of `fit_pairs`."""
-    parts: list[Part] = []
+    parts: list[SearchedCatalogue] = []
     for catalogue in catalogues:
         photos = bundle.photo_input(photo_folder, run.device)
         kind = photo_kind(bundle.settings)
         features = extract(catalogue, bundle.settings, bundle.vocabulary, kind, photos, run)
         blocked = block(catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder)
         labelled = LabelledAds.of(bundle, catalogue, blocked)
-        compared = describe(catalogue, features, blocked)
+        compared = profiles_of(catalogue, features, blocked)
         first = sum(part.ads for part in parts)
-        parts.append(Part.of(bundle, blocked, labelled, compared, first, len(catalogues), run))
+        parts.append(SearchedCatalogue.of(bundle, blocked, labelled, compared, first, len(catalogues), run))
     return parts
 
 
 @dataclass(frozen=True)
-class Part:
+class SearchedCatalogue:
     """What one catalogue gives. Ads are numbered from `first` on, so that those of several are told apart.
 
     `searched`: all candidate pairs. `candidates`: the evidence of those to co-train on, `ends` their ads; none of the
@@ -111,10 +111,10 @@ class Part:
 
     ads: int
     searched: Searched
-    candidates: Evidence
+    candidates: ComparisonVectors
     ends: Int64[np.ndarray, "2 candidates"]
     pairs: TrainingPairs
-    evidence: Evidence
+    evidence: ComparisonVectors
     group: Int64[np.ndarray, "ads"]
     lost: pl.DataFrame
     siamese: pl.DataFrame
@@ -125,11 +125,11 @@ class Part:
         bundle: Bundle,
         blocked: BlockingResult,
         labelled: LabelledAds,
-        compared: AdEvidence,
+        compared: AdProfiles,
         first: int,
         parts: int,
         run: Run,
-    ) -> "Part":
+    ) -> "SearchedCatalogue":
         """:param parts: how many there will be."""
         progress = run.progress
         left, right = every = _candidates(blocked)
@@ -147,10 +147,10 @@ class Part:
         return cls(
             len(blocked.rows),
             Searched(compared, *every, first),
-            pair_evidence(compared, left, right, progress),
+            compare_pairs(compared, left, right, progress),
             np.stack([left, right]) + first,
             pairs.numbered_from(first),
-            pair_evidence(compared, pairs.rows_l, pairs.rows_r, progress),
+            compare_pairs(compared, pairs.rows_l, pairs.rows_r, progress),
             labelled.group + first,
             _numbered_from(first, lost),
             _numbered_from(first, siamese),
@@ -163,24 +163,26 @@ def _numbered_from(first: int, held_out: pl.DataFrame) -> pl.DataFrame:
     return held_out.with_columns(pl.when(groups < 0).then(groups - first).otherwise(groups + first))
 
 
-def _views(parts: Sequence[Part], progress: Progress) -> Views | None:
+def _views(parts: Sequence[SearchedCatalogue], progress: Progress) -> ModalityModels | None:
     """Learned from the candidates, but for those of test ads."""
     left, right = np.concatenate([part.ends for part in parts], axis=1)
     try:
-        return co_train(Evidence.joined([part.candidates for part in parts]), left, right)
+        return co_train(ComparisonVectors.joined([part.candidates for part in parts]), left, right)
     except NrlDedupError as error:
         progress.warn(str(error))
         return None
 
 
-def _fit(parts: Sequence[Part], views: Views | None, progress: Progress) -> tuple[PairModel, pl.DataFrame]:
+def _fit(
+    parts: Sequence[SearchedCatalogue], views: ModalityModels | None, progress: Progress
+) -> tuple[PairModel, pl.DataFrame]:
     """The model, and `bundle.HELD_OUT` of the candidates that it was fitted on, each scored without its fold."""
     pairs = TrainingPairs.joined([part.pairs for part in parts])
-    left, right, labels, weights = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.stands_for
+    left, right, labels, weights = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.sampling_weight
     group = np.concatenate([part.group for part in parts])
-    evidence = Evidence.joined([part.evidence for part in parts])
-    first_look = fit_pair_model(evidence, labels, left, right, views=views, stands_for=weights)
-    fitted = fit_second_look(first_look, pairs, [part.searched for part in parts], len(group), progress=progress)
+    evidence = ComparisonVectors.joined([part.evidence for part in parts])
+    pairwise_log_odds = fit_pair_model(evidence, labels, left, right, views=views, sampling_weight=weights)
+    fitted = fit_reranking(pairwise_log_odds, pairs, [part.searched for part in parts], len(group), progress=progress)
     some = weights > 0
     kept = held_out_pairs(EVIDENCE, left[some], right[some], fitted.log_odds[some], weights[some], labels[some], group)
     to_labelled = None
@@ -207,8 +209,8 @@ def _pairs_to_fit(blocked: BlockingResult, labelled: LabelledAds, most: int, pro
     learned = (labelled.side != "test") & (labelled.ends >= 0).all(axis=0)
     ends = labelled.ends[:, learned]
     pairs = training_pairs(ends[0], ends[1], labelled.labels[learned], left[some], right[some])
-    stands_for = np.where(pairs.labels | pairs.labelled, 1, weight) * pairs.stands_for
-    return replace(pairs, stands_for=stands_for)
+    sampling_weight = np.where(pairs.labels | pairs.labelled, 1, weight) * pairs.sampling_weight
+    return replace(pairs, sampling_weight=sampling_weight)
 
 
 def _among(

@@ -3,12 +3,14 @@
 import numpy as np
 from jaxtyping import Int64
 
-from nrl_dedup.comparison.compare import Evidence
+from nrl_dedup.comparison.compare import ComparisonVectors
 
 SHARE = 0.5
 
 
-def with_blanks(evidence: Evidence, seed: int = 0) -> tuple[Evidence, Int64[np.ndarray, "rows"]]:
+def with_group_dropout(
+    evidence: ComparisonVectors, seed: int = 0
+) -> tuple[ComparisonVectors, Int64[np.ndarray, "rows"]]:
     """The pairs, then copies of half of them, drawn by `seed`; and the number of the pair that each row shows.
 
     A copy lacks some of the groups, though not all: every choice is as likely. Without copies, trees take a missing
@@ -24,4 +26,4 @@ def with_blanks(evidence: Evidence, seed: int = 0) -> tuple[Evidence, Int64[np.n
     for at, group in enumerate(evidence.groups):
         lacking = choice >> groups.index(group) & 1 == 1
         values[pairs:, at][lacking] = np.nan
-    return Evidence(values, evidence.names, evidence.groups), np.concatenate([np.arange(pairs), copied])
+    return ComparisonVectors(values, evidence.names, evidence.groups), np.concatenate([np.arange(pairs), copied])

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from nrl_dedup.comparison.ad_profiles import AdEvidence
-from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, Evidence, pair_evidence
+from nrl_dedup.comparison.ad_profiles import AdProfiles
+from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, ComparisonVectors, compare_pairs
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.scoring.competitors import End, Rivals
+from nrl_dedup.scoring.competitors import Competitors, End
 from nrl_dedup.scoring.trees import Size, Trees, grow
-from nrl_dedup.training.pair_model.boosting import FEWEST, Fitted, choose_stage
+from nrl_dedup.training.pair_model.boosting import FEWEST, FittedModel, choose_stage
 from nrl_dedup.training.pair_model.folds import FOLDS
 from nrl_dedup.training.pair_model.training_pairs import TrainingPairs
 
@@ -32,35 +32,35 @@ class Searched:
     """One catalogue: its candidate pairs, and what they are compared by. Among the ads of several catalogues, its own
     are numbered from `first` on."""
 
-    compared: AdEvidence
+    compared: AdProfiles
     rows_l: Rows
     rows_r: Rows
     first: int
 
 
-def fit_second_look(
-    fitted: Fitted,
+def fit_reranking(
+    fitted: FittedModel,
     pairs: TrainingPairs,
     searched: Sequence[Searched],
     ads: int,
     seed: int = 0,
     progress: Progress = SILENT,
-) -> Fitted:
+) -> FittedModel:
     """Trees on top of a pair's own score, which see it beside the best that either ad has with a third one.
 
-    The scores are those of the models that have not seen the ad (`Fitted.held_out`): those of the pair, and those of
-    all candidate pairs of its ads, labelled or not. The number of trees, none being one choice, and the calibration are
-    chosen on folds as in `fit_pair_model`. Where no tree helps, where too few of the pairs are candidates, or where
+    The scores are those of the models that have not seen the ad (`FittedModel.held_out`): those of the pair, and those
+    of all candidate pairs of its ads, labelled or not. The number of trees, none being one choice, and the calibration
+    are chosen on folds as in `fit_pair_model`. Where no tree helps, where too few of the pairs are candidates, or where
     pairs and not ads were dealt to the folds, the first look is all there is.
 
     :param fitted: by `fit_pair_model`, to `pairs`.
     :param ads: of all catalogues.
     """
-    rows_l, rows_r, labels, stands_for = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.stands_for
+    rows_l, rows_r, labels, sampling_weight = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.sampling_weight
     fold_l, fold_r = fitted.folds
     fold = np.full(ads, _NO_FOLD)
     fold[rows_l], fold[rows_r] = fold_l, fold_r
-    some = stands_for > 0
+    some = sampling_weight > 0
     if min(labels[some].sum(), (~labels[some]).sum()) < FEWEST or (fold[rows_l] != fold_l).any():
         return fitted
     rivals = _rivals(fitted, fold, searched, progress)
@@ -69,7 +69,7 @@ def fit_second_look(
     def trees(kept: Labels, rounds: int) -> Trees:
         own = kept & some
         return grow(
-            evidence.take(own), labels[own], stands_for[own],
+            evidence.take(own), labels[own], sampling_weight[own],
             rounds=rounds, size=_SIZE, start=fitted.scores[own], seed=seed,
         )  # fmt: skip
 
@@ -78,19 +78,21 @@ def fit_second_look(
         held = np.flatnonzero(fold_l == number)
         grown = trees((fold_l != number) & (fold_r != number), _ROUNDS[-1])
         scores[:, held] = fitted.scores[held] + grown.log_odds_after(evidence.take(held), _ROUNDS)
-    best, calibration, log_odds = choose_stage(scores, labels, stands_for, fold_l)
+    best, calibration, log_odds = choose_stage(scores, labels, sampling_weight, fold_l)
     if not _ROUNDS[best]:
         return fitted
     second = trees(np.ones(len(labels), dtype=bool), _ROUNDS[best])
     return replace(
         fitted,
-        model=replace(fitted.model, second_look=second, calibration=calibration),
+        model=replace(fitted.model, reranking=second, calibration=calibration),
         log_odds=log_odds,
         scores=scores[best],
     )
 
 
-def _rivals(fitted: Fitted, fold: Int64[np.ndarray, "ads"], searched: Sequence[Searched], progress: Progress) -> Rivals:
+def _rivals(
+    fitted: FittedModel, fold: Int64[np.ndarray, "ads"], searched: Sequence[Searched], progress: Progress
+) -> Competitors:
     """Of the ads that have a fold, by the model that has not seen it."""
     ends: list[End] = []
     for catalogue in searched:
@@ -100,23 +102,28 @@ def _rivals(fitted: Fitted, fold: Int64[np.ndarray, "ads"], searched: Sequence[S
         with progress.task("second look", len(wanted)) as task:
             for start in range(0, len(wanted), PAIRS_AT_ONCE):
                 chunk = wanted[start : start + PAIRS_AT_ONCE]
-                evidence = pair_evidence(catalogue.compared, left[chunk], right[chunk])
+                evidence = compare_pairs(catalogue.compared, left[chunk], right[chunk])
                 for number in range(FOLDS):
                     ends += _of_fold(
                         fitted, number, folds[:, chunk], evidence, left[chunk] + first, right[chunk] + first
                     )
                 task.advance(len(chunk))
-    return Rivals.of(ends, len(fold))
+    return Competitors.of(ends, len(fold))
 
 
 def _of_fold(
-    fitted: Fitted, number: int, folds: Int64[np.ndarray, "2 pairs"], evidence: Evidence, left: Rows, right: Rows
+    fitted: FittedModel,
+    number: int,
+    folds: Int64[np.ndarray, "2 pairs"],
+    evidence: ComparisonVectors,
+    left: Rows,
+    right: Rows,
 ) -> list[End]:
     """The pairs with an ad of this fold: that ad, the other one, and their score."""
     own = np.flatnonzero((folds == number).any(axis=0))
     if not len(own):
         return []
-    scores = fitted.held_out[number].first_look(evidence.take(own))
+    scores = fitted.held_out[number].pairwise_log_odds(evidence.take(own))
     of_left, of_right = folds[:, own] == number
     left, right = left[own], right[own]
     return [(left[of_left], right[of_left], scores[of_left]), (right[of_right], left[of_right], scores[of_right])]

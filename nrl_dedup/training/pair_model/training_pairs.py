@@ -18,15 +18,15 @@ NEGATIVES = 60
 class TrainingPairs:
     """The labelled pairs in their order, then candidate pairs.
 
-    `labelled`: which are the former. `stands_for`: for how many candidate pairs each stands: 0 for a labelled pair that
-    is no candidate, 1 for a duplicate, and for another the number of which it was drawn as one.
+    `labelled`: which are the former. `sampling_weight`: for how many candidate pairs each stands: 0 for a labelled pair
+    that is no candidate, 1 for a duplicate, and for another the number of which it was drawn as one.
     """
 
     rows_l: Rows
     rows_r: Rows
     labels: Bool[np.ndarray, "pairs"]
     labelled: Bool[np.ndarray, "pairs"]
-    stands_for: Float64[np.ndarray, "pairs"]
+    sampling_weight: Float64[np.ndarray, "pairs"]
 
     @classmethod
     def joined(cls, parts: "Sequence[TrainingPairs]") -> "TrainingPairs":
@@ -72,7 +72,7 @@ def training_pairs(
         rows_r=np.concatenate([rows_r, candidates_r[further]]),
         labels=np.concatenate([labels, np.repeat([True, False], [int(same.sum()), len(drawn)])]),
         labelled=np.arange(len(labels) + len(further)) < len(labels),
-        stands_for=np.concatenate(
+        sampling_weight=np.concatenate(
             [is_candidate.astype(np.float64), np.ones(int(same.sum())), np.full(len(drawn), weight)]
         ),
     )
