@@ -1,4 +1,4 @@
-"""`examples/five_folds.py`: its figures against brute force, and that finished commands are not run again."""
+"""`examples/making/five_folds.py`: its figures against brute force, and that finished commands are not run again."""
 
 import json
 import os
@@ -17,7 +17,6 @@ from measuring.steps import OUTPUT, run_all, state, step
 from nrl_dedup.metrics import bcubed_quality, pairwise_quality
 from tests.conftest import write
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 ACROSS = (1.0, 0.5)
 
 

@@ -1,4 +1,4 @@
-"""The report of `examples/make_results.py`: its figures, marks and sentences, from made-up results on disk."""
+"""The report of `examples/making/make_results.py`: its figures, marks and sentences, from made-up results on disk."""
 
 import json
 import re
@@ -485,7 +485,7 @@ def test_the_script_trains_then_evaluates_what_is_finished_and_reports(
             Path(words[-1]).mkdir()
 
     monkeypatch.setattr(make_results, "run", run)
-    output = tmp_path / "RESULTS.md"
+    output = tmp_path / "results.md"
     options = ("--backbone-weights", plan.weights, "--ads", plan.ads, "--train-options=--epochs 7", "--regions-table")
     monkeypatch.setattr(
         "sys.argv", [str(word) for word in ("script", plan.real, "--runs", plan.runs, "-o", output, *options)]
