@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from examples.check_links import check
 from tests.conftest import Run
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,18 @@ def test_the_picture_is_of_a_cluster_that_was_found(
     other = drawn(dupes, "1125", tmp_path / "other.png", monkeypatch)
     assert other.shape == shown.shape and np.abs(other - shown).mean() > 16
     assert PICTURE.stat().st_size < 200_000
+
+
+def test_the_figures_of_the_clusters_are_those_of_the_output(dupes: Path) -> None:
+    found = check(dupes, ROOT / "examples" / "truth.csv")
+    assert f"F1 of the clusters | | {found.f1:.3f} |" in README
+
+
+def test_every_figure_of_the_readme_is_among_the_results() -> None:
+    """Those in per cent are rounded, and are left out here."""
+    results = (ROOT / "examples" / "RESULTS.md").read_text("utf-8")
+    figures = re.findall(r"\b0\.\d{3}\b", README.split("## Results", 1)[1])
+    assert len(figures) > 20 and {figure for figure in figures if figure not in results} == set()
 
 
 def test_the_readme_is_short() -> None:
