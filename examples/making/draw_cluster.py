@@ -59,7 +59,7 @@ def draw_ad(sheet: Image.Image, left: int, ad: dict[str, str], images: Path) -> 
     pen = ImageDraw.Draw(sheet)
     top = MARGIN + PHOTO + MARGIN
     price = f"{float(ad['price']):,.0f} ₽".replace(",", " ") if ad["price"] else "no price"
-    title, *_ = textwrap.wrap(ad["title"], LETTERS - 3)
+    (title,) = textwrap.wrap(ad["title"], LETTERS - 3, max_lines=1, placeholder=" …")
     pen.text((left, top), title, INK, font("DejaVu Sans:bold"))
     pen.text((left, top + LINE), price, INK, font("DejaVu Sans"))
     text = textwrap.wrap(" ".join(ad["description"].split()), LETTERS, max_lines=TEXT_LINES, placeholder=" …")
