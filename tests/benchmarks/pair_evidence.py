@@ -1,6 +1,6 @@
 """Pair evidence on real ads, fold by fold, beside what a user could put together; and on published text-only splits.
 
-    python examples/real_ads.py PHOTOS_REPOSITORY TEXT_REPOSITORY REAL
+    python examples/making/real_ads.py PHOTOS_REPOSITORY TEXT_REPOSITORY REAL
     python tests/benchmarks/pair_evidence.py REAL --backbone mobilenet_v2 --backbone-weights FILE \
         [--published abt-buy --published amazon-google]
 

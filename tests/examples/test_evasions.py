@@ -1,4 +1,4 @@
-"""`examples/evasions.py`: each evasion changes what it says and nothing else, and what stays linked is counted."""
+"""`examples/making/evasions.py`: each changes what it says and nothing else, and what stays linked is counted."""
 
 import io
 from pathlib import Path

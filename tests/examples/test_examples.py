@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+MAKING = EXAMPLES / "making"
 ADS = 16
 
 
 def generate(out: Path, *options: str) -> Path:
-    command = [sys.executable, str(EXAMPLES / "make_examples.py"), "--out", str(out), "--jobs", "1", *options]
+    command = [sys.executable, str(MAKING / "make_examples.py"), "--out", str(out), "--jobs", "1", *options]
     subprocess.run(command, check=True, capture_output=True)
     return out
 
@@ -88,7 +89,7 @@ def test_a_third_of_the_shipped_negatives_share_words_or_looks():
 
 
 def test_twins_in_words_differ_in_shape_and_hue_and_twins_in_looks_in_model(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.syspath_prepend(str(MAKING))
     from make_examples import HUES, make_entities
 
     blocks: dict[str, int] = Counter()

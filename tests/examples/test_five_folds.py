@@ -1,4 +1,4 @@
-"""`examples/five_folds.py`: its figures against brute force, and that finished commands are not run again."""
+"""`examples/making/five_folds.py`: its figures against brute force, and that finished commands are not run again."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from measuring.clusters import bcubed, best_linked, linked, pairwise, read_clust
 from measuring.data import sample_pairs, sample_things
 from measuring.found import calibration_error, read_stages
 from measuring.steps import OUTPUT, run_all, state, step
+from results.document import lowered, markers
 
 from nrl_dedup.metrics import bcubed_quality, pairwise_quality
 from tests.conftest import write
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 ACROSS = (1.0, 0.5)
 
 
@@ -293,7 +293,12 @@ def test_the_whole_study(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("FAKE_FAILS")
     report = run_script(real, out, "--epochs", "2")
     assert len(commands(log)) == ran + 4 and "52 of 52 commands have ended well" in report
-    assert run_script(real, out, "--epochs", "2", "--only-report") == report and len(commands(log)) == ran + 4
+    document = tmp_path / "document.md"
+    start, end = markers("five_folds.py")
+    document.write_text(f"before\n{start}\nold\n{end}\nafter\n", "utf-8")
+    again = run_script(real, out, "--epochs", "2", "--only-report", "--document", str(document))
+    assert again == report and len(commands(log)) == ran + 4
+    assert document.read_text("utf-8") == f"before\n{start}\n\n{lowered(report)}\n{end}\nafter\n"
 
 
 def test_training_learns_from_no_pair_of_the_fold_and_hidden_columns_are_left_out(log: Path, tmp_path: Path) -> None:

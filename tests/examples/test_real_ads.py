@@ -17,7 +17,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+MAKING = Path(__file__).parents[2] / "examples" / "making"
 ADS = 80
 CATEGORIES = ["Toys / Blocks", "Home / Chairs", "Sport / Bicycles"]
 MAIL, PHONE = "seller@example.org", "+44 7700 900123"
@@ -153,7 +153,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
 def build(*arguments: object) -> None:
     """Runs the script in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(EXAMPLES))
+        patch.syspath_prepend(str(MAKING))
         patch.setattr("sys.argv", ["real_ads.py", *map(str, arguments)])
         import real_ads
 
@@ -304,7 +304,7 @@ def test_two_runs_give_the_same_bytes_from_clones_and_from_bare_git_directories(
     for name, repository in (("photos.git", sources.photos), ("text.git", sources.text)):
         subprocess.run(["git", "clone", "-q", "--bare", repository, tmp_path / name], check=True, capture_output=True)
     again = tmp_path / "parent" / "again"
-    command = [sys.executable, EXAMPLES / "real_ads.py", tmp_path / "photos.git", tmp_path / "text.git", again]
+    command = [sys.executable, MAKING / "real_ads.py", tmp_path / "photos.git", tmp_path / "text.git", again]
     done = subprocess.run([*command, *commits(sources)], check=True, capture_output=True, text=True)
     assert f"{ADS} real ads" in done.stdout
 

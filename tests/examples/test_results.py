@@ -1,4 +1,4 @@
-"""The report of `examples/make_results.py`: its figures, marks and sentences, from made-up results on disk."""
+"""The report of `examples/making/make_results.py`: its figures, marks and sentences, from made-up results on disk."""
 
 import json
 import re
@@ -25,6 +25,7 @@ from results.commands import (
     train_real,
 )
 from results.comparisons import added_parts, against_baseline, trained_to_the_end, verdict
+from results.document import lowered, markers
 from results.lengths import length_parts, unlike_parts
 from results.markdown import typed
 from results.on_disk import Attention, Overlap, Part, Seed, find_finished, read_evaluation, read_run
@@ -485,7 +486,7 @@ def test_the_script_trains_then_evaluates_what_is_finished_and_reports(
             Path(words[-1]).mkdir()
 
     monkeypatch.setattr(make_results, "run", run)
-    output = tmp_path / "RESULTS.md"
+    output = tmp_path / "results.md"
     options = ("--backbone-weights", plan.weights, "--ads", plan.ads, "--train-options=--epochs 7", "--regions-table")
     monkeypatch.setattr(
         "sys.argv", [str(word) for word in ("script", plan.real, "--runs", plan.runs, "-o", output, *options)]
@@ -502,9 +503,13 @@ def test_the_script_trains_then_evaluates_what_is_finished_and_reports(
     assert output.read_text("utf-8") == report_of(plan)
 
     ran.clear()
-    monkeypatch.setattr("sys.argv", [*sys.argv, "--only-report"])
+    document = tmp_path / "document.md"
+    start, end = markers("make_results.py")
+    document.write_text(f"before\n{start}\nold\n{end}\nafter\n", "utf-8")
+    monkeypatch.setattr("sys.argv", [*sys.argv, "--only-report", "--document", str(document)])
     make_results.main()
     assert ran == [evaluate_real(plan, ["text"])]
+    assert document.read_text("utf-8") == f"before\n{start}\n\n{lowered(report_of(plan))}\n{end}\nafter\n"
 
 
 def test_the_json_of_evaluate_is_understood(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """How many linked pairs stay linked when sellers change one of the two ads; writes OUT/evasions.md.
 
-    python examples/evasions.py examples/catalogue.csv examples/truth.csv OUT --images examples/images
+    python examples/making/evasions.py examples/catalogue.csv examples/truth.csv OUT --images examples/images
 
 CATALOGUE has Avito's columns. The second file says which pairs are right: truth (itemID, entity), or pairs (item_id_l,
 item_id_r), such as `link --links` writes. Of those that `link` puts into one cluster 300 are drawn, no ad in two of
@@ -66,7 +66,7 @@ def main() -> None:
         *(["--model", "BUNDLE"] if model else []),
         *further,
     ]
-    output.write_text(report(counted, len(pairs), ["examples/evasions.py", *words]), "utf-8")
+    output.write_text(report(counted, len(pairs), ["examples/making/evasions.py", *words]), "utf-8")
     print(f"Wrote {output}.")
 
 

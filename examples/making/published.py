@@ -1,6 +1,6 @@
 """F1 on the test pairs of published splits of product pairs, of words alone.
 
-    python examples/published.py FOLDER [FOLDER ...]
+    python examples/making/published.py FOLDER [FOLDER ...]
 
 Each FOLDER holds items.csv (item_id, title, description, price), pairs_train.csv, pairs_valid.csv and pairs_test.csv
 (item_id_l, item_id_r, is_duplicate), such as Abt-Buy and Amazon-Google as DeepMatcher split them. Trains with the

@@ -1,12 +1,13 @@
-"""Trains every system several times, evaluates all of them on the same pairs, and writes `examples/RESULTS.md`.
+"""Trains every system several times, evaluates all of them on the same pairs, and writes RUNS/results.md.
 
-    python examples/real_ads.py PHOTOS_REPOSITORY TEXT_REPOSITORY REAL
-    python examples/make_results.py REAL --backbone mobilenet_v2 --backbone-weights FILE --regions-table
+    python examples/making/real_ads.py PHOTOS_REPOSITORY TEXT_REPOSITORY REAL
+    python examples/making/make_results.py REAL --backbone mobilenet_v2 --backbone-weights FILE --regions-table
 
 Everything goes through the command line, as a user would do it, and takes hours. What is finished is kept in the
 folder of --runs: stop it, and the same command goes on. `--only-report` trains nothing, evaluates what is finished and
 marks the rest; name the other options as in the run, for the report shows its commands. What the report says of the
-figures follows from them. Its parts are in `results/`.
+figures follows from them. `--document examples/RESULTS.md` also puts the report in its place there. The modules of
+this script are in `results/`.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from results.commands import (
     train_real,
     trial_names,
 )
+from results.document import put_part
 from results.on_disk import Finished, find_finished
 from results.report import report
 from results.standings import gather
@@ -37,7 +39,7 @@ from results.standings import gather
 from nrl_dedup.config import REGION_KINDS
 from nrl_dedup.features.photos.backbones import BACKBONES
 
-CHECKOUT = Path(__file__).parent.parent
+CHECKOUT = Path(__file__).parents[2]
 
 
 def main() -> None:
@@ -59,13 +61,18 @@ def main() -> None:
         train_all(plan)
     finished = find_finished(plan)
     evaluate_all(plan, finished)
-    options.output.write_text(report(plan, gather(plan, finished)), "utf-8")
-    print(f"Wrote {options.output}.")
+    made = report(plan, gather(plan, finished))
+    output = options.output or plan.runs / "results.md"
+    output.write_text(made, "utf-8")
+    print(f"Wrote {output}.")
+    if options.document:
+        put_part(options.document, Path(__file__).name, made)
+        print(f"Wrote its part of {options.document}.")
 
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("real", type=Path, help="the folder that examples/real_ads.py made")
+    parser.add_argument("real", type=Path, help="the folder that examples/making/real_ads.py made")
     parser.add_argument("--backbone", default="mobilenet_v2", choices=BACKBONES, help="default: %(default)s")
     parser.add_argument("--backbone-weights", type=Path, help="its ImageNet weights; default: torchvision's download")
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS, help="default: all")
@@ -81,7 +88,8 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--train-options", type=shlex.split, default=[], help='further ones, as "--epochs 1 --lr 0.001"'
     )
-    parser.add_argument("-o", "--output", type=Path, default=CHECKOUT / "examples" / "RESULTS.md")
+    parser.add_argument("-o", "--output", type=Path, help="the report; default: results.md in the folder of --runs")
+    parser.add_argument("--document", type=Path, help="a document of which the report is one part, to be replaced")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
 """Trains the photo network of `weights/default`: MobileNetV3-small, distilled from an ImageNet MobileNetV2.
 
-    python examples/make_examples.py --ads 1500 --seed 11 --out rendered
-    python examples/make_photo_network.py --teacher mobilenet_v2_imagenet.pth --photos grocery/photos \
+    python examples/making/make_examples.py --ads 1500 --seed 11 --out rendered
+    python examples/making/make_photo_network.py --teacher mobilenet_v2_imagenet.pth --photos grocery/photos \
         --ads rendered --out mobilenet_v3_small.safetensors
 
 400 of the `--photos` are lent to `check_photo_network.py`: they are drawn by a fixed seed and never read here. The

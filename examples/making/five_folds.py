@@ -1,12 +1,13 @@
 """Trains and tests on the five folds of the real ads, through the commands alone, and writes OUT/five_folds.md.
 
-    python examples/real_ads.py PHOTOS_REPOSITORY TEXT_REPOSITORY REAL
-    python examples/five_folds.py REAL OUT --backbone mobilenet_v2 --backbone-weights FILE
+    python examples/making/real_ads.py PHOTOS_REPOSITORY TEXT_REPOSITORY REAL
+    python examples/making/five_folds.py REAL OUT --backbone mobilenet_v2 --backbone-weights FILE
 
 It takes hours. Each command fills a folder of its own under OUT: one that has ended well is not run again, one that
 failed is tried again, so that the same command goes on after a stop. `--only-report` runs nothing and reports what
-there is. A trial of a few minutes: `--folds 1 --share 0.08 --few 0.5 --epochs 2 --pretrain-epochs 2`.
-Options that are not known here go to every `nrl-dedup train`.
+there is. `--document examples/RESULTS.md` also puts the report in its place there. A trial of a few minutes:
+`--folds 1 --share 0.08 --few 0.5 --epochs 2 --pretrain-epochs 2`. Options that are not known here go to every
+`nrl-dedup train`.
 """
 
 import argparse
@@ -17,10 +18,11 @@ from measuring.data import write_files
 from measuring.steps import run_all
 from measuring.study import FOLDS, SETTINGS, Study, of_setting
 from measuring.tables import report
+from results.document import put_part
 
 
 def main() -> None:
-    study, only_report = parse_options()
+    study, only_report, document = parse_options()
     if not only_report:
         write_files(study)
         try:
@@ -28,13 +30,17 @@ def main() -> None:
         except KeyboardInterrupt:
             sys.exit("Stopped. What was finished is kept: the same command goes on, --only-report shows it.")
     output = study.out / "five_folds.md"
-    output.write_text(report(study), "utf-8")
+    made = report(study)
+    output.write_text(made, "utf-8")
     print(f"Wrote {output}.")
+    if document:
+        put_part(document, Path(__file__).name, made)
+        print(f"Wrote its part of {document}.")
 
 
-def parse_options() -> tuple[Study, bool]:
+def parse_options() -> tuple[Study, bool, Path | None]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("real", type=Path, help="the folder that examples/real_ads.py made")
+    parser.add_argument("real", type=Path, help="the folder that examples/making/real_ads.py made")
     parser.add_argument("out", type=Path, help="for everything that is made")
     parser.add_argument("--backbone", default="mobilenet_v2", help="default: %(default)s")
     parser.add_argument("--backbone-weights", type=Path, help="its ImageNet weights; default: torchvision's download")
@@ -44,6 +50,7 @@ def parse_options() -> tuple[Study, bool]:
         "--few", type=float, nargs="*", default=[0.01, 0.1], help="shares of the labels; default: 0.01 0.1"
     )
     parser.add_argument("--only-report", action="store_true", help="run nothing; report what is finished")
+    parser.add_argument("--document", type=Path, help="a document of which the report is one part, to be replaced")
     options, further = parser.parse_known_args()
     study = Study(
         real=options.real.resolve(),
@@ -55,7 +62,7 @@ def parse_options() -> tuple[Study, bool]:
         few=tuple(options.few),
         train_options=tuple(further),
     )
-    return study, options.only_report
+    return study, options.only_report, options.document
 
 
 if __name__ == "__main__":

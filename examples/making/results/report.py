@@ -46,11 +46,11 @@ LEARNT = {  # by where the interval of what training added lies
 
 
 def report(plan: Plan, results: Results) -> str:
-    """The whole of RESULTS.md."""
+    """The whole report: its title and its sections."""
     shown = plan.shown
     parts = [
-        "# Results",
-        "Everything here was made by one command, which trains and evaluates with the commands below:",
+        "# The systems of the thesis",
+        "Everything in this part was made by one command, which trains and evaluates with the commands below:",
         typed(make_results(shown)),
         "REAL is the folder of the real ads, RUNS that of the trained models, FILE the ImageNet weights of the photo "
         "network. What is said about the figures was computed from them.",
@@ -71,9 +71,9 @@ def report(plan: Plan, results: Results) -> str:
 
 def data_section(data: Data, split: dict[str, Any] | None) -> str:
     said = (
-        "Real classified ads with constructed duplicates, in English, made by `examples/real_ads.py` from two public "
-        f"repositories: {data.postings:,} postings, each of them one half of an ad's sentences and one of its two "
-        f"photos, degraded. The two halves of an ad are a duplicate pair ({data.duplicates:,}); each of the other "
+        "Real classified ads with constructed duplicates, in English, made by `examples/making/real_ads.py` from two "
+        f"public repositories: {data.postings:,} postings, each of them one half of an ad's sentences and one of its "
+        f"two photos, degraded. The two halves of an ad are a duplicate pair ({data.duplicates:,}); each of the other "
         f"{data.pairs - data.duplicates:,} labelled pairs joins postings of two ads, of one category or with like "
         "words."
     )

@@ -75,11 +75,11 @@ def make_results(plan: Plan) -> list[str]:
     how = ["--systems", *plan.systems, "--seeds", plan.seeds, "--ads", plan.ads, "--runs", plan.runs]
     how += ["--regions-table"] * plan.regions_table
     how += [f"--train-options={shlex.join(plan.train_options)}"] * bool(plan.train_options)
-    return _words(plan.checkout / "examples" / "make_results.py", plan.real, *plan.network(), *how)
+    return _words(plan.checkout / "examples" / "making" / "make_results.py", plan.real, *plan.network(), *how)
 
 
 def make_ads(plan: Plan, out: Path) -> list[str]:
-    script = plan.checkout / "examples" / "make_examples.py"
+    script = plan.checkout / "examples" / "making" / "make_examples.py"
     return _words(script, "--apart", "--seed", MADE_SEED, "--ads", plan.ads, "--out", out)
 
 

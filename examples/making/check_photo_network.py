@@ -1,6 +1,6 @@
 """Measures the shipped photo network on the 400 grocery photos that its training never read.
 
-    python examples/check_photo_network.py --network weights/default/backbone.safetensors \
+    python examples/making/check_photo_network.py --network weights/default/backbone.safetensors \
         --teacher mobilenet_v2_imagenet.pth --photos grocery/photos
 
 Prints one table and ends with status 1 if a criterion fails. Rows:

@@ -1,7 +1,7 @@
 """Make `weights/default` again: the bundle that `link` and `evaluate` use when none is named.
 
-    python examples/make_photo_network.py ...                    # the photo network, see weights/README.md
-    python examples/make_default.py --photo-network FILE.safetensors                 # about half an hour on two cores
+    python examples/making/make_photo_network.py ...             # the photo network, see weights/README.md
+    python examples/making/make_default.py --photo-network FILE.safetensors          # about half an hour on two cores
 
 It is trained on made-up ads of another seed than the shipped ones, so `examples/catalogue.csv` and its labelled
 pairs, which become the bundle's remembered test split, are new to it. These ads have one photo each. Its pair model is
@@ -33,7 +33,8 @@ from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.pair_model.fit import fit_pairs
 from nrl_dedup.training.pair_model.recalibrate import recalibrate
 
-EXAMPLES = Path(__file__).parent
+MAKING = Path(__file__).parent
+EXAMPLES = MAKING.parent
 CPU = torch.device("cpu")
 TRAINING_SEED, PAIRS_SEED = 1, 2
 PARTS = 20
@@ -66,7 +67,7 @@ def main() -> None:
 def made_up(folder: Path, ads: int, seed: int, apart: float) -> None:
     """Make ads in `folder`, if they are not there."""
     if not (folder / "catalogue.csv").exists():
-        make = [EXAMPLES / "make_examples.py", "--seed", seed, "--ads", ads, "--apart", apart]
+        make = [MAKING / "make_examples.py", "--seed", seed, "--ads", ads, "--apart", apart]
         make += ["--negatives-per-ad", 8, "--out", folder]
         subprocess.run([sys.executable, *map(str, make)], check=True)
 

@@ -7,4 +7,5 @@ standings.py    how the systems stand on the test pairs
 comparisons.py  which beats which, and what photos and words add
 lengths.py      by the length of the descriptions
 report.py       the whole report, section by section
+document.py     the report as one part of a document
 """

@@ -1,6 +1,6 @@
 """Makes the example catalogue: made-up ads, their photos, labelled pairs and the truth.
 
-    python examples/make_examples.py [--ads 300] [--seed 0] [--out examples] [--negatives-per-ad N] [--jobs J]
+    python examples/making/make_examples.py [--ads 300] [--seed 0] [--out examples] [--negatives-per-ad N] [--jobs J]
 
 An entity (one thing for sale) is what its words say (brand, model, facts) together with how it looks. Many
 entities have a twin in words that looks different, or a twin in looks that is another model: words alone take the
@@ -328,7 +328,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ads", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent)
     parser.add_argument("--negatives-per-ad", type=float, help="default: 2.5 for each duplicate pair")
     parser.add_argument(
         "--apart",

@@ -1,6 +1,6 @@
 """Real classified ads with constructed duplicates: a set to train and measure on, made from two public repositories.
 
-    python examples/real_ads.py PHOTOS_REPOSITORY TEXT_REPOSITORY OUT
+    python examples/making/real_ads.py PHOTOS_REPOSITORY TEXT_REPOSITORY OUT
 
 PHOTOS_REPOSITORY is a clone (or a bare git directory) of github.com/amosmike/facebook-market-search, TEXT_REPOSITORY
 one of github.com/jose-zothner-meyer/Facebook-marketplace-recommendation-ranking-system; nothing is checked out there.

@@ -244,5 +244,5 @@ def own_command(study: Study) -> list[str]:
         *(["--backbone-weights", shown.weights] if shown.weights else []),
     ]
     how = [*how, "--folds", study.folds, "--share", study.share, "--few", *study.few]
-    words = ["examples/five_folds.py", shown.real, shown.out, *how, *study.train_options]
+    words = ["examples/making/five_folds.py", shown.real, shown.out, *how, *study.train_options]
     return [str(word) for word in words]
