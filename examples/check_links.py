@@ -18,9 +18,13 @@ WANTED_F1 = 0.9
 def check(dupes: Path, truth: Path) -> ClusterQuality:
     """Compare `dupes` (cluster_id, item_id, score) with `truth` (itemID, entity); an ad in no cluster stands alone."""
     clusters = pl.read_csv(dupes, infer_schema=False)
-    ads = pl.read_csv(truth, infer_schema=False).join(clusters, left_on="itemID", right_on="item_id", how="left")
+    ads = pl.read_csv(truth, infer_schema=False).join(
+        clusters, left_on="itemID", right_on="item_id", how="left"
+    )
     ads = ads.with_columns(pl.coalesce("cluster_id", "itemID"))
-    cluster, entity = (ads[name].rank("dense").cast(pl.Int64).to_numpy() for name in ("cluster_id", "entity"))
+    cluster, entity = (
+        ads[name].rank("dense").cast(pl.Int64).to_numpy() for name in ("cluster_id", "entity")
+    )
     return pairwise_quality(cluster, entity)
 
 

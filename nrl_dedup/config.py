@@ -121,7 +121,9 @@ class ModelSettings:
         for size in self.branch_sizes:
             _positive(size, "--branch-sizes", LARGEST_LAYER)
         if not 0 <= self.dropout < 1:
-            raise NrlDedupError(f"--dropout {self.dropout}: wanted a share from 0 up to, but not, 1.")
+            raise NrlDedupError(
+                f"--dropout {self.dropout}: wanted a share from 0 up to, but not, 1."
+            )
         _one_of(self.head, HEAD_SIGNS, "--head")
 
 

@@ -51,7 +51,11 @@ def average_precision(
     :return: None where AP is not defined, that is when one class is absent.
     """
     curve = precision_recall_curve(labels, scores, weights)
-    return None if curve is None else float(np.sum(np.diff(curve.recall, prepend=0.0) * curve.precision))
+    return (
+        None
+        if curve is None
+        else float(np.sum(np.diff(curve.recall, prepend=0.0) * curve.precision))
+    )
 
 
 def are_links(logits: Float64[np.ndarray, "pairs"], threshold: float) -> Bool[np.ndarray, "pairs"]:
@@ -99,7 +103,9 @@ def quality(
 ) -> Quality:
     """`Quality` of `logits`; precision (4.2) and recall (4.3) call a pair linked at `threshold` or above."""
     linked = are_links(logits, threshold)
-    found, claimed, wanted = (float(weights[mask].sum()) for mask in (linked & labels, linked, labels))
+    found, claimed, wanted = (
+        float(weights[mask].sum()) for mask in (linked & labels, linked, labels)
+    )
     return Quality(
         pairs=len(labels),
         positives=int(labels.sum()),
@@ -141,7 +147,9 @@ def calibration_bins(
     up_to = np.cumsum(equal)
     bin_of = (bins * (up_to - equal / 2) / up_to[-1:]).astype(np.int64)
     _, place = np.unique(np.minimum(bin_of, bins - 1)[place], return_inverse=True)
-    inside = np.bincount(place, weights).astype(np.float64)  # of no pairs, bincount makes whole numbers
+    inside = np.bincount(place, weights).astype(
+        np.float64
+    )  # of no pairs, bincount makes whole numbers
     return CalibrationBins(
         predicted=np.bincount(place, weights * sigmoid(logits)) / inside,
         observed=np.bincount(place, weights * labels) / inside,
@@ -171,7 +179,9 @@ def length_bucket(
     return total // 20
 
 
-def pairs_completeness(labels: Bool[np.ndarray, "pairs"], found: Bool[np.ndarray, "pairs"]) -> float | None:
+def pairs_completeness(
+    labels: Bool[np.ndarray, "pairs"], found: Bool[np.ndarray, "pairs"]
+) -> float | None:
     """The share of the duplicate pairs that blocking finds; None if there are none."""
     return float(found[labels].mean()) if labels.any() else None
 
@@ -201,7 +211,9 @@ class ClusterQuality:
     f1: float
 
 
-def pairwise_quality(clusters: Int64[np.ndarray, "ads"], entities: Int64[np.ndarray, "ads"]) -> ClusterQuality:
+def pairwise_quality(
+    clusters: Int64[np.ndarray, "ads"], entities: Int64[np.ndarray, "ads"]
+) -> ClusterQuality:
     """Precision, recall and F1 of "these two ads are the same", counted from cluster sizes, not pair by pair.
 
     Precision is 1 where no two ads are claimed to be the same, recall where no two are.
@@ -209,7 +221,9 @@ def pairwise_quality(clusters: Int64[np.ndarray, "ads"], entities: Int64[np.ndar
     :param clusters: a label an ad; ads of one cluster share it, an ad alone has its own.
     :param entities: the same for the truth.
     """
-    both, claimed, true = (_pairs_inside(*labels) for labels in ((clusters, entities), (clusters,), (entities,)))
+    both, claimed, true = (
+        _pairs_inside(*labels) for labels in ((clusters, entities), (clusters,), (entities,))
+    )
     precision = both / claimed if claimed else 1.0
     recall = both / true if true else 1.0
     return ClusterQuality(precision, recall, 2 * both / (claimed + true) if claimed + true else 1.0)
@@ -220,7 +234,9 @@ def _pairs_inside(*labels: Int64[np.ndarray, "ads"]) -> int:
     return int(np.sum(counts * (counts - 1) // 2))
 
 
-def bcubed_quality(clusters: Int64[np.ndarray, "ads"], entities: Int64[np.ndarray, "ads"]) -> ClusterQuality:
+def bcubed_quality(
+    clusters: Int64[np.ndarray, "ads"], entities: Int64[np.ndarray, "ads"]
+) -> ClusterQuality:
     """B-cubed precision, recall and F1 (Bagga & Baldwin 1998; Amigo et al. 2009), where each ad counts the same.
 
     Of ad a, in cluster C and entity E, precision is |C n E| / |C| and recall |C n E| / |E|; an ad is in its own C and
@@ -232,9 +248,13 @@ def bcubed_quality(clusters: Int64[np.ndarray, "ads"], entities: Int64[np.ndarra
     """
     if not len(clusters):
         return ClusterQuality(1.0, 1.0, 1.0)
-    _, number, count = np.unique(np.stack([clusters, entities]), axis=1, return_inverse=True, return_counts=True)
+    _, number, count = np.unique(
+        np.stack([clusters, entities]), axis=1, return_inverse=True, return_counts=True
+    )
     together = count[number.ravel()]
-    precision, recall = (float(np.mean(together / _sizes(labels))) for labels in (clusters, entities))
+    precision, recall = (
+        float(np.mean(together / _sizes(labels))) for labels in (clusters, entities)
+    )
     return ClusterQuality(precision, recall, 2 * precision * recall / (precision + recall))
 
 

@@ -36,7 +36,9 @@ class LinkResult:
     blocked: BlockingResult
     scorer: Scorer  # what gave the scores
     identical: int  # ads that are the same, letter for letter and byte for byte, as another
-    chained: pl.DataFrame  # cluster_row, size, mean_score of the clusters whose ads mostly do not match
+    chained: (
+        pl.DataFrame
+    )  # cluster_row, size, mean_score of the clusters whose ads mostly do not match
     looked_at: int  # clusters, the largest, among which such ones were looked for
     costs: list[StageCost]
 
@@ -89,7 +91,9 @@ def link(
     photos = bundle.photo_input(photo_folder, run.device, backbone_weights)
     kind = photo_kind(bundle.settings)
     features = extract(catalogue, bundle.settings, bundle.vocabulary, kind, photos, run)
-    blocked = block(catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder)
+    blocked = block(
+        catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder
+    )
     scores = make_scorer(
         by,
         catalogue,
@@ -107,9 +111,16 @@ def link(
 
     with run.clock.stage("clustering"):
         scored = _renumbered(scored, blocked.rows)
-        identical, apart = identical.filter(pl.col("score") >= threshold), identical.filter(pl.col("score") < threshold)
-        scored = pl.concat([scored, apart, links_of_copies(scored.filter(pl.col("score") >= threshold), apart)])
-        links = pl.concat([scored.filter(pl.col("score") >= threshold), identical]).sort("row_l", "row_r")
+        identical, apart = (
+            identical.filter(pl.col("score") >= threshold),
+            identical.filter(pl.col("score") < threshold),
+        )
+        scored = pl.concat(
+            [scored, apart, links_of_copies(scored.filter(pl.col("score") >= threshold), apart)]
+        )
+        links = pl.concat([scored.filter(pl.col("score") >= threshold), identical]).sort(
+            "row_l", "row_r"
+        )
         clusters = find_clusters(method, scored, identical, len(catalogue), threshold)
         position = blocked.position
 
@@ -162,7 +173,9 @@ def links_of_copies(links: pl.DataFrame, apart: pl.DataFrame) -> pl.DataFrame:
     copies = apart.select("row_l", copy="row_r")
     every = links
     for end in ("row_l", "row_r"):
-        of_copies = every.join(copies, left_on=end, right_on="row_l").with_columns(pl.col("copy").alias(end))
+        of_copies = every.join(copies, left_on=end, right_on="row_l").with_columns(
+            pl.col("copy").alias(end)
+        )
         every = pl.concat([every, of_copies.select(links.columns)])
     ordered = every[len(links) :].with_columns(
         row_l=pl.min_horizontal("row_l", "row_r"), row_r=pl.max_horizontal("row_l", "row_r")
@@ -179,4 +192,6 @@ def reasons_of(scorer: Scorer, blocked: BlockingResult, links: pl.DataFrame) -> 
 
 def _renumbered(pairs: pl.DataFrame, rows: Int64[np.ndarray, "some"]) -> pl.DataFrame:
     """Pairs of positions in `rows` as pairs of rows."""
-    return pairs.with_columns(pl.Series(name, rows[pairs[name].to_numpy()]) for name in ("row_l", "row_r"))
+    return pairs.with_columns(
+        pl.Series(name, rows[pairs[name].to_numpy()]) for name in ("row_l", "row_r")
+    )

@@ -20,7 +20,11 @@ CATALOGUE = {
 LABELLED_PAIRS = {"row_l": pl.Int64, "row_r": pl.Int64, "is_duplicate": pl.Boolean}
 CANDIDATE_PAIRS = {"row_l": pl.Int64, "row_r": pl.Int64}  # row_l < row_r, unique
 SCORED_PAIRS = {**CANDIDATE_PAIRS, "score": pl.Float32}  # in [0, 1], higher = more likely the same
-CLUSTERS = {"cluster_row": pl.Int64, "row": pl.Int64, "score": pl.Float32}  # cluster_row = smallest row in it
+CLUSTERS = {
+    "cluster_row": pl.Int64,
+    "row": pl.Int64,
+    "score": pl.Float32,
+}  # cluster_row = smallest row in it
 
 Schema = Mapping[str, Any]  # column -> polars type
 
@@ -30,7 +34,11 @@ def check(frame: pl.DataFrame, schema: Schema, what: str) -> pl.DataFrame:
 
     :raises NrlDedupError: a column is missing or has another type; the message names wanted and found.
     """
-    wrong = [name for name, kind in schema.items() if name not in frame.columns or frame.schema[name] != kind]
+    wrong = [
+        name
+        for name, kind in schema.items()
+        if name not in frame.columns or frame.schema[name] != kind
+    ]
     if wrong:
         wanted = ", ".join(f"{name} ({schema[name]})" for name in wrong)
         raise NrlDedupError(f"{what}: wanted the columns {wanted}; found {dict(frame.schema)}.")

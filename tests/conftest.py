@@ -15,7 +15,18 @@ import torch  # noqa: E402
 import torchvision  # noqa: E402
 from PIL import Image  # noqa: E402
 
-THINGS = ["велосипед", "диван", "шкаф", "гитара", "коляска", "телефон", "лампа", "стол", "кресло", "монитор"]
+THINGS = [
+    "велосипед",
+    "диван",
+    "шкаф",
+    "гитара",
+    "коляска",
+    "телефон",
+    "лампа",
+    "стол",
+    "кресло",
+    "монитор",
+]
 MAKERS = ["стелс", "икеа", "ямаха", "сони", "форвард", "самсунг"]
 
 
@@ -57,12 +68,21 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
             items.append([f"{item:04d}", f"{thing} {maker}", " ".join(words), str(item)])
         other = (entity + 7) % 60
         pairs += [[100 + 2 * entity, 101 + 2 * entity, 1]]
-        pairs += [[100 + 2 * entity, 100 + 2 * other, 0], [101 + 2 * entity, 101 + 2 * ((entity + 23) % 60), 0]]
+        pairs += [
+            [100 + 2 * entity, 100 + 2 * other, 0],
+            [101 + 2 * entity, 101 + 2 * ((entity + 23) % 60), 0],
+        ]
     write(folder / "items.csv", ["item_id", "title", "description", "image"], items)
-    write(folder / "pairs.csv", ["id1", "id2", "label"], [[f"{a:04d}", f"{b:04d}", c] for a, b, c in pairs])
+    write(
+        folder / "pairs.csv",
+        ["id1", "id2", "label"],
+        [[f"{a:04d}", f"{b:04d}", c] for a, b, c in pairs],
+    )
     torch.manual_seed(0)
     network = torchvision.models.mobilenet_v3_small()
-    for layer in network.modules():  # of random weights too, batch normalisation makes features of a usual size
+    for layer in (
+        network.modules()
+    ):  # of random weights too, batch normalisation makes features of a usual size
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = None
     with torch.no_grad():
@@ -82,7 +102,9 @@ RunCommand = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(
-    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> RunCommand:
     """Runs `nrl-dedup ARGUMENTS` in this process: exit status, standard output, standard error."""
     from nrl_dedup.cli import main
@@ -112,8 +134,27 @@ def trained(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train_arguments(shop: Shop, folder: Path, *more: object) -> list[str]:
-    arguments = ["train", shop.items, shop.pairs, "--backbone", "mobilenet_v3_small", "--backbone-weights"]
-    arguments += [shop.backbone, "--views", 1, "--epochs", 12, "--lr", 0.003, "--device", "cpu", "-o", folder]
+    arguments = [
+        "train",
+        shop.items,
+        shop.pairs,
+        "--backbone",
+        "mobilenet_v3_small",
+        "--backbone-weights",
+    ]
+    arguments += [
+        shop.backbone,
+        "--views",
+        1,
+        "--epochs",
+        12,
+        "--lr",
+        0.003,
+        "--device",
+        "cpu",
+        "-o",
+        folder,
+    ]
     arguments += ["--fusion", "rnn-cnn", *more]
     return [str(argument) for argument in arguments]
 
@@ -132,4 +173,6 @@ def train_once(shop: Shop, factory: pytest.TempPathFactory, name: str, *more: ob
 @pytest.fixture(scope="session")
 def attending(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of the shop's data with stacked attention over 49 regions."""
-    return train_once(shop, tmp_path_factory, "attending", "--fusion", "san", "--regions", "half", "--epochs", 3)
+    return train_once(
+        shop, tmp_path_factory, "attending", "--fusion", "san", "--regions", "half", "--epochs", 3
+    )

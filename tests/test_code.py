@@ -26,19 +26,29 @@ def test_check(check: str) -> None:
 
 def test_imports_run_downward_only() -> None:
     lint = Path(sys.executable).parent / "lint-imports"
-    result = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_no_file_is_over_300_lines() -> None:
-    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in (ROOT / "nrl_dedup").rglob("*.py")}
+    lengths = {
+        path: len(path.read_text("utf-8").splitlines())
+        for path in (ROOT / "nrl_dedup").rglob("*.py")
+    }
     assert lengths and {path: lines for path, lines in lengths.items() if lines > 300} == {}
 
 
 def known_options() -> set[str]:
     from nrl_dedup.cli import cli
 
-    return {option for command in cli.commands.values() for parameter in command.params for option in parameter.opts}
+    return {
+        option
+        for command in cli.commands.values()
+        for parameter in command.params
+        for option in parameter.opts
+    }
 
 
 def test_messages_name_options_that_there_are() -> None:
@@ -46,7 +56,11 @@ def test_messages_name_options_that_there_are() -> None:
     others = {"--help", "--version", "--force-reinstall"}  # the last is pip's
     unknown, named = {}, set()
     for path in (ROOT / "nrl_dedup").rglob("*.py"):
-        texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
+        texts = [
+            node.value
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Constant)
+        ]
         found = {flag for text in texts if isinstance(text, str) for flag in OPTION.findall(text)}
         named |= found
         unknown[path.name] = found - known_options() - others
@@ -68,6 +82,11 @@ def test_the_settings_name_every_option() -> None:
     from nrl_dedup.cli import cli
 
     for name, command in cli.commands.items():
-        options = {option for one in command.params if one.param_type_name == "option" for option in one.opts}
+        options = {
+            option
+            for one in command.params
+            if one.param_type_name == "option"
+            for option in one.opts
+        }
         longer = {option for option in options if option.startswith("--")} - {"--help"}
         assert longer <= common | set(OPTION.findall(parts[f"`{name}`"])), name

@@ -81,7 +81,9 @@ def network_vectors(pooled_features: Callable[[torch.Tensor], torch.Tensor]) -> 
     def describe(photos: Sequence[Image.Image]) -> np.ndarray:
         with torch.inference_mode():
             parts = [
-                pooled_features(torch.stack([centre_view(photo) for photo in photos[start : start + 50]]))
+                pooled_features(
+                    torch.stack([centre_view(photo) for photo in photos[start : start + 50]])
+                )
                 for start in range(0, len(photos), 50)
             ]
         return F.normalize(torch.cat(parts).double()).numpy()
@@ -108,7 +110,9 @@ def share_right(vectors: np.ndarray, groups: np.ndarray) -> float:
     return float((nearest_own < nearest_stranger).mean())
 
 
-def measure(describe: Describe, photos: Sequence[Image.Image], classes: np.ndarray) -> dict[str, float]:
+def measure(
+    describe: Describe, photos: Sequence[Image.Image], classes: np.ndarray
+) -> dict[str, float]:
     """Row of the table -> the share that is right."""
     vectors = describe(photos)
     twins = np.tile(np.arange(len(photos)), 2)
@@ -138,9 +142,15 @@ def failures(table: dict[str, dict[str, float]]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--network", type=Path, required=True, help="the safetensors file to measure")
-    parser.add_argument("--teacher", type=Path, required=True, help="state of torchvision's mobilenet_v2")
-    parser.add_argument("--photos", type=Path, required=True, help="the folder given to the training")
+    parser.add_argument(
+        "--network", type=Path, required=True, help="the safetensors file to measure"
+    )
+    parser.add_argument(
+        "--teacher", type=Path, required=True, help="state of torchvision's mobilenet_v2"
+    )
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="the folder given to the training"
+    )
     arguments = parser.parse_args()
 
     _, paths = split_held_out(photo_paths(arguments.photos))

@@ -24,13 +24,20 @@ INK, FAINT, PAPER = "#202020", "#707070", "#ffffff"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dupes", type=Path, help="what `nrl-dedup link` wrote")
     parser.add_argument("picture", type=Path, help="the PNG file to write")
     parser.add_argument("--cluster", required=True, help="its cluster_id in the first file")
-    parser.add_argument("--ads", type=Path, default=EXAMPLES, help="folder with catalogue.csv and images/")
+    parser.add_argument(
+        "--ads", type=Path, default=EXAMPLES, help="folder with catalogue.csv and images/"
+    )
     options = parser.parse_args()
-    picture = draw(ads_of(options.dupes, options.cluster, options.ads / "catalogue.csv"), options.ads / "images")
+    picture = draw(
+        ads_of(options.dupes, options.cluster, options.ads / "catalogue.csv"),
+        options.ads / "images",
+    )
     picture.quantize(COLOURS).save(options.picture, optimize=True)
 
 
@@ -40,7 +47,9 @@ def ads_of(dupes: Path, cluster: str, catalogue: Path) -> list[dict[str, str]]:
     if members.is_empty():
         raise SystemExit(f"{dupes} has no cluster {cluster}.")
     rows = pl.read_csv(catalogue, infer_schema=False).fill_null("")
-    return members.join(rows, left_on="item_id", right_on="itemID", maintain_order="left").to_dicts()
+    return members.join(
+        rows, left_on="item_id", right_on="itemID", maintain_order="left"
+    ).to_dicts()
 
 
 def draw(ads: list[dict[str, str]], images: Path) -> Image.Image:
@@ -62,7 +71,9 @@ def draw_ad(sheet: Image.Image, left: int, ad: dict[str, str], images: Path) -> 
     (title,) = textwrap.wrap(ad["title"], LETTERS - 3, max_lines=1, placeholder=" …")
     pen.text((left, top), title, INK, font("DejaVu Sans:bold"))
     pen.text((left, top + LINE), price, INK, font("DejaVu Sans"))
-    text = textwrap.wrap(" ".join(ad["description"].split()), LETTERS, max_lines=TEXT_LINES, placeholder=" …")
+    text = textwrap.wrap(
+        " ".join(ad["description"].split()), LETTERS, max_lines=TEXT_LINES, placeholder=" …"
+    )
     for number, line in enumerate(text, 2):
         pen.text((left, top + number * LINE), line, INK, font("DejaVu Sans"))
     said = f"ad {ad['item_id']}, score {float(ad['score']):.3f}"

@@ -47,7 +47,9 @@ def main() -> None:
     ads = read_ads(options.catalogue)
     pairs = draw_pairs(right_pairs(options.right), clusters_of(before), options.pairs, options.seed)
     if not pairs:
-        sys.exit(f"{before.folder / 'dupes.csv'}: not one right pair is in one cluster, so there is nothing to change.")
+        sys.exit(
+            f"{before.folder / 'dupes.csv'}: not one right pair is in one cluster, so there is nothing to change."
+        )
     copy_photos(images, out / "images")
     changed, after = {}, {}
     for name in EVASIONS:
@@ -71,9 +73,13 @@ def main() -> None:
 
 
 def parse_options() -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("catalogue", type=Path)
-    parser.add_argument("right", type=Path, help="truth (itemID, entity), or pairs (item_id_l, item_id_r)")
+    parser.add_argument(
+        "right", type=Path, help="truth (itemID, entity), or pairs (item_id_l, item_id_r)"
+    )
     parser.add_argument("out", type=Path, help="for everything that is made")
     parser.add_argument("--images", type=Path, required=True, help="the photo folder")
     parser.add_argument("--model", type=Path, help="a bundle; default: the shipped one")
@@ -83,7 +89,9 @@ def parse_options() -> tuple[argparse.Namespace, list[str]]:
 
 
 def link(out: Path, name: str, catalogue: Path, images: Path, *how: object) -> Step:
-    return step(out / "links" / name, "link", catalogue, "--images", images, *how, "-o", "{}/dupes.csv")
+    return step(
+        out / "links" / name, "link", catalogue, "--images", images, *how, "-o", "{}/dupes.csv"
+    )
 
 
 def read_ads(catalogue: Path) -> dict[str, Ad]:
@@ -128,7 +136,9 @@ def draw_pairs(right: list[Pair], clusters: dict[str, str], most: int, seed: int
     return drawn
 
 
-def change_ads(name: str, ads: dict[str, Ad], pairs: list[Pair], folder: Path, seed: int) -> list[tuple[Pair, Ad]]:
+def change_ads(
+    name: str, ads: dict[str, Ad], pairs: list[Pair], folder: Path, seed: int
+) -> list[tuple[Pair, Ad]]:
     """Each pair with its changed ad: the first, or the second if there is nothing to change in the first. Pairs with
     nothing to change are left out."""
     draw = np.random.default_rng(seed)
@@ -142,19 +152,26 @@ def change_ads(name: str, ads: dict[str, Ad], pairs: list[Pair], folder: Path, s
     return changed
 
 
-def change_ad(name: str, ad: Ad, photos: PhotoFolder, folder: Path, draw: np.random.Generator) -> Ad:
+def change_ad(
+    name: str, ad: Ad, photos: PhotoFolder, folder: Path, draw: np.random.Generator
+) -> Ad:
     """The ad changed; as it is if there is nothing to change."""
     evasion = EVASIONS[name]
     if isinstance(evasion, WordsChange):
         return evasion.change(ad, draw)
     changed = [
-        write_changed(evasion, photos, ref, Path("changed") / name / f"{ad[ID]}-{place}.jpg", folder) or ref
+        write_changed(
+            evasion, photos, ref, Path("changed") / name / f"{ad[ID]}-{place}.jpg", folder
+        )
+        or ref
         for place, ref in enumerate(filter(None, (ad[PHOTOS] or "").split(", ")))
     ]
     return ad | {PHOTOS: ", ".join(changed) or ad[PHOTOS]}
 
 
-def write_changed(evasion: PhotoChange, photos: PhotoFolder, ref: str, path: Path, folder: Path) -> str | None:
+def write_changed(
+    evasion: PhotoChange, photos: PhotoFolder, ref: str, path: Path, folder: Path
+) -> str | None:
     """The reference of the changed photo: a file of its own, for other ads may show the same photo. None if it cannot
     be read."""
     try:
@@ -202,12 +219,34 @@ def report(counted: dict[str, tuple[int, int] | str], pairs: int, command: list[
             continue
         interval = binomtest(linked, of).proportion_ci(method="wilson")
         low, high = f"{interval.low:.3f}", f"{interval.high:.3f}"
-        rows.append((what, of, linked, f"{linked / of:.3f}", f"{low}-{high}", "yes" if linked / of >= WANTED else "no"))
-    header = ("evasion", "pairs changed", "still linked", "share", "95 % interval (Wilson)", f"at least {WANTED}")
-    what = (
-        f"{pairs:,} right pairs that `link` had put into one cluster; one ad of each is changed, one thing at a time."
+        rows.append(
+            (
+                what,
+                of,
+                linked,
+                f"{linked / of:.3f}",
+                f"{low}-{high}",
+                "yes" if linked / of >= WANTED else "no",
+            )
+        )
+    header = (
+        "evasion",
+        "pairs changed",
+        "still linked",
+        "share",
+        "95 % interval (Wilson)",
+        f"at least {WANTED}",
     )
-    return section("Sellers' evasions", what, table(header, rows), typed(command)).replace("##", "#", 1) + "\n"
+    what = (
+        f"{pairs:,} right pairs that `link` had put into one cluster; one ad of each is changed, one thing at a "
+        "time."
+    )
+    return (
+        section("Sellers' evasions", what, table(header, rows), typed(command)).replace(
+            "##", "#", 1
+        )
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

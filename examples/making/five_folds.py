@@ -26,9 +26,14 @@ def main() -> None:
     if not only_report:
         write_files(study)
         try:
-            run_all([step for setting in SETTINGS for step in of_setting(study, setting).steps], study.out)
+            run_all(
+                [step for setting in SETTINGS for step in of_setting(study, setting).steps],
+                study.out,
+            )
         except KeyboardInterrupt:
-            sys.exit("Stopped. What was finished is kept: the same command goes on, --only-report shows it.")
+            sys.exit(
+                "Stopped. What was finished is kept: the same command goes on, --only-report shows it."
+            )
     output = study.out / "five_folds.md"
     made = report(study)
     output.write_text(made, "utf-8")
@@ -39,18 +44,36 @@ def main() -> None:
 
 
 def parse_options() -> tuple[Study, bool, Path | None]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("real", type=Path, help="the folder that examples/making/real_ads.py made")
     parser.add_argument("out", type=Path, help="for everything that is made")
     parser.add_argument("--backbone", default="mobilenet_v2", help="default: %(default)s")
-    parser.add_argument("--backbone-weights", type=Path, help="its ImageNet weights; default: torchvision's download")
-    parser.add_argument("--folds", type=int, default=FOLDS, choices=range(1, FOLDS + 1), help="default: %(default)s")
-    parser.add_argument("--share", type=float, default=1.0, help="of the things, for a trial; default: all")
     parser.add_argument(
-        "--few", type=float, nargs="*", default=[0.01, 0.1], help="shares of the labels; default: 0.01 0.1"
+        "--backbone-weights",
+        type=Path,
+        help="its ImageNet weights; default: torchvision's download",
     )
-    parser.add_argument("--only-report", action="store_true", help="run nothing; report what is finished")
-    parser.add_argument("--document", type=Path, help="a document of which the report is one part, to be replaced")
+    parser.add_argument(
+        "--folds", type=int, default=FOLDS, choices=range(1, FOLDS + 1), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the things, for a trial; default: all"
+    )
+    parser.add_argument(
+        "--few",
+        type=float,
+        nargs="*",
+        default=[0.01, 0.1],
+        help="shares of the labels; default: 0.01 0.1",
+    )
+    parser.add_argument(
+        "--only-report", action="store_true", help="run nothing; report what is finished"
+    )
+    parser.add_argument(
+        "--document", type=Path, help="a document of which the report is one part, to be replaced"
+    )
     options, further = parser.parse_known_args()
     study = Study(
         real=options.real.resolve(),

@@ -38,15 +38,24 @@ EXAMPLES = MAKING.parent
 CPU = torch.device("cpu")
 TRAINING_SEED, PAIRS_SEED = 1, 2
 PARTS = 20
-REPRICED, MOST_CHANGE = 0.3, 1.3  # the share of the ads, and the most that a price is multiplied or divided by
+REPRICED, MOST_CHANGE = (
+    0.3,
+    1.3,
+)  # the share of the ads, and the most that a price is multiplied or divided by
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photo-network", type=Path, required=True, help="mobilenet_v3_small weights")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--photo-network", type=Path, required=True, help="mobilenet_v3_small weights"
+    )
     parser.add_argument("--output", type=Path, default=EXAMPLES.parent / "weights" / "default")
     parser.add_argument("--ads", type=int, default=6000, help="made-up ads to train on")
-    parser.add_argument("--folder", type=Path, help="where the training ads are made [default: a temporary folder]")
+    parser.add_argument(
+        "--folder", type=Path, help="where the training ads are made [default: a temporary folder]"
+    )
     parser.add_argument("train_options", nargs="*", help="further options of nrl-dedup train")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -54,8 +63,21 @@ def main() -> None:
         made_up(folder / "network", arguments.ads, TRAINING_SEED, apart=1.0)
         made_up(folder / "pairs", arguments.ads, PAIRS_SEED, apart=0.75)
         # The plain photos: a random crop of a rendered photo often misses the thing in it.
-        options = ["--images", folder / "network" / "images", "--backbone", "mobilenet_v3_small", "--views", 0]
-        options += ["--backbone-weights", arguments.photo_network, "--photo-pool", "one", *arguments.train_options]
+        options = [
+            "--images",
+            folder / "network" / "images",
+            "--backbone",
+            "mobilenet_v3_small",
+            "--views",
+            0,
+        ]
+        options += [
+            "--backbone-weights",
+            arguments.photo_network,
+            "--photo-pool",
+            "one",
+            *arguments.train_options,
+        ]
         files = [folder / "network" / "catalogue.csv", folder / "network" / "pairs.csv"]
         train = ["nrl-dedup", "train", *files, *options, "-o", arguments.output, "--force"]
         subprocess.run([*map(str, train)], check=True)
@@ -86,7 +108,9 @@ def recalibrate_on(folder: Path, ads: Path, work: Path) -> None:
     assert bundle.pair_model is not None
     catalogues, labelled = parts_in(ads, bundle)
     bundle = replace(bundle, split=labelled)
-    fitted = recalibrate(bundle.pair_model, catalogues, bundle, ads / "images", Run(work, device=CPU))
+    fitted = recalibrate(
+        bundle.pair_model, catalogues, bundle, ads / "images", Run(work, device=CPU)
+    )
     add_pair_model(folder, fitted.model, fitted.held_out)
 
 
@@ -110,7 +134,11 @@ def repriced(catalogue: Catalogue) -> Catalogue:
     draw = np.random.default_rng(TRAINING_SEED)
     changed = draw.random(len(catalogue)) < REPRICED
     factor = np.where(changed, MOST_CHANGE ** draw.uniform(-1, 1, len(catalogue)), 1.0)
-    prices = (catalogue.further["price"].cast(pl.Float64, strict=False) * factor).round(1).cast(pl.String)
+    prices = (
+        (catalogue.further["price"].cast(pl.Float64, strict=False) * factor)
+        .round(1)
+        .cast(pl.String)
+    )
     return replace(catalogue, further=catalogue.further.with_columns(price=prices))
 
 
@@ -140,7 +168,9 @@ def remember_examples(bundle: Path) -> None:
         "columns": {},
         "fingerprint": fingerprint(catalogue),
     }
-    (bundle / "bundle.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    (bundle / "bundle.json").write_text(
+        json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8"
+    )
 
 
 if __name__ == "__main__":

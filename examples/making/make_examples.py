@@ -37,7 +37,12 @@ BLOCKS = {
     "none": (((0, 0),), 0.24),
 }
 # Of a block's entities, how many are posted once, twice, three times.
-POSTS = {"both": (0.4, 0.5, 0.1), "words": (0.4, 0.5, 0.1), "look": (0.5, 0.45, 0.05), "none": (0.85, 0.15, 0.0)}
+POSTS = {
+    "both": (0.4, 0.5, 0.1),
+    "words": (0.4, 0.5, 0.1),
+    "look": (0.5, 0.45, 0.05),
+    "none": (0.85, 0.15, 0.0),
+}
 # Soft goods come in patterns more often than machines do.
 PATTERNED = {"sofa", "teapot", "lamp", "sneaker", "chair", "stroller", "backpack", "suitcase"}
 
@@ -79,7 +84,9 @@ class Pool:
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
         self.looks_of: dict[tuple[str, int], list[Appearance]] = defaultdict(list)
-        self.uses: dict[str, np.ndarray] = {c: np.zeros(len(g.models), int) for c, g in GOODS.items()}
+        self.uses: dict[str, np.ndarray] = {
+            c: np.zeros(len(g.models), int) for c, g in GOODS.items()
+        }
 
     def wordings(self, category: str, count: int) -> list[Wording]:
         """`count` different models, among the least used so far, with their facts."""
@@ -87,7 +94,10 @@ class Pool:
         models = np.lexsort([self.rng.random(len(uses)), uses])[:count]
         uses[models] += 1
         facts = GOODS[category].facts
-        return [Wording(category, int(model), tuple(int(self.rng.integers(len(f))) for f in facts)) for model in models]
+        return [
+            Wording(category, int(model), tuple(int(self.rng.integers(len(f))) for f in facts))
+            for model in models
+        ]
 
     def appearance(self, category: str) -> Appearance:
         colour = str(self.rng.choice(list(COLOURS)))
@@ -102,7 +112,9 @@ class Pool:
             int(self.rng.integers(ROOM_COUNT)),
         )
 
-    def take(self, words: list[Wording], looks: list[Appearance], cells: tuple[tuple[int, int], ...]) -> bool:
+    def take(
+        self, words: list[Wording], looks: list[Appearance], cells: tuple[tuple[int, int], ...]
+    ) -> bool:
         """Notes the looks of each model; False, and nothing noted, if a model would have two that are alike."""
         wanted: dict[tuple[str, int], list[Appearance]] = defaultdict(list)
         for w, a in cells:
@@ -152,11 +164,15 @@ def make_entities(ads: int, rng: np.random.Generator) -> list[tuple[Entity, int]
     return made
 
 
-def _block(pool: Pool, category: str, cells: tuple[tuple[int, int], ...]) -> tuple[list[Wording], list[Appearance]]:
+def _block(
+    pool: Pool, category: str, cells: tuple[tuple[int, int], ...]
+) -> tuple[list[Wording], list[Appearance]]:
     words = pool.wordings(category, 1 + max(w for w, _ in cells))
     for attempt in range(10_000):
         looks = [pool.appearance(category) for _ in range(1 + max(a for _, a in cells))]
-        if len(looks) == 2 and attempt % 4 == 0:  # in the same room, so that the room does not tell them apart
+        if (
+            len(looks) == 2 and attempt % 4 == 0
+        ):  # in the same room, so that the room does not tell them apart
             looks[1] = replace(looks[1], room=looks[0].room)
         if pool.take(words, looks, cells):
             return words, looks
@@ -169,7 +185,9 @@ def make_ads(entities: list[tuple[Entity, int]], seed: int, rng: np.random.Gener
     again = {entity.number for entity, count in entities if count > 1}
     order = rng.permutation(len(posts))
     item_ids = 1000 + np.cumsum(rng.integers(1, 40, len(posts)))
-    photo_ids = iter(rng.permutation(np.arange(10_000, 10_000 + 30 * len(posts)))[: 3 * len(posts)].tolist())
+    photo_ids = iter(
+        rng.permutation(np.arange(10_000, 10_000 + 30 * len(posts)))[: 3 * len(posts)].tolist()
+    )
     ads = []
     for item_id, k in zip(item_ids.tolist(), order.tolist(), strict=True):
         entity = posts[k]
@@ -181,7 +199,11 @@ def make_ads(entities: list[tuple[Entity, int]], seed: int, rng: np.random.Gener
         lone = entity.block in ("look", "none")
         without = (0.04 if entity.number in again else 0.2) * lone
         count = 0 if words.random() < without else int(words.choice([1, 2, 3], p=[0.45, 0.4, 0.15]))
-        price = None if words.random() < 0.1 else int(round(entity.price * float(words.uniform(0.95, 1.05)), -1))
+        price = (
+            None
+            if words.random() < 0.1
+            else int(round(entity.price * float(words.uniform(0.95, 1.05)), -1))
+        )
         metro = int(words.integers(1, 300)) if words.random() < 0.33 else None
         place = (
             int(words.integers(620_000, 662_000)),
@@ -189,7 +211,17 @@ def make_ads(entities: list[tuple[Entity, int]], seed: int, rng: np.random.Gener
             round(float(words.uniform(43.0, 60.0)), 6),
             round(float(words.uniform(30.0, 90.0)), 6),
         )
-        ads.append(Ad(item_id, entity, title, description, tuple(next(photo_ids) for _ in range(count)), price, place))
+        ads.append(
+            Ad(
+                item_id,
+                entity,
+                title,
+                description,
+                tuple(next(photo_ids) for _ in range(count)),
+                price,
+                place,
+            )
+        )
     return ads
 
 
@@ -203,10 +235,15 @@ def apart(ads: list[Ad], seed: int, share: float) -> list[Ad]:
     for ad, cut in zip(ads, split, strict=True):
         one_each = [(photo,) for photo in ad.photos] or [()]
         photos_of.append(one_each if cut else [ad.photos])
-    posts = [replace(ad, photos=photos) for ad, each in zip(ads, photos_of, strict=True) for photos in each]
+    posts = [
+        replace(ad, photos=photos)
+        for ad, each in zip(ads, photos_of, strict=True)
+        for photos in each
+    ]
     texts = [np.random.default_rng([seed, 3, number]) for number in range(len(posts))]
     written = [
-        write_ad(post.entity.wording, post.entity.price, words) for post, words in zip(posts, texts, strict=True)
+        write_ad(post.entity.wording, post.entity.price, words)
+        for post, words in zip(posts, texts, strict=True)
     ]
     return [
         replace(post, item_id=1000 + number, title=title, description=description)
@@ -220,10 +257,15 @@ def photo_path(photo: int) -> str:
     return f"Images_{n // 10}/{n}/{photo}.jpg"
 
 
-def make_pairs(ads: list[Ad], negatives: int, rng: np.random.Generator) -> list[tuple[int, int, int, int]]:
+def make_pairs(
+    ads: list[Ad], negatives: int, rng: np.random.Generator
+) -> list[tuple[int, int, int, int]]:
     """All duplicate pairs, and `negatives` others: a third share the words, a fourth the look, the rest other
     pairs, half of them of one category."""
-    groups: dict[int, dict[tuple, list[Ad]]] = {SAME_WORDS: defaultdict(list), SAME_LOOK: defaultdict(list)}
+    groups: dict[int, dict[tuple, list[Ad]]] = {
+        SAME_WORDS: defaultdict(list),
+        SAME_LOOK: defaultdict(list),
+    }
     of_entity: dict[int, list[Ad]] = defaultdict(list)
     of_category: dict[str, list[Ad]] = defaultdict(list)
     for ad in ads:
@@ -293,19 +335,27 @@ def write_photo(task: tuple[str, Appearance, int, int, int]) -> None:
     Path(path).write_bytes(shot(appearance, home, np.random.default_rng([seed, 2, entity, photo])))
 
 
-def make(ads: int, seed: int, out: Path, negatives_per_ad: float | None, jobs: int, *, split: float = 0.0) -> None:
+def make(
+    ads: int, seed: int, out: Path, negatives_per_ad: float | None, jobs: int, *, split: float = 0.0
+) -> None:
     """Writes catalogue.csv, pairs.csv, truth.csv and images/ under `out`."""
     rng = np.random.default_rng([seed, 0])
     catalogue = make_ads(make_entities(ads, rng), seed, rng)
     if split:
         catalogue = apart(catalogue, seed, split)
     duplicates = len(make_pairs(catalogue, 0, rng))
-    negatives = int(2.5 * duplicates if negatives_per_ad is None else negatives_per_ad * len(catalogue))
+    negatives = int(
+        2.5 * duplicates if negatives_per_ad is None else negatives_per_ad * len(catalogue)
+    )
     pairs = make_pairs(catalogue, negatives, rng)
     out.mkdir(parents=True, exist_ok=True)
     write_csv(out / "catalogue.csv", ITEM_COLUMNS, [item_row(ad) for ad in catalogue])
     write_csv(out / "pairs.csv", PAIR_COLUMNS, pairs)
-    write_csv(out / "truth.csv", ("itemID", "entity"), [(ad.item_id, ad.entity.number) for ad in catalogue])
+    write_csv(
+        out / "truth.csv",
+        ("itemID", "entity"),
+        [(ad.item_id, ad.entity.number) for ad in catalogue],
+    )
     tasks = []
     for ad in catalogue:
         for photo in ad.photos:
@@ -325,11 +375,15 @@ def make(ads: int, seed: int, out: Path, negatives_per_ad: float | None, jobs: i
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ads", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent)
-    parser.add_argument("--negatives-per-ad", type=float, help="default: 2.5 for each duplicate pair")
+    parser.add_argument(
+        "--negatives-per-ad", type=float, help="default: 2.5 for each duplicate pair"
+    )
     parser.add_argument(
         "--apart",
         type=float,
@@ -343,7 +397,14 @@ def main() -> None:
     options = parser.parse_args()
     if options.ads < 1 or options.jobs < 1:
         sys.exit("--ads and --jobs must be at least 1")
-    make(options.ads, options.seed, options.out, options.negatives_per_ad, options.jobs, split=options.apart)
+    make(
+        options.ads,
+        options.seed,
+        options.out,
+        options.negatives_per_ad,
+        options.jobs,
+        split=options.apart,
+    )
 
 
 if __name__ == "__main__":

@@ -71,7 +71,11 @@ def photos_of_ads(folder: Path) -> list[list[Path]]:
     """The photos of each ad of `folder`/catalogue.csv that has any, in `folder`/images (`make_examples.py`)."""
     with (folder / "catalogue.csv").open(encoding="utf-8", newline="") as file:
         named = [row["images_array"] for row in csv.DictReader(file)]
-    return [[folder / "images" / photo_path(int(photo)) for photo in cell.split(", ")] for cell in named if cell]
+    return [
+        [folder / "images" / photo_path(int(photo)) for photo in cell.split(", ")]
+        for cell in named
+        if cell
+    ]
 
 
 def read_photo(path: Path) -> Image.Image:
@@ -86,7 +90,11 @@ def random_crop(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     height = min(image.height, round(sqrt(area) / ratio))
     left = int(rng.integers(image.width - width + 1))
     top = int(rng.integers(image.height - height + 1))
-    crop = image.resize((VIEW_SIZE, VIEW_SIZE), Image.Resampling.BILINEAR, box=(left, top, left + width, top + height))
+    crop = image.resize(
+        (VIEW_SIZE, VIEW_SIZE),
+        Image.Resampling.BILINEAR,
+        box=(left, top, left + width, top + height),
+    )
     return ImageOps.mirror(crop) if rng.random() < 0.5 else crop
 
 
@@ -123,7 +131,9 @@ def normalised(pixels: Tensor) -> Tensor:
 def shrunk(pixels: Tensor, size: int) -> Tensor:
     """uint8 (n, VIEW_SIZE, VIEW_SIZE, 3) -> uint8 (n, size, size, 3), antialiased."""
     channels_first = pixels.permute(0, 3, 1, 2)
-    return F.interpolate(channels_first, (size, size), mode="bilinear", antialias=True).permute(0, 2, 3, 1)
+    return F.interpolate(channels_first, (size, size), mode="bilinear", antialias=True).permute(
+        0, 2, 3, 1
+    )
 
 
 def pool(maps: Tensor) -> Tensor:
@@ -174,7 +184,9 @@ def make_views(paths: Sequence[Path], teacher: nn.Module, seed: int, folder: Pat
         with torch.inference_mode():
             images = normalised(torch.from_numpy(np.stack([np.asarray(crop) for crop in crops])))
             features[row] = pool(teacher(images))
-        histograms[row] = torch.from_numpy(np.stack([colour_histogram(crop, HISTOGRAM_BINS) for crop in crops]))
+        histograms[row] = torch.from_numpy(
+            np.stack([colour_histogram(crop, HISTOGRAM_BINS) for crop in crops])
+        )
         if row % 100 == 99:
             report("views of photos", row + 1, len(paths), started)
     return Views(pixels, features, histograms)
@@ -186,7 +198,9 @@ def report(what: str, done: int, total: int, started: float, note: str = "") -> 
     print(f"{what}: {done} of {total}, {spent:.0f} s, {left:.0f} s left {note}", flush=True)
 
 
-def batches(ads: Sequence[np.ndarray], steps: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(
+    ads: Sequence[np.ndarray], steps: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """`steps` batches of views, BATCH_ADS distinct ads twice: (rows of photos, numbers of views), (2 n,) each.
 
     Rows i and i + n are of one ad: two of its photos (drawn), or two views of its one. Every ad comes once before any
@@ -228,7 +242,9 @@ def train(views: Views, ads: Sequence[np.ndarray], steps: int, seed: int) -> nn.
     head = nn.Linear(576, targets.shape[-1])
     weights = [*student.parameters(), *head.parameters()]
     optimiser = torch.optim.AdamW(weights, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.15)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.15
+    )
     ends = np.cumsum(list(SIZES.values())) * steps
     started = time.monotonic()
     running = 0.0
@@ -245,7 +261,9 @@ def train(views: Views, ads: Sequence[np.ndarray], steps: int, seed: int) -> nn.
         schedule.step()
         running += loss.item()
         if step % 50 == 49:
-            report(f"training at {size} pixels", step + 1, steps, started, f"loss {running / 50:.3f}")
+            report(
+                f"training at {size} pixels", step + 1, steps, started, f"loss {running / 50:.3f}"
+            )
             running = 0.0
     return student
 
@@ -265,8 +283,12 @@ def measure_normalisation(student: nn.Module, paths: Sequence[Path]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--teacher", type=Path, required=True, help="state of torchvision's mobilenet_v2")
-    parser.add_argument("--photos", type=Path, required=True, help="folder of JPEG files; 400 of them are held out")
+    parser.add_argument(
+        "--teacher", type=Path, required=True, help="state of torchvision's mobilenet_v2"
+    )
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="folder of JPEG files; 400 of them are held out"
+    )
     parser.add_argument("--ads", type=Path, required=True, help="folder made by make_examples.py")
     parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
     parser.add_argument("--steps", type=int, default=2000)
@@ -283,7 +305,9 @@ def main() -> None:
         views = make_views(paths, load_teacher(arguments.teacher), arguments.seed, Path(folder))
         student = train(views, ads, arguments.steps, arguments.seed)
     measure_normalisation(student, paths)
-    state = {f"features.{name}": tensor.contiguous() for name, tensor in student.state_dict().items()}
+    state = {
+        f"features.{name}": tensor.contiguous() for name, tensor in student.state_dict().items()
+    }
     save_file(state, arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 

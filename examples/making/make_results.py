@@ -71,25 +71,55 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("real", type=Path, help="the folder that examples/making/real_ads.py made")
-    parser.add_argument("--backbone", default="mobilenet_v2", choices=BACKBONES, help="default: %(default)s")
-    parser.add_argument("--backbone-weights", type=Path, help="its ImageNet weights; default: torchvision's download")
-    parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS, help="default: all")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each system; default: %(default)s")
-    parser.add_argument("--ads", type=int, default=1000, help="made-up ads to train on; default: %(default)s")
     parser.add_argument(
-        "--regions-table", action="store_true", help="train san in every form of regions, one seed each"
-    )
-    parser.add_argument("--runs", type=Path, default=CHECKOUT / "weights" / "results", help="default: weights/results")
-    parser.add_argument(
-        "--only-report", action="store_true", help="train nothing; evaluate and report what is finished"
+        "--backbone", default="mobilenet_v2", choices=BACKBONES, help="default: %(default)s"
     )
     parser.add_argument(
-        "--train-options", type=shlex.split, default=[], help='further ones, as "--epochs 1 --lr 0.001"'
+        "--backbone-weights",
+        type=Path,
+        help="its ImageNet weights; default: torchvision's download",
     )
-    parser.add_argument("-o", "--output", type=Path, help="the report; default: results.md in the folder of --runs")
-    parser.add_argument("--document", type=Path, help="a document of which the report is one part, to be replaced")
+    parser.add_argument(
+        "--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS, help="default: all"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="trainings of each system; default: %(default)s"
+    )
+    parser.add_argument(
+        "--ads", type=int, default=1000, help="made-up ads to train on; default: %(default)s"
+    )
+    parser.add_argument(
+        "--regions-table",
+        action="store_true",
+        help="train san in every form of regions, one seed each",
+    )
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=CHECKOUT / "weights" / "results",
+        help="default: weights/results",
+    )
+    parser.add_argument(
+        "--only-report",
+        action="store_true",
+        help="train nothing; evaluate and report what is finished",
+    )
+    parser.add_argument(
+        "--train-options",
+        type=shlex.split,
+        default=[],
+        help='further ones, as "--epochs 1 --lr 0.001"',
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, help="the report; default: results.md in the folder of --runs"
+    )
+    parser.add_argument(
+        "--document", type=Path, help="a document of which the report is one part, to be replaced"
+    )
     return parser.parse_args()
 
 
@@ -129,7 +159,9 @@ def run(words: Sequence[str]) -> None:
     except KeyboardInterrupt:
         ended = 130
     if ended:
-        sys.exit("Stopped there. What was finished is kept: the same command goes on, --only-report shows it.")
+        sys.exit(
+            "Stopped there. What was finished is kept: the same command goes on, --only-report shows it."
+        )
 
 
 if __name__ == "__main__":

@@ -48,7 +48,11 @@ def bicycle(s: Solids, look: Look) -> None:
         s.ring((x, 0.46, 0), 0.36, 0.03, trim)
         s.disc((x, 0.46, 0), 0.05, 0.14, CHROME)
         for dx, dy in ((1, 0), (0.5, 0.87), (-0.5, 0.87)):
-            s.tube([(x - 0.37 * dx, 0.46 - 0.37 * dy, 0), (x + 0.37 * dx, 0.46 + 0.37 * dy, 0)], 0.006, CHROME)
+            s.tube(
+                [(x - 0.37 * dx, 0.46 - 0.37 * dy, 0), (x + 0.37 * dx, 0.46 + 0.37 * dy, 0)],
+                0.006,
+                CHROME,
+            )
     crank, seat, head, rear, front = (
         (-0.14, 0.42, 0),
         (-0.33, 1.02, 0),
@@ -125,7 +129,11 @@ def teapot(s: Solids, look: Look) -> None:
     middle = max(r for r, _ in profile) * 0.85
     s.surface(lambda u, v: _spout(u, v, middle, top), (1.2, 0.9), glaze)
     if look.variant == 1:
-        s.tube([(-0.4, 1.0, 0), (-0.42, 1.45, 0), (0, 1.6, 0), (0.42, 1.45, 0), (0.4, 1.0, 0)], 0.05, BLACK)
+        s.tube(
+            [(-0.4, 1.0, 0), (-0.42, 1.45, 0), (0, 1.6, 0), (0.42, 1.45, 0), (0.4, 1.0, 0)],
+            0.05,
+            BLACK,
+        )
     else:
         a = middle + 0.05
         s.tube(
@@ -161,7 +169,17 @@ def lamp(s: Solids, look: Look) -> None:
         return
     if look.variant == 0:
         s.lathe(
-            [(0, 0), (0.3, 0), (0.3, 0.05), (0.06, 0.12), (0.05, 0.3), (0.15, 0.5), (0.05, 0.75), (0.04, 1.0)], trim
+            [
+                (0, 0),
+                (0.3, 0),
+                (0.3, 0.05),
+                (0.06, 0.12),
+                (0.05, 0.3),
+                (0.15, 0.5),
+                (0.05, 0.75),
+                (0.04, 1.0),
+            ],
+            trim,
         )
     else:
         s.ball((0, 0.42, 0), (0.42, 0.42, 0.42), trim)
@@ -207,7 +225,9 @@ def _shoe(s: Solids, look: Look, cloth: Material, trim: Material) -> None:
         (-0.85, -0.24),
     ]
     s.push((0, 0.09, 0), turn(0, -90))
-    s.slab(smooth(outline), 0, 0.3 if look.variant == 2 else 0.18, WHITE if look.variant != 1 else trim)
+    s.slab(
+        smooth(outline), 0, 0.3 if look.variant == 2 else 0.18, WHITE if look.variant != 1 else trim
+    )
     s.pop()
     for i in range(5):
         x = -0.2 + i * 0.13
@@ -229,7 +249,15 @@ def guitar(s: Solids, look: Look) -> None:
     trim = look.trim(0.4)
     s.push((0, 0.06, 0), turn(0, -8))
     if look.variant == 0:  # acoustic
-        half = [(0.0, 0.0), (0.5, 0.08), (0.62, 0.38), (0.42, 0.66), (0.46, 0.92), (0.24, 1.12), (0.0, 1.13)]
+        half = [
+            (0.0, 0.0),
+            (0.5, 0.08),
+            (0.62, 0.38),
+            (0.42, 0.66),
+            (0.46, 0.92),
+            (0.24, 1.12),
+            (0.0, 1.13),
+        ]
     elif look.variant == 1:  # electric with two horns
         half = [
             (0.0, 0.02),
@@ -244,10 +272,17 @@ def guitar(s: Solids, look: Look) -> None:
     else:  # arrow shaped
         half = [(0.0, 0.32), (0.58, 0.0), (0.72, 0.06), (0.22, 0.98), (0.0, 1.02)]
     outline = half + [(-x, y) for x, y in reversed(half[1:-1])]
-    s.slab(smooth(outline) if look.variant < 2 else outline, 0, 0.24 if look.variant == 0 else 0.12, paint)
+    s.slab(
+        smooth(outline) if look.variant < 2 else outline,
+        0,
+        0.24 if look.variant == 0 else 0.12,
+        paint,
+    )
     front = 0.125 if look.variant == 0 else 0.07
     s.box((0, 1.35, front), (0.14, 1.2, 0.06), DARK_WOOD)
-    s.box((0, 2.05, front - 0.01), (0.2, 0.32, 0.06), DARK_WOOD if look.variant == 0 else paint, 0.02)
+    s.box(
+        (0, 2.05, front - 0.01), (0.2, 0.32, 0.06), DARK_WOOD if look.variant == 0 else paint, 0.02
+    )
     for y in (1.95, 2.05, 2.15):
         for x in (-0.14, 0.14):
             s.ball((x, y, front), (0.04, 0.025, 0.025), CHROME)
@@ -257,7 +292,10 @@ def guitar(s: Solids, look: Look) -> None:
         s.box((0, 0.32, front), (0.3, 0.06, 0.05), DARK_WOOD)
     else:
         s.slab(
-            smooth([(0.05, 0.3), (0.3, 0.25), (0.25, 0.6), (0.1, 0.8), (-0.1, 0.7), (-0.1, 0.4)]), front, 0.012, trim
+            smooth([(0.05, 0.3), (0.3, 0.25), (0.25, 0.6), (0.1, 0.8), (-0.1, 0.7), (-0.1, 0.4)]),
+            front,
+            0.012,
+            trim,
         )
         for y in (0.42, 0.58, 0.74):
             s.box((0, y, front + 0.01), (0.24, 0.06, 0.04), BLACK)
@@ -278,12 +316,20 @@ def laptop(s: Solids, look: Look) -> None:
     for row in range(4):
         for k in range(11):
             x = (k - 5) * (width - 0.25) / 11
-            s.box((x, 0.103, -0.28 + 0.13 * row), (0.1, 0.012, 0.1), trim if look.variant == 1 else STEEL)
+            s.box(
+                (x, 0.103, -0.28 + 0.13 * row),
+                (0.1, 0.012, 0.1),
+                trim if look.variant == 1 else STEEL,
+            )
     s.box((0, 0.096, 0.44), (0.5, 0.012, 0.3), trim)
     s.push((0, 0.08, -0.46), turn(0, open_by))
     s.box((0, 0.55, 0), (width, 1.1, 0.05), shell, 0.02)
     s.box((0, 0.56, 0.026), (width - 0.1, 0.98, 0.012), BLACK)
-    s.box((0, 0.56, 0.034), (width - 0.18, 0.86, 0.006), Material(look.second, look.colour, "checks", 0.4, 0.4, 0.45))
+    s.box(
+        (0, 0.56, 0.034),
+        (width - 0.18, 0.86, 0.006),
+        Material(look.second, look.colour, "checks", 0.4, 0.4, 0.45),
+    )
     s.pop()
 
 
@@ -300,7 +346,9 @@ def phone(s: Solids, look: Look) -> None:
                 cx, cy = 0.0, size[1] * 0.75
             else:
                 s.box((-size[0] * 0.22, size[1] * 0.82, 0.05), (0.32, 0.4, 0.05), BLACK, 0.02)
-                spots = [(0, 0.1), (0, -0.1)] if look.variant == 0 else [(0.06, 0.09), (-0.06, -0.09)]
+                spots = (
+                    [(0, 0.1), (0, -0.1)] if look.variant == 0 else [(0.06, 0.09), (-0.06, -0.09)]
+                )
                 cx, cy = -size[0] * 0.22, size[1] * 0.82
             for dx, dy in spots:
                 s.disc((cx + dx, cy + dy, 0.08), 0.07, 0.03, CHROME)
@@ -308,7 +356,9 @@ def phone(s: Solids, look: Look) -> None:
             s.disc((0, size[1] * 0.4, 0.052), 0.1, 0.01, trim)
         else:
             inset = 0.22 if look.variant == 2 else 0.05
-            s.box((0, size[1] / 2 + 0.02, 0.052), (size[0] - 0.07, size[1] - 0.1, 0.008), BLACK, 0.004)
+            s.box(
+                (0, size[1] / 2 + 0.02, 0.052), (size[0] - 0.07, size[1] - 0.1, 0.008), BLACK, 0.004
+            )
             s.box(
                 (0, size[1] / 2 + 0.03, 0.058),
                 (size[0] - 0.1, size[1] - 2 * inset, 0.004),
@@ -378,7 +428,9 @@ def wardrobe(s: Solids, look: Look) -> None:
     doors = 3 if look.variant == 0 else 2
     for k in range(doors):
         x = (k - (doors - 1) / 2) * width / doors
-        s.box((x, height / 2 + 0.09, 0.31), (width / doors - 0.05, height - 0.1, 0.05), front, 0.015)
+        s.box(
+            (x, height / 2 + 0.09, 0.31), (width / doors - 0.05, height - 0.1, 0.05), front, 0.015
+        )
         if look.variant == 0 and k == 1:
             s.box(
                 (x, height / 2 + 0.1, 0.34),
@@ -412,13 +464,21 @@ def stroller(s: Solids, look: Look) -> None:
         s.box((0, 0, 0), (0.14, 0.72, 0.56), cloth, 0.06)
         s.pop()
         s.box((-0.45, 0.5, 0), (0.1, 0.4, 0.5), trim, 0.04)
-        s.tube([(-0.1, 0.98, -0.3), (-0.32, 1.0, -0.2), (-0.32, 1.0, 0.2), (-0.1, 0.98, 0.3)], 0.035, BLACK)
+        s.tube(
+            [(-0.1, 0.98, -0.3), (-0.32, 1.0, -0.2), (-0.32, 1.0, 0.2), (-0.1, 0.98, 0.3)],
+            0.035,
+            BLACK,
+        )
 
     def hood(u: np.ndarray, v: np.ndarray) -> Grid:
         angle = np.pi * (0.02 + 0.62 * u)
         across = np.pi * v
         size = 0.5 * np.abs(np.sin(across)) ** 0.35
-        return 0.28 + size * np.cos(angle) * 0.95, 1.0 + size * np.sin(angle), -0.31 * np.cos(across)
+        return (
+            0.28 + size * np.cos(angle) * 0.95,
+            1.0 + size * np.sin(angle),
+            -0.31 * np.cos(across),
+        )
 
     s.surface(hood, (1.1, 1.7), cloth)
 
@@ -466,12 +526,18 @@ def backpack(s: Solids, look: Look) -> None:
     else:
         s.box((0, height * 0.28, depth / 2 + 0.06), (width * 0.76, height * 0.42, 0.26), trim, 0.1)
         s.tube(
-            [(-width * 0.3, height * 0.42, depth / 2 + 0.2), (width * 0.3, height * 0.42, depth / 2 + 0.2)],
+            [
+                (-width * 0.3, height * 0.42, depth / 2 + 0.2),
+                (width * 0.3, height * 0.42, depth / 2 + 0.2),
+            ],
             0.022,
             CHROME,
         )
         s.tube(
-            [(-width * 0.36, height * 0.78, depth / 2 - 0.0), (width * 0.36, height * 0.78, depth / 2 - 0.0)],
+            [
+                (-width * 0.36, height * 0.78, depth / 2 - 0.0),
+                (width * 0.36, height * 0.78, depth / 2 - 0.0),
+            ],
             0.025,
             BLACK,
         )
@@ -556,7 +622,15 @@ def television(s: Solids, look: Look) -> None:
 def car(s: Solids, look: Look) -> None:
     paint, trim = look.material(0.8, 0.3), look.trim(0.4)
     side = [
-        [(-1.2, 0.22), (1.18, 0.22), (1.22, 0.45), (1.1, 0.55), (0.55, 0.62), (-1.0, 0.64), (-1.2, 0.58)],
+        [
+            (-1.2, 0.22),
+            (1.18, 0.22),
+            (1.22, 0.45),
+            (1.1, 0.55),
+            (0.55, 0.62),
+            (-1.0, 0.64),
+            (-1.2, 0.58),
+        ],
         [(-1.2, 0.22), (1.18, 0.22), (1.22, 0.5), (0.6, 0.66), (-1.18, 0.68), (-1.23, 0.5)],
         [(-1.25, 0.2), (1.25, 0.2), (1.25, 0.62), (0.7, 0.7), (-1.25, 0.7)],
     ][look.variant]
@@ -575,7 +649,11 @@ def car(s: Solids, look: Look) -> None:
     s.box((cx, cy, 0), (0.07, roof[2][1] - 0.66, 0.85), paint)
     (x0, y0), (x1, y1) = roof[1], roof[2]
     s.surface(
-        lambda u, v: (x0 + (x1 - x0) * (0.12 + 0.76 * u) + 0.012, y0 + (y1 - y0) * (0.12 + 0.76 * u), 0.7 * (v - 0.5)),
+        lambda u, v: (
+            x0 + (x1 - x0) * (0.12 + 0.76 * u) + 0.012,
+            y0 + (y1 - y0) * (0.12 + 0.76 * u),
+            0.7 * (v - 0.5),
+        ),
         (0.7, 0.7),
         GLASS,
     )
@@ -615,13 +693,25 @@ def suitcase(s: Solids, look: Look) -> None:
         for x in (-1, 1):
             for y in (0.08, height - 0.08):
                 s.box((x * (width / 2 - 0.08), y, 0), (0.18, 0.18, depth + 0.04), DARK_WOOD, 0.03)
-        s.tube([(-0.2, height, 0), (-0.17, height + 0.14, 0), (0.17, height + 0.14, 0), (0.2, height, 0)], 0.04, BLACK)
+        s.tube(
+            [
+                (-0.2, height, 0),
+                (-0.17, height + 0.14, 0),
+                (0.17, height + 0.14, 0),
+                (0.2, height, 0),
+            ],
+            0.04,
+            BLACK,
+        )
         return
     s.box((0, height / 2 + 0.12, 0), (width, height, depth), shell, 0.12)
     for k in range(5):
         x = (k - 2) * width * 0.18
         s.box(
-            (x, height / 2 + 0.12, 0), (0.05, height * 0.86, depth + 0.035), trim if look.variant == 2 else shell, 0.02
+            (x, height / 2 + 0.12, 0),
+            (0.05, height * 0.86, depth + 0.035),
+            trim if look.variant == 2 else shell,
+            0.02,
         )
     for x in (-width * 0.36, width * 0.36):
         for z in (-0.15, 0.15):
@@ -629,7 +719,12 @@ def suitcase(s: Solids, look: Look) -> None:
     top = height + 0.12
     if look.variant == 0:
         s.tube(
-            [(-0.22, top, -0.15), (-0.22, top + 0.45, -0.15), (0.22, top + 0.45, -0.15), (0.22, top, -0.15)],
+            [
+                (-0.22, top, -0.15),
+                (-0.22, top + 0.45, -0.15),
+                (0.22, top + 0.45, -0.15),
+                (0.22, top, -0.15),
+            ],
             0.03,
             CHROME,
         )

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from objects import DRAWERS, Look
-from render import PITCH, SUPERSAMPLING, Camera, Colour, Light, Material, Room, Solids, develop, draw, turn
+from render import (
+    PITCH,
+    SUPERSAMPLING,
+    Camera,
+    Colour,
+    Light,
+    Material,
+    Room,
+    Solids,
+    develop,
+    draw,
+    turn,
+)
 
 COLOURS: dict[str, Colour] = {
     "red": (0.75, 0.09, 0.08),
@@ -136,7 +148,9 @@ def _light(rng: np.random.Generator) -> Light:
     )
 
 
-def _clutter(solids: Solids, radius: float, home: np.random.Generator, rng: np.random.Generator) -> None:
+def _clutter(
+    solids: Solids, radius: float, home: np.random.Generator, rng: np.random.Generator
+) -> None:
     """Small things of the seller's around the object: the same few things, not always in view or in one place."""
     for _ in range(int(home.integers(0, 3))):
         kind, colour = int(home.integers(4)), list(COLOURS.values())[home.integers(len(COLOURS))]
@@ -149,15 +163,26 @@ def _clutter(solids: Solids, radius: float, home: np.random.Generator, rng: np.r
         _thing(solids, kind, Material(colour, gloss=0.3), size, x, z, float(rng.uniform(0, 90)))
 
 
-def _thing(solids: Solids, kind: int, material: Material, size: float, x: float, z: float, yaw: float) -> None:
+def _thing(
+    solids: Solids, kind: int, material: Material, size: float, x: float, z: float, yaw: float
+) -> None:
     solids.push((x, 0, z), turn(yaw))
     if kind == 0:  # ball
         solids.ball((0, size, 0), (size, size, size), material)
     elif kind == 1:  # books
         for k in range(3):
-            solids.box((0.03 * k, size * (0.2 + 0.36 * k), 0), (size * 2.2, size * 0.33, size * 1.6), material, 0.01)
+            solids.box(
+                (0.03 * k, size * (0.2 + 0.36 * k), 0),
+                (size * 2.2, size * 0.33, size * 1.6),
+                material,
+                0.01,
+            )
     elif kind == 2:  # cardboard box
-        solids.box((0, size * 0.9, 0), (size * 2, size * 1.8, size * 2), Material((0.66, 0.5, 0.32), gloss=0.05))
+        solids.box(
+            (0, size * 0.9, 0),
+            (size * 2, size * 1.8, size * 2),
+            Material((0.66, 0.5, 0.32), gloss=0.05),
+        )
     else:  # pot plant
         solids.lathe([(0, 0), (size * 0.6, 0), (size * 0.85, size), (0, size)], material)
         leaf = Material((0.14, 0.42, 0.12), (0.25, 0.55, 0.2), "dots", 0.12)

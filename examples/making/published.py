@@ -26,7 +26,10 @@ def main() -> None:
             found = measure(folder, keep_price=columns == "and the price")
             precision, recall = found["precision"] or 0.0, found["recall"] or 0.0
             shown = (f1(precision, recall), precision, recall, found["average_precision"])
-            print(f"| {folder.name}, {columns} | {' | '.join(f'{100 * figure:.1f}' for figure in shown)} |", flush=True)
+            print(
+                f"| {folder.name}, {columns} | {' | '.join(f'{100 * figure:.1f}' for figure in shown)} |",
+                flush=True,
+            )
 
 
 def measure(folder: Path, *, keep_price: bool) -> dict:

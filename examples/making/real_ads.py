@@ -96,7 +96,9 @@ class Light:
         photo = ImageEnhance.Brightness(photo).enhance(self.brightness)
         photo = ImageEnhance.Contrast(photo).enhance(self.contrast)
         photo = ImageEnhance.Color(photo).enhance(self.colour)
-        return Image.fromarray(np.clip(np.asarray(photo) * np.array(self.tint), 0, 255).astype(np.uint8))
+        return Image.fromarray(
+            np.clip(np.asarray(photo) * np.array(self.tint), 0, 255).astype(np.uint8)
+        )
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,9 @@ class Repository:
                 git.stdin.flush()
                 answer = git.stdout.readline().split()  # name, kind and size, or name and "missing"
                 if len(answer) != 3:
-                    raise SystemExit(f"{self.path}: blob {blob} is listed but absent. Clone the whole repository.")
+                    raise SystemExit(
+                        f"{self.path}: blob {blob} is listed but absent. Clone the whole repository."
+                    )
                 return git.stdout.read(int(answer[2]) + 1)[:-1]
 
             yield read
@@ -157,8 +161,12 @@ def open_repository(path: Path, commit: str) -> Repository:
     if not path.is_dir():
         raise SystemExit(f"{path}: no such folder. Wanted a clone or a bare git directory.")
     repository.git("rev-parse", "--git-dir")
-    if subprocess.run(repository.command("cat-file", "-e", f"{commit}^{{commit}}"), capture_output=True).returncode:
-        raise SystemExit(f"{path}: commit {commit} is not in this repository. Is it the right one, cloned whole?")
+    if subprocess.run(
+        repository.command("cat-file", "-e", f"{commit}^{{commit}}"), capture_output=True
+    ).returncode:
+        raise SystemExit(
+            f"{path}: commit {commit} is not in this repository. Is it the right one, cloned whole?"
+        )
     return repository
 
 
@@ -166,7 +174,11 @@ def read_photos(repository: Repository) -> dict[str, str]:
     """The blob of each photo, by the photo's name: the same blob is the same photo, byte for byte."""
     listing = repository.git("ls-tree", "-z", f"{repository.commit}:{PHOTOS_FOLDER}").decode()
     entries = (entry.split("\t") for entry in listing.split("\0") if entry)
-    return {name.removesuffix(".jpg"): kind.split()[2] for kind, name in entries if name.endswith(".jpg")}
+    return {
+        name.removesuffix(".jpg"): kind.split()[2]
+        for kind, name in entries
+        if name.endswith(".jpg")
+    }
 
 
 def read_ads(repository: Repository, photos: dict[str, str]) -> list[Ad]:
@@ -180,14 +192,27 @@ def read_ads(repository: Repository, photos: dict[str, str]) -> list[Ad]:
         if photo in photos:
             photos_of[product].add(photo)
     ads = []
-    products = products.filter(pl.col("id").str.contains(UUID)).unique("id", keep="first", maintain_order=True)
+    products = products.filter(pl.col("id").str.contains(UUID)).unique(
+        "id", keep="first", maintain_order=True
+    )
     for row in products.iter_rows(named=True):
-        title = (row["product_name"] or "").partition("|")[0].strip()  # behind the bar stand the place and the site
+        title = (
+            (row["product_name"] or "").partition("|")[0].strip()
+        )  # behind the bar stand the place and the site
         description = clean_description(row["product_description"] or "")
         if len(photos_of[row["id"]]) == 2 and len(title) >= 3 and len(description) >= 10:
             first, second = sorted(photos_of[row["id"]])
             price = re.sub(r"[^0-9.]", "", row["price"] or "")
-            ads.append(Ad(row["id"], clean_title(title), description, row["category"], price, (first, second)))
+            ads.append(
+                Ad(
+                    row["id"],
+                    clean_title(title),
+                    description,
+                    row["category"],
+                    price,
+                    (first, second),
+                )
+            )
     return ads
 
 
@@ -219,7 +244,10 @@ def group_ads(ads: list[Ad], photos: dict[str, str]) -> list[int]:
     shared: list[tuple[int, tuple[str, ...]]] = []
     for number, ad in enumerate(ads):
         title, description = ad.title.lower(), ad.description.lower()
-        shared += [(number, ("beginning", title, description[:80])), (number, ("description", description))]
+        shared += [
+            (number, ("beginning", title, description[:80])),
+            (number, ("description", description)),
+        ]
     names = sorted((name, number) for number, ad in enumerate(ads) for name in ad.photos)
     shared += [(number, ("photo", photos[name])) for name, number in names]
     first: dict[tuple[str, ...], int] = {}
@@ -248,13 +276,19 @@ def make_postings(ads: list[Ad], used: list[int], rng: random.Random) -> list[Po
             if price and rng.random() < 0.6:
                 price = f"{float(price) * rng.uniform(0.85, 1.15):.2f}"
             item_id = item_ids[len(postings)]
-            postings.append(Posting(item_id, number, title, description, price, ad.photos[second], photo_id, light))
+            postings.append(
+                Posting(
+                    item_id, number, title, description, price, ad.photos[second], photo_id, light
+                )
+            )
     return postings
 
 
 def halves(ad: Ad, rng: random.Random) -> list[tuple[str, str]]:
     """Title and description of an ad's two postings."""
-    sentences = [sentence.strip() for sentence in SENTENCE_END.split(ad.description) if sentence.strip()]
+    sentences = [
+        sentence.strip() for sentence in SENTENCE_END.split(ad.description) if sentence.strip()
+    ]
     if len(sentences) < 2:
         parts = [(ad.title, ""), ("", ad.description)]
     else:
@@ -262,17 +296,28 @@ def halves(ad: Ad, rng: random.Random) -> list[tuple[str, str]]:
         parts = [(ad.title, " ".join(sentences[0::2])), ("", " ".join(sentences[1::2]))]
     if rng.random() < 0.5:
         parts.reverse()
-    return [(title or description.split(".")[0][:50], description or title) for title, description in parts]
+    return [
+        (title or description.split(".")[0][:50], description or title)
+        for title, description in parts
+    ]
 
 
 def draw_light(rng: random.Random) -> Light:
-    brightness, contrast, colour = rng.uniform(0.7, 1.3), rng.uniform(0.75, 1.25), rng.uniform(0.6, 1.4)
+    brightness, contrast, colour = (
+        rng.uniform(0.7, 1.3),
+        rng.uniform(0.75, 1.25),
+        rng.uniform(0.6, 1.4),
+    )
     red, green, blue = (rng.uniform(0.88, 1.12) for _ in range(3))
     return Light(brightness, contrast, colour, (red, green, blue))
 
 
 def make_pairs(
-    postings: list[Posting], ads: list[Ad], groups: list[int], folds: list[int | None], rng: random.Random
+    postings: list[Posting],
+    ads: list[Ad],
+    groups: list[int],
+    folds: list[int | None],
+    rng: random.Random,
 ) -> list[tuple[int, int, int, int, int]]:
     """Rows of ItemPairs.csv: the duplicate of each used ad, and up to two negatives for it."""
     used = [posting.ad for posting in postings[::2]]
@@ -329,7 +374,9 @@ def without_bars(photo: Image.Image) -> Image.Image:
     return photo.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
 
 
-def write_photos(postings: list[Posting], photos: dict[str, str], repository: Repository, folder: Path) -> None:
+def write_photos(
+    postings: list[Posting], photos: dict[str, str], repository: Repository, folder: Path
+) -> None:
     with repository.blobs() as read:
         for posting in postings:
             path = folder / photo_path(posting.photo_id)
@@ -355,19 +402,27 @@ def make(photos_repository: Repository, text_repository: Repository, out: Path, 
     pairs = make_pairs(postings, ads, groups, folds, rng)
     write_photos(postings, photos, photos_repository, out / "images")
     postings.sort(key=lambda posting: posting.item_id)
-    category_ids = {category: k for k, category in enumerate(sorted({ad.category for ad in ads}), 1)}
+    category_ids = {
+        category: k for k, category in enumerate(sorted({ad.category for ad in ads}), 1)
+    }
     rows = [item_row(posting, category_ids[ads[posting.ad].category]) for posting in postings]
     truth = [(posting.item_id, posting.ad, folds[posting.ad]) for posting in postings]
     write_csv(out / "ItemPairs.csv", (*PAIR_COLUMNS, "fold"), pairs)
     write_csv(out / "truth.csv", ("itemID", "entity", "fold"), truth)
     write_csv(out / "ItemInfo.csv", ITEM_COLUMNS, rows)
     duplicates = sum(label for _, _, label, _, _ in pairs)
-    print(f"{len(ads):,} real ads with two photos, {len(used):,} of them used, {len(postings):,} postings in {out}")
-    print(f"{len(pairs):,} pairs: {duplicates:,} duplicates, {len(pairs) - duplicates:,} others, in {FOLDS} folds")
+    print(
+        f"{len(ads):,} real ads with two photos, {len(used):,} of them used, {len(postings):,} postings in {out}"
+    )
+    print(
+        f"{len(pairs):,} pairs: {duplicates:,} duplicates, {len(pairs) - duplicates:,} others, in {FOLDS} folds"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("photos_repository", type=Path)
     parser.add_argument("text_repository", type=Path)
     parser.add_argument("out", type=Path)
@@ -380,7 +435,9 @@ def main() -> None:
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         if any(options.out.iterdir()):
-            raise SystemExit(f"{options.out}: there is something already. Name another folder, or empty it.")
+            raise SystemExit(
+                f"{options.out}: there is something already. Name another folder, or empty it."
+            )
     except OSError as error:
         raise SystemExit(f"{options.out}: cannot be made ({error.strerror}).") from None
     make(photos, text, options.out, options.seed)

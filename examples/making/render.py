@@ -78,13 +78,17 @@ class Solids:
     points: list[np.ndarray] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     _count: int = 0
-    _frames: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=lambda: [(np.eye(3), np.zeros(3))])
+    _frames: list[tuple[np.ndarray, np.ndarray]] = field(
+        default_factory=lambda: [(np.eye(3), np.zeros(3))]
+    )
 
     def push(self, at: Vector = (0, 0, 0), rotation: np.ndarray | None = None) -> None:
         """Everything until the matching `pop` is turned by `rotation`, then moved to `at`."""
         outer_rotation, outer_at = self._frames[-1]
         inner = np.eye(3) if rotation is None else rotation
-        self._frames.append((outer_rotation @ inner, outer_rotation @ np.asarray(at, float) + outer_at))
+        self._frames.append(
+            (outer_rotation @ inner, outer_rotation @ np.asarray(at, float) + outer_at)
+        )
 
     def pop(self) -> None:
         self._frames.pop()
@@ -96,15 +100,23 @@ class Solids:
         """Points (3, rows, row length) of a grid, or (3, n) of a plane with its `normal`."""
         rotation, at = self._frames[-1]
         flat = points.reshape(3, -1)
-        turned = None if normal is None else tuple(float(x) for x in rotation @ np.asarray(normal, float))
+        turned = (
+            None
+            if normal is None
+            else tuple(float(x) for x in rotation @ np.asarray(normal, float))
+        )
         self.points.append(rotate(rotation, flat) + at.astype(np.float32)[:, None])
-        self.parts.append(Part(self._count, flat.shape[1], points.shape[-1], turned, material, rotation, at))
+        self.parts.append(
+            Part(self._count, flat.shape[1], points.shape[-1], turned, material, rotation, at)
+        )
         self._count += flat.shape[1]
 
     def _faces_away(self, centre: np.ndarray, normal: np.ndarray, radius: float) -> bool:
         rotation, at = self._frames[-1]
         towards = np.asarray(self.eye) - (rotation @ centre + at)
-        return float((rotation @ normal) @ towards) < (-0.5 if radius > 0.03 else -0.02) * np.linalg.norm(towards)
+        return float((rotation @ normal) @ towards) < (
+            -0.5 if radius > 0.03 else -0.02
+        ) * np.linalg.norm(towards)
 
     def box(self, centre: Vector, size: Vector, material: Material, radius: float = 0.0) -> None:
         """A box, its edges rounded by `radius`."""
@@ -113,13 +125,19 @@ class Solids:
         middle = np.asarray(centre, np.float32)
         for axis in range(3):
             u, v = (axis + 1) % 3, (axis + 2) % 3
-            along_u = np.linspace(-half[u], half[u], self._steps(2 * half[u]), dtype=np.float32)[:, None]
-            along_v = np.linspace(-half[v], half[v], self._steps(2 * half[v]), dtype=np.float32)[None]
+            along_u = np.linspace(-half[u], half[u], self._steps(2 * half[u]), dtype=np.float32)[
+                :, None
+            ]
+            along_v = np.linspace(-half[v], half[v], self._steps(2 * half[v]), dtype=np.float32)[
+                None
+            ]
             core_u = np.clip(along_u, radius - half[u], half[u] - radius)
             core_v = np.clip(along_v, radius - half[v], half[v] - radius)
             out_u, out_v = along_u - core_u, along_v - core_v
             # A point of the cube's face is pulled in to `radius` from the core, the box without its rounding.
-            pull = radius / np.sqrt(out_u**2 + out_v**2 + radius**2) if radius > 0 else np.float32(1)
+            pull = (
+                radius / np.sqrt(out_u**2 + out_v**2 + radius**2) if radius > 0 else np.float32(1)
+            )
             for side in (-1, 1):
                 outward = np.zeros(3, np.float32)
                 outward[axis] = side
@@ -145,7 +163,11 @@ class Solids:
         self._add(points, material)
 
     def lathe(
-        self, profile: Sequence[tuple[float, float]], material: Material, at: Vector = (0, 0, 0), up: str = "y"
+        self,
+        profile: Sequence[tuple[float, float]],
+        material: Material,
+        at: Vector = (0, 0, 0),
+        up: str = "y",
     ) -> None:
         """The polyline `profile` of (radius, height) turned about the axis `up` through `at`."""
         radii, heights = np.asarray(profile, np.float32).T
@@ -161,9 +183,16 @@ class Solids:
 
         self.surface(shape, (total, 6.4 * float(radii.max())), material)
 
-    def disc(self, centre: Vector, radius: float, depth: float, material: Material, up: str = "z") -> None:
+    def disc(
+        self, centre: Vector, radius: float, depth: float, material: Material, up: str = "z"
+    ) -> None:
         """A flat cylinder with both its ends."""
-        self.lathe([(0, -depth / 2), (radius, -depth / 2), (radius, depth / 2), (0, depth / 2)], material, centre, up)
+        self.lathe(
+            [(0, -depth / 2), (radius, -depth / 2), (radius, depth / 2), (0, depth / 2)],
+            material,
+            centre,
+            up,
+        )
 
     def ball(self, centre: Vector, half: Vector, material: Material) -> None:
         """An ellipsoid with the half axes `half`."""
@@ -176,7 +205,9 @@ class Solids:
 
         self.surface(shape, (3.2 * max(half), 6.4 * max(half)), material)
 
-    def ring(self, centre: Vector, radius: float, thickness: float, material: Material, up: str = "z") -> None:
+    def ring(
+        self, centre: Vector, radius: float, thickness: float, material: Material, up: str = "z"
+    ) -> None:
         """A torus."""
 
         def shape(u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -200,7 +231,13 @@ class Solids:
             self._bar(start, along * length, side, np.cross(along, side), thickness, material)
 
     def _bar(
-        self, start: np.ndarray, along: np.ndarray, side: np.ndarray, other: np.ndarray, r: float, material: Material
+        self,
+        start: np.ndarray,
+        along: np.ndarray,
+        side: np.ndarray,
+        other: np.ndarray,
+        r: float,
+        material: Material,
     ) -> None:
         def shape(u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             a, b = r * np.cos(2 * np.pi * v), r * np.sin(2 * np.pi * v)
@@ -209,7 +246,9 @@ class Solids:
 
         self.surface(shape, (float(np.linalg.norm(along)), 6.4 * r), material)
 
-    def slab(self, outline: Sequence[tuple[float, float]], z: float, depth: float, material: Material) -> None:
+    def slab(
+        self, outline: Sequence[tuple[float, float]], z: float, depth: float, material: Material
+    ) -> None:
         """The polygon `outline` of (x, y) with thickness `depth` about the plane z."""
         corners = np.asarray(outline, np.float32)
         low, high = corners.min(0), corners.max(0)
@@ -226,14 +265,22 @@ class Solids:
         for start, end in pairwise(closed):
             self._edge(start, end, z, depth, material)
 
-    def _edge(self, start: np.ndarray, end: np.ndarray, z: float, depth: float, material: Material) -> None:
+    def _edge(
+        self, start: np.ndarray, end: np.ndarray, z: float, depth: float, material: Material
+    ) -> None:
         def shape(u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            return start[0] + (end[0] - start[0]) * u, start[1] + (end[1] - start[1]) * u, z + depth * (v - 0.5)
+            return (
+                start[0] + (end[0] - start[0]) * u,
+                start[1] + (end[1] - start[1]) * u,
+                z + depth * (v - 0.5),
+            )
 
         self.surface(shape, (float(np.linalg.norm(end - start)), depth), material)
 
 
-def smooth(outline: Sequence[tuple[float, float]], closed: bool = True, steps: int = 8) -> list[tuple[float, float]]:
+def smooth(
+    outline: Sequence[tuple[float, float]], closed: bool = True, steps: int = 8
+) -> list[tuple[float, float]]:
     """The Catmull-Rom curve through the points of `outline`, back to the first if it is closed."""
     p = np.asarray(outline, float)
     last = len(p) if closed else len(p) - 1
@@ -242,7 +289,15 @@ def smooth(outline: Sequence[tuple[float, float]], closed: bool = True, steps: i
     for i in range(last):
         around = np.arange(i - 1, i + 3)
         a, b, c, d = p[around % len(p) if closed else np.clip(around, 0, last)]
-        curve.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
+        curve.append(
+            0.5
+            * (
+                2 * b
+                + (c - a) * t
+                + (2 * a - 5 * b + 4 * c - d) * t**2
+                + (3 * b - a - 3 * c + d) * t**3
+            )
+        )
     if not closed:
         curve.append(p[-1:])
     return [(float(x), float(y)) for x, y in np.concatenate(curve)]
@@ -330,11 +385,19 @@ def _ground(kind: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if kind == "planks":
         board = np.floor(a * 2.2)
         shade = 1 + 0.16 * np.sin(board * 12.9898) + 0.07 * noise(a * 6, b, 40)
-        return shade * (1 - 0.4 * _line(a * 2.2, 0.03)) * (1 - 0.3 * _line(b * 0.7 + 0.37 * board, 0.012))
+        return (
+            shade
+            * (1 - 0.4 * _line(a * 2.2, 0.03))
+            * (1 - 0.3 * _line(b * 0.7 + 0.37 * board, 0.012))
+        )
     if kind == "tiles":
-        return (1 + 0.03 * noise(a, b, 60)) * (1 - 0.35 * np.maximum(_line(a * 1.6, 0.025), _line(b * 1.6, 0.025)))
+        return (1 + 0.03 * noise(a, b, 60)) * (
+            1 - 0.35 * np.maximum(_line(a * 1.6, 0.025), _line(b * 1.6, 0.025))
+        )
     if kind == "chess":
-        return np.where((np.floor(a * 1.8) + np.floor(b * 1.8)) % 2 == 0, 1.1, 0.5) + 0.03 * noise(a, b, 60)
+        return np.where((np.floor(a * 1.8) + np.floor(b * 1.8)) % 2 == 0, 1.1, 0.5) + 0.03 * noise(
+            a, b, 60
+        )
     if kind == "carpet":
         lattice = np.cos(a * 7) * np.cos(b * 7)
         return 1 + 0.22 * (lattice > 0.45) - 0.28 * (lattice < -0.45) + 0.1 * noise(a, b, 180)
@@ -348,10 +411,14 @@ def _ground(kind: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         row = np.floor(b * 5)
         joint = np.maximum(_line(b * 5, 0.07), _line(a * 2.2 + 0.5 * (row % 2), 0.035))
         brick = np.floor(a * 2.2 + 0.5 * (row % 2) + 0.5)
-        return (1 + 0.14 * np.sin(brick * 7.7 + row * 3.1) + 0.06 * noise(a, b, 90)) * (1 - joint) + 1.35 * joint
+        return (1 + 0.14 * np.sin(brick * 7.7 + row * 3.1) + 0.06 * noise(a, b, 90)) * (
+            1 - joint
+        ) + 1.35 * joint
     if kind == "fence":
         board = np.floor(a * 3)
-        return (1 + 0.1 * np.sin(board * 9.1) + 0.06 * noise(a, b * 0.1, 130)) * (1 - 0.65 * _line(a * 3, 0.06))
+        return (1 + 0.1 * np.sin(board * 9.1) + 0.06 * noise(a, b * 0.1, 130)) * (
+            1 - 0.65 * _line(a * 3, 0.06)
+        )
     if kind == "stripes":
         return 1.06 - 0.2 * (np.sin(a * 8) > 0)
     if kind == "flowers":
@@ -376,7 +443,11 @@ def backdrop(room: Room, camera: Camera, light: Light) -> np.ndarray:
         - axes[2].astype(np.float32)
     )
     to_floor = np.where(rays[..., 1] < -1e-4, -place[1] / np.minimum(rays[..., 1], -1e-4), 1e4)
-    to_wall = np.where(rays[..., 2] < -1e-4, (-room.wall_distance - place[2]) / np.minimum(rays[..., 2], -1e-4), 1e4)
+    to_wall = np.where(
+        rays[..., 2] < -1e-4,
+        (-room.wall_distance - place[2]) / np.minimum(rays[..., 2], -1e-4),
+        1e4,
+    )
     on_floor = to_floor < to_wall
     reach = np.minimum(np.minimum(to_floor, to_wall), 60.0)
     across = place[0] + reach * rays[..., 0]
@@ -390,7 +461,9 @@ def backdrop(room: Room, camera: Camera, light: Light) -> np.ndarray:
         a, b = a[mask] / room.scale, b[mask] / room.scale
         shade = _ground(kind, a, b) * (light.ambient + light.strength * 0.8 * facing)
         picture[mask] = shade[:, None].astype(np.float32) * np.asarray(colour, np.float32)
-    corner = np.exp(-np.abs(np.where(on_floor, deep + room.wall_distance, up)) / (0.35 * room.scale))
+    corner = np.exp(
+        -np.abs(np.where(on_floor, deep + room.wall_distance, up)) / (0.35 * room.scale)
+    )
     skirting = (~on_floor & (up < 0.16 * room.scale)) if room.wall in INDOOR_WALLS else None
     picture *= (1 - 0.25 * corner)[..., None].astype(np.float32)
     if skirting is not None:
@@ -427,15 +500,23 @@ def draw(solids: Solids, room: Room, camera: Camera, light: Light) -> np.ndarray
     pixel, point = _nearest(solids.points, camera)
     which = np.searchsorted([part.start for part in solids.parts], point, side="right") - 1
     picture.reshape(-1, 3)[pixel] = _shade(
-        points[:, point], _normals(points, point, which, solids.parts), which, solids.parts, camera, light
+        points[:, point],
+        _normals(points, point, which, solids.parts),
+        which,
+        solids.parts,
+        camera,
+        light,
     )
     return picture
 
 
-def _normals(points: np.ndarray, chosen: np.ndarray, which: np.ndarray, parts: list[Part]) -> np.ndarray:
+def _normals(
+    points: np.ndarray, chosen: np.ndarray, which: np.ndarray, parts: list[Part]
+) -> np.ndarray:
     """Normals (3, n) of the `chosen` points, of either sign: across the grid to the next point each way."""
     start, count, row_length = (
-        np.array([getattr(part, name) for part in parts])[which] for name in ("start", "count", "row_length")
+        np.array([getattr(part, name) for part in parts])[which]
+        for name in ("start", "count", "row_length")
     )
     row, column = np.divmod(chosen - start, row_length)
     next_row = np.where(row + 1 < count // row_length, row_length, -row_length)
@@ -460,7 +541,9 @@ def _nearest(parts: list[np.ndarray], camera: Camera) -> tuple[np.ndarray, np.nd
     pixels, depths, numbers, count = [], [], [], 0
     for points in parts:  # one at a time, as they fit the processor's cache
         column, row, depth = camera.project(points)
-        inside = np.flatnonzero((column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height))
+        inside = np.flatnonzero(
+            (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
+        )
         pixels.append(row[inside].astype(np.int32) * camera.width + column[inside].astype(np.int32))
         depths.append(depth[inside])
         numbers.append(inside + count)
@@ -490,7 +573,9 @@ def _shade(
     half /= np.sqrt((half**2).sum(0))
     lit = np.maximum((normals * towards).sum(0), 0)
     shine = np.maximum((normals * half).sum(0), 0) ** 28
-    ambient = light.ambient * (0.78 + 0.22 * normals[1]) * (0.7 + 0.3 * np.clip(points[1] / 0.25, 0, 1))
+    ambient = (
+        light.ambient * (0.78 + 0.22 * normals[1]) * (0.7 + 0.3 * np.clip(points[1] / 0.25, 0, 1))
+    )
     materials = [part.material for part in parts]
     glow = np.asarray([m.glow for m in materials], np.float32)[which]
     gloss = np.asarray([m.gloss for m in materials], np.float32)[which]
@@ -521,12 +606,16 @@ def _shadow(points: np.ndarray, camera: Camera, light: Light) -> np.ndarray:
     inside = (column >= 0) & (column < small[1]) & (row >= 0) & (row < small[0])
     mask = np.zeros(small, np.uint8)
     mask[row[inside], column[inside]] = 255
-    soft = Image.fromarray(mask).filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.GaussianBlur(2.5))
+    soft = (
+        Image.fromarray(mask).filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.GaussianBlur(2.5))
+    )
     full = soft.resize((camera.width, camera.height), Image.Resampling.BILINEAR)
     return 1 - 0.5 * np.asarray(full, np.float32) / 255
 
 
-def develop(picture: np.ndarray, size: tuple[int, int], light: Light, rng: np.random.Generator) -> Image.Image:
+def develop(
+    picture: np.ndarray, size: tuple[int, int], light: Light, rng: np.random.Generator
+) -> Image.Image:
     """What the camera of a telephone makes of it: tint, vignette, blur, grain; at `size`."""
     height, width = picture.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)

@@ -89,7 +89,9 @@ class BlockingResult:
         ends = self._ends(rows_l, rows_r)
         return (ends[0] >= 0) & (ends[0] == ends[1])
 
-    def finds_in(self, place: int, rows_l: Positions, rows_r: Positions) -> Bool[np.ndarray, "pairs"]:
+    def finds_in(
+        self, place: int, rows_l: Positions, rows_r: Positions
+    ) -> Bool[np.ndarray, "pairs"]:
         """As `finds`, where the space at `place` of `candidates.spaces` were the only one."""
         ends, found = self._ends(rows_l, rows_r), self.identical_ends(rows_l, rows_r)
         there = ends[0] >= 0
@@ -141,16 +143,22 @@ def block(
         run,
         sketches=extracted.photos.sketches,
     )
-    members = Members.of(alike.representatives, alike.group_of, comparable_columns(distinct.further))
+    members = Members.of(
+        alike.representatives, alike.group_of, comparable_columns(distinct.further)
+    )
     candidates = found.candidates.of_members(members)
-    reference = candidates if found.reference is found.candidates else found.reference.of_members(members)
+    reference = (
+        candidates if found.reference is found.candidates else found.reference.of_members(members)
+    )
     stars = copies.stars()
     identical = stars.filter(pl.Series(something[stars["row_r"].to_numpy()], dtype=pl.Boolean))
     position = np.full(len(catalogue), -1)
     position[rows] = np.arange(len(rows))
     position = position[copies.representatives[copies.group_of]]
     group = alike.group_of
-    return BlockingResult(rows, embeddings[group], z[group], candidates, reference, identical, position)
+    return BlockingResult(
+        rows, embeddings[group], z[group], candidates, reference, identical, position
+    )
 
 
 def _telling(network: SiameseModel, inputs: NetworkInputs) -> Bool[np.ndarray, "ads"]:

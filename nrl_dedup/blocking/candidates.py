@@ -51,7 +51,9 @@ class Candidates:
         stand_in, ads = members.stand_in, len(members.stand_in)
         if len(members.searched) == ads:
             return self
-        spaces = tuple(space.spread(members.searched, ads).shared(stand_in) for space in self.spaces)
+        spaces = tuple(
+            space.spread(members.searched, ads).shared(stand_in) for space in self.spaces
+        )
         return Candidates(members.pairs(left, right), spaces, self.depths, stand_in)
 
     def per_ad(self, ads: int) -> Int64[np.ndarray, "ads"]:
@@ -106,7 +108,9 @@ def joint_neighbours(
     :raises NrlDedupError: what `nearest_by_vectors` raises; z holds values that are not finite.
     """
     if not np.isfinite(z.sum(dtype=np.float64)):
-        raise NrlDedupError("The embeddings hold values that are not finite numbers. Train with a lower --lr.")
+        raise NrlDedupError(
+            "The embeddings hold values that are not finite numbers. Train with a lower --lr."
+        )
     each = Held.one_each(np.arange(len(z)))
     return nearest_by_vectors(
         "joint", z, each, neighbours, L1, device=device, seed=seed, index=index, progress=progress
@@ -127,13 +131,17 @@ def find_candidates(
     Arguments and errors are those of `joint_neighbours`. A crowd, more than `neighbours` ads of one vector, is a star
     around its smallest row, which stands for all of them where others search.
     """
-    space = joint_neighbours(z, neighbours, device=device, seed=seed, index=index, progress=progress)
+    space = joint_neighbours(
+        z, neighbours, device=device, seed=seed, index=index, progress=progress
+    )
     levels = _levels([space], [1])
     numbers, _ = _listed([space], [1], levels)
     return Candidates(_frame(numbers, levels, levels, len(z)), (space,), (neighbours,))
 
 
-def unite(spaces: Sequence[NeighbourLists], steps: Sequence[int], most: int, progress: Progress = SILENT) -> Candidates:
+def unite(
+    spaces: Sequence[NeighbourLists], steps: Sequence[int], most: int, progress: Progress = SILENT
+) -> Candidates:
     """The pairs of each ad with the first T / step `proposed` in every space, T the largest that keeps to the cap.
 
     The cap: on average an ad has at most `most` candidates, counted among all ads and from both sides (a pair that both
@@ -149,10 +157,15 @@ def unite(spaces: Sequence[NeighbourLists], steps: Sequence[int], most: int, pro
     found = Candidates(
         _frame(numbers, levels, reach, ads),
         tuple(spaces),
-        tuple(min(reach // step, space.neighbours.rows.shape[1]) for space, step in zip(spaces, steps, strict=True)),
+        tuple(
+            min(reach // step, space.neighbours.rows.shape[1])
+            for space, step in zip(spaces, steps, strict=True)
+        ),
     )
     per_ad = found.per_ad(ads)
-    depths = ", ".join(f"{depth:,} by {space.name}" for space, depth in zip(spaces, found.depths, strict=True))
+    depths = ", ".join(
+        f"{depth:,} by {space.name}" for space, depth in zip(spaces, found.depths, strict=True)
+    )
     progress.say(
         f"Candidate pairs: {len(found.frame):,}, of the nearest {depths}; {per_ad.mean() if ads else 0:.1f} for each "
         f"ad (wanted at most {most:,}), {per_ad.max(initial=0):,} for the ad with most."
@@ -162,7 +175,10 @@ def unite(spaces: Sequence[NeighbourLists], steps: Sequence[int], most: int, pro
 
 def _levels(spaces: Sequence[NeighbourLists], steps: Sequence[int]) -> int:
     """One more than the T at which every list is used up."""
-    return 1 + max(step * max(1, space.neighbours.rows.shape[1]) for space, step in zip(spaces, steps, strict=True))
+    return 1 + max(
+        step * max(1, space.neighbours.rows.shape[1])
+        for space, step in zip(spaces, steps, strict=True)
+    )
 
 
 def _listed(
@@ -175,7 +191,9 @@ def _listed(
     """
     ads = len(spaces[0].is_hub)
     if ads * ads * levels >= 2**63:
-        raise NrlDedupError(f"{ads:,} ads with {levels:,} neighbours are too many. Ask for fewer --candidates.")
+        raise NrlDedupError(
+            f"{ads:,} ads with {levels:,} neighbours are too many. Ask for fewer --candidates."
+        )
     numbers = np.empty(sum(space.neighbours.rows.size for space in spaces), dtype=np.int64)
     filled = 0
     for space, step in zip(spaces, steps, strict=True):
@@ -209,4 +227,6 @@ def _frame(numbers: Int64[np.ndarray, "pairs"], levels: int, reach: int, ads: in
         some = numbers[start : start + NUMBERS_AT_ONCE]
         parts.append(some[some % levels <= reach] // levels)
     pairs = np.concatenate(parts)
-    return pl.DataFrame({"row_l": pairs // max(ads, 1), "row_r": pairs % max(ads, 1)}, schema=CANDIDATE_PAIRS)
+    return pl.DataFrame(
+        {"row_l": pairs // max(ads, 1), "row_r": pairs % max(ads, 1)}, schema=CANDIDATE_PAIRS
+    )

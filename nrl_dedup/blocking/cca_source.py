@@ -35,8 +35,13 @@ ADS_AT_ONCE = 4_096
 
 
 def correlated(
-    a: Float64[np.ndarray, "ads a"], b: Float64[np.ndarray, "ads b"], ridges: tuple[float, float], size: int
-) -> tuple[Float64[np.ndarray, "a kept"], Float64[np.ndarray, "b kept"], Float64[np.ndarray, " kept"]]:
+    a: Float64[np.ndarray, "ads a"],
+    b: Float64[np.ndarray, "ads b"],
+    ridges: tuple[float, float],
+    size: int,
+) -> tuple[
+    Float64[np.ndarray, "a kept"], Float64[np.ndarray, "b kept"], Float64[np.ndarray, " kept"]
+]:
     """Regularised canonical correlation analysis (Hotelling 1936, Vinod 1976) of two views of the same ads.
 
     Maps W_a and W_b whose columns i maximise w_a' C_ab w_b, each column uncorrelated with those before it, where
@@ -53,7 +58,9 @@ def correlated(
         whiteners.append(cholesky(covariance, lower=True))
     lower_a, lower_b = whiteners
     half = solve_triangular(lower_a, a.T @ b / len(a), lower=True)
-    left, strengths, right = np.linalg.svd(solve_triangular(lower_b, half.T, lower=True).T, full_matrices=False)
+    left, strengths, right = np.linalg.svd(
+        solve_triangular(lower_b, half.T, lower=True).T, full_matrices=False
+    )
     maps = (
         solve_triangular(lower_a, left[:, :size], lower=True, trans="T"),
         solve_triangular(lower_b, right[:size].T, lower=True, trans="T"),
@@ -72,14 +79,18 @@ class CcaProjection:
     topic_mean: Float32[np.ndarray, " topics"]
     topic_map: Float32[np.ndarray, "topics size"]
 
-    def embed(self, texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"]) -> Float32[np.ndarray, "ads size"]:
+    def embed(
+        self, texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"]
+    ) -> Float32[np.ndarray, "ads size"]:
         """What the words and what the photos of each ad say, added up and scaled to length 1; of an ad that lacks both,
         0. Words that tell little of a photo ("collection only") are short vectors and weigh little."""
         vectors = np.zeros((len(ads), self.photo_map.shape[1]), np.float32)
         for start in range(0, len(ads), ADS_AT_ONCE):
             some = ads[start : start + ADS_AT_ONCE]
             seen, looks = mean_photos(photos, some)
-            said, topics = _topics(_weights(self.weighers, texts.counts[start : start + ADS_AT_ONCE]), self.topics)
+            said, topics = _topics(
+                _weights(self.weighers, texts.counts[start : start + ADS_AT_ONCE]), self.topics
+            )
             part = vectors[start : start + ADS_AT_ONCE]
             part[seen] += (looks - self.photo_mean) @ self.photo_map
             part[said] += (topics - self.topic_mean) @ self.topic_map
@@ -87,7 +98,9 @@ class CcaProjection:
         return vectors
 
 
-def fit_cca(texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"], seed: int = 0) -> CcaProjection | None:
+def fit_cca(
+    texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"], seed: int = 0
+) -> CcaProjection | None:
     """The maps of `CcaProjection` from those of `ads` that have words and photos; None if these are fewer than `LEAST`.
 
     The words of an ad become its stems and their runs of four letters, those that stand in two ads, weighted by
@@ -98,22 +111,31 @@ def fit_cca(texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"], seed:
 
     :param texts: of `ads`, in their order. :param photos: of the catalogue that `ads` are rows of.
     """
-    complete = np.flatnonzero((np.diff(photos.offsets)[ads] > 0) & (np.diff(texts.counts.indptr) > 0))
+    complete = np.flatnonzero(
+        (np.diff(photos.offsets)[ads] > 0) & (np.diff(texts.counts.indptr) > 0)
+    )
     if len(complete) < LEAST:
         return None
     if len(complete) > SAMPLE:
         complete = np.sort(np.random.default_rng(seed).choice(complete, SAMPLE, replace=False))
     counts = texts.counts[complete]
-    weighers = tuple(Weigher.of(take_apart(texts.words), counts, least=2) for take_apart in (stems, grams))
+    weighers = tuple(
+        Weigher.of(take_apart(texts.words), counts, least=2) for take_apart in (stems, grams)
+    )
     weights = _weights(weighers, counts)
     size = min(TEXT_SIZE, len(complete) // 2, weights.shape[1] - 1)
     if size < 1:
         return None
     topics = randomized_svd(weights, size, n_iter=2, random_state=seed)[2].T
     said, of_words = _topics(weights, topics)
-    of_photos = np.concatenate([mean_photos(photos, some)[1] for some in _parts(ads[complete[said]])])
+    of_photos = np.concatenate(
+        [mean_photos(photos, some)[1] for some in _parts(ads[complete[said]])]
+    )
     photo_mean, topic_mean = of_photos.mean(axis=0), of_words.mean(axis=0)
-    seen, told = (of_photos - photo_mean).astype(np.float64), (of_words - topic_mean).astype(np.float64)
+    seen, told = (
+        (of_photos - photo_mean).astype(np.float64),
+        (of_words - topic_mean).astype(np.float64),
+    )
     photo_map, topic_map, strengths = correlated(seen, told, (RIDGE_PHOTOS, RIDGE_TEXT), SIZE)
     photo_map, topic_map = (
         np.ascontiguousarray(each * strengths / _mean_length(view @ (each * strengths)), np.float32)
@@ -149,7 +171,9 @@ def cca_neighbours(
         return None
     vectors = views.embed(texts, photos, ads)
     if sketches is not None:
-        vectors = unit(np.concatenate([vectors, background_vectors(photos, sketches, ads, seed)], axis=1))
+        vectors = unit(
+            np.concatenate([vectors, background_vectors(photos, sketches, ads, seed)], axis=1)
+        )
     place = np.full(len(ads), NONE)
     there = vectors.any(axis=1)
     place[there] = np.arange(there.sum())
@@ -164,7 +188,9 @@ def mean_photos(
 ) -> tuple[Bool[np.ndarray, "ads"], Float32[np.ndarray, "some features"]]:
     """Which ads have photos, and the mean of the `rooted` features of these ads' photos."""
     shown = shown_photos(photos, ads)
-    looks = np.concatenate(list(rooted(photos, shown.items)) or [np.empty((0, photos.centre.shape[-1]), np.float32)])
+    looks = np.concatenate(
+        list(rooted(photos, shown.items)) or [np.empty((0, photos.centre.shape[-1]), np.float32)]
+    )
     return mean_of_items(shown, looks)
 
 

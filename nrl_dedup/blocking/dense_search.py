@@ -7,7 +7,14 @@ import torch
 from jaxtyping import Float32, Int64
 
 from nrl_dedup.blocking.exact_duplicates import first_of_equal
-from nrl_dedup.blocking.faiss_indexes import L1, L2, ExactSearch, InvertedSearch, Search, faiss_device
+from nrl_dedup.blocking.faiss_indexes import (
+    L1,
+    L2,
+    ExactSearch,
+    InvertedSearch,
+    Search,
+    faiss_device,
+)
 from nrl_dedup.blocking.item_search import Held, Similar, nearest_ads
 from nrl_dedup.blocking.neighbours import NeighbourLists
 from nrl_dedup.errors import NrlDedupError
@@ -54,8 +61,12 @@ def nearest_by_vectors(
     held = held.renumbered(number)
     search = None
     if len(distinct) > 1:
-        chosen = np.ascontiguousarray(vectors[distinct]) if len(distinct) < len(vectors) else vectors
-        search = _choose(name, chosen, min(neighbours, len(distinct) - 1), metric, device, seed, index, progress)
+        chosen = (
+            np.ascontiguousarray(vectors[distinct]) if len(distinct) < len(vectors) else vectors
+        )
+        search = _choose(
+            name, chosen, min(neighbours, len(distinct) - 1), metric, device, seed, index, progress
+        )
 
     def find(queries: Int64[np.ndarray, "queries"]) -> Similar:
         if search is None:
@@ -66,7 +77,9 @@ def nearest_by_vectors(
     equal = float(_SIMILARITY[metric](np.zeros(1))[0])
     found, is_hub = nearest_ads(held, find, neighbours, equal, name, progress)
     if is_hub.any():
-        progress.say(f"{name}: {is_hub.sum():,} ads are crowded: more than {neighbours:,} are equal to each.")
+        progress.say(
+            f"{name}: {is_hub.sum():,} ads are crowded: more than {neighbours:,} are equal to each."
+        )
     name_of_search, recall = (search.name, search.recall) if search else ("nothing to search", 1.0)
     return NeighbourLists(name, found, is_hub, name_of_search, recall)
 

@@ -34,7 +34,9 @@ class Groups:
 
 
 def collapse(
-    catalogue: pl.DataFrame, photo_digest: UInt64[np.ndarray, "ads"], columns: pl.DataFrame | None = None
+    catalogue: pl.DataFrame,
+    photo_digest: UInt64[np.ndarray, "ads"],
+    columns: pl.DataFrame | None = None,
 ) -> Groups:
     """Group the ads of the same raw title, the same raw description, the bytes of the same photos, and equal values in
     every one of `columns`.
@@ -46,17 +48,27 @@ def collapse(
     :param catalogue: columns title and description, without nulls, in the order of the rows. :param photo_digest: a
         digest of the bytes of each ad's photos, 0 where it has no readable photo. :param columns: text by row.
     """
-    columns = pl.DataFrame() if columns is None else columns.select(pl.all().fill_null("").name.prefix("column "))
+    columns = (
+        pl.DataFrame()
+        if columns is None
+        else columns.select(pl.all().fill_null("").name.prefix("column "))
+    )
     compared = catalogue.select("title", "description").hstack(columns)
-    hashes = compared.select(pl.col(name).hash(seed=place) for place, name in enumerate(compared.columns))
+    hashes = compared.select(
+        pl.col(name).hash(seed=place) for place, name in enumerate(compared.columns)
+    )
     leader = _smallest_row(hashes.with_columns(digest=photo_digest))
-    no_text = (pl.col("title").str.strip_chars() == "") & (pl.col("description").str.strip_chars() == "")
+    no_text = (pl.col("title").str.strip_chars() == "") & (
+        pl.col("description").str.strip_chars() == ""
+    )
     empty = compared.select(no_text).to_series().to_numpy() & (photo_digest == 0)
     leader[empty] = np.flatnonzero(empty)
     members = np.flatnonzero(leader != np.arange(len(leader)))
     same = np.ones(len(members), dtype=bool)
     for name in compared.columns:
-        same &= (compared[name].gather(members) == compared[name].gather(leader[members])).to_numpy()
+        same &= (
+            compared[name].gather(members) == compared[name].gather(leader[members])
+        ).to_numpy()
     leader[members[~same]] = members[~same]
     representatives, group_of = np.unique(leader, return_inverse=True)
     return Groups(representatives, group_of)
@@ -70,7 +82,9 @@ def first_of_equal(z: Float32[np.ndarray, "ads size"]) -> Int64[np.ndarray, "ads
     rows = np.arange(len(z))
     if not len(z):
         return rows
-    hashes = [pl.from_numpy(z[start : start + CHUNK]).hash_rows() for start in range(0, len(z), CHUNK)]
+    hashes = [
+        pl.from_numpy(z[start : start + CHUNK]).hash_rows() for start in range(0, len(z), CHUNK)
+    ]
     first = _smallest_row(pl.concat(hashes).alias("hash").to_frame())
     for start in range(0, len(z), CHUNK):
         part = first[start : start + CHUNK]
@@ -84,7 +98,10 @@ def first_of_equal_rows(rows: sparse.csr_array) -> Int64[np.ndarray, "rows"]:
     """For each row of a sparse matrix the smallest one with the same entries; by two 64-bit sums of hashes alone."""
     entries = pl.DataFrame({"column": rows.indices, "value": rows.data})
     hashes = [np.append(entries.hash_rows(seed=seed).to_numpy(), np.uint64(0)) for seed in (0, 1)]
-    sums = [np.where(np.diff(rows.indptr) > 0, np.add.reduceat(each, rows.indptr[:-1]), 0) for each in hashes]
+    sums = [
+        np.where(np.diff(rows.indptr) > 0, np.add.reduceat(each, rows.indptr[:-1]), 0)
+        for each in hashes
+    ]
     return _smallest_row(pl.DataFrame(sums))
 
 

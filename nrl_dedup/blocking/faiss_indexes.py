@@ -58,7 +58,11 @@ class ExactSearch:
     """Every vector is compared with every other (FAISS's flat index)."""
 
     def __init__(
-        self, z: Float32[np.ndarray, "ads size"], neighbours: int, device: torch.device, metric: int = L1
+        self,
+        z: Float32[np.ndarray, "ads size"],
+        neighbours: int,
+        device: torch.device,
+        metric: int = L1,
     ) -> None:
         _check_most(neighbours, device)
         self.name = f"exact search among {len(z):,}"
@@ -111,7 +115,9 @@ class InvertedSearch:
         self._most = GPU_MOST if device.type == "cuda" else len(z)
         lists = max(1, min(int(4 * len(z) ** 0.5), len(z) // 4))
 
-        index = faiss.IndexIVFFlat(faiss.IndexFlat(z.shape[1], in_lists), z.shape[1], lists, in_lists)
+        index = faiss.IndexIVFFlat(
+            faiss.IndexFlat(z.shape[1], in_lists), z.shape[1], lists, in_lists
+        )
         self._trainer = faiss.IndexFlatL2(z.shape[1])  # the index does not keep it alive
         index.clustering_index = self._trainer
         index.cp.seed = int(random.integers(2**31))
@@ -133,7 +139,9 @@ class InvertedSearch:
             return distances, rows
         return _ranked_by_l1(queries, self._vectors, rows, self.neighbours + 1)
 
-    def _tune(self, z: Float32[np.ndarray, "ads size"], sample: Int64[np.ndarray, "sample"], lists: int) -> float:
+    def _tune(
+        self, z: Float32[np.ndarray, "ads size"], sample: Int64[np.ndarray, "sample"], lists: int
+    ) -> float:
         """Widen the search until the recall suffices, and return the recall reached.
 
         A neighbour counts as found if it is no farther than the last exact one, so a tie is no loss.

@@ -44,7 +44,10 @@ class Members:
 
     @classmethod
     def of(
-        cls, searched: Int64[np.ndarray, "groups"], group_of: Int64[np.ndarray, "ads"], columns: pl.DataFrame
+        cls,
+        searched: Int64[np.ndarray, "groups"],
+        group_of: Int64[np.ndarray, "ads"],
+        columns: pl.DataFrame,
     ) -> "Members":
         """
         :param searched: the ad that is searched for each group, ascending. :param group_of: the group of each ad.
@@ -58,14 +61,18 @@ class Members:
         ads = np.lexsort((rank, group_of))
         return cls(searched, searched[group_of], ads, np.cumsum(sizes) - sizes, sizes, rank)
 
-    def pairs(self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]) -> pl.DataFrame:
+    def pairs(
+        self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]
+    ) -> pl.DataFrame:
         """`tables.CANDIDATE_PAIRS` of all ads, ordered: those inside each group, and those between two groups for each
         pair of groups, given by their numbers."""
         found = [*self._inside(), *self._between(left, right)]
         one, other = (np.concatenate([pair[end] for pair in found]) for end in (0, 1))
         ads = max(len(self.ads), 1)
         numbers = np.unique(np.minimum(one, other) * ads + np.maximum(one, other))
-        return pl.DataFrame({"row_l": numbers // ads, "row_r": numbers % ads}, schema=CANDIDATE_PAIRS)
+        return pl.DataFrame(
+            {"row_l": numbers // ads, "row_r": numbers % ads}, schema=CANDIDATE_PAIRS
+        )
 
     def _inside(self) -> Sequence[Pairs]:
         several = self.sizes > 1
@@ -79,7 +86,9 @@ class Members:
             found.append((self.ads[first], self.ads[first + step]))
         return [(one[one != other], other[one != other]) for one, other in found]
 
-    def _between(self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]) -> Sequence[Pairs]:
+    def _between(
+        self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]
+    ) -> Sequence[Pairs]:
         small = np.minimum(self.sizes[left], self.sizes[right]) <= MAX_PRODUCT
         one, other = left[small], right[small]
         counts = self.sizes[one] * self.sizes[other]
@@ -90,7 +99,9 @@ class Members:
         large = left[~small], right[~small]
         return [(of_one, of_other), *self._nearest(*large), *self._nearest(*large[::-1])]
 
-    def _nearest(self, of: Int64[np.ndarray, "pairs"], among: Int64[np.ndarray, "pairs"]) -> Sequence[Pairs]:
+    def _nearest(
+        self, of: Int64[np.ndarray, "pairs"], among: Int64[np.ndarray, "pairs"]
+    ) -> Sequence[Pairs]:
         """Each ad of the groups `of` with the first of the group `among`, and with the two around its own rank."""
         pair = np.repeat(np.arange(len(of)), self.sizes[of])
         ads = self.ads[ragged(self.starts[of], self.sizes[of])]
@@ -99,5 +110,9 @@ class Members:
         count = len(self.ads) + 1
         keys = group * count + self.rank[self.ads]
         after = np.searchsorted(keys, among[pair] * count + self.rank[ads])
-        places = (start, np.clip(after - 1, start, start + size - 1), np.clip(after, start, start + size - 1))
+        places = (
+            start,
+            np.clip(after - 1, start, start + size - 1),
+            np.clip(after, start, start + size - 1),
+        )
         return [(ads, self.ads[place]) for place in places]

@@ -30,7 +30,11 @@ class Held:
     def one_each(cls, item_of: Int64[np.ndarray, "ads"]) -> "Held":
         """Each ad holds one item; ads with NONE hold nothing."""
         there = item_of != NONE
-        return cls(item_of[there], np.concatenate([[0], np.cumsum(there)]), int(item_of.max(initial=-1)) + 1)
+        return cls(
+            item_of[there],
+            np.concatenate([[0], np.cumsum(there)]),
+            int(item_of.max(initial=-1)) + 1,
+        )
 
     def renumbered(self, number: Int64[np.ndarray, "items"]) -> "Held":
         """The same with item i called `number[i]`; what becomes one item is held once."""
@@ -107,7 +111,9 @@ def nearest_ads(
 
 
 def _write_nearest(
-    pairs: tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"], Float32[np.ndarray, "pairs"]],
+    pairs: tuple[
+        Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"], Float32[np.ndarray, "pairs"]
+    ],
     rows: Int64[np.ndarray, "ads width"],
     similarities: Float32[np.ndarray, "ads width"],
 ) -> None:

@@ -51,8 +51,12 @@ class NeighbourLists:
         """As `Neighbours.spread`."""
         is_hub = np.zeros(count, dtype=bool)
         is_hub[places] = self.is_hub
-        return NeighbourLists(self.name, self.neighbours.spread(places, count), is_hub, self.index, self.recall)
+        return NeighbourLists(
+            self.name, self.neighbours.spread(places, count), is_hub, self.index, self.recall
+        )
 
     def shared(self, stand_in: Int64[np.ndarray, "ads"]) -> "NeighbourLists":
         """As `Neighbours.shared`."""
-        return replace(self, neighbours=self.neighbours.shared(stand_in), is_hub=self.is_hub[stand_in])
+        return replace(
+            self, neighbours=self.neighbours.shared(stand_in), is_hub=self.is_hub[stand_in]
+        )

@@ -37,7 +37,9 @@ def mean_of_items(
     return some, total / counts[some][:, None].astype(np.float32)
 
 
-def rooted_features(photos: AdPhotos, rows: Int64[np.ndarray, "photos"]) -> Float32[np.ndarray, "photos size"]:
+def rooted_features(
+    photos: AdPhotos, rows: Int64[np.ndarray, "photos"]
+) -> Float32[np.ndarray, "photos size"]:
     """The pooled features x of photos as sign(x) sqrt |x|, divided by their length.
 
     Their products are the Bhattacharyya coefficients of the features as shares of their sum, if none is negative
@@ -49,7 +51,9 @@ def rooted_features(photos: AdPhotos, rows: Int64[np.ndarray, "photos"]) -> Floa
     return unit(np.sign(features) * np.sqrt(np.abs(features)))
 
 
-def rooted(photos: AdPhotos, rows: Int64[np.ndarray, "photos"]) -> Iterator[Float32[np.ndarray, "some size"]]:
+def rooted(
+    photos: AdPhotos, rows: Int64[np.ndarray, "photos"]
+) -> Iterator[Float32[np.ndarray, "some size"]]:
     """`rooted_features`, some thousand at a time."""
     for start in range(0, len(rows), PHOTOS_AT_ONCE):
         yield rooted_features(photos, rows[start : start + PHOTOS_AT_ONCE])
@@ -95,7 +99,9 @@ def photo_neighbours(
     vectors = np.empty((0, 1), np.float32)
     if len(rows):
         mean, directions = principal_components(photos, rows, seed)
-        vectors = np.concatenate([unit((some - mean) @ directions) for some in rooted(photos, rows)])
+        vectors = np.concatenate(
+            [unit((some - mean) @ directions) for some in rooted(photos, rows)]
+        )
     return nearest_by_vectors(
         "photos", vectors, Held(number, shown.offsets, len(rows)), neighbours, L2,
         device=device, seed=seed, index=index, progress=progress,

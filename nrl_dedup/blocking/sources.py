@@ -59,7 +59,9 @@ def search_sources(
         texts = read_texts(catalogue[ads], run.progress)
     spaces, steps = _search(z, texts, photos, ads, LISTED, sketches, run)
     with run.clock.stage("uniting"):
-        reference = unite(spaces, steps, LISTED, run.progress if candidates_per_ad == LISTED else SILENT)
+        reference = unite(
+            spaces, steps, LISTED, run.progress if candidates_per_ad == LISTED else SILENT
+        )
     if candidates_per_ad == LISTED:
         return SearchResult(reference, reference)
     if candidates_per_ad > LISTED:
@@ -89,16 +91,27 @@ def _search(
     if photos is not None:
         with run.clock.stage("text and photo space"):
             both = cca_neighbours(
-                texts, photos, ads, long, sketches=sketches, device=device, seed=seed, progress=progress
+                texts,
+                photos,
+                ads,
+                long,
+                sketches=sketches,
+                device=device,
+                seed=seed,
+                progress=progress,
             )
     spaces, steps = ([joint], [MAIN]) if both is None else ([joint, both], [JOINT, MAIN])
     length, step = (long, MAIN) if both is None else (short, SIDE)
     if texts.counts.nnz:
         with run.clock.stage("text space"):
-            spaces.append(text_neighbours(texts, length, device=device, seed=seed, progress=progress))
+            spaces.append(
+                text_neighbours(texts, length, device=device, seed=seed, progress=progress)
+            )
             steps.append(step)
     if photos is not None and (np.diff(photos.offsets)[ads] > 0).any():
         with run.clock.stage("photo space"):
-            spaces.append(photo_neighbours(photos, ads, length, device=device, seed=seed, progress=progress))
+            spaces.append(
+                photo_neighbours(photos, ads, length, device=device, seed=seed, progress=progress)
+            )
             steps.append(step)
     return spaces, steps

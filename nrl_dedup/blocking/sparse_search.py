@@ -28,14 +28,18 @@ class SparseSearch:
     :param weights: a row of length 1 for each vector, f32.
     """
 
-    def __init__(self, weights: sparse.csr_array, neighbours: int, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, weights: sparse.csr_array, neighbours: int, seed: int, device: torch.device
+    ) -> None:
         frequency = np.bincount(weights.indices, minlength=weights.shape[1]).astype(np.int64)
         self._weights = weights[:, frequency > 1]  # the other columns bring nobody together
         self._frequency = frequency[frequency > 1]
         self._lists = self._weights.T.tocsr()
         self._wanted = neighbours
         self._device = device
-        self._exact = device.type == "cuda" or float(self._frequency @ self._frequency) <= EXACT_WORK
+        self._exact = (
+            device.type == "cuda" or float(self._frequency @ self._frequency) <= EXACT_WORK
+        )
         self.name = f"exact search among {weights.shape[0]:,} texts"
         self.recall = 1.0
         if not self._exact:
@@ -47,7 +51,9 @@ class SparseSearch:
         too low); at equal cosines the smaller row first. NONE and -inf where there are fewer."""
         rows = self._weights[queries]
         if self._device.type == "cuda":
-            return best_products(self._weights, rows, min(self._wanted + 1, self._weights.shape[0]), self._device)
+            return best_products(
+                self._weights, rows, min(self._wanted + 1, self._weights.shape[0]), self._device
+            )
         if self._exact:
             return self._best(rows, self._wanted + 1)
         _, found = self._best(self._rarest(rows), WIDER * self._wanted + 1)
@@ -62,7 +68,9 @@ class SparseSearch:
         part = np.cumsum(products_of) // PRODUCTS_AT_ONCE
         for some in np.split(np.arange(rows.shape[0]), np.flatnonzero(np.diff(part)) + 1):
             products = rows[some] @ self._lists
-            for place, start, stop in zip(some, products.indptr[:-1], products.indptr[1:], strict=True):
+            for place, start, stop in zip(
+                some, products.indptr[:-1], products.indptr[1:], strict=True
+            ):
                 near, other = products.data[start:stop], products.indices[start:stop]
                 if len(near) > wanted:
                     best = np.argpartition(-near, wanted)[:wanted]
@@ -80,12 +88,17 @@ class SparseSearch:
         of_row, seen = of_row[order], np.cumsum(frequency[order])
         first = np.diff(of_row, prepend=-1) != 0
         before = (seen - frequency[order])[first]
-        kept = first | (seen - np.repeat(before, np.diff(np.append(np.flatnonzero(first), len(seen)))) <= POSTINGS)
+        kept = first | (
+            seen - np.repeat(before, np.diff(np.append(np.flatnonzero(first), len(seen))))
+            <= POSTINGS
+        )
         entries = order[kept]
         ends = np.concatenate([[0], np.cumsum(np.bincount(of_row[kept], minlength=rows.shape[0]))])
         return sparse.csr_array((rows.data[entries], rows.indices[entries], ends), shape=rows.shape)
 
-    def _ranked(self, queries: Int64[np.ndarray, "queries"], found: Int64[np.ndarray, "queries net"]) -> Similar:
+    def _ranked(
+        self, queries: Int64[np.ndarray, "queries"], found: Int64[np.ndarray, "queries net"]
+    ) -> Similar:
         """The nearest of `found` by all columns."""
         query, column = np.nonzero(found != NONE)
         similarities = np.full(found.shape, -np.inf, np.float32)
@@ -97,25 +110,35 @@ class SparseSearch:
             right = self._weights[found[query[some], column[some]]]
             similarities[query[some], column[some]] = left.multiply(right).sum(axis=1)
         order = np.lexsort((found, -similarities))[:, : self._wanted + 1]
-        return np.take_along_axis(similarities, order, axis=1), np.take_along_axis(found, order, axis=1)
+        return np.take_along_axis(similarities, order, axis=1), np.take_along_axis(
+            found, order, axis=1
+        )
 
     def _measure(self, seed: int) -> float:
         """The recall on a sample; one that is as near as the last exact neighbour is found, so a tie is no loss."""
         count = self._weights.shape[0]
-        sample = np.sort(np.random.default_rng(seed).choice(count, min(SAMPLE, count), replace=False))
+        sample = np.sort(
+            np.random.default_rng(seed).choice(count, min(SAMPLE, count), replace=False)
+        )
         results = [self._best(self._weights[sample], self._wanted + 1), self.nearest(sample)]
-        exact, near = (np.where(found == sample[:, None], -np.inf, cosines) for cosines, found in results)
+        exact, near = (
+            np.where(found == sample[:, None], -np.inf, cosines) for cosines, found in results
+        )
         there = np.isfinite(exact)
         last = np.where(there, exact, np.inf).min(axis=1, keepdims=True) * (1 - 1e-5)
         return float((near >= last).sum() / max(1, there.sum()))
 
 
-def best_products(weights: sparse.csr_array, rows: sparse.csr_array, wanted: int, device: torch.device) -> Similar:
+def best_products(
+    weights: sparse.csr_array, rows: sparse.csr_array, wanted: int, device: torch.device
+) -> Similar:
     """The `wanted` rows of `weights` with the largest positive products with each of `rows`, all of them computed."""
     entries = weights.tocoo()
     places = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
     data = torch.from_numpy(entries.data)
-    every = torch.sparse_coo_tensor(places, data, weights.shape, device=device, check_invariants=True).coalesce()
+    every = torch.sparse_coo_tensor(
+        places, data, weights.shape, device=device, check_invariants=True
+    ).coalesce()
     step = max(1, NUMBERS_AT_ONCE // max(weights.shape))
     similarities = np.empty((rows.shape[0], wanted), np.float32)
     found = np.empty((rows.shape[0], wanted), np.int64)

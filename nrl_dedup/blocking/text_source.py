@@ -42,19 +42,38 @@ def read_texts(catalogue: pl.DataFrame, progress: Progress = SILENT) -> Texts:
     with progress.task("texts", len(catalogue)) as task:
         for start in range(0, len(catalogue), ADS_AT_ONCE):
             part = catalogue[start : start + ADS_AT_ONCE]
-            texts = fold_twins((part["title"] + " " + part["description"]).str.normalize("NFC")).str.to_lowercase()
+            texts = fold_twins(
+                (part["title"] + " " + part["description"]).str.normalize("NFC")
+            ).str.to_lowercase()
             found = pl.DataFrame({"word": texts.str.extract_all(_WORD)}).with_row_index("row")
-            found = found.explode("word").drop_nulls().group_by("row", "word", maintain_order=True).agg(n=pl.len())
+            found = (
+                found.explode("word")
+                .drop_nulls()
+                .group_by("row", "word", maintain_order=True)
+                .agg(n=pl.len())
+            )
             new = found.select(pl.col("word").unique(maintain_order=True))
             new = new.join(known, on="word", how="anti", maintain_order="left")
-            known = pl.concat([known, new.with_row_index("id", offset=len(known)).select("word", "id")])
-            found = found.join(known, on="word", how="left", maintain_order="left").sort("row", "id")
+            known = pl.concat(
+                [known, new.with_row_index("id", offset=len(known)).select("word", "id")]
+            )
+            found = found.join(known, on="word", how="left", maintain_order="left").sort(
+                "row", "id"
+            )
             ends = np.concatenate([[0], np.cumsum(np.bincount(found["row"], minlength=len(part)))])
-            parts.append((found["n"].to_numpy().astype(np.int32), found["id"].to_numpy().astype(np.int32), ends))
+            parts.append(
+                (
+                    found["n"].to_numpy().astype(np.int32),
+                    found["id"].to_numpy().astype(np.int32),
+                    ends,
+                )
+            )
             task.advance(len(part))
     shape = len(known)
     rows = [sparse.csr_array(part, shape=(len(part[2]) - 1, shape)) for part in parts]
-    counts = sparse.vstack(rows, format="csr") if rows else sparse.csr_array((0, shape), dtype=np.int32)
+    counts = (
+        sparse.vstack(rows, format="csr") if rows else sparse.csr_array((0, shape), dtype=np.int32)
+    )
     return Texts(counts, known["word"])
 
 
@@ -67,7 +86,9 @@ def stems(words: pl.Series) -> sparse.csr_array:
 def grams(words: pl.Series) -> sparse.csr_array:
     """A row for each word: how often it has each run of four letters, a blank before it and one after it."""
     frame = pl.DataFrame({"piece": " " + words + " "}).with_row_index("word")
-    starts = pl.int_ranges(0, pl.max_horizontal(pl.col("piece").str.len_chars().cast(pl.Int64) - GRAM + 1, 1))
+    starts = pl.int_ranges(
+        0, pl.max_horizontal(pl.col("piece").str.len_chars().cast(pl.Int64) - GRAM + 1, 1)
+    )
     frame = frame.with_columns(start=starts).explode("start")
     return _pieces(frame.select("word", pl.col("piece").str.slice("start", GRAM)), len(words))
 
@@ -76,7 +97,10 @@ def _pieces(frame: pl.DataFrame, words: int) -> sparse.csr_array:
     """`frame`: columns word (number) and piece."""
     distinct = frame.select(pl.col("piece").unique(maintain_order=True)).with_row_index("id")
     found = frame.join(distinct, on="piece", how="left", maintain_order="left")
-    entries = (np.ones(len(found), np.int32), (found["word"].to_numpy(), found["id"].to_numpy().astype(np.int64)))
+    entries = (
+        np.ones(len(found), np.int32),
+        (found["word"].to_numpy(), found["id"].to_numpy().astype(np.int64)),
+    )
     return sparse.coo_array(entries, shape=(words, len(distinct))).tocsr()
 
 
@@ -108,7 +132,12 @@ class Weigher:
 
 
 def text_neighbours(
-    texts: Texts, neighbours: int, *, device: torch.device, seed: int = 0, progress: Progress = SILENT
+    texts: Texts,
+    neighbours: int,
+    *,
+    device: torch.device,
+    seed: int = 0,
+    progress: Progress = SILENT,
 ) -> NeighbourLists:
     """The nearest ads by the cosine of the weights of their stems, as `SparseSearch` finds them. Ads without a common
     stem are no neighbours."""
@@ -123,5 +152,7 @@ def text_neighbours(
     held = Held.one_each(text_of)
     found, is_hub = nearest_ads(held, search.nearest, neighbours, 1.0, "text", progress)
     if is_hub.any():
-        progress.say(f"text: {is_hub.sum():,} ads are crowded: more than {neighbours:,} are equal to each.")
+        progress.say(
+            f"text: {is_hub.sum():,} ads are crowded: more than {neighbours:,} are equal to each."
+        )
     return NeighbourLists("text", found, is_hub, search.name, search.recall)

@@ -59,7 +59,9 @@ HELD_OUT = {
 }
 
 EVIDENCE = "evidence"
-PAIR_MODEL = "pair_model"  # of bundle.json: {"there": whether it has one, "why_not": where it has none}
+PAIR_MODEL = (
+    "pair_model"  # of bundle.json: {"there": whether it has one, "why_not": where it has none}
+)
 _ABOUT: dict[str, tuple[type, ...]] = {  # of bundle.json
     "settings": (dict,),
     "image_size": (int,),
@@ -139,7 +141,9 @@ class Bundle:
             )
         return backbone
 
-    def photo_input(self, folder: Path | None, device: torch.device, weights: Path | None = None) -> PhotoInput | None:
+    def photo_input(
+        self, folder: Path | None, device: torch.device, weights: Path | None = None
+    ) -> PhotoInput | None:
         """What `extract` needs to read photos as this model does; None without a folder, or if it was trained without
         photos.
 
@@ -168,12 +172,20 @@ def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
     """
     folder = model_folder(folder)
     if not folder.is_dir():
-        raise NrlDedupError(f"--model {folder}: no such folder. Train a model first: nrl-dedup train ITEMS PAIRS.")
+        raise NrlDedupError(
+            f"--model {folder}: no such folder. Train a model first: nrl-dedup train ITEMS PAIRS."
+        )
     about = _read_about(folder)
     needed = ["model.safetensors", "vocabulary.txt", "split.parquet", *_needed_of_pair_model(about)]
-    missing = [n for n in needed + ["backbone.safetensors"] * about["backbone_file"] if not (folder / n).exists()]
+    missing = [
+        n
+        for n in needed + ["backbone.safetensors"] * about["backbone_file"]
+        if not (folder / n).exists()
+    ]
     if missing:
-        raise NrlDedupError(f"--model {folder}: {', '.join(missing)} is missing. Copy the bundle's whole folder.")
+        raise NrlDedupError(
+            f"--model {folder}: {', '.join(missing)} is missing. Copy the bundle's whole folder."
+        )
     try:
         return _read(folder, about, device)
     except Exception as error:  # whatever a library raises for what it was never meant to read
@@ -209,7 +221,11 @@ def _read(folder: Path, about: dict[str, Any], device: torch.device) -> Bundle:
 def _needed_of_pair_model(about: dict[str, Any]) -> list[str]:
     """What a bundle that says that it has a pair model has beside its network."""
     said = about.get(PAIR_MODEL)
-    return [EVIDENCE, "held_out.parquet"] if isinstance(said, dict) and said.get("there") is True else []
+    return (
+        [EVIDENCE, "held_out.parquet"]
+        if isinstance(said, dict) and said.get("there") is True
+        else []
+    )
 
 
 def _why_no_pair_model(about: dict[str, Any]) -> str:
@@ -237,13 +253,17 @@ def _read_about(folder: Path) -> dict[str, Any]:
         )
     wrong = [key for key, kinds in _ABOUT.items() if type(about.get(key)) not in kinds]
     if wrong:
-        raise _damaged(folder, NrlDedupError(f"bundle.json: {', '.join(wrong)} is missing or malformed."))
+        raise _damaged(
+            folder, NrlDedupError(f"bundle.json: {', '.join(wrong)} is missing or malformed.")
+        )
     return about
 
 
 def _damaged(folder: Path, error: Exception) -> NrlDedupError:
     why = (str(error).partition("\n")[0] or type(error).__name__).rstrip(".")
-    return NrlDedupError(f"--model {folder}: the bundle is damaged ({why}). Copy it again, or train anew.")
+    return NrlDedupError(
+        f"--model {folder}: the bundle is damaged ({why}). Copy it again, or train anew."
+    )
 
 
 def _baseline(saved: dict[str, Any]) -> Baseline:

@@ -73,20 +73,54 @@ def check_about(about: Mapping[str, Any], settings: Settings) -> None:
         raise NrlDedupError(
             f"image_size: wanted the {size} of {settings.photos.backbone}, found {shown(about['image_size'])}."
         )
-    _check(fingerprint is None or _is_digest(fingerprint), "backbone_fingerprint", "a sha256", fingerprint)
-    _check(fingerprint is not None or not about["backbone_file"], "backbone_file", "false without a fingerprint", True)
+    _check(
+        fingerprint is None or _is_digest(fingerprint),
+        "backbone_fingerprint",
+        "a sha256",
+        fingerprint,
+    )
+    _check(
+        fingerprint is not None or not about["backbone_file"],
+        "backbone_file",
+        "false without a fingerprint",
+        True,
+    )
     for name in ("mean", "deviation", "coefficients"):
         values = about["baseline"].get(name)
-        ok = isinstance(values, list) and len(values) == 2 and all(_is_figure(value) for value in values)
-        _check(ok and (name != "deviation" or min(values) > 0), f"baseline.{name}", "two finite numbers", values)
-    _check(_is_figure(about["baseline"].get("intercept")), "baseline.intercept", "a finite number", None)
+        ok = (
+            isinstance(values, list)
+            and len(values) == 2
+            and all(_is_figure(value) for value in values)
+        )
+        _check(
+            ok and (name != "deviation" or min(values) > 0),
+            f"baseline.{name}",
+            "two finite numbers",
+            values,
+        )
+    _check(
+        _is_figure(about["baseline"].get("intercept")),
+        "baseline.intercept",
+        "a finite number",
+        None,
+    )
     for epoch in about["epochs"]:
-        _check(isinstance(epoch, dict) and epoch.keys() == EPOCH, "epochs", f"{', '.join(sorted(EPOCH))} each", epoch)
+        _check(
+            isinstance(epoch, dict) and epoch.keys() == EPOCH,
+            "epochs",
+            f"{', '.join(sorted(EPOCH))} each",
+            epoch,
+        )
         for name, value in epoch.items():
             unknown = value is None and name.endswith("_ap")
             _check(unknown or _is_figure(value), f"epochs.{name}", "a finite number", value)
     best = about["best_epoch"]
-    _check(0 <= best <= len(about["epochs"]), "best_epoch", f"one of {len(about['epochs'])} epochs", best)
+    _check(
+        0 <= best <= len(about["epochs"]),
+        "best_epoch",
+        f"one of {len(about['epochs'])} epochs",
+        best,
+    )
     for name, value in about["split"].items():
         _check(_is_figure(value), f"split.{name}", "a finite number", value)
     _check_data(about["data"])
@@ -96,13 +130,19 @@ def read_vocabulary(path: Path) -> Vocabulary:
     """:raises NrlDedupError: it is no plain file of UTF-8 that ends each line, or a word stands in it twice."""
     *words, rest = read_text(path, MOST[path.name]).split("\n")
     if rest:
-        raise NrlDedupError(f"{path.name}: wanted a line end behind the last word, found {shown(rest)}.")
+        raise NrlDedupError(
+            f"{path.name}: wanted a line end behind the last word, found {shown(rest)}."
+        )
     if len(set(words)) < len(words) or "" in words:
-        raise NrlDedupError(f"{path.name}: wanted {len(words):,} words, found an empty line, or a word twice.")
+        raise NrlDedupError(
+            f"{path.name}: wanted {len(words):,} words, found an empty line, or a word twice."
+        )
     return Vocabulary(tuple(words))
 
 
-def read_model(path: Path, settings: Settings, vocabulary: Vocabulary, image_size: int) -> SiameseModel:
+def read_model(
+    path: Path, settings: Settings, vocabulary: Vocabulary, image_size: int
+) -> SiameseModel:
     """The network that the settings describe, with the weights in the file, on the processor.
 
     Its shapes are worked out without memory, on torch's "meta" device, and the file must have just these.
@@ -116,7 +156,9 @@ def read_model(path: Path, settings: Settings, vocabulary: Vocabulary, image_siz
             f"bundle.json, found {words:,}."
         )
     with torch.device("meta"):
-        model = SiameseModel(settings.model, torch.zeros(words, settings.model.word_size), image_size)
+        model = SiameseModel(
+            settings.model, torch.zeros(words, settings.model.word_size), image_size
+        )
     state = read_tensors(path, MOST[path.name])
     check_tensors(state, model.state_dict(), path.name)
     model.load_state_dict(state, assign=True)
@@ -153,9 +195,15 @@ def read_held_out(path: Path, schema: Mapping[str, Any]) -> pl.DataFrame:
 
 def _check_columns(table: pl.DataFrame, schema: Mapping[str, Any], name: str) -> None:
     missing = [column for column in schema if column not in table.columns]
-    wrong = [column for column in schema if column not in missing and table.schema[column] != schema[column]]
+    wrong = [
+        column
+        for column in schema
+        if column not in missing and table.schema[column] != schema[column]
+    ]
     if missing or wrong:
-        raise NrlDedupError(f"{name}: wanted the columns {', '.join(schema)}; missing or wrong {missing + wrong}.")
+        raise NrlDedupError(
+            f"{name}: wanted the columns {', '.join(schema)}; missing or wrong {missing + wrong}."
+        )
 
 
 def _check_weights(table: pl.DataFrame, name: str) -> None:
@@ -167,11 +215,18 @@ def _check_weights(table: pl.DataFrame, name: str) -> None:
 def _check_data(data: Mapping[str, Any]) -> None:
     for name in ("items", "images", "fingerprint"):
         value = data.get(name)
-        _check(_is_path(value) or (name == "images" and value is None), f"data.{name}", "a text", value)
+        _check(
+            _is_path(value) or (name == "images" and value is None), f"data.{name}", "a text", value
+        )
     columns, compared = data.get("columns"), data.get("compared", [])
     ok = isinstance(columns, dict) and all(_is_path(value) for value in columns.values())
     _check(ok, "data.columns", "an object of texts", columns)
-    _check(isinstance(compared, list) and all(_is_path(one) for one in compared), "data.compared", "texts", compared)
+    _check(
+        isinstance(compared, list) and all(_is_path(one) for one in compared),
+        "data.compared",
+        "texts",
+        compared,
+    )
 
 
 def _check(right: bool, where: str, wanted: str, found: object) -> None:

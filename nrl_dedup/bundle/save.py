@@ -29,14 +29,23 @@ def check_bundle_target(folder: Path, *, force: bool) -> None:
     """
     if folder.exists():
         if not force:
-            raise NrlDedupError(f"-o {folder}: there is something already. Name another folder, or add --force.")
+            raise NrlDedupError(
+                f"-o {folder}: there is something already. Name another folder, or add --force."
+            )
         if not (folder / "bundle.json").exists():
-            raise NrlDedupError(f"-o {folder}: --force replaces a bundle, and this is none. Name another folder.")
+            raise NrlDedupError(
+                f"-o {folder}: --force replaces a bundle, and this is none. Name another folder."
+            )
     check_folder_writable(Path(os.path.realpath(folder)).parent, f"-o {folder}")
 
 
 def save_bundle(
-    bundle: Bundle, backbone: Backbone | None, folder: Path, *, place: Path | None = None, force: bool = False
+    bundle: Bundle,
+    backbone: Backbone | None,
+    folder: Path,
+    *,
+    place: Path | None = None,
+    force: bool = False,
 ) -> None:
     """Write the network of a bundle whole or not at all: into a folder beside, renamed into place.
 
@@ -63,12 +72,17 @@ def write_network(bundle: Bundle, backbone: Backbone | None, folder: Path, place
     :param place: where the bundle will stand in the end; the paths of its data start there.
     :raises OSError: it cannot be written.
     """
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.model.state_dict().items()}
+    state = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in bundle.model.state_dict().items()
+    }
     _save_tensors(state, folder / "model.safetensors")
     if backbone is not None and backbone.from_file:
         network = {name: x.detach().cpu().contiguous() for name, x in backbone.state.items()}
         _save_tensors(network, folder / "backbone.safetensors")
-    (folder / "vocabulary.txt").write_text("".join(f"{word}\n" for word in bundle.vocabulary.words), "utf-8")
+    (folder / "vocabulary.txt").write_text(
+        "".join(f"{word}\n" for word in bundle.vocabulary.words), "utf-8"
+    )
     _write_parquet(bundle.split.select(list(SPLIT)), folder / "split.parquet")
     _write_about(
         folder / "bundle.json",
@@ -96,7 +110,9 @@ def located(data: DataSource, folder: Path) -> DataSource:
     return replace(data, items=os.path.relpath(data.items, folder), images=images)
 
 
-def add_pair_model(folder: Path, model: PairModel | None, held_out: pl.DataFrame, why_not: str | None = None) -> None:
+def add_pair_model(
+    folder: Path, model: PairModel | None, held_out: pl.DataFrame, why_not: str | None = None
+) -> None:
     """Put a pair model and `HELD_OUT` beside the network of a saved bundle, and say so in its `bundle.json`.
 
     :param why_not: where `model` is None: why.
@@ -109,7 +125,10 @@ def add_pair_model(folder: Path, model: PairModel | None, held_out: pl.DataFrame
     with written_beside(folder / "held_out.parquet") as path:
         _write_parquet(check(held_out, HELD_OUT, "held-out candidates"), path)
     about: dict[str, Any] = json.loads((folder / "bundle.json").read_text("utf-8"))
-    about[PAIR_MODEL] = {"there": model is not None, "why_not": None if model is not None else why_not}
+    about[PAIR_MODEL] = {
+        "there": model is not None,
+        "why_not": None if model is not None else why_not,
+    }
     with written_beside(folder / "bundle.json") as path:
         _write_about(path, about)
 

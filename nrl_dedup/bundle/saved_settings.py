@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings, TextSettings, TrainSettings
+from nrl_dedup.config import (
+    ModelSettings,
+    PhotoSettings,
+    PretrainSettings,
+    Settings,
+    TextSettings,
+    TrainSettings,
+)
 from nrl_dedup.errors import NrlDedupError
 
 PAIR = tuple[int, int]
@@ -17,7 +24,10 @@ WANTED = {
     bool: "true or false",
     PAIR: "two whole numbers, as [128, 64]",
 }
-MAY_LACK = {"photos": ("pool",), "train": ("contrast",)}  # what bundles of an older version do not say
+MAY_LACK = {
+    "photos": ("pool",),
+    "train": ("contrast",),
+}  # what bundles of an older version do not say
 _MOST_LETTERS = 100  # of a text: settings are names
 _BITS = 64  # of a whole number; what a message can show, and a little more than any setting may be
 
@@ -38,7 +48,11 @@ Part = TypeVar("Part", TextSettings, PhotoSettings, ModelSettings, TrainSettings
 def is_of_type(value: Any, kind: object) -> bool:
     """Whether a value of JSON or TOML is of a field's type: there `true` is no number, and 1 may stand for 1.0."""
     if kind == PAIR:
-        return isinstance(value, list) and len(value) == 2 and all(is_of_type(one, int) for one in value)
+        return (
+            isinstance(value, list)
+            and len(value) == 2
+            and all(is_of_type(one, int) for one in value)
+        )
     if kind is float:
         return is_of_type(value, int) or (type(value) is float and math.isfinite(value))
     if kind is str:
@@ -68,7 +82,9 @@ def read_settings(saved: Mapping[str, Any]) -> Settings:
         photos=_part(PhotoSettings, saved, "photos"),
         model=_part(ModelSettings, saved, "model"),
         train=_part(TrainSettings, saved, "train"),
-        pretrain=_part(PretrainSettings, saved, "pretrain") if "pretrain" in saved else PretrainSettings(),
+        pretrain=_part(PretrainSettings, saved, "pretrain")
+        if "pretrain" in saved
+        else PretrainSettings(),
     )
 
 
@@ -79,8 +95,12 @@ def _part(settings: type[Part], saved: Mapping[str, Any], name: str) -> Part:
     kinds = {field.name: field.type for field in fields(settings)}
     for key in sorted(kinds.keys() ^ given.keys()):
         if key in given or key not in MAY_LACK.get(name, ()):
-            raise NrlDedupError(f"settings.{name}: {shown(key)} is {'unknown' if key in given else 'missing'}.")
+            raise NrlDedupError(
+                f"settings.{name}: {shown(key)} is {'unknown' if key in given else 'missing'}."
+            )
     for key, value in given.items():
         if not is_of_type(value, kinds[key]):
-            raise NrlDedupError(f"settings.{name}.{key}: wanted {WANTED[kinds[key]]}, found {shown(value)}.")
+            raise NrlDedupError(
+                f"settings.{name}.{key}: wanted {WANTED[kinds[key]]}, found {shown(value)}."
+            )
     return settings(**{key: as_field(value, kinds[key]) for key, value in given.items()})

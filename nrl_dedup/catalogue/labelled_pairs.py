@@ -16,11 +16,37 @@ from nrl_dedup.tables import LABELLED_PAIRS, check
 # The two columns of a pair stand at the same place in both lists.
 _LEFT_NAMES = (
     *("item_id_1", "item_id_l", "item_id_left", "left_item_id"),
-    *("id1", "id_l", "id_left", "left_id", "ltable_id", "item1", "ad_id_1", "ad_id_l", "ad1", "left", "l", "a"),
+    *(
+        "id1",
+        "id_l",
+        "id_left",
+        "left_id",
+        "ltable_id",
+        "item1",
+        "ad_id_1",
+        "ad_id_l",
+        "ad1",
+        "left",
+        "l",
+        "a",
+    ),
 )
 _RIGHT_NAMES = (
     *("item_id_2", "item_id_r", "item_id_right", "right_item_id"),
-    *("id2", "id_r", "id_right", "right_id", "rtable_id", "item2", "ad_id_2", "ad_id_r", "ad2", "right", "r", "b"),
+    *(
+        "id2",
+        "id_r",
+        "id_right",
+        "right_id",
+        "rtable_id",
+        "item2",
+        "ad_id_2",
+        "ad_id_r",
+        "ad2",
+        "right",
+        "r",
+        "b",
+    ),
 )
 _LABEL_NAMES = ("is_duplicate", "label", "duplicate", "is_match", "match", "target", "same", "y")
 _DUPLICATE = ("1", "true", "yes", "1.0")
@@ -47,7 +73,9 @@ class LabelledPairs:
     dropped_contradicting: int = 0
     bad_rows: tuple[BadRow, ...] = ()  # the first ten
     bad_count: int = 0
-    taken: Mapping[str, str] = field(default_factory=dict)  # what the file calls each column that is used,
+    taken: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what the file calls each column that is used,
     header: tuple[str, ...] = ()  # of all these
     notes: tuple[str, ...] = ()  # what there is to say about the columns, a line each
 
@@ -93,12 +121,16 @@ def read_pairs(
     )
     known = rows.filter(pl.col("a").is_not_null() & pl.col("b").is_not_null())
     pairs = known.filter(pl.col("a") != pl.col("b")).select(
-        pl.min_horizontal("a", "b").alias("row_l"), pl.max_horizontal("a", "b").alias("row_r"), "is_duplicate"
+        pl.min_horizontal("a", "b").alias("row_l"),
+        pl.max_horizontal("a", "b").alias("row_r"),
+        "is_duplicate",
     )
     both_ways = pl.col("is_duplicate").n_unique().over("row_l", "row_r") > 1
     agreeing = pairs.filter(~both_ways)
     frame = agreeing.unique(["row_l", "row_r"]).sort("row_l", "row_r")
-    contradicting = pairs.filter(both_ways).unique(["row_l", "row_r"]).sort("row_l", "row_r").head(LISTED)
+    contradicting = (
+        pairs.filter(both_ways).unique(["row_l", "row_r"]).sort("row_l", "row_r").head(LISTED)
+    )
     unknown = _unknown_ids(rows)
     if frame.is_empty():
         raise NrlDedupError(_none_left(path, table, rows.height - known.height, unknown))
@@ -107,7 +139,11 @@ def read_pairs(
         check(frame, LABELLED_PAIRS, str(path)),
         unknown_ids=unknown,
         contradicting=tuple(
-            zip(catalogue.ids[contradicting["row_l"]], catalogue.ids[contradicting["row_r"]], strict=True)
+            zip(
+                catalogue.ids[contradicting["row_l"]],
+                catalogue.ids[contradicting["row_r"]],
+                strict=True,
+            )
         ),
         dropped_unknown=rows.height - known.height,
         dropped_self=known.height - pairs.height,
@@ -150,7 +186,8 @@ def _labels(path: Path, table: Table) -> pl.Series:
 def _unknown_ids(rows: pl.DataFrame) -> tuple[str, ...]:
     """The first ten ids without a row, in the order of the file, the left one of a pair first."""
     unknown = pl.concat_list(
-        pl.when(pl.col(row).is_null()).then(pl.col(name)) for name, row in (("left", "a"), ("right", "b"))
+        pl.when(pl.col(row).is_null()).then(pl.col(name))
+        for name, row in (("left", "a"), ("right", "b"))
     )
     strange = rows.filter(pl.col("a").is_null() | pl.col("b").is_null())
     ids = strange.select(unknown.alias("id").explode()).to_series().drop_nulls()

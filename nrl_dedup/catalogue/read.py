@@ -18,8 +18,28 @@ from nrl_dedup.catalogue.files.wanted_columns import WantedColumn
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import CATALOGUE
 
-_ID_NAMES = ("item_id", "id", "sku", "ad_id", "listing_id", "product_id", "offer_id", "posting_id", "uid", "uuid")
-_TITLE_NAMES = ("title", "name", "heading", "headline", "subject", "product_name", "product_title", "item_name")
+_ID_NAMES = (
+    "item_id",
+    "id",
+    "sku",
+    "ad_id",
+    "listing_id",
+    "product_id",
+    "offer_id",
+    "posting_id",
+    "uid",
+    "uuid",
+)
+_TITLE_NAMES = (
+    "title",
+    "name",
+    "heading",
+    "headline",
+    "subject",
+    "product_name",
+    "product_title",
+    "item_name",
+)
 _DESCRIPTION_NAMES = ("description", "text", "body", "desc", "product_description", "details")
 _PHOTO_NAMES = (
     "images_array",
@@ -28,16 +48,46 @@ _PHOTO_NAMES = (
     *("image_paths", "image_path", "photo_path", "imgs", "img"),
 )
 _COMPARED = {
-    "price": ("price", "price_rub", "price_usd", "price_eur", "amount", "cost", "цена", "стоимость"),
-    "category": ("category", "category_id", "category_name", "product_type", "категория", "рубрика"),
-    "location": ("location", "location_id", "city", "city_id", "town", "region", "region_id", "город", "регион"),
+    "price": (
+        "price",
+        "price_rub",
+        "price_usd",
+        "price_eur",
+        "amount",
+        "cost",
+        "цена",
+        "стоимость",
+    ),
+    "category": (
+        "category",
+        "category_id",
+        "category_name",
+        "product_type",
+        "категория",
+        "рубрика",
+    ),
+    "location": (
+        "location",
+        "location_id",
+        "city",
+        "city_id",
+        "town",
+        "region",
+        "region_id",
+        "город",
+        "регион",
+    ),
     "metro": ("metro", "metro_id", "metro_station", "метро", "станция метро"),
     "latitude": ("latitude", "lat", "широта"),
     "longitude": ("longitude", "lon", "lng", "long", "долгота"),
     "phone": ("phone", "phone_number", "telephone", "tel", "телефон", "номер телефона"),
     "brand": ("brand", "brand_name", "manufacturer", "бренд", "марка", "производитель"),
 }
-_NUMBERS = {"price": True, "latitude": False, "longitude": False}  # whether 1,500 may be thousands in them
+_NUMBERS = {
+    "price": True,
+    "latitude": False,
+    "longitude": False,
+}  # whether 1,500 may be thousands in them
 _TEXTS = ("title", "description")
 _BATCH = 50_000
 
@@ -87,7 +137,11 @@ class Catalogue:
     def take(self, rows: Int64[np.ndarray, " rows"]) -> "Catalogue":
         """The ads of `rows`, each once and in this catalogue's order; their rows are counted anew."""
         rows = np.unique(rows)
-        return replace(self, frame=self.frame[rows], further=self.further[rows] if self.further.width else self.further)
+        return replace(
+            self,
+            frame=self.frame[rows],
+            further=self.further[rows] if self.further.width else self.further,
+        )
 
 
 def read_catalogue(
@@ -111,16 +165,27 @@ def read_catalogue(
     """
     wanted = {
         "item_id": WantedColumn("--id-column", _ID_NAMES, id_column, identifier=True),
-        "title": WantedColumn("--title-column", _TITLE_NAMES, title_column, required=False, joint="\n"),
-        "description": WantedColumn("--description-column", _DESCRIPTION_NAMES, description_column, False, joint="\n"),
-        "photos": WantedColumn("--photo-column", _PHOTO_NAMES, photo_column, required=False, joint=None),
+        "title": WantedColumn(
+            "--title-column", _TITLE_NAMES, title_column, required=False, joint="\n"
+        ),
+        "description": WantedColumn(
+            "--description-column", _DESCRIPTION_NAMES, description_column, False, joint="\n"
+        ),
+        "photos": WantedColumn(
+            "--photo-column", _PHOTO_NAMES, photo_column, required=False, joint=None
+        ),
     }
     table = read_table(path, wanted, encoding).without(pl.col("item_id") == "", "its id is empty")
     _refuse_repeated_ids(path, table)
     frame, nothing = _without_empty_words(table.frame)
-    photos = photo_lists(frame["photos"]) if "photos" in frame.columns else pl.lit([], pl.List(pl.String))
+    photos = (
+        photo_lists(frame["photos"])
+        if "photos" in frame.columns
+        else pl.lit([], pl.List(pl.String))
+    )
     frame = frame.with_columns(
-        photos.alias("photos"), *(pl.lit("").alias(name) for name in _TEXTS if name not in frame.columns)
+        photos.alias("photos"),
+        *(pl.lit("").alias(name) for name in _TEXTS if name not in frame.columns),
     )
     frame = _by_id(frame).select(list(CATALOGUE))
     return Catalogue(
@@ -142,7 +207,9 @@ def _without_empty_words(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     for name in (*_TEXTS, "photos"):
         if name in frame.columns:
             cells = frame[name]
-            cells, count = emptied_lists(cells) if isinstance(cells.dtype, pl.List) else emptied(cells)
+            cells, count = (
+                emptied_lists(cells) if isinstance(cells.dtype, pl.List) else emptied(cells)
+            )
             frame, total = frame.with_columns(cells.alias(name)), total + count
     return frame, total
 
@@ -180,7 +247,10 @@ def read_compared_columns(
 
 
 def with_compared_columns(
-    catalogue: Catalogue, names: Sequence[str] = (), id_column: str | None = None, remembered: Sequence[str] = ()
+    catalogue: Catalogue,
+    names: Sequence[str] = (),
+    id_column: str | None = None,
+    remembered: Sequence[str] = (),
 ) -> Catalogue:
     """The catalogue with price, category, place, phone and brand, found by their usual names, and the columns that the
     user names, as `further`.
@@ -196,7 +266,11 @@ def with_compared_columns(
 
 
 def _with_compared_columns(
-    catalogue: Catalogue, names: Sequence[str], flag: str, id_column: str | None, remembered: Sequence[str]
+    catalogue: Catalogue,
+    names: Sequence[str],
+    flag: str,
+    id_column: str | None,
+    remembered: Sequence[str],
 ) -> Catalogue:
     usual = {name: WantedColumn("", likely, required=False) for name, likely in _COMPARED.items()}
     asked = [WantedColumn(flag, (), name) for name in names]
@@ -242,7 +316,9 @@ def _by_row(catalogue: Catalogue, wanted: dict[str, WantedColumn], id_column: st
     # Not required, or else one of the others would have to be there; that the ids are, is known.
     ids = WantedColumn("--id-column", _ID_NAMES, id_column, required=False, identifier=True)
     table = read_table(catalogue.path, {"item_id": ids, **wanted}, catalogue.encoding)
-    rows = catalogue.frame.select("item_id").join(table.frame, on="item_id", how="left", maintain_order="left")
+    rows = catalogue.frame.select("item_id").join(
+        table.frame, on="item_id", how="left", maintain_order="left"
+    )
     return replace(table, frame=rows)
 
 
@@ -255,7 +331,10 @@ def fingerprint(catalogue: Catalogue) -> str:
     total = hashlib.sha256()
     photos = catalogue.frame["photos"]
     total.update(hashlib.sha256(photos.list.len().to_numpy().astype("<i8").tobytes()).digest())
-    for column in (*(catalogue.frame[name] for name in ("item_id", *_TEXTS)), photos.explode().drop_nulls()):
+    for column in (
+        *(catalogue.frame[name] for name in ("item_id", *_TEXTS)),
+        photos.explode().drop_nulls(),
+    ):
         lengths, values = hashlib.sha256(), hashlib.sha256()
         for start in range(0, len(column), _BATCH):
             part = column.slice(start, _BATCH)

@@ -64,7 +64,9 @@ def split_pairs(pairs: pl.DataFrame, how: str, seed: int) -> Split:
     return split
 
 
-def published_split(train: pl.DataFrame, valid: pl.DataFrame | None, test: pl.DataFrame | None, seed: int) -> Split:
+def published_split(
+    train: pl.DataFrame, valid: pl.DataFrame | None, test: pl.DataFrame | None, seed: int
+) -> Split:
     """Published sides as they are, weights 1; for each that is None, 10 % of `train` at random within each class.
 
     :param train: columns of `tables.LABELLED_PAIRS`; so for `valid` and `test`.
@@ -134,7 +136,9 @@ def _by_ads(
         position = _local_order(graph, random)
         position[heavy] = groups // 2
         side = _windows(position[left], position[right], groups)
-        per_side = np.array([[np.sum((side == s) & kind) for kind in (duplicate, ~duplicate)] for s in range(3)])
+        per_side = np.array(
+            [[np.sum((side == s) & kind) for kind in (duplicate, ~duplicate)] for s in range(3)]
+        )
         cost = np.sum(side == _DROPPED) + np.abs(per_side[1:] - _SHARE * of_kind).sum()
         cost += len(row_l) * 3 * np.sum(per_side == 0)
         if cost < least:
@@ -205,7 +209,10 @@ def _split(pairs: pl.DataFrame, side: Int8[np.ndarray, " pairs"], *, weighted: b
     for name in SIDES:
         part = frame.filter(pl.col("side") == name)
         ads.append(pl.DataFrame({"ad": pl.concat([part["row_l"], part["row_r"]]).unique()}))
-        audit |= {f"pairs_{name}": part.height, f"duplicates_{name}": int(part["is_duplicate"].sum())}
+        audit |= {
+            f"pairs_{name}": part.height,
+            f"duplicates_{name}": int(part["is_duplicate"].sum()),
+        }
         audit[f"ads_{name}"] = ads[-1].height
     for name in HELD_OUT:
         negatives = audit[f"pairs_{name}"] - audit[f"duplicates_{name}"]
@@ -216,7 +223,9 @@ def _split(pairs: pl.DataFrame, side: Int8[np.ndarray, " pairs"], *, weighted: b
         raised = (pl.col("side") == name) & ~pl.col("is_duplicate")
         frame = frame.with_columns(weight=pl.when(raised).then(weight).otherwise("weight"))
     audit["ads_on_two_sides"] = _standing_twice(pl.concat(ads))
-    audit["pairs_on_two_sides"] = _standing_twice(frame.select("row_l", "row_r", "side").unique().drop("side"))
+    audit["pairs_on_two_sides"] = _standing_twice(
+        frame.select("row_l", "row_r", "side").unique().drop("side")
+    )
     return Split(check(frame, SPLIT, "split"), audit)
 
 

@@ -50,10 +50,18 @@ class ConsoleProgress:
     @contextmanager
     def task(self, what: str, total: int) -> Iterator[Task]:
         description = TextColumn("{task.description}", markup=False)
-        columns = (SpinnerColumn(), description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            SpinnerColumn(),
+            description,
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with (
             doing(what),
-            Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bars,
+            Progress(
+                *columns, console=messages, transient=True, disable=not messages.is_terminal
+            ) as bars,
         ):
             yield _Bar(bars, bars.add_task(visible(what), total=total))
 
@@ -78,7 +86,13 @@ def figure(value: object) -> str:
     """A number as people read it; `-` for what is not defined."""
     if value is None:
         return "-"
-    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    return (
+        f"{value:.3f}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else str(value)
+    )
 
 
 def size(count: int) -> str:
@@ -98,13 +112,19 @@ def show_dropped_pairs(path: Path, pairs: "LabelledPairs") -> None:
     """The labelled pairs that cannot be used."""
     if pairs.dropped_unknown:
         ids = ", ".join(pairs.unknown_ids)
-        warn(f"{path}: {pairs.dropped_unknown:,} pairs name an ad that the catalogue lacks ({ids} ...); left out.")
+        warn(
+            f"{path}: {pairs.dropped_unknown:,} pairs name an ad that the catalogue lacks ({ids} ...); left out."
+        )
     if pairs.dropped_self:
         warn(f"{path}: {pairs.dropped_self:,} pairs of an ad with itself; left out.")
     if pairs.dropped_repeated:
-        warn(f"{path}: {pairs.dropped_repeated:,} rows repeat the pair of another row; each pair is taken once.")
+        warn(
+            f"{path}: {pairs.dropped_repeated:,} rows repeat the pair of another row; each pair is taken once."
+        )
     if pairs.dropped_contradicting:
-        warn(f"{path}: {pairs.dropped_contradicting:,} rows are of pairs that are labelled both ways; left out:")
+        warn(
+            f"{path}: {pairs.dropped_contradicting:,} rows are of pairs that are labelled both ways; left out:"
+        )
         for left, right in pairs.contradicting:
             say(f"  {left} and {right}")
 
@@ -119,11 +139,15 @@ def show_photos_not_seen(who: str, ads: "Catalogue") -> None:
         )
 
 
-def show_photo_use(bundle: "Bundle", ads: "Catalogue", folder: Path | None, images: Path | None) -> None:
+def show_photo_use(
+    bundle: "Bundle", ads: "Catalogue", folder: Path | None, images: Path | None
+) -> None:
     """Where a model does not see the photos that it could, or not those that the user named (`images`)."""
     if bundle.backbone_fingerprint is None:
         if images is not None:
-            warn(f"--images {images}: {bundle.folder} was trained without photos, and looks at none.")
+            warn(
+                f"--images {images}: {bundle.folder} was trained without photos, and looks at none."
+            )
     elif folder is None and bundle.model.fusion.reads_photos:
         show_photos_not_seen(str(bundle.folder), ads)
 
@@ -138,7 +162,9 @@ def show_missing_pair_model(bundle: "Bundle", scorer: str | None) -> None:
         )
 
 
-def show_unreadable(unreadable: "pl.DataFrame", folder: Path | None = None, wanted: int | None = None) -> None:
+def show_unreadable(
+    unreadable: "pl.DataFrame", folder: Path | None = None, wanted: int | None = None
+) -> None:
     """The photos that could not be read: the count, the first ten of those that are there, and of those that are not
     how many there are for each reason, with one whole path that was tried.
 
@@ -154,7 +180,11 @@ def show_unreadable(unreadable: "pl.DataFrame", folder: Path | None = None, want
     absent = unreadable["reason"].is_in(list(ABSENCES.values()))
     for (reason,), photos in unreadable.filter(absent).group_by("reason", maintain_order=True):
         example = photos["photo"][0]
-        tried = "" if folder is None else f" (looked for as {os.path.normpath(folder.absolute() / example)})"
+        tried = (
+            ""
+            if folder is None
+            else f" (looked for as {os.path.normpath(folder.absolute() / example)})"
+        )
         more = f"; {len(photos) - 1:,} more like it" if len(photos) > 1 else ""
         say(f"  {example}: {reason}{tried}{more}")
     for photo, reason in unreadable.filter(~absent).head(LISTED).iter_rows():
@@ -188,7 +218,9 @@ def show_trained(bundle: "Bundle") -> None:
     ]
     show_table("Trained" if bundle.labelled else "Trained without labels", ("", "value"), rows)
     if highest <= 0.5:
-        warn(f"no pair can score above {highest:.3f}: link with --threshold below that, or train longer.")
+        warn(
+            f"no pair can score above {highest:.3f}: link with --threshold below that, or train longer."
+        )
 
 
 def show_held_out(held_out: "pl.DataFrame") -> None:
@@ -198,12 +230,19 @@ def show_held_out(held_out: "pl.DataFrame") -> None:
     rows = []
     for (scorer,), pairs in held_out.group_by("scorer", maintain_order=True):
         found = pairs.filter(pairs["logit"].is_finite())
-        labels, logits, weights = (found[name].to_numpy() for name in ("is_duplicate", "logit", "weight"))
+        labels, logits, weights = (
+            found[name].to_numpy() for name in ("is_duplicate", "logit", "weight")
+        )
         reached = quality(labels, logits, weights, 0.5)
         rows.append(
             (
                 *(scorer, round(weights.sum()), reached.positives, len(pairs) - len(found)),
-                *(reached.average_precision, reached.calibration_error, reached.precision, reached.recall),
+                *(
+                    reached.average_precision,
+                    reached.calibration_error,
+                    reached.precision,
+                    reached.recall,
+                ),
             )
         )
     show_table(
@@ -225,10 +264,14 @@ def show_threshold(threshold: float, chosen: "ChosenThreshold") -> None:
             ("recall", chosen.recall, chosen.recall_interval),
         )
     ]
-    show_table(f"Expected of links from {threshold:.4f} on", ("", "on held-out ads", "95 % interval"), rows)
+    show_table(
+        f"Expected of links from {threshold:.4f} on", ("", "on held-out ads", "95 % interval"), rows
+    )
 
 
-def show_linked(linked: "LinkResult", catalogue: "Catalogue", bundle: "Bundle", threshold: float) -> None:
+def show_linked(
+    linked: "LinkResult", catalogue: "Catalogue", bundle: "Bundle", threshold: float
+) -> None:
     """The closing table of `link`, and what its user should know about the result."""
     features, clusters = linked.features, linked.clusters
     sizes = clusters.group_by("cluster_row").len()["len"]
@@ -268,9 +311,15 @@ def show_linked(linked: "LinkResult", catalogue: "Catalogue", bundle: "Bundle", 
         warn("the catalogue has no ads; the output has a header only.")
     siamese, highest = linked.scorer.name == "siamese", bundle.model.identical_score()
     if siamese and highest <= threshold:
-        warn(f"this model scores no pair above {highest:.3f}, so --threshold {threshold} links identical ads only.")
+        warn(
+            f"this model scores no pair above {highest:.3f}, so --threshold {threshold} links identical ads only."
+        )
     if features.unknown_share > UNKNOWN_WORDS_WARNING:
-        judges = "so it judges by photos more than it should" if siamese else "for it was trained on other ads"
+        judges = (
+            "so it judges by photos more than it should"
+            if siamese
+            else "for it was trained on other ads"
+        )
         warn(
             f"the network does not know {features.unknown_share:.0%} of these ads' words, {judges}. Train on your own, "
             "with labelled pairs or without: nrl-dedup train CATALOGUE [PAIRS]."

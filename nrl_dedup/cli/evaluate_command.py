@@ -49,14 +49,20 @@ nrl-dedup evaluate --model weights/mine --items ItemInfo.csv --pairs ItemPairs.c
 
 @click.command(help=HELP)
 @click.option(
-    "--model", "models", type=FILE, multiple=True, help="A bundle; several are compared.  [default: the shipped one]"
+    "--model",
+    "models",
+    type=FILE,
+    multiple=True,
+    help="A bundle; several are compared.  [default: the shipped one]",
 )
 @click.option("--items", type=FILE, help="Other ads than the bundle's own test split.")
 @click.option("--pairs", type=FILE, help="Labelled pairs of --items.")
 @images_option
 @backbone_weights_option
 @click.option(
-    "--by-length", is_flag=True, help="Average precision by the length of the descriptions, and by unlike ones."
+    "--by-length",
+    is_flag=True,
+    help="Average precision by the length of the descriptions, and by unlike ones.",
 )
 @click.option(
     "--by",
@@ -79,7 +85,12 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     """`HELP`."""
     import polars as pl
 
-    from nrl_dedup.cli.console import ConsoleProgress, show_missing_pair_model, show_photo_use, show_unreadable
+    from nrl_dedup.cli.console import (
+        ConsoleProgress,
+        show_missing_pair_model,
+        show_photo_use,
+        show_unreadable,
+    )
     from nrl_dedup.cli.show_evaluation import show_evaluation
     from nrl_dedup.evaluation.attention_maps import attention_overlaps
     from nrl_dedup.evaluation.evaluate import evaluate as evaluate_models
@@ -112,7 +123,10 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         candidates_per_ad=options["candidates"],
         blocking=options["blocking"],
     )
-    by = {name: by_column[name] if name in by_column else _by_state(evaluation, name) for name in options["by"]}
+    by = {
+        name: by_column[name] if name in by_column else _by_state(evaluation, name)
+        for name in options["by"]
+    }
     attention = attention_overlaps(evaluation, contenders, device=device, progress=progress)
     figures = report(evaluation, by, attention, progress)
     files: dict[Path, Callable[[Path], object]] = {}
@@ -123,18 +137,24 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         files[options["json_path"]] = partial(Path.write_text, data=text, encoding="utf-8")
     write_together(files)
     unreadable = pl.concat([features.unreadable for features in evaluation.features.values()])
-    show_unreadable(unreadable.unique(maintain_order=True), contenders[0].photo_folder, photo_count(ads))
+    show_unreadable(
+        unreadable.unique(maintain_order=True), contenders[0].photo_folder, photo_count(ads)
+    )
     show_evaluation(figures, by_length=options["by_length"])
     if options["plots"]:
         from nrl_dedup.evaluation.pictures import draw_pictures
 
         which = pairs.name if pairs else "test pairs"
-        drawn = draw_pictures(figures, contenders, which, options["plots"], device=device, progress=progress)
+        drawn = draw_pictures(
+            figures, contenders, which, options["plots"], device=device, progress=progress
+        )
         progress.say(f"{drawn} pictures, each as PNG and SVG, are in {options['plots']}.")
     return bool(files or options["plots"])
 
 
-def _check_outputs(options: dict[str, Any], read: list[Path | None], photos: list[Path | None]) -> None:
+def _check_outputs(
+    options: dict[str, Any], read: list[Path | None], photos: list[Path | None]
+) -> None:
     """:raises NrlDedupError: an output cannot be written, or would take the place of what is read."""
     from nrl_dedup.bundle.load import model_folder
     from nrl_dedup.runtime.output_checks import check_outputs, check_pictures_stay_apart
@@ -154,7 +174,13 @@ def _inputs(
     import polars as pl
 
     from nrl_dedup.bundle.load import load_bundle
-    from nrl_dedup.evaluation.evaluate import Contender, check_same_test, names_of, remembered_test, weights_of
+    from nrl_dedup.evaluation.evaluate import (
+        Contender,
+        check_same_test,
+        names_of,
+        remembered_test,
+        weights_of,
+    )
 
     bundles = [load_bundle(folder, device) for folder in options["models"] or (None,)]
     called = names_of([bundle.folder for bundle in bundles if bundle.folder])
@@ -168,7 +194,9 @@ def _inputs(
         _check_outputs(options, [items, pairs], images)
         ads = read_catalogue(items, names, options["compare"], compared)
         labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
-        contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
+        contenders = [
+            Contender(*each) for each in zip(called, bundles, images, weights, strict=True)
+        ]
         return contenders, ads, labelled, names
     images = [options["images"] or remembered_images(bundle) for bundle in bundles]
     contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
@@ -190,7 +218,10 @@ def _columns_by_pair(
     names = [name for name in dict.fromkeys(by) if name not in (PHOTOS, MISSING)]
     values = read_further_columns(ads, names, "--by", id_column) if names else {}
     rows_l, rows_r = labelled["row_l"], labelled["row_r"]
-    return {name: by_values(of_ad.gather(rows_l), of_ad.gather(rows_r)) for name, of_ad in values.items()}
+    return {
+        name: by_values(of_ad.gather(rows_l), of_ad.gather(rows_r))
+        for name, of_ad in values.items()
+    }
 
 
 def _by_state(evaluation: "Evaluation", name: str) -> "Slicing":
@@ -198,5 +229,9 @@ def _by_state(evaluation: "Evaluation", name: str) -> "Slicing":
     from nrl_dedup.evaluation.slices import by_missing, by_photos
 
     if name == PHOTOS:
-        return by_photos(*evaluation.ends(evaluation.catalogue.frame["photos"].list.len().cast(int).to_numpy()))
-    return by_missing(*evaluation.ends(evaluation.has_words()), *evaluation.ends(evaluation.has_photo()))
+        return by_photos(
+            *evaluation.ends(evaluation.catalogue.frame["photos"].list.len().cast(int).to_numpy())
+        )
+    return by_missing(
+        *evaluation.ends(evaluation.has_words()), *evaluation.ends(evaluation.has_photo())
+    )

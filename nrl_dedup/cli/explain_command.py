@@ -44,10 +44,14 @@ nrl-dedup explain weights/mine 1002 3781 --items catalogue.csv --images imgs/ --
 @click.argument("model", type=FILE)
 @click.argument("id_a")
 @click.argument("id_b")
-@click.option("--items", type=FILE, help="The catalogue.  [default: the one that the model was trained on]")
+@click.option(
+    "--items", type=FILE, help="The catalogue.  [default: the one that the model was trained on]"
+)
 @images_option
 @backbone_weights_option
-@click.option("--threshold", default=0.5, show_default=True, help="The score from which two ads are linked.")
+@click.option(
+    "--threshold", default=0.5, show_default=True, help="The score from which two ads are linked."
+)
 @candidates_option
 @scorer_option
 @clustering_option
@@ -99,7 +103,9 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     if options["json_path"]:
         text = json.dumps(explanation.as_json(), ensure_ascii=False, indent=1, allow_nan=False)
         with written_beside(options["json_path"]) as part:
-            part.write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))  # a photo's name may not be UTF-8
+            part.write_bytes(
+                f"{text}\n".encode("utf-8", "backslashreplace")
+            )  # a photo's name may not be UTF-8
     show_explanation(explanation)
     return bool(options["json_path"])
 
@@ -115,7 +121,9 @@ def _read(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, A
     )
 
 
-def _images(path: Path, items: Path | None, bundle: "Bundle", options: dict[str, Any]) -> Path | None:
+def _images(
+    path: Path, items: Path | None, bundle: "Bundle", options: dict[str, Any]
+) -> Path | None:
     if items is None and options["images"] is None and bundle.data.images:
         return remembered_images(bundle)
     return photo_folder(options["images"], path)

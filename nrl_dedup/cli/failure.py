@@ -16,12 +16,24 @@ from nrl_dedup.cli.visible import visible
 from nrl_dedup.cli.work_folder import report_folders
 
 LONGEST_MESSAGE = 300  # signs; a library may put a whole file into its own
-_LIBRARIES = ("nrl-dedup", "polars", "numpy", "torch", "torchvision", "lightgbm", "faiss-gpu", "faiss-cpu", "pillow")
+_LIBRARIES = (
+    "nrl-dedup",
+    "polars",
+    "numpy",
+    "torch",
+    "torchvision",
+    "lightgbm",
+    "faiss-gpu",
+    "faiss-cpu",
+    "pillow",
+)
 _PACKAGE = Path(__file__).parent.parent
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
-_doing: list[str] = []  # the tasks that are being done, the innermost last; of one that failed it stays
+_doing: list[
+    str
+] = []  # the tasks that are being done, the innermost last; of one that failed it stays
 
 
 @contextmanager

@@ -44,13 +44,27 @@ expected of it. On a catalogue much larger than the labelled ads there are more 
 @click.command(help=HELP)
 @click.argument("catalogue", type=FILE)
 @images_option
-@click.option("-o", "--output", type=FILE, required=True, help="The clusters: cluster_id, item_id, score.")
-@click.option("--links", type=FILE, help="The links too: item_id_l, item_id_r, score, and what it rests on.")
+@click.option(
+    "-o", "--output", type=FILE, required=True, help="The clusters: cluster_id, item_id, score."
+)
+@click.option(
+    "--links", type=FILE, help="The links too: item_id_l, item_id_r, score, and what it rests on."
+)
 @click.option("--model", type=FILE, help="A bundle.  [default: the shipped one]")
 @backbone_weights_option
-@click.option("--threshold", type=float, help="The score from which two ads are linked.  [default: 0.5]")
-@click.option("--precision", type=float, help="Instead of --threshold: the share of links that are to be right.")
-@click.option("--recall", type=float, help="Instead of --threshold: the share of duplicates that are to be linked.")
+@click.option(
+    "--threshold", type=float, help="The score from which two ads are linked.  [default: 0.5]"
+)
+@click.option(
+    "--precision",
+    type=float,
+    help="Instead of --threshold: the share of links that are to be right.",
+)
+@click.option(
+    "--recall",
+    type=float,
+    help="Instead of --threshold: the share of duplicates that are to be linked.",
+)
 @candidates_option
 @scorer_option
 @clustering_option
@@ -77,9 +91,13 @@ def link(catalogue: Path, **options: Any) -> bool:
     from nrl_dedup.runtime.run import Run
     from nrl_dedup.training.pair_model.held_out import choose_threshold, score_of
 
-    wanted = [f"--{name}" for name in ("threshold", "precision", "recall") if options[name] is not None]
+    wanted = [
+        f"--{name}" for name in ("threshold", "precision", "recall") if options[name] is not None
+    ]
     if len(wanted) > 1:
-        raise click.UsageError(f"{' and '.join(wanted)}: one of them says where links begin. Name one.")
+        raise click.UsageError(
+            f"{' and '.join(wanted)}: one of them says where links begin. Name one."
+        )
     check_threshold_and_candidates(options)
     check_seed(options["seed"])
     outputs = {"-o": options["output"], "--links": options["links"]}
@@ -111,7 +129,9 @@ def link(catalogue: Path, **options: Any) -> bool:
     )
     clusters, links = linked.with_ids(ads.ids)
     tables = {options["links"]: links, options["output"]: clusters}
-    write_together({path: partial(write_csv, table) for path, table in tables.items() if path is not None})
+    write_together(
+        {path: partial(write_csv, table) for path, table in tables.items() if path is not None}
+    )
     show_unreadable(linked.features.unreadable, images, photo_count(ads))
     show_linked(linked, ads, bundle, threshold)
     return True

@@ -20,7 +20,9 @@ work_dir_option = click.option(
     type=FILE,
     help="Where photo features are kept between runs.  [default: the user's cache folder, nrl-dedup]",
 )
-device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+)
 
 
 def images_option(command: Command) -> Command:
@@ -49,7 +51,10 @@ backbone_weights_option = click.option(
 )
 
 candidates_option = click.option(
-    "--candidates", default=100, show_default=True, help="At most so many candidates an ad, on average."
+    "--candidates",
+    default=100,
+    show_default=True,
+    help="At most so many candidates an ad, on average.",
 )
 clustering_option = click.option(
     "--clustering",
@@ -58,13 +63,16 @@ clustering_option = click.option(
     help="average-linkage, correlation, centre or connected-components.",
 )
 scorer_option = click.option(
-    "--scorer", help="evidence, or siamese: the network's score alone.  [default: evidence, where the model has it]"
+    "--scorer",
+    help="evidence, or siamese: the network's score alone.  [default: evidence, where the model has it]",
 )
 
 
 def column_options(command: Command) -> Command:
     """Names for a catalogue whose columns have unusual ones, and further columns."""
-    help_text = "A further column that ads are compared by, beside price, category and place. Repeatable."
+    help_text = (
+        "A further column that ads are compared by, beside price, category and place. Repeatable."
+    )
     command = click.option("--compare", multiple=True, metavar="COLUMN", help=help_text)(command)
     help_text = "The CSV files' text encoding, such as utf-16, cp1251 or cp1252.  [default: UTF-8]"
     command = click.option("--encoding", metavar="NAME", help=help_text)(command)
@@ -92,7 +100,9 @@ def check_threshold_and_candidates(options: dict[str, Any]) -> None:
 
 def columns(options: dict[str, Any]) -> dict[str, str]:
     """The catalogue's columns that the user named, and its encoding, as `read_catalogue` takes them."""
-    return _given(options, "id_column", "title_column", "description_column", "photo_column", "encoding")
+    return _given(
+        options, "id_column", "title_column", "description_column", "photo_column", "encoding"
+    )
 
 
 def _given(options: dict[str, Any], *names: str) -> dict[str, str]:
@@ -117,7 +127,9 @@ def read_catalogue(
     catalogue = with_compared_columns(catalogue, compared, names.get("id_column"), remembered)
     _show_columns(catalogue)
     if catalogue.nothing:
-        warn(f"{path}: {catalogue.nothing:,} cells say {NOTHING}, or the like, and are taken for nothing.")
+        warn(
+            f"{path}: {catalogue.nothing:,} cells say {NOTHING}, or the like, and are taken for nothing."
+        )
     return catalogue
 
 
@@ -126,7 +138,11 @@ def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -
     from nrl_dedup.catalogue.labelled_pairs import read_pairs
     from nrl_dedup.cli.console import show_bad_rows, show_dropped_pairs
 
-    pairs = read_pairs(path, catalogue, **_given(options, "left_column", "right_column", "label_column", "encoding"))
+    pairs = read_pairs(
+        path,
+        catalogue,
+        **_given(options, "left_column", "right_column", "label_column", "encoding"),
+    )
     show_bad_rows(path, pairs.bad_count, pairs.bad_rows)
     _show_columns(pairs)
     show_dropped_pairs(path, pairs)

@@ -21,7 +21,14 @@ def show_evaluation(report: "Report", *, by_length: bool) -> None:
             *(f"precision at {report.evaluation.threshold}", "recall"),
         ),
         [
-            (name, _with_interval(model.overall), total.loss, total.calibration_error, total.precision, total.recall)
+            (
+                name,
+                _with_interval(model.overall),
+                total.loss,
+                total.calibration_error,
+                total.precision,
+                total.recall,
+            )
             for name, model in models.items()
             for total in (model.total,)
         ],
@@ -50,13 +57,17 @@ def _with_interval(part: "SliceFigures") -> str:
     return f"{figure(part.average_precision)} ({figure(part.interval.low)}-{figure(part.interval.high)})"
 
 
-def _show_slices(title: str, what: str, key: str, slicing: "Slicing", models: dict[str, list["SliceFigures"]]) -> None:
+def _show_slices(
+    title: str, what: str, key: str, slicing: "Slicing", models: dict[str, list["SliceFigures"]]
+) -> None:
     rows = []
     for name, *parts in zip(slicing.keys, *models.values(), strict=True):
         count = parts[0].pairs
         share = parts[0].positives / count if count else None
         rows.append((str(name[key]), count or None, share, *map(_with_interval, parts)))
-    show_table(title, (what, "pairs", "share of duplicates", *(f"AP {name}" for name in models)), rows)
+    show_table(
+        title, (what, "pairs", "share of duplicates", *(f"AP {name}" for name in models)), rows
+    )
 
 
 def _show_unlike_lengths(report: "Report") -> None:
@@ -65,13 +76,18 @@ def _show_unlike_lengths(report: "Report") -> None:
     spans = list(dict.fromkeys(str(key["longer"]) for key in keys))
     legend = "\n".join(["pairs", *(f"AP {name}" for name in report.models)])
     cells = {}
-    for key, *parts in zip(keys, *(model.by_unlike_length for model in report.models.values()), strict=True):
+    for key, *parts in zip(
+        keys, *(model.by_unlike_length for model in report.models.values()), strict=True
+    ):
         figures = [figure(parts[0].pairs), *(figure(part.average_precision) for part in parts)]
         cells[key["shorter"], key["longer"]] = "\n".join(figures) if parts[0].pairs else "-"
     show_table(
         "Words of the shorter description (rows) against those of the longer one (columns)",
         ("", "", *spans),
-        [(shorter, legend, *(cells.get((shorter, longer), "") for longer in spans)) for shorter in spans],
+        [
+            (shorter, legend, *(cells.get((shorter, longer), "") for longer in spans))
+            for shorter in spans
+        ],
     )
 
 
@@ -86,9 +102,12 @@ def _show_blocking(report: "Report") -> None:
             ratio = "-" if found.reduction_ratio is None else f"{found.reduction_ratio:.5f}"
             per_ad = f"{found.mean_per_ad:.1f}", found.most_per_ad
             after = _with_interval(model.after_blocking)
-            rows.append((name, found.candidate_pairs, *per_ad, found.pairs_completeness, ratio, after))
+            rows.append(
+                (name, found.candidate_pairs, *per_ad, found.pairs_completeness, ratio, after)
+            )
             parts += [
-                (name, space.name, space.depth, space.pairs_completeness, space.lost_without) for space in found.spaces
+                (name, space.name, space.depth, space.pairs_completeness, space.lost_without)
+                for space in found.spaces
             ]
     show_table(
         f"Blocking of all {len(report.evaluation.catalogue):,} ads, at most {wanted:,} candidates an ad on average",
@@ -110,8 +129,19 @@ def _show_attention(report: "Report") -> None:
     rows: list[tuple[object, ...]] = []
     for name, found in report.attention.items():
         for network, one in ((name, found.trained), (f"{name}, untrained", found.untrained)):
-            rows.append((network, found.pairs, one.overlap, one.chance, one.difference, _span(one.interval)))
-        rows.append((f"{name}, added by training", None, None, None, found.added, _span(found.added_interval)))
+            rows.append(
+                (network, found.pairs, one.overlap, one.chance, one.difference, _span(one.interval))
+            )
+        rows.append(
+            (
+                f"{name}, added by training",
+                None,
+                None,
+                None,
+                found.added,
+                _span(found.added_interval),
+            )
+        )
     show_table(
         "Attention: of the 20 % of the regions looked at most, the share that both photos of a duplicate have",
         ("model", "duplicates", "overlap", "by chance", "difference", "95 % interval"),
@@ -129,7 +159,9 @@ def _explain(report: "Report", parts: list["SliceFigures"]) -> None:
         "half of the replicates lack a class."
     )
     if any(part.average_precision is None for part in parts):
-        results.print("-: no pairs, or pairs of one class only, of which average precision is not defined.")
+        results.print(
+            "-: no pairs, or pairs of one class only, of which average precision is not defined."
+        )
 
 
 def _compare_with_baseline(report: "Report") -> None:
@@ -140,4 +172,6 @@ def _compare_with_baseline(report: "Report") -> None:
     for name, model in models:
         ap = model.overall.average_precision
         if ap is not None and ap < baseline.overall.average_precision:
-            warn(f"{name} is worse than the baseline here ({ap:.3f} against {baseline.overall.average_precision:.3f}).")
+            warn(
+                f"{name} is worse than the baseline here ({ap:.3f} against {baseline.overall.average_precision:.3f})."
+            )

@@ -37,7 +37,11 @@ def _show_verdict(found: "Explanation") -> None:
 def _headline(found: "Explanation") -> str:
     cluster = found.left.cluster
     if found.together and cluster is not None:
-        ads = "the two ads of one cluster" if cluster.size == 2 else f"in one cluster of {cluster.size:,} ads"
+        ads = (
+            "the two ads of one cluster"
+            if cluster.size == 2
+            else f"in one cluster of {cluster.size:,} ads"
+        )
         how = {"identical": "identical; ", "through others": "not linked to each other, but "}.get(
             found.stage, "linked; "
         )
@@ -67,7 +71,9 @@ def _why(found: "Explanation") -> str:
         case "says nothing":
             return " ".join(_silence(ad) for ad in (found.left, found.right) if not ad.told)
         case "blocking":
-            would = "above" if found.score is not None and found.score >= found.threshold else "below"
+            would = (
+                "above" if found.score is not None and found.score >= found.threshold else "below"
+            )
             return (
                 f"Neither is among the candidates of the other (see the lists below), so the pair was not scored. Its "
                 f"score would be {score}, {would} the threshold of {threshold}. More --candidates make longer lists."
@@ -87,12 +93,16 @@ def _chain(found: "Explanation") -> str:
 def _silence(ad: "Ad") -> str:
     if ad.words == 0 and not ad.readable:
         return f"{ad.item_id} has neither words nor a readable photo."
-    return f"{ad.item_id} has nothing that the model reads and knows: none of its words, and no photo."
+    return (
+        f"{ad.item_id} has nothing that the model reads and knows: none of its words, and no photo."
+    )
 
 
 def _apart(found: "Explanation") -> str:
     between = found.between
-    where = " and ".join(f"{ad.item_id} {_in_cluster(ad.cluster)}" for ad in (found.left, found.right))
+    where = " and ".join(
+        f"{ad.item_id} {_in_cluster(ad.cluster)}" for ad in (found.left, found.right)
+    )
     if between is None:
         return f"{where}."
     return (
@@ -102,7 +112,11 @@ def _apart(found: "Explanation") -> str:
 
 
 def _in_cluster(cluster: "Cluster | None") -> str:
-    return "stands alone" if cluster is None else f"is in cluster {cluster.cluster_id} of {cluster.size:,} ads"
+    return (
+        "stands alone"
+        if cluster is None
+        else f"is in cluster {cluster.cluster_id} of {cluster.size:,} ads"
+    )
 
 
 def _show_ads(found: "Explanation") -> None:
@@ -126,7 +140,10 @@ def _show_ads(found: "Explanation") -> None:
         ("words", f"{left.words:,}", f"{right.words:,}", _shared(sides.words) or "none"),
         ("numbers", "", "", _shared(sides.numbers)),
         ("photos", _photos(left), _photos(right), photos),
-        *((column.name, column.left or "-", column.right or "-", _compared(column)) for column in sides.columns),
+        *(
+            (column.name, column.left or "-", column.right or "-", _compared(column))
+            for column in sides.columns
+        ),
     ]
     if left.twin or right.twin:
         rows.append(("identical to", left.twin or "-", right.twin or "-", ""))
@@ -177,7 +194,9 @@ def _show_reasons(found: "Explanation") -> None:
     for reason in (base, *sorted(others, key=lambda reason: -abs(reason.added))):
         name = "before any evidence" if reason is base else reason.group
         table.add_row(styled(name, "bold"), "", styled(f"{reason.added:+.2f}", "bold"))
-        shown = [column for column in reason.columns[:COLUMNS_SHOWN] if abs(column.added) >= LEAST_ADDED]
+        shown = [
+            column for column in reason.columns[:COLUMNS_SHOWN] if abs(column.added) >= LEAST_ADDED
+        ]
         for column in shown:
             value = value_in_words(column.name, column.value)
             table.add_row(f"  {name_in_words(column.name)}", value, f"{column.added:+.2f}")
@@ -185,7 +204,9 @@ def _show_reasons(found: "Explanation") -> None:
         if shown and abs(rest) >= LEAST_ADDED:
             table.add_row("  all the rest of it", "", f"{rest:+.2f}")
     table.add_section()
-    table.add_row(styled("log-odds", "bold"), f"score {_score(found.score)}", f"{found.log_odds:+.2f}")
+    table.add_row(
+        styled("log-odds", "bold"), f"score {_score(found.score)}", f"{found.log_odds:+.2f}"
+    )
     results.print(table, soft_wrap=False)
     results.print()
 
@@ -207,7 +228,13 @@ def _show_listings(found: "Explanation") -> None:
         if one.rank is not None and one.rank > one.taken:
             place += ", too late"
         rows.append(
-            (f"{one.space}: of {one.asked}", place, one.similarity, f"{one.taken:,} of {one.listed:,}", one.last)
+            (
+                f"{one.space}: of {one.asked}",
+                place,
+                one.similarity,
+                f"{one.taken:,} of {one.listed:,}",
+                one.last,
+            )
         )
     if rows:
         show_table(
@@ -215,7 +242,9 @@ def _show_listings(found: "Explanation") -> None:
             ("space", "place", "similarity", "became candidates", "similarity of the last of them"),
             rows,
         )
-        results.print("Places are not quite in the order of similarity: it is judged by how alike the ads around are.")
+        results.print(
+            "Places are not quite in the order of similarity: it is judged by how alike the ads around are."
+        )
 
 
 def _score(value: float | None) -> str:

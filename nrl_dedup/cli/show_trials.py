@@ -38,7 +38,10 @@ def show_trials(trials: "Trials") -> None:
     show_table(
         f"Kept: setting {kept['setting']}, seed {kept['seed']}{over}",
         ("", "average precision"),
-        [(name, _spread(*mean_and_deviation(of_setting[f"{name}_ap"]))) for name in ("valid", "test")],
+        [
+            (name, _spread(*mean_and_deviation(of_setting[f"{name}_ap"])))
+            for name in ("valid", "test")
+        ],
     )
 
 
@@ -47,12 +50,24 @@ def _show_side(trials: "Trials", side: str, title: str) -> None:
 
     rows = thesis_table(trials.table, side, seeds=trials.seeds).rows(named=True)
     settings = [name for name in rows[0] if not name.startswith(side) and name != "seeds"]
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
     for name in ("", *settings, "loss", "AP"):
         table.add_column(name, justify="right")
     for number, row in enumerate(rows, 1):
-        values = [f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for name in settings]
-        figures = [_spread(row[f"{side}_{name}"], row.get(f"{side}_{name}_deviation")) for name in ("loss", "ap")]
+        values = [
+            f"{row[name]:g}" if isinstance(row[name], float) else str(row[name])
+            for name in settings
+        ]
+        figures = [
+            _spread(row[f"{side}_{name}"], row.get(f"{side}_{name}_deviation"))
+            for name in ("loss", "ap")
+        ]
         table.add_row(str(number), *values, *figures)
     results.print(table)
 

@@ -17,8 +17,12 @@ class Outlet:
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.failure: OSError | None = None
-        with suppress(AttributeError, ValueError):  # a stream that a caller put in its place may not know this
-            stream.reconfigure(errors="backslashreplace")  # what its encoding lacks is shown as \u..., and ends no run
+        with suppress(
+            AttributeError, ValueError
+        ):  # a stream that a caller put in its place may not know this
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # what its encoding lacks is shown as \u..., and ends no run
 
     def write(self, text: str) -> int:
         try:

@@ -22,7 +22,14 @@ from nrl_dedup.cli.shared_options import (
 from nrl_dedup.cli.training_options import read_labels, settings_of, with_defaults
 from nrl_dedup.cli.work_folder import work_dir
 
-_READ = ("images", "backbone_weights", "word_vectors", "valid_pairs", "test_pairs", "grid")  # beside ITEMS and PAIRS
+_READ = (
+    "images",
+    "backbone_weights",
+    "word_vectors",
+    "valid_pairs",
+    "test_pairs",
+    "grid",
+)  # beside ITEMS and PAIRS
 
 
 HELP = """Learn from labelled pairs: ITEMS is the catalogue, PAIRS two ids and a 0/1 label a row.
@@ -46,28 +53,55 @@ of the batches. Finished trials are kept in the bundle's folder: the same comman
 @click.argument("items", type=FILE)
 @click.argument("pairs", type=FILE, required=False)
 @images_option
-@click.option("-o", "--output", type=FILE, help="The bundle's folder.  [default: weights/NAME-FUSION or -GRID]")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    help="The bundle's folder.  [default: weights/NAME-FUSION or -GRID]",
+)
 @click.option("--force", is_flag=True, help="Replace the bundle, or other trials, that are there.")
 @click.option(
     "--fusion",
     help="towers, rnn-cnn, san, bilinear, text or image.  [default: towers; with --grid the thesis's rnn-cnn]",
 )
 @click.option("--language", default="ru", show_default=True, help="ru, en or none.")
-@click.option("--text", default="title+description", show_default=True, help="title+description or description.")
+@click.option(
+    "--text",
+    default="title+description",
+    show_default=True,
+    help="title+description or description.",
+)
 @click.option("--backbone", help="The photo network.  [default: vgg19 for san, else resnet152]")
 @backbone_weights_option
-@click.option("--word-vectors", type=FILE, help="fastText .bin.  [default: learnt from the training ads]")
-@click.option("--views", default=2, show_default=True, help="Augmented views kept of each photo for training.")
-@click.option("--photos-per-ad", default=4, show_default=True, help="Photos of an ad that are looked at.")
-@click.option("--photo-choice", default="first", show_default=True, help="Which of them: the first, or random.")
-@click.option("--photo-pool", help="mean: all of them; one: a single one.  [default: one for san, else mean]")
+@click.option(
+    "--word-vectors", type=FILE, help="fastText .bin.  [default: learnt from the training ads]"
+)
+@click.option(
+    "--views", default=2, show_default=True, help="Augmented views kept of each photo for training."
+)
+@click.option(
+    "--photos-per-ad", default=4, show_default=True, help="Photos of an ad that are looked at."
+)
+@click.option(
+    "--photo-choice",
+    default="first",
+    show_default=True,
+    help="Which of them: the first, or random.",
+)
+@click.option(
+    "--photo-pool", help="mean: all of them; one: a single one.  [default: one for san, else mean]"
+)
 @click.option(
     "--regions",
     default="int8-2x2",
     show_default=True,
     help="How san keeps regions: half, int8, int8-2x2, int8-2x2-128.",
 )
-@click.option("--complete-only", is_flag=True, help="Drop ads without words or readable photo, as the thesis did.")
+@click.option(
+    "--complete-only",
+    is_flag=True,
+    help="Drop ads without words or readable photo, as the thesis did.",
+)
 @click.option(
     "--pretrain-epochs",
     type=click.IntRange(0),
@@ -75,10 +109,14 @@ of the batches. Finished trials are kept in the bundle's folder: the same comman
 )
 @click.option("--pretrain-lr", default=1e-3, show_default=True, help="Adam's learning rate there.")
 @click.option("--epochs", default=30, show_default=True)
-@click.option("--patience", default=5, show_default=True, help="Epochs without a better validation loss.")
+@click.option(
+    "--patience", default=5, show_default=True, help="Epochs without a better validation loss."
+)
 @click.option("--batch-size", default=64, show_default=True, help="Pairs a step.")
 @click.option("--lr", default=1e-4, show_default=True, help="Adam's learning rate.")
-@click.option("--contrast", default=0.0, show_default=True, help="Weight of telling the ads of a batch apart.")
+@click.option(
+    "--contrast", default=0.0, show_default=True, help="Weight of telling the ads of a batch apart."
+)
 @click.option("--hidden-size", default=256, show_default=True, help="Of the GRU.")
 @click.option("--gru-layers", default=1, show_default=True)
 @click.option("--fused-size", default=256, show_default=True, help="Of an ad's fused vector.")
@@ -86,28 +124,53 @@ of the batches. Finished trials are kept in the bundle's folder: the same comman
 @click.option("--attention-size", default=256, show_default=True, help="Of san.")
 @click.option("--branch-sizes", nargs=2, type=int, default=(128, 64), show_default=True)
 @click.option("--dropout", default=0.0, show_default=True)
-@click.option("--head", default="nonpositive", show_default=True, help="Sign of w: nonpositive or free.")
-@click.option("--split", default="ads", show_default=True, help="ads: no ad on two sides; pairs: the thesis's.")
+@click.option(
+    "--head", default="nonpositive", show_default=True, help="Sign of w: nonpositive or free."
+)
+@click.option(
+    "--split",
+    default="ads",
+    show_default=True,
+    help="ads: no ad on two sides; pairs: the thesis's.",
+)
 @click.option("--valid-pairs", type=FILE, help="A published validation split.")
 @click.option("--test-pairs", type=FILE, help="A published test split.")
-@click.option("--seed", default=0, show_default=True, help="Of the split, the photo views and the training.")
 @click.option(
-    "--seeds", type=click.IntRange(1), metavar="N", help="Train N times, weights from --seed, --seed + 1, ..."
+    "--seed", default=0, show_default=True, help="Of the split, the photo views and the training."
 )
-@click.option("--grid", type=FILE, metavar="FILE.toml", help="Train every setting of the file; keep the best.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Train N times, weights from --seed, --seed + 1, ...",
+)
+@click.option(
+    "--grid", type=FILE, metavar="FILE.toml", help="Train every setting of the file; keep the best."
+)
 @work_dir_option
 @device_option
 @column_options
 @pair_column_options
 def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     """`HELP`."""
-    from nrl_dedup.cli.console import ConsoleProgress, show_photos_not_seen, show_split, show_trained, show_unreadable
+    from nrl_dedup.cli.console import (
+        ConsoleProgress,
+        show_photos_not_seen,
+        show_split,
+        show_trained,
+        show_unreadable,
+    )
     from nrl_dedup.cli.show_trials import show_search
     from nrl_dedup.cli.training_stages import fit_pairs_of, train_many, train_one
     from nrl_dedup.embedding.fusion import fusion_module
     from nrl_dedup.runtime.device import pick_device
     from nrl_dedup.runtime.run import Run
-    from nrl_dedup.training.data import TrainingFiles, check_before_the_work, prepare_training, prepare_unlabelled
+    from nrl_dedup.training.data import (
+        TrainingFiles,
+        check_before_the_work,
+        prepare_training,
+        prepare_unlabelled,
+    )
     from nrl_dedup.training.search.grid import plan_trials, read_grid
     from nrl_dedup.training.unfinished import unfinished
 
@@ -130,7 +193,9 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
         check_before_the_work(one, resources)
     names = columns(options)
     catalogue = read_catalogue(items, names, options["compare"])
-    if resources.photo_folder is None and any(fusion_module(one.model.fusion).reads_photos for one in tried):
+    if resources.photo_folder is None and any(
+        fusion_module(one.model.fusion).reads_photos for one in tried
+    ):
         show_photos_not_seen("training", catalogue)
     labelled, published = read_labels(pairs, catalogue, options)
     if many:
@@ -146,7 +211,10 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
             trials = train_many(data, plan, work, device, progress, force=options["force"])
             bundle, whole = trials.bundle, trials.was_finished
         else:
-            bundle, whole = train_one(data, settings, work, device, progress, force=options["force"]), False
+            bundle, whole = (
+                train_one(data, settings, work, device, progress, force=options["force"]),
+                False,
+            )
             show_unreadable(data.unreadable, resources.photo_folder, photo_count(catalogue))
         show_trained(bundle)
         if not whole:
@@ -166,7 +234,11 @@ def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool
     :raises NrlDedupError: it holds something that must not be replaced, or cannot be written.
     """
     from nrl_dedup.bundle.save import check_bundle_target
-    from nrl_dedup.runtime.output_checks import check_folder_writable, check_outside, check_photos_stay
+    from nrl_dedup.runtime.output_checks import (
+        check_folder_writable,
+        check_outside,
+        check_photos_stay,
+    )
     from nrl_dedup.training.search.trial_folder import check_search_target
     from nrl_dedup.training.unfinished import remove_rubbish
 

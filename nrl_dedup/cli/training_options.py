@@ -25,13 +25,17 @@ def with_defaults(pairs: Path | None, options: dict[str, Any]) -> dict[str, Any]
     if pairs is None:
         for name in ("grid", "seeds", "valid_pairs", "test_pairs", "complete_only"):
             if options[name]:
-                raise click.UsageError(f"--{name.replace('_', '-')} is about labelled pairs; name them: ITEMS PAIRS.")
+                raise click.UsageError(
+                    f"--{name.replace('_', '-')} is about labelled pairs; name them: ITEMS PAIRS."
+                )
     fusion = options["fusion"] or (THESIS if options["grid"] else UNLABELLED)
     epochs = options["pretrain_epochs"]
     if epochs is None:
         epochs = UNLABELLED_EPOCHS if pairs is None or fusion == UNLABELLED else 0
     if pairs is None and not epochs:
-        raise click.UsageError("--pretrain-epochs 0 leaves nothing to learn from; name labelled pairs: ITEMS PAIRS.")
+        raise click.UsageError(
+            "--pretrain-epochs 0 leaves nothing to learn from; name labelled pairs: ITEMS PAIRS."
+        )
     return {**options, "pretrain_epochs": epochs, "fusion": fusion}
 
 
@@ -59,7 +63,14 @@ def settings_of(options: dict[str, Any]) -> "Settings":
 
     :raises NrlDedupError: one of them is out of its range.
     """
-    from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings, TextSettings, TrainSettings
+    from nrl_dedup.config import (
+        ModelSettings,
+        PhotoSettings,
+        PretrainSettings,
+        Settings,
+        TextSettings,
+        TrainSettings,
+    )
     from nrl_dedup.embedding.fusion import fusion_module
 
     fusion = fusion_module(options["fusion"])

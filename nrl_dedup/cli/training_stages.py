@@ -49,14 +49,24 @@ def train_one(
     made_of = identity(data, settings)
     differences = work.differences(made_of)
     if differences:
-        progress.say(f"{work.folder} holds a network of other {', '.join(differences)}; training starts anew.")
+        progress.say(
+            f"{work.folder} holds a network of other {', '.join(differences)}; training starts anew."
+        )
     if differences == []:
-        progress.say(f"{work.folder} holds the network of this training; it goes on with the pair model.")
+        progress.say(
+            f"{work.folder} holds the network of this training; it goes on with the pair model."
+        )
     else:
-        trained = train_network(data, settings, device=device, on_epoch=show_epoch, progress=progress)
+        trained = train_network(
+            data, settings, device=device, on_epoch=show_epoch, progress=progress
+        )
         if not trained.bundle.history:
-            raise NrlDedupError("Stopped before the first epoch was done; there is nothing to keep.")
-        work.keep_network(trained.bundle, trained.backbone, None if trained.interrupted else made_of)
+            raise NrlDedupError(
+                "Stopped before the first epoch was done; there is nothing to keep."
+            )
+        work.keep_network(
+            trained.bundle, trained.backbone, None if trained.interrupted else made_of
+        )
         if trained.interrupted:
             warn("stopped by Ctrl-C; the best epoch so far is kept.")
     work.begin_bundle()
@@ -78,7 +88,9 @@ def train_many(
     from nrl_dedup.training.search.trials import run_trials
 
     try:
-        trials = run_trials(data, plan, work, force=force, device=device, on_epoch=show_epoch, progress=progress)
+        trials = run_trials(
+            data, plan, work, force=force, device=device, on_epoch=show_epoch, progress=progress
+        )
     except (KeyboardInterrupt, Terminated) as stop:
         by = stop.args[0] if isinstance(stop, Terminated) else "Ctrl-C"
         progress.warn(
@@ -102,7 +114,9 @@ class _Heard:
         self._progress.warn(message)
 
 
-def fit_pairs_of(catalogue: "Catalogue", folder: Path, photo_folder: Path | None, run: "Run") -> None:
+def fit_pairs_of(
+    catalogue: "Catalogue", folder: Path, photo_folder: Path | None, run: "Run"
+) -> None:
     """Put the pair model beside the network in `folder`, and what is held out for `link --precision`."""
     from nrl_dedup.bundle.load import load_bundle
     from nrl_dedup.bundle.save import add_pair_model

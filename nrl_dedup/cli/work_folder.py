@@ -19,7 +19,9 @@ def work_dir(options: dict[str, Any]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NrlDedupError(f"--work-dir {folder}: cannot be made ({error.strerror}). Name another.") from error
+        raise NrlDedupError(
+            f"--work-dir {folder}: cannot be made ({error.strerror}). Name another."
+        ) from error
     _used.append(folder)
     return folder
 
@@ -51,9 +53,16 @@ def _temporary() -> Path:
         raise NrlDedupError(
             f"There is no home folder, and {folder} cannot be made ({error.strerror}). Name a folder with --work-dir."
         ) from error
-    if found.st_uid != os.getuid() or not folder.is_dir() or folder.is_symlink() or found.st_mode & 0o022:
+    if (
+        found.st_uid != os.getuid()
+        or not folder.is_dir()
+        or folder.is_symlink()
+        or found.st_mode & 0o022
+    ):
         raise NrlDedupError(
             f"There is no home folder, and {folder} is not this user's own. Name a folder with --work-dir."
         )
-    warn(f"there is no home folder, so photo features are kept in {folder}. Name another with --work-dir.")
+    warn(
+        f"there is no home folder, so photo features are kept in {folder}. Name another with --work-dir."
+    )
     return folder

@@ -36,7 +36,9 @@ def _table(label: Int64[np.ndarray, "ads"], pairs: pl.DataFrame) -> pl.DataFrame
     best = np.zeros(len(label), dtype=np.float32)
     for end in (left, right):
         np.maximum.at(best, end[inside], score[inside])
-    _, smallest, number, size = np.unique(label, return_index=True, return_inverse=True, return_counts=True)
+    _, smallest, number, size = np.unique(
+        label, return_index=True, return_inverse=True, return_counts=True
+    )
     rows = np.flatnonzero(size[number] > 1)
     columns = {"cluster_row": smallest[number[rows]], "row": rows, "score": best[rows]}
     return pl.DataFrame(columns, schema=CLUSTERS).sort("cluster_row", "row")

@@ -11,10 +11,14 @@ from nrl_dedup.tables import CLUSTERS, check
 CHAINS = {"cluster_row": pl.Int64, "size": pl.Int64, "mean_score": pl.Float64}
 MOST_CLUSTERS = 1_000
 
-ScorePairs = Callable[[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]], Float32[np.ndarray, "pairs"]]
+ScorePairs = Callable[
+    [Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]], Float32[np.ndarray, "pairs"]
+]
 
 
-def cohesion_of(clusters: pl.DataFrame, score_pairs: ScorePairs, seed: int, sample: int = 200) -> pl.DataFrame:
+def cohesion_of(
+    clusters: pl.DataFrame, score_pairs: ScorePairs, seed: int, sample: int = 200
+) -> pl.DataFrame:
     """The mean score of pairs inside each of the largest clusters, linked or not.
 
     `clusters`: `tables.CLUSTERS`. `score_pairs`: scores of the pairs of the rows l < r. Looks at clusters of three
@@ -27,7 +31,11 @@ def cohesion_of(clusters: pl.DataFrame, score_pairs: ScorePairs, seed: int, samp
     :raises NrlDedupError: `clusters` has other columns or types.
     """
     ordered = check(clusters, CLUSTERS, "clusters").sort("cluster_row", "row")
-    sizes = ordered.with_row_index("start").group_by("cluster_row").agg(pl.col("start").min(), size=pl.len())
+    sizes = (
+        ordered.with_row_index("start")
+        .group_by("cluster_row")
+        .agg(pl.col("start").min(), size=pl.len())
+    )
     largest = sizes.filter(pl.col("size") > 2).sort("size", "cluster_row", descending=[True, False])
     largest = largest.head(MOST_CLUSTERS)
     if largest.is_empty():
@@ -35,7 +43,10 @@ def cohesion_of(clusters: pl.DataFrame, score_pairs: ScorePairs, seed: int, samp
 
     pairs = largest["size"].cast(pl.Int64).to_numpy()
     pairs = pairs * (pairs - 1) // 2
-    drawn = [np.random.default_rng(seed).choice(count, min(count, sample), replace=False) for count in pairs]
+    drawn = [
+        np.random.default_rng(seed).choice(count, min(count, sample), replace=False)
+        for count in pairs
+    ]
     counts = np.array([len(numbers) for numbers in drawn])
     first, second = _pair(np.concatenate(drawn))
     start = np.repeat(largest["start"].cast(pl.Int64).to_numpy(), counts)

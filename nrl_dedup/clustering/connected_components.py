@@ -8,7 +8,9 @@ from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.tables import SCORED_PAIRS, check
 
 
-def connected_components(scored: pl.DataFrame, ads: int, threshold: float) -> Int64[np.ndarray, "ads"]:
+def connected_components(
+    scored: pl.DataFrame, ads: int, threshold: float
+) -> Int64[np.ndarray, "ads"]:
     """Connected components of the graph whose nodes are the rows 0 .. `ads` - 1 and whose edges are the links.
 
     `scored`: `tables.SCORED_PAIRS`; those with a score of at least `threshold` are the links.

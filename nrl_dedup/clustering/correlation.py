@@ -14,7 +14,9 @@ CERTAIN = 4.0  # c: no pair says more than odds of e^4, 55 to 1, against those a
 PASSES = 20
 
 
-def correlation_clustering(scored: pl.DataFrame, ads: int, threshold: float) -> Int64[np.ndarray, "ads"]:
+def correlation_clustering(
+    scored: pl.DataFrame, ads: int, threshold: float
+) -> Int64[np.ndarray, "ads"]:
     """Clusters of a high sum, over all pairs inside clusters, of c tanh(x / c), where x = logit(score) -
     logit(`threshold`): near the threshold this is x, and it levels off at +-c, so that no pair outweighs many.
 
@@ -33,8 +35,12 @@ def correlation_clustering(scored: pl.DataFrame, ads: int, threshold: float) -> 
     return _moved(evidence, merge_greedily(evidence, lambda total, n_a, n_b: total))
 
 
-def _log_odds(score: Float64[np.ndarray, "pairs"], threshold: float) -> Float64[np.ndarray, "pairs"]:
-    odds, border = (np.log(x / (1 - x)) for x in (np.clip(x, 1e-7, 1 - 1e-7) for x in (score, threshold)))
+def _log_odds(
+    score: Float64[np.ndarray, "pairs"], threshold: float
+) -> Float64[np.ndarray, "pairs"]:
+    odds, border = (
+        np.log(x / (1 - x)) for x in (np.clip(x, 1e-7, 1 - 1e-7) for x in (score, threshold))
+    )
     return CERTAIN * np.tanh((odds - border) / CERTAIN)
 
 
@@ -79,10 +85,15 @@ def _moved(evidence: EdgeWeights, label: Int64[np.ndarray, "ads"]) -> Int64[np.n
     return _held_by_links(evidence, moved)
 
 
-def _held_by_links(evidence: EdgeWeights, label: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:
+def _held_by_links(
+    evidence: EdgeWeights, label: Int64[np.ndarray, "ads"]
+) -> Int64[np.ndarray, "ads"]:
     """Part what no chain of links inside the cluster joins: the ad that made it one has moved on."""
     left, right = evidence.left, evidence.right
     held = (evidence.weight >= 0) & (label[left] == label[right])
     decided = evidence.undecided()
-    ends = np.concatenate([left[held], decided]), np.concatenate([right[held], np.arange(len(decided))])
+    ends = (
+        np.concatenate([left[held], decided]),
+        np.concatenate([right[held], np.arange(len(decided))]),
+    )
     return duplicate_groups(*ends, len(decided))

@@ -44,7 +44,9 @@ class EdgeWeights:
         room = 1 - self.share[self.left] * self.share[self.right]
         values = self.weight - self.unscored * room
         near: dict[int, dict[int, float]] = {}
-        for a, b, value in zip(self.left.tolist(), self.right.tolist(), values.tolist(), strict=True):
+        for a, b, value in zip(
+            self.left.tolist(), self.right.tolist(), values.tolist(), strict=True
+        ):
             near.setdefault(a, {})[b] = value
             near.setdefault(b, {})[a] = value
         return near
@@ -55,7 +57,9 @@ class EdgeWeights:
         return np.where(size > 2, np.arange(len(size)), self.component)
 
 
-def gather_edge_weights(scored: pl.DataFrame, ads: int, threshold: float, weigh: Weigh) -> EdgeWeights:
+def gather_edge_weights(
+    scored: pl.DataFrame, ads: int, threshold: float, weigh: Weigh
+) -> EdgeWeights:
     """Weigh the scored pairs that can matter: nothing joins two components of the links.
 
     :param scored: `tables.SCORED_PAIRS`, those below `threshold` too. A pair of an ad with itself is passed over.
@@ -67,9 +71,13 @@ def gather_edge_weights(scored: pl.DataFrame, ads: int, threshold: float, weigh:
     left, right, score = (scored[name].to_numpy() for name in SCORED_PAIRS)
     ends = np.concatenate([left, right])
     links = np.bincount(ends, np.tile(score >= threshold, 2), ads)
-    inside = (component[left] == component[right]) & (np.bincount(component, minlength=ads)[component[left]] > 2)
+    inside = (component[left] == component[right]) & (
+        np.bincount(component, minlength=ads)[component[left]] > 2
+    )
     # Scores have 32 bits: so has the threshold that they are compared with.
-    weights = weigh(np.append(score[inside], np.float32(0)).astype(np.float64), float(np.float32(threshold)))
+    weights = weigh(
+        np.append(score[inside], np.float32(0)).astype(np.float64), float(np.float32(threshold))
+    )
     return EdgeWeights(
         component=component,
         left=left[inside],

@@ -66,6 +66,8 @@ def merge_greedily(evidence: EdgeWeights, priority: Priority) -> Int64[np.ndarra
             first, second = min(a, c), max(a, c)
             if key(first, second) <= ROUNDING:
                 heappush(heap, (key(first, second), first, second))
-    for b in reversed(into):  # the last to be merged first: what it was merged into has its label by then
+    for b in reversed(
+        into
+    ):  # the last to be merged first: what it was merged into has its label by then
         label[b] = label[into[b]]
     return label

@@ -31,7 +31,11 @@ class AdProfiles:
         :param names: of all columns of evidence that the model reads.
         """
         nothing = np.zeros(0, np.int64)
-        known = [part for part in self.parts if any(name in names for name in part.compare(nothing, nothing))]
+        known = [
+            part
+            for part in self.parts
+            if any(name in names for name in part.compare(nothing, nothing))
+        ]
         of_columns = [part.name for part in known if isinstance(part, ValueColumn | NumberColumn)]
         columns = [part.name for part in self.parts if isinstance(part, ValueColumn)]
         return AdProfiles(tuple(known)), tuple(name for name in columns if name not in of_columns)

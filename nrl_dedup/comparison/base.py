@@ -75,7 +75,11 @@ class SharedTerms:
     def of(cls, name: str, group: str, counts: sparse.csr_array) -> "SharedTerms":
         """:param counts: terms of each ad, [ads, terms]; how often one occurs does not count."""
         roots = np.sqrt(inverse_frequencies(counts))[counts.indices]
-        return cls(name, group, sparse.csr_array((roots, counts.indices, counts.indptr), shape=counts.shape))
+        return cls(
+            name,
+            group,
+            sparse.csr_array((roots, counts.indices, counts.indptr), shape=counts.shape),
+        )
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
         left, right = self.roots[rows_l], self.roots[rows_r]
@@ -93,7 +97,10 @@ class SharedTerms:
             "left_max": high - weight,
         }
         both = sizes[0] > 0
-        columns = {f"{self.name}_{key}": np.where(both, x, NAN).astype(np.float32) for key, x in found.items()}
+        columns = {
+            f"{self.name}_{key}": np.where(both, x, NAN).astype(np.float32)
+            for key, x in found.items()
+        }
         return columns | {f"{self.name}_count_min": sizes[0], f"{self.name}_count_max": sizes[1]}
 
 

@@ -27,8 +27,12 @@ def column_comparisons(columns: Mapping[str, pl.Series]) -> list[Comparison]:
     """
     parts: list[Comparison] = []
     lowered = {name.lower(): name for name in columns}
-    place = [next((lowered[x] for x in names if x in lowered), None) for names in (_LATITUDE, _LONGITUDE)]
-    latitude, longitude = (None if name is None else numbers_of(columns[name], thousands=False) for name in place)
+    place = [
+        next((lowered[x] for x in names if x in lowered), None) for names in (_LATITUDE, _LONGITUDE)
+    ]
+    latitude, longitude = (
+        None if name is None else numbers_of(columns[name], thousands=False) for name in place
+    )
     if latitude is not None and longitude is not None:
         parts.append(Place(OTHER, np.radians(latitude), np.radians(longitude)))
     else:
@@ -75,7 +79,12 @@ class ValueColumn:
         there = (values != "").to_numpy()
         codes = np.where(there, found, -1)
         counts = np.bincount(codes[there], minlength=1)
-        return cls(name, group, codes, np.log(max(there.sum(), 1) / np.maximum(counts, 1)).astype(np.float32))
+        return cls(
+            name,
+            group,
+            codes,
+            np.log(max(there.sum(), 1) / np.maximum(counts, 1)).astype(np.float32),
+        )
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
         left, right = self.codes[rows_l], self.codes[rows_r]
@@ -105,7 +114,9 @@ class NumberColumn:
     def of(cls, name: str, group: str, numbers: Float64[np.ndarray, "ads"]) -> "NumberColumn":
         there = ~np.isnan(numbers)
         quantiles = np.full(len(numbers), np.nan)
-        quantiles[there] = (pl.Series(numbers[there]).rank("average").to_numpy() - 0.5) / there.sum()
+        quantiles[there] = (
+            pl.Series(numbers[there]).rank("average").to_numpy() - 0.5
+        ) / there.sum()
         return cls(name, group, numbers, quantiles)
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:

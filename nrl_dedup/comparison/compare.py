@@ -29,9 +29,15 @@ class ComparisonVectors:
         """One after the other. A column that a part lacks is NaN there."""
         if len(parts) == 1:
             return parts[0]
-        group_of = {name: group for part in parts for name, group in zip(part.names, part.groups, strict=True)}
+        group_of = {
+            name: group
+            for part in parts
+            for name, group in zip(part.names, part.groups, strict=True)
+        }
         names = tuple(group_of)
-        return cls(np.concatenate([part.columns(names) for part in parts]), names, tuple(group_of.values()))
+        return cls(
+            np.concatenate([part.columns(names) for part in parts]), names, tuple(group_of.values())
+        )
 
     def take(self, pairs: Shaped[np.ndarray, "some"]) -> "ComparisonVectors":
         """The evidence of some pairs, by their numbers or a mask."""
@@ -53,7 +59,9 @@ class ComparisonVectors:
         return ComparisonVectors(self.values[:, kept], names, tuple(self.groups[at] for at in kept))
 
 
-def compare_pairs(ads: AdProfiles, rows_l: Rows, rows_r: Rows, progress: Progress = SILENT) -> ComparisonVectors:
+def compare_pairs(
+    ads: AdProfiles, rows_l: Rows, rows_r: Rows, progress: Progress = SILENT
+) -> ComparisonVectors:
     """The evidence of each pair of rows, the same whichever ad stands first, and whatever other pairs are asked for.
 
     Held whole, 4 bytes for each pair and column: score many millions of pairs with `scoring.score_evidence`.
@@ -65,8 +73,12 @@ def compare_pairs(ads: AdProfiles, rows_l: Rows, rows_r: Rows, progress: Progres
         for start in range(0, len(rows_l), PAIRS_AT_ONCE):
             chunk = slice(start, start + PAIRS_AT_ONCE)
             left, right = rows_l[chunk], rows_r[chunk]
-            columns = (column for part in ads.parts for column in part.compare(left, right).values())
+            columns = (
+                column for part in ads.parts for column in part.compare(left, right).values()
+            )
             for at, column in enumerate(columns):
                 values[chunk, at] = column
             task.advance(len(left))
-    return ComparisonVectors(values, tuple(name for name, _ in named), tuple(group for _, group in named))
+    return ComparisonVectors(
+        values, tuple(name for name, _ in named), tuple(group for _, group in named)
+    )

@@ -44,9 +44,13 @@ def cross_modal_comparisons(
     :param words: the space of the words; `shown`: the photos of each ad as one vector.
     """
     expected = expected_photos(words, shown, known)
-    spaces: dict[str, Similarity] = {"expected_shown": CrossModalSimilarity(expected, shown), "expected": expected}
+    spaces: dict[str, Similarity] = {
+        "expected_shown": CrossModalSimilarity(expected, shown),
+        "expected": expected,
+    }
     return [
-        RelativeSimilarity(name, BOTH, space, neighbourhood_statistics(space, known)) for name, space in spaces.items()
+        RelativeSimilarity(name, BOTH, space, neighbourhood_statistics(space, known))
+        for name, space in spaces.items()
     ]
 
 
@@ -72,4 +76,6 @@ def expected_photos(
         expected[start : start + step] = np.einsum("ij,ijk->ik", weights, shown.vectors[rows])
     lengths = np.linalg.norm(expected, axis=1)
     there = lengths > 0
-    return DenseSimilarity(expected / np.where(there, lengths, 1)[:, None].astype(np.float32), there)
+    return DenseSimilarity(
+        expected / np.where(there, lengths, 1)[:, None].astype(np.float32), there
+    )

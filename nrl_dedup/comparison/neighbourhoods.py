@@ -33,11 +33,15 @@ class NeighbourhoodStatistics:
     levels: Float32[np.ndarray, "ads"]
 
     @classmethod
-    def of(cls, nearest: Float32[np.ndarray, "ads kept"], alone: Bool[np.ndarray, "ads"]) -> "NeighbourhoodStatistics":
+    def of(
+        cls, nearest: Float32[np.ndarray, "ads kept"], alone: Bool[np.ndarray, "ads"]
+    ) -> "NeighbourhoodStatistics":
         """:param alone: which ads have no neighbour in any space."""
         top = nearest[:, :NEAREST]
         count = (~np.isnan(top)).sum(axis=1)
-        levels = np.where(count > 0, np.nansum(top, axis=1) / np.maximum(count, 1), NAN).astype(np.float32)
+        levels = np.where(count > 0, np.nansum(top, axis=1) / np.maximum(count, 1), NAN).astype(
+            np.float32
+        )
         levels[alone] = 0
         return cls(nearest, levels)
 
@@ -47,7 +51,9 @@ class NeighbourhoodStatistics:
         return np.where(np.isnan(similarities), NAN, higher)
 
 
-def neighbourhood_statistics(space: Similarity, known: Int64[np.ndarray, "ads known"]) -> NeighbourhoodStatistics:
+def neighbourhood_statistics(
+    space: Similarity, known: Int64[np.ndarray, "ads known"]
+) -> NeighbourhoodStatistics:
     """The surroundings of every ad in one space.
 
     The neighbours were searched in a few spaces, and are ranked anew in this one: its own nearest ads may be missing
@@ -62,4 +68,6 @@ def neighbourhood_statistics(space: Similarity, known: Int64[np.ndarray, "ads kn
         found = np.full(part.shape, -np.inf, np.float32)
         found[ad, place] = np.nan_to_num(space.similarity(start + ad, part[ad, place]), nan=-np.inf)
         nearest[start : start + step] = -np.sort(-found, axis=1)[:, :kept]
-    return NeighbourhoodStatistics.of(np.where(np.isinf(nearest), NAN, nearest), (known == NONE).all(axis=1))
+    return NeighbourhoodStatistics.of(
+        np.where(np.isinf(nearest), NAN, nearest), (known == NONE).all(axis=1)
+    )

@@ -8,7 +8,15 @@ from jaxtyping import Bool, Float32, Int64, Shaped, UInt64
 from nrl_dedup.blocking.photo_source import rooted_features
 from nrl_dedup.comparison.base import PHOTOS, Columns, Comparison, Measure, RelativeSimilarity
 from nrl_dedup.comparison.neighbourhoods import neighbourhood_statistics
-from nrl_dedup.comparison.similarities import NAN, Compare, DenseSimilarity, PhotoSimilarity, Rows, Similarity, Values
+from nrl_dedup.comparison.similarities import (
+    NAN,
+    Compare,
+    DenseSimilarity,
+    PhotoSimilarity,
+    Rows,
+    Similarity,
+    Values,
+)
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit, whitened
 from nrl_dedup.features.photos.background_descriptors import colours, descriptor_rows, layouts
@@ -35,7 +43,9 @@ class ShownPhotos:
         rows, number = np.unique(photos.rows, return_inverse=True)
         features = np.zeros((0, 1), np.float32)
         if len(rows):
-            features = whitened(lambda some: rooted_features(photos, rows[some]), len(rows), SIZE, POWER, seed)
+            features = whitened(
+                lambda some: rooted_features(photos, rows[some]), len(rows), SIZE, POWER, seed
+            )
         return cls(rows, features, _Lists(number, photos.offsets))
 
     def mean(self) -> DenseSimilarity:
@@ -63,14 +73,21 @@ def photo_comparisons(
     distinct, ads = shown.rows, shown.ads
     if not len(distinct):
         return []
-    parts: list[Comparison] = [Measure("photo_count", PHOTOS, np.diff(photos.offsets).astype(np.float32))]
+    parts: list[Comparison] = [
+        Measure("photo_count", PHOTOS, np.diff(photos.offsets).astype(np.float32))
+    ]
     spaces: dict[str, Similarity] = {"photos": ads.space(cosine_of(shown.features))}
     digest = SharedValue.of(photos.centre.digests[distinct], ads)
-    parts += [PhotoColumn("same_file", ads.space(digest)), Measure("file_rarity", PHOTOS, ads.least(digest.rarities()))]
+    parts += [
+        PhotoColumn("same_file", ads.space(digest)),
+        Measure("file_rarity", PHOTOS, ads.least(digest.rarities())),
+    ]
     if sketches is not None:
         at = descriptor_rows(photos, sketches, distinct)
         sketched, stored = ads.only(at >= 0), sketches.stored[np.maximum(at, 0)]
-        layout = whitened(lambda some: layouts(stored[some]), len(stored), LAYOUT_SIZE, LAYOUT_POWER, seed)
+        layout = whitened(
+            lambda some: layouts(stored[some]), len(stored), LAYOUT_SIZE, LAYOUT_POWER, seed
+        )
         spaces["layout"] = sketched.space(cosine_of(layout))
         spaces["colours"] = sketched.space(cosine_of(colours(stored)))
         proportion = np.log(stored["width"] / stored["height"]).astype(np.float32)
@@ -79,7 +96,8 @@ def photo_comparisons(
             PhotoColumn("same_picture", sketched.space(hash_similarity_of(stored["hashes"]))),
             PhotoColumn("same_size", sketched.space(size)),
             PhotoColumn(
-                "same_proportions", sketched.space(lambda one, other: -np.abs(proportion[one] - proportion[other]))
+                "same_proportions",
+                sketched.space(lambda one, other: -np.abs(proportion[one] - proportion[other])),
             ),
             Measure("proportion", PHOTOS, sketched.first(proportion)),
         ]

@@ -70,7 +70,9 @@ class PhotoSimilarity:
         start = 0
         while start < len(some):
             before = ends[start] - pairs_of[some[start]]
-            end = max(start + 1, int(np.searchsorted(ends, before + _PHOTO_PAIRS_AT_ONCE, side="right")))
+            end = max(
+                start + 1, int(np.searchsorted(ends, before + _PHOTO_PAIRS_AT_ONCE, side="right"))
+            )
             best[some[start:end]] = self._best(rows_l[some[start:end]], rows_r[some[start:end]])
             start = end
         return best

@@ -82,7 +82,9 @@ def word_counts(words: Words) -> sparse.csr_array:
     """How often each of `words.distinct` occurs in each ad, float32."""
     ad = np.repeat(np.arange(len(words)), np.diff(words.offsets))
     ones = np.ones(len(words.ids), np.float32)
-    counts = sparse.coo_array((ones, (ad, words.ids)), shape=(len(words), len(words.distinct))).tocsr()
+    counts = sparse.coo_array(
+        (ones, (ad, words.ids)), shape=(len(words), len(words.distinct))
+    ).tocsr()
     counts.sum_duplicates()
     return counts
 
@@ -94,7 +96,9 @@ def topics(vectors: sparse.csr_array, size: int, seed: int) -> DenseSimilarity:
     vectors = vectors[:, frequent]
     size = min(size, *(side // 2 for side in vectors.shape))
     if size < 1:
-        return DenseSimilarity(np.zeros((vectors.shape[0], 1), np.float32), np.zeros(vectors.shape[0], dtype=bool))
+        return DenseSimilarity(
+            np.zeros((vectors.shape[0], 1), np.float32), np.zeros(vectors.shape[0], dtype=bool)
+        )
     drawn = np.random.default_rng(seed).permutation(vectors.shape[0])[:_TOPICS_FITTED_ON]
     _, _, directions = randomized_svd(vectors[np.sort(drawn)], size, n_iter=4, random_state=seed)
     found = (vectors @ directions.T.astype(np.float32)).astype(np.float32)
@@ -106,6 +110,14 @@ def topics(vectors: sparse.csr_array, size: int, seed: int) -> DenseSimilarity:
 def _measures(titles: pl.Series, descriptions: pl.Series, words: Words) -> list[Comparison]:
     both = titles.fill_null("") + " " + descriptions.fill_null("")
     signs = np.maximum(both.str.len_chars().to_numpy(), 1)
-    lengths = {f"{name}_length": np.log1p(words.lengths[:, at]) for at, name in enumerate(("title", "description"))}
-    habits = {name: both.str.count_matches(pattern).to_numpy() / signs for name, pattern in HABITS.items()}
-    return [Measure(name, TEXT, values.astype(np.float32)) for name, values in (lengths | habits).items()]
+    lengths = {
+        f"{name}_length": np.log1p(words.lengths[:, at])
+        for at, name in enumerate(("title", "description"))
+    }
+    habits = {
+        name: both.str.count_matches(pattern).to_numpy() / signs for name, pattern in HABITS.items()
+    }
+    return [
+        Measure(name, TEXT, values.astype(np.float32))
+        for name, values in (lengths | habits).items()
+    ]

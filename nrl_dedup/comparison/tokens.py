@@ -37,7 +37,11 @@ def codes_of(texts: pl.Series) -> pl.Series:
     """
     part = pl.element()
     joined = part.filter(part.str.contains(_CODE_LETTERS_AND_DIGITS)).str.replace_all("[-/._]", "")
-    return texts.str.extract_all(_CODE).list.eval(joined.filter(joined.str.len_chars() >= _SHORTEST_CODE)).list.unique()
+    return (
+        texts.str.extract_all(_CODE)
+        .list.eval(joined.filter(joined.str.len_chars() >= _SHORTEST_CODE))
+        .list.unique()
+    )
 
 
 def quantities_of(texts: pl.Series) -> pl.Series:
@@ -47,7 +51,9 @@ def quantities_of(texts: pl.Series) -> pl.Series:
     """
     part = pl.element()
     found = texts.str.extract_all(_QUANTITY).list.eval(
-        part.str.replace_all(r"[ -]", "").str.replace_all(",", ".").str.replace(r"^(\p{Nd}+)\.0+(\D|$)", "${1}${2}")
+        part.str.replace_all(r"[ -]", "")
+        .str.replace_all(",", ".")
+        .str.replace(r"^(\p{Nd}+)\.0+(\D|$)", "${1}${2}")
     )
     bare = found.list.eval(part.str.extract(r"^([\p{Nd}.]*\p{Nd})"))
     return found.list.concat(bare).list.unique()
@@ -78,7 +84,9 @@ def count_terms(columns: Sequence[pl.Series]) -> Counts:
     order = np.argsort(hashes)
     term = order[np.searchsorted(hashes[order], np.concatenate(keys))]
     ones = np.ones(len(term), np.float32)
-    matrix = sparse.coo_array((ones, (np.concatenate(rows), term)), shape=(ads, len(distinct))).tocsr()
+    matrix = sparse.coo_array(
+        (ones, (np.concatenate(rows), term)), shape=(ads, len(distinct))
+    ).tocsr()
     matrix.sum_duplicates()
     return Counts(matrix, distinct)
 
@@ -104,7 +112,9 @@ def _ngrams_of(distinct: pl.Series, sizes: Sequence[int]) -> sparse.csr_array:
         rows.append(term[whole])
         columns.append(_hashes(signs, whole, size))
     row, column = np.concatenate(rows), np.concatenate(columns)
-    grams = sparse.coo_array((np.ones(len(row), np.float32), (row, column)), shape=(len(padded), BUCKETS)).tocsr()
+    grams = sparse.coo_array(
+        (np.ones(len(row), np.float32), (row, column)), shape=(len(padded), BUCKETS)
+    ).tocsr()
     grams.sum_duplicates()
     return grams
 

@@ -22,14 +22,18 @@ class SiameseModel(nn.Module):
     :raises NrlDedupError: there is no such fusion module.
     """
 
-    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+    def __init__(
+        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
+    ) -> None:
         super().__init__()
         self.fusion = fusion_module(settings.fusion)(settings, vectors, image_size)
         size = self.fusion.output_size
         self.branch = nn.Sequential()
         if self.fusion.branched:
             first, second = settings.branch_sizes
-            self.branch = nn.Sequential(nn.Linear(size, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU())
+            self.branch = nn.Sequential(
+                nn.Linear(size, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU()
+            )
             size = second
         self.nonpositive = settings.head == "nonpositive"
         self.raw_weight = nn.Parameter(torch.zeros(size))
@@ -48,12 +52,18 @@ class SiameseModel(nn.Module):
         """The logit w . |h_l - h_r| + b of each pair; symmetric in its two sides, bit for bit."""
         return (h_l.float() - h_r.float()).abs() @ self.weight + self.bias
 
-    def scores(self, h_l: Float[Tensor, "left size"], h_r: Float[Tensor, "right size"]) -> Float[Tensor, "left right"]:
+    def scores(
+        self, h_l: Float[Tensor, "left size"], h_r: Float[Tensor, "right size"]
+    ) -> Float[Tensor, "left right"]:
         """`score` of every left ad with every right one, by the sum of the positive weights and that of the others."""
         left, right = h_l.float(), h_r.float()
-        logits = self.bias - torch.cdist(left * (-self.weight).relu(), right * (-self.weight).relu(), p=1)
+        logits = self.bias - torch.cdist(
+            left * (-self.weight).relu(), right * (-self.weight).relu(), p=1
+        )
         if not self.nonpositive:
-            logits = logits + torch.cdist(left * self.weight.relu(), right * self.weight.relu(), p=1)
+            logits = logits + torch.cdist(
+                left * self.weight.relu(), right * self.weight.relu(), p=1
+            )
         return logits
 
     def scaled(self, h: Float32[Tensor, "ads size"]) -> Float32[Tensor, "ads size"]:
@@ -71,7 +81,9 @@ class SiameseModel(nn.Module):
         :param logit: below `START_BIAS`.
         """
         distance = (h_l.float() - h_r.float()).abs().sum(1).mean().clamp(min=1e-6)
-        self._set_weight(((START_BIAS - logit) / distance).clamp(1e-4, 100.0).expand_as(self.weight))
+        self._set_weight(
+            ((START_BIAS - logit) / distance).clamp(1e-4, 100.0).expand_as(self.weight)
+        )
 
     @torch.no_grad()
     def rescale(self, slope: float, intercept: float) -> None:

@@ -142,13 +142,19 @@ def attention_overlap(
     networks = [_overlap_and_chance(top, group, count) for top in (trained, untrained)]
     alone = np.arange(count)
     draws = resampled_weights(PairGroups(alone, alone, count), np.ones(count), REPLICATES, SEED)
-    differences = np.array([[np.subtract(*of(times)) for of in networks] for times in draws])  # draws, networks
+    differences = np.array(
+        [[np.subtract(*of(times)) for of in networks] for times in draws]
+    )  # draws, networks
 
     def found(number: int) -> Overlap:
         overlap, chance = networks[number](np.ones(count))
-        return Overlap(overlap, None if np.isnan(chance) else chance, _interval(differences[:, number]))
+        return Overlap(
+            overlap, None if np.isnan(chance) else chance, _interval(differences[:, number])
+        )
 
-    return AttentionOverlap(len(groups), found(0), found(1), _interval(differences[:, 0] - differences[:, 1]))
+    return AttentionOverlap(
+        len(groups), found(0), found(1), _interval(differences[:, 0] - differences[:, 1])
+    )
 
 
 def _overlap_and_chance(
@@ -191,27 +197,39 @@ def _interval(differences: Float64[np.ndarray, "draws"]) -> tuple[float, float] 
 
 
 def attention_overlaps(
-    evaluation: Evaluation, contenders: Sequence[Contender], *, device: torch.device, progress: Progress = SILENT
+    evaluation: Evaluation,
+    contenders: Sequence[Contender],
+    *,
+    device: torch.device,
+    progress: Progress = SILENT,
 ) -> dict[str, AttentionOverlap]:
     """By name, for each of the models that has attention, over the duplicates among the evaluated pairs.
 
     Left out are duplicates without two photos: an ad has none that can be read, or both have the very same file, of
     which two maps differ by the words alone.
     """
-    rows_l, rows_r, labels = (evaluation.pairs[name].to_numpy() for name in ("row_l", "row_r", "is_duplicate"))
+    rows_l, rows_r, labels = (
+        evaluation.pairs[name].to_numpy() for name in ("row_l", "row_r", "is_duplicate")
+    )
     groups = PairGroups.of(rows_l, rows_r, labels).left
     found = {}
     for contender in contenders:
         fusion, features = contender.bundle.model.fusion, evaluation.features[contender.name].inputs
         if not isinstance(fusion, StackedAttention):
             continue
-        digests = np.zeros(len(features), np.uint64) if features.photos is None else features.photos.digests()
+        digests = (
+            np.zeros(len(features), np.uint64)
+            if features.photos is None
+            else features.photos.digests()
+        )
         digest_l, digest_r = evaluation.ends(digests)
         pairs = np.flatnonzero(labels & (digest_l > 0) & (digest_r > 0) & (digest_l != digest_r))
         ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
         sides = place.reshape(2, -1)
         trained, untrained = (
-            top_regions(attention_maps(network, features, ads, device=device, progress=progress))[sides]
+            top_regions(attention_maps(network, features, ads, device=device, progress=progress))[
+                sides
+            ]
             for network in (fusion, untrained_network(contender.bundle, fusion).to(device))
         )
         found[contender.name] = attention_overlap(trained, untrained, groups[pairs])
@@ -223,5 +241,7 @@ def untrained_network(bundle: Bundle, fusion: StackedAttention) -> StackedAttent
     evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(bundle.settings.train.seed)
-        untrained = StackedAttention(bundle.settings.model, fusion.encoder.vectors.cpu(), bundle.image_size)
+        untrained = StackedAttention(
+            bundle.settings.model, fusion.encoder.vectors.cpu(), bundle.image_size
+        )
     return untrained.eval()

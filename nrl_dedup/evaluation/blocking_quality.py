@@ -55,7 +55,9 @@ def blocking_quality(
     """`BlockingQuality` by labelled pairs of rows of the catalogue and the logits that the model gives them."""
     candidates = blocked.candidates
     found = blocked.finds(rows_l, rows_r)
-    by_space = np.array([blocked.finds_in(place, rows_l, rows_r) for place in range(len(candidates.spaces))])
+    by_space = np.array(
+        [blocked.finds_in(place, rows_l, rows_r) for place in range(len(candidates.spaces))]
+    )
     identical = blocked.identical_ends(rows_l, rows_r)
     alone = (by_space.sum(axis=0) == 1) & ~identical
     per_ad = candidates.per_ad(len(blocked.rows))
@@ -68,8 +70,15 @@ def blocking_quality(
         pairs_completeness(labels, found),
         reduction_ratio(count, len(blocked.position)),
         tuple(
-            SpaceQuality(space.name, depth, pairs_completeness(labels, own), pairs_completeness(labels, own & alone))
-            for space, depth, own in zip(candidates.spaces, candidates.depths, by_space, strict=True)
+            SpaceQuality(
+                space.name,
+                depth,
+                pairs_completeness(labels, own),
+                pairs_completeness(labels, own & alone),
+            )
+            for space, depth, own in zip(
+                candidates.spaces, candidates.depths, by_space, strict=True
+            )
         ),
         logits_after_blocking(logits, found),
     )

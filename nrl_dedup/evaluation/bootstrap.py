@@ -31,7 +31,10 @@ class PairGroups:
 
     @classmethod
     def of(
-        cls, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"], labels: Bool[np.ndarray, "pairs"]
+        cls,
+        rows_l: Int64[np.ndarray, "pairs"],
+        rows_r: Int64[np.ndarray, "pairs"],
+        labels: Bool[np.ndarray, "pairs"],
     ) -> "PairGroups":
         """The groups that the duplicates among these pairs make of their ads."""
         ads, ad = np.unique(np.concatenate([rows_l, rows_r]), return_inverse=True)

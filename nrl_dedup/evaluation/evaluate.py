@@ -66,7 +66,9 @@ class Evaluation:
     def description_words(self) -> Int64[np.ndarray, "ads"]:
         """The words of each ad's description, cleaned as the first model wants them."""
         words = next(iter(self.features.values())).words
-        return words.lengths[:, -1].astype(np.int64)  # the description is the last column that is read
+        return words.lengths[:, -1].astype(
+            np.int64
+        )  # the description is the last column that is read
 
     def has_words(self) -> Bool[np.ndarray, "ads"]:
         """Whether an ad has words in a column that the first model reads."""
@@ -87,7 +89,8 @@ class Evaluation:
         )
         scored = [
             pairs.with_columns(
-                score=pl.Series(sigmoid(self.logits[name]), dtype=pl.Float32), model=pl.lit(name, pl.String)
+                score=pl.Series(sigmoid(self.logits[name]), dtype=pl.Float32),
+                model=pl.lit(name, pl.String),
             )
             for name in self.models
         ]
@@ -129,7 +132,14 @@ def evaluate(
         kind = photo_kind(bundle.settings)
         features[name] = extract(part, bundle.settings, bundle.vocabulary, kind, photos, run)
         if blocking or by == EVIDENCE:
-            blocked = block(part, features[name], bundle.model, run, candidates_per_ad, model_folder=bundle.folder)
+            blocked = block(
+                part,
+                features[name],
+                bundle.model,
+                run,
+                candidates_per_ad,
+                model_folder=bundle.folder,
+            )
         if by == EVIDENCE:
             scores = make_scorer(
                 by,
@@ -142,17 +152,27 @@ def evaluate(
                 trained_columns=bundle.data.compared,
                 labelled=True,
             )
-            logits[name] = scores.logits(blocked.position[rows_l], blocked.position[rows_r], run.progress)
+            logits[name] = scores.logits(
+                blocked.position[rows_l], blocked.position[rows_r], run.progress
+            )
         else:
-            logits[name] = pair_logits(bundle.model, features[name].inputs, local, run.device, run.progress)
+            logits[name] = pair_logits(
+                bundle.model, features[name].inputs, local, run.device, run.progress
+            )
             if not np.isfinite(logits[name]).all():
-                raise NrlDedupError(f"{name}: its network gives scores that are no numbers. Train it anew.")
+                raise NrlDedupError(
+                    f"{name}: its network gives scores that are no numbers. Train it anew."
+                )
         if blocking:
             labels = pairs["is_duplicate"].to_numpy()
-            kept[name] = blocking_quality(blocked, candidates_per_ad, rows_l, rows_r, labels, logits[name])
+            kept[name] = blocking_quality(
+                blocked, candidates_per_ad, rows_l, rows_r, labels, logits[name]
+            )
     first = contenders[0]
     seen = features[first.name]
-    logits[BASELINE] = first.bundle.baseline.logits(baseline_features(seen.words, seen.inputs.photos, rows_l, rows_r))
+    logits[BASELINE] = first.bundle.baseline.logits(
+        baseline_features(seen.words, seen.inputs.photos, rows_l, rows_r)
+    )
     return Evaluation(part, local, logits, features, kept, threshold)
 
 
@@ -165,10 +185,14 @@ def names_of(folders: Sequence[Path]) -> list[str]:
     whole = [folder.resolve() for folder in folders]
     for folder, times in Counter(whole).items():
         if times > 1:
-            raise NrlDedupError(f"--model {folder}: this bundle is named {times} times. Name each one once.")
+            raise NrlDedupError(
+                f"--model {folder}: this bundle is named {times} times. Name each one once."
+            )
     depth = [1] * len(whole)
     while True:
-        names = [str(Path(*folder.parts[-parts:])) for folder, parts in zip(whole, depth, strict=True)]
+        names = [
+            str(Path(*folder.parts[-parts:])) for folder, parts in zip(whole, depth, strict=True)
+        ]
         count = Counter([*names, BASELINE])
         if max(count.values()) == 1:
             return names
@@ -224,7 +248,9 @@ def _difference(first: Bundle, other: Bundle) -> str:
     if first.data.fingerprint != other.data.fingerprint:
         items = " and ".join(str(bundle.data_path(bundle.data.items)) for bundle in (first, other))
         return f"they were trained on different ads ({items})"
-    tests = [bundle.split.filter(pl.col("side") == "test").select(_TEST) for bundle in (first, other)]
+    tests = [
+        bundle.split.filter(pl.col("side") == "test").select(_TEST) for bundle in (first, other)
+    ]
     both = tests[0].join(tests[1], on=_TEST[:2], how="full", coalesce=True)
     shared = both.drop_nulls().sort(_TEST[:2])
     if len(shared) < len(both):

@@ -114,7 +114,10 @@ def pictures(
         found[f"history-{file_name[contender.name]}"] = partial(_history, contender)
     for contender in contenders:
         attended = _attention(report, contender, device, progress)
-        found |= {f"attention-{file_name[contender.name]}-{kind}": picture for kind, picture in attended.items()}
+        found |= {
+            f"attention-{file_name[contender.name]}-{kind}": picture
+            for kind, picture in attended.items()
+        }
     return found
 
 
@@ -138,7 +141,9 @@ def _ap_by_length(report: Report) -> Figure:
     parts = {name: model.by_length for name, model in report.models.items()}
     counts = np.array([part.pairs for part in next(iter(parts.values()))])
     ap = {name: [part.average_precision for part in of_model] for name, of_model in parts.items()}
-    intervals = {name: [_ends(part.interval) for part in of_model] for name, of_model in parts.items()}
+    intervals = {
+        name: [_ends(part.interval) for part in of_model] for name, of_model in parts.items()
+    }
     return ap_by_length(ap, counts, intervals)
 
 
@@ -172,7 +177,9 @@ def _history(contender: Contender) -> Figure:
     )
 
 
-def _attention(report: Report, contender: Contender, device: torch.device, progress: Progress) -> dict[str, Picture]:
+def _attention(
+    report: Report, contender: Contender, device: torch.device, progress: Progress
+) -> dict[str, Picture]:
     """Where the model looks in both photos of each of the `most_certain` pairs, by kind and number; nothing if it has
     no attention or saw no photos."""
     evaluation, name = report.evaluation, contender.name
@@ -180,7 +187,9 @@ def _attention(report: Report, contender: Contender, device: torch.device, progr
     photos, folder = features.photos, contender.photo_folder
     if not isinstance(fusion, StackedAttention) or photos is None or folder is None:
         return {}
-    rows_l, rows_r, labels = (evaluation.pairs[column].to_numpy() for column in ("row_l", "row_r", "is_duplicate"))
+    rows_l, rows_r, labels = (
+        evaluation.pairs[column].to_numpy() for column in ("row_l", "row_r", "is_duplicate")
+    )
     logits = evaluation.logits[name]
     both = np.logical_and(*evaluation.ends(features.has_image()))
     chosen = most_certain(labels, logits, are_links(logits, evaluation.threshold), both)
@@ -188,19 +197,26 @@ def _attention(report: Report, contender: Contender, device: torch.device, progr
     ads = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]))
     shares = attention_maps(fusion, features, ads, device=device, progress=progress)
     side = isqrt(features.image_shape[0])
-    maps, top = (of_region.reshape(*shares.shape[:2], side, side) for of_region in (shares, top_regions(shares)))
+    maps, top = (
+        of_region.reshape(*shares.shape[:2], side, side)
+        for of_region in (shares, top_regions(shares))
+    )
     refs = _chosen_refs(photos, ads)
     files = PhotoFolder(folder)
 
     def attended(row: int) -> AttendedPhoto:
         at = int(np.searchsorted(ads, row))
-        return AttendedPhoto(evaluation.catalogue.ids[row], decode(files.read(refs[at])), maps[at], top[at])
+        return AttendedPhoto(
+            evaluation.catalogue.ids[row], decode(files.read(refs[at])), maps[at], top[at]
+        )
 
     def picture(pair: int) -> Figure:
         left, right = attended(int(rows_l[pair])), attended(int(rows_r[pair]))
         outlined = f"the {100 // TOP_PART} % of the regions that the layer looks at most"
         score = float(sigmoid(logits[[pair]])[0])
-        return attention(left, right, outlined=outlined, is_duplicate=bool(labels[pair]), score=score)
+        return attention(
+            left, right, outlined=outlined, is_duplicate=bool(labels[pair]), score=score
+        )
 
     return {
         f"{kind}-{number}": partial(picture, pair)
@@ -236,4 +252,6 @@ def most_certain(
 def _chosen_refs(photos: AdPhotos, ads: Int64[np.ndarray, "ads"]) -> list[str]:
     """The reference of the photo that embedding takes of each of these ads, which all have one."""
     rows = pl.DataFrame({"row": photos.chosen()[ads]})
-    return rows.join(photos.centre.photos, on="row", how="left", maintain_order="left")["photo"].to_list()
+    return rows.join(photos.centre.photos, on="row", how="left", maintain_order="left")[
+        "photo"
+    ].to_list()

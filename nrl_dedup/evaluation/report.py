@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from nrl_dedup.evaluation.attention_maps import AttentionOverlap
-from nrl_dedup.evaluation.bootstrap import LEVEL, REPLICATES, Interval, PairGroups, Ranking, intervals
+from nrl_dedup.evaluation.bootstrap import (
+    LEVEL,
+    REPLICATES,
+    Interval,
+    PairGroups,
+    Ranking,
+    intervals,
+)
 from nrl_dedup.evaluation.evaluate import Evaluation
 from nrl_dedup.evaluation.slices import Slicing, by_length, by_unlike_length
 from nrl_dedup.metrics import Quality, quality
@@ -76,9 +83,18 @@ class Report:
                 "by_unlike_length": _rows(self.by_unlike_length, model.by_unlike_length),
                 "by": {key: _rows(slicing, model.by[key]) for key, slicing in self.by.items()},
             }
-            total = {**vars(model.total), **model.overall.as_json(), "threshold": self.evaluation.threshold}
+            total = {
+                **vars(model.total),
+                **model.overall.as_json(),
+                "threshold": self.evaluation.threshold,
+            }
             attention = self.attention[name].as_json() if name in self.attention else None
-            models[name] = {**total, **slices, "blocking": self._blocking(name), "attention_overlap": attention}
+            models[name] = {
+                **total,
+                **slices,
+                "blocking": self._blocking(name),
+                "attention_overlap": attention,
+            }
         bootstrap = {"replicates": REPLICATES, "seed": SEED, "level": LEVEL, "groups": self.groups}
         return {"models": models, "bootstrap": bootstrap}
 
@@ -138,7 +154,9 @@ def report(
         ranking = rankings[name, kind, number]
         ap = ranking.average_precision(weights)
         pairs, positives = len(ranking.at), len(ranking.duplicates)
-        return SliceFigures(pairs, positives, None if np.isnan(ap) else ap, interval[name, kind, number])
+        return SliceFigures(
+            pairs, positives, None if np.isnan(ap) else ap, interval[name, kind, number]
+        )
 
     def parts(name: str, kind: str) -> list[SliceFigures]:
         return [part(name, kind, number) for number in range(len(members[kind]))]

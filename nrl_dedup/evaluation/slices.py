@@ -43,7 +43,9 @@ def by_length(words_l: Int64[np.ndarray, "pairs"], words_r: Int64[np.ndarray, "p
     return Slicing(keys, length_bucket(words_l, words_r))
 
 
-def by_unlike_length(words_l: Int64[np.ndarray, "pairs"], words_r: Int64[np.ndarray, "pairs"]) -> Slicing:
+def by_unlike_length(
+    words_l: Int64[np.ndarray, "pairs"], words_r: Int64[np.ndarray, "pairs"]
+) -> Slicing:
     """The words of the shorter description against those of the longer one, each at most 100; so 21 cells, for the
     shorter one is in no higher span. Keys: shorter, longer."""
     ends = np.sort(np.minimum([words_l, words_r], MOST_WORDS), axis=0)
@@ -51,12 +53,16 @@ def by_unlike_length(words_l: Int64[np.ndarray, "pairs"], words_r: Int64[np.ndar
     return _by_two("shorter", "longer", _spans(_UNLIKE_STARTS), shorter, longer)
 
 
-def by_photos(photos_l: Int64[np.ndarray, "pairs"], photos_r: Int64[np.ndarray, "pairs"]) -> Slicing:
+def by_photos(
+    photos_l: Int64[np.ndarray, "pairs"], photos_r: Int64[np.ndarray, "pairs"]
+) -> Slicing:
     """How many photos the two ads name, the fewer first, each at most 3 ("3+"). Keys: value."""
     fewer, more = np.sort(np.minimum([photos_l, photos_r], MOST_PHOTOS), axis=0)
     labels = [*map(str, range(MOST_PHOTOS)), f"{MOST_PHOTOS}+"]
     cells = _by_two("fewer", "more", labels, fewer, more)
-    return Slicing(tuple({"value": f"{key['fewer']} and {key['more']}"} for key in cells.keys), cells.of_pair)
+    return Slicing(
+        tuple({"value": f"{key['fewer']} and {key['more']}"} for key in cells.keys), cells.of_pair
+    )
 
 
 def by_missing(
@@ -84,10 +90,14 @@ def by_values(values_l: pl.Series, values_r: pl.Series) -> Slicing:
     pairs = pl.DataFrame({"l": values_l.str.strip_chars(), "r": values_r.str.strip_chars()})
     value = pairs.select(value=pl.when(pl.col("l") == pl.col("r")).then("l")).to_series()
     counts = value.drop_nulls().value_counts().filter(pl.col("value") != "")
-    top = counts.sort("count", "value", descending=[True, False])["value"].head(MOST_VALUES).to_list()
+    top = (
+        counts.sort("count", "value", descending=[True, False])["value"].head(MOST_VALUES).to_list()
+    )
     labels = np.array([*top, EMPTY, OTHER, DIFFERENT])
     empty, other, different = range(len(top), len(labels))
-    number = value.replace_strict([*top, ""], [*range(len(top)), empty], default=other, return_dtype=pl.Int64)
+    number = value.replace_strict(
+        [*top, ""], [*range(len(top)), empty], default=other, return_dtype=pl.Int64
+    )
     used, of_pair = np.unique(np.where(value.is_null(), different, number), return_inverse=True)
     return Slicing(tuple({"value": str(label)} for label in labels[used]), of_pair)
 
@@ -108,4 +118,6 @@ def _by_two(
     cells = list(combinations_with_replacement(range(len(labels)), 2))
     number = np.zeros((len(labels), len(labels)), dtype=np.int64)
     number[tuple(np.transpose(cells))] = np.arange(len(cells))
-    return Slicing(tuple({low_name: labels[a], high_name: labels[b]} for a, b in cells), number[low, high])
+    return Slicing(
+        tuple({low_name: labels[a], high_name: labels[b]} for a, b in cells), number[low, high]
+    )

@@ -7,7 +7,13 @@ from jaxtyping import Bool, Float64
 from scipy.optimize import isotonic_regression
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.evaluation.bootstrap import REPLICATES, Interval, PairGroups, percentile_interval, resampled_weights
+from nrl_dedup.evaluation.bootstrap import (
+    REPLICATES,
+    Interval,
+    PairGroups,
+    percentile_interval,
+    resampled_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -93,25 +99,37 @@ def threshold_for_recall(held_out: HeldOut, target: float, *, seed: int = 0) -> 
 
 def _by_score(
     held_out: HeldOut,
-) -> tuple[Float64[np.ndarray, "scores"], Float64[np.ndarray, "scores"], Float64[np.ndarray, "scores"]]:
+) -> tuple[
+    Float64[np.ndarray, "scores"], Float64[np.ndarray, "scores"], Float64[np.ndarray, "scores"]
+]:
     """Each score of a pair that blocking found, the highest first; the weight of its pairs, and of its duplicates."""
     found = np.isfinite(held_out.scores)
     labels, weights = held_out.labels[found], held_out.weights[found]
     scores, place = np.unique(-held_out.scores[found], return_inverse=True)
-    return -scores, np.bincount(place, weights) * 1.0, np.bincount(place, np.where(labels, weights, 0.0)) * 1.0
+    return (
+        -scores,
+        np.bincount(place, weights) * 1.0,
+        np.bincount(place, np.where(labels, weights, 0.0)) * 1.0,
+    )
 
 
 def _chosen(held_out: HeldOut, threshold: float, seed: int) -> ChosenThreshold:
     linked = held_out.scores >= threshold
     counted = np.flatnonzero(linked | held_out.labels)  # the others count for nothing
     linked, labels, weights = linked[counted], held_out.labels[counted], held_out.weights[counted]
-    groups = PairGroups(held_out.groups.left[counted], held_out.groups.right[counted], held_out.groups.count)
+    groups = PairGroups(
+        held_out.groups.left[counted], held_out.groups.right[counted], held_out.groups.count
+    )
 
     def precision_and_recall(weights: Float64[np.ndarray, "pairs"]) -> tuple[float, float]:
-        hits, links, duplicates = (float(weights[of].sum()) for of in (linked & labels, linked, labels))
+        hits, links, duplicates = (
+            float(weights[of].sum()) for of in (linked & labels, linked, labels)
+        )
         return hits / links if links else np.nan, hits / duplicates if duplicates else np.nan
 
     resampled = resampled_weights(groups, weights, REPLICATES, seed)
     precisions, recalls = np.array([precision_and_recall(drawn) for drawn in resampled]).T
     precision, recall = precision_and_recall(weights)
-    return ChosenThreshold(threshold, precision, recall, percentile_interval(precisions), percentile_interval(recalls))
+    return ChosenThreshold(
+        threshold, precision, recall, percentile_interval(precisions), percentile_interval(recalls)
+    )

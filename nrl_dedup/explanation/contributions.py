@@ -43,15 +43,21 @@ def find_reasons(scorer: Scorer, left: Positions, right: Positions) -> tuple[Rea
     if isinstance(scorer, SiameseScorer):
         bias = scorer.model.bias.item()
         apart = float(scorer.logits(left, right)[0]) - bias
-        return Reason(BASE, bias, ()), Reason(SIAMESE, apart, (ColumnContribution(SIAMESE, apart, apart),))
-    groups = {group: float(values[0]) for group, values in scorer.contributions(left, right).items()}
+        return Reason(BASE, bias, ()), Reason(
+            SIAMESE, apart, (ColumnContribution(SIAMESE, apart, apart),)
+        )
+    groups = {
+        group: float(values[0]) for group, values in scorer.contributions(left, right).items()
+    }
     columns: dict[str, tuple[ColumnContribution, ...]] = {}
     if isinstance(scorer, EvidenceScorer):
         columns = column_contributions(scorer.model, *scorer.evidence(left, right))
     return tuple(Reason(group, added, columns.get(group, ())) for group, added in groups.items())
 
 
-def find_competitor(scorer: Scorer, pairs: pl.DataFrame, ad: int, other: int) -> tuple[int, float] | None:
+def find_competitor(
+    scorer: Scorer, pairs: pl.DataFrame, ad: int, other: int
+) -> tuple[int, float] | None:
     """The best of the candidates of `ad` beside `other`, and the log-odds of that pair; None if it has none.
 
     :param pairs: `tables.CANDIDATE_PAIRS`, all candidates, as positions.
@@ -80,8 +86,13 @@ def column_contributions(
     found: dict[str, list[ColumnContribution]] = {}
     for (group, name), value in added.items():
         seen = values_of[group, name]
-        found.setdefault(group, []).append(ColumnContribution(name, None if np.isnan(seen) else seen, value))
-    return {group: tuple(sorted(columns, key=lambda column: -abs(column.added))) for group, columns in found.items()}
+        found.setdefault(group, []).append(
+            ColumnContribution(name, None if np.isnan(seen) else seen, value)
+        )
+    return {
+        group: tuple(sorted(columns, key=lambda column: -abs(column.added)))
+        for group, columns in found.items()
+    }
 
 
 def _forests(

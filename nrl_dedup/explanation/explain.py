@@ -149,7 +149,9 @@ def find_pair(catalogue: Catalogue, id_a: str, id_b: str) -> Int64[np.ndarray, "
     return rows.to_numpy()
 
 
-def explain(linked: LinkResult, catalogue: Catalogue, id_a: str, id_b: str, threshold: float) -> Explanation:
+def explain(
+    linked: LinkResult, catalogue: Catalogue, id_a: str, id_b: str, threshold: float
+) -> Explanation:
     """Why `linked` has the two ads together, or not.
 
     :param linked: what `link` made of `catalogue` with this `threshold`.
@@ -201,9 +203,13 @@ def _ad(linked: LinkResult, catalogue: Catalogue, row: int) -> Ad:
     if seen is not None:
         looked_at = seen.rows[seen.offsets[row] : seen.offsets[row + 1]]
         at = seen.centre.rows_of(pl.Series(photos, dtype=pl.String))
-        readable = tuple(photo for photo, stored in zip(photos, at, strict=True) if stored in looked_at)
+        readable = tuple(
+            photo for photo, stored in zip(photos, at, strict=True) if stored in looked_at
+        )
     place = int(blocked.position[row])
-    twin = None if place < 0 or blocked.rows[place] == row else catalogue.ids[int(blocked.rows[place])]
+    twin = (
+        None if place < 0 or blocked.rows[place] == row else catalogue.ids[int(blocked.rows[place])]
+    )
     told = place >= 0 and (linked.scorer.name == EVIDENCE or not np.isnan(blocked.z[place]).any())
     return Ad(
         item_id,
@@ -225,7 +231,9 @@ def _cluster(linked: LinkResult, catalogue: Catalogue, row: int) -> Cluster | No
     return Cluster(catalogue.ids[found[0]], linked.clusters.filter(cluster_row=found[0]).height)
 
 
-def _listings(linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) -> Iterator[Listing]:
+def _listings(
+    linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]
+) -> Iterator[Listing]:
     """Of both ads (or of those that stand for them) in every space that has them."""
     blocked, candidates = linked.blocked, linked.candidates
     ids = [catalogue.ids[int(row)] for row in blocked.rows[at]]
@@ -235,7 +243,9 @@ def _listings(linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2
             near, ad, other = space.neighbours, int(at[which]), at[1 - which]
             order = proposed(space, mean, at[which : which + 1])[0]
             order = order[order != NONE]
-            similarity = dict(zip(near.rows[ad].tolist(), near.similarities[ad].tolist(), strict=True))
+            similarity = dict(
+                zip(near.rows[ad].tolist(), near.similarities[ad].tolist(), strict=True)
+            )
             taken = min(depth, len(order))
             found = np.flatnonzero(order == other)
             yield Listing(
@@ -250,7 +260,9 @@ def _listings(linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2
             )
 
 
-def _rivals(linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]) -> Iterator[Competitor]:
+def _rivals(
+    linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]
+) -> Iterator[Competitor]:
     ids = [catalogue.ids[int(row)] for row in linked.blocked.rows[at]]
     for item_id, (ad, other) in zip(ids, (at.tolist(), at[::-1].tolist()), strict=True):
         found = find_competitor(linked.scorer, linked.candidates.frame, ad, other)
@@ -265,14 +277,22 @@ def _between(linked: LinkResult, rows: Int64[np.ndarray, "2"], threshold: float)
     members = []
     for row in rows:
         cluster = linked.clusters.filter(row=int(row))["cluster_row"]
-        ads = [row] if cluster.is_empty() else linked.clusters.filter(cluster_row=cluster[0])["row"].to_numpy()
+        ads = (
+            [row]
+            if cluster.is_empty()
+            else linked.clusters.filter(cluster_row=cluster[0])["row"].to_numpy()
+        )
         members.append(np.unique(position[ads]))
     inside = [[pl.col(end).is_in(ads.tolist()) for end in ("row_l", "row_r")] for ads in members]
     (left_l, left_r), (right_l, right_r) = inside
     pairs = linked.candidates.frame.filter((left_l & right_r) | (right_l & left_r))
-    scores = sigmoid(linked.scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())).astype(np.float32)
+    scores = sigmoid(
+        linked.scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())
+    ).astype(np.float32)
     count = len(members[0]) * len(members[1])
-    return Between(count, len(pairs), int((scores >= np.float32(threshold)).sum()), float(scores.sum() / count))
+    return Between(
+        count, len(pairs), int((scores >= np.float32(threshold)).sum()), float(scores.sum() / count)
+    )
 
 
 def _path(linked: LinkResult, catalogue: Catalogue, left: int, right: int) -> tuple[Step, ...]:
@@ -281,7 +301,9 @@ def _path(linked: LinkResult, catalogue: Catalogue, left: int, right: int) -> tu
     members = linked.clusters.filter(cluster_row=cluster)["row"].to_list()
     inside = linked.links.filter(pl.col("row_l").is_in(members) & pl.col("row_r").is_in(members))
     near: dict[int, list[tuple[int, float]]] = {row: [] for row in members}
-    for one, other, score in inside.select("row_l", "row_r", "score").sort("score", descending=True).iter_rows():
+    for one, other, score in (
+        inside.select("row_l", "row_r", "score").sort("score", descending=True).iter_rows()
+    ):
         near[one].append((other, score))
         near[other].append((one, score))
     towards: dict[int, tuple[int, float]] = {right: (right, 1.0)}

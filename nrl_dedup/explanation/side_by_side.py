@@ -21,7 +21,12 @@ from nrl_dedup.features.text.words import Words
 from nrl_dedup.scoring.score import EvidenceScorer, Scorer
 
 PHOTO_MEASURES = ("photos", "same_picture")
-_NAMES_OF_PLACES_AND_KINDS = ("category", "location", "latitude", "longitude")  # numbers that nobody subtracts
+_NAMES_OF_PLACES_AND_KINDS = (
+    "category",
+    "location",
+    "latitude",
+    "longitude",
+)  # numbers that nobody subtracts
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,21 @@ class SideBySide:
 
 
 def compare(
-    catalogue: Catalogue, features: CatalogueFeatures, blocked: BlockingResult, scorer: Scorer, left: int, right: int
+    catalogue: Catalogue,
+    features: CatalogueFeatures,
+    blocked: BlockingResult,
+    scorer: Scorer,
+    left: int,
+    right: int,
 ) -> SideBySide:
     """Compare the ads of two rows of `catalogue`. Photos are compared by what pair evidence prepared of them."""
     photos: tuple[PhotoPair, ...] = ()
     at = blocked.position[[left, right]]
-    if isinstance(scorer, EvidenceScorer) and features.photos.photos is not None and (at >= 0).all():
+    if (
+        isinstance(scorer, EvidenceScorer)
+        and features.photos.photos is not None
+        and (at >= 0).all()
+    ):
         shown = features.photos.photos.take(blocked.rows)
         references = [catalogue.frame["photos"][row].to_list() for row in blocked.rows[at].tolist()]
         photos = _most_alike(scorer.ads.parts, shown, at, references)
@@ -75,7 +89,10 @@ def compare(
         shared_words(features.words, left, right),
         shared_numbers(catalogue, left, right),
         photos,
-        tuple(_compare_column(name, catalogue.further[name], left, right) for name in catalogue.further.columns),
+        tuple(
+            _compare_column(name, catalogue.further[name], left, right)
+            for name in catalogue.further.columns
+        ),
     )
 
 
@@ -91,8 +108,12 @@ def shared_numbers(catalogue: Catalogue, left: int, right: int) -> tuple[Shared,
     return _shared(counts.matrix, counts.distinct, left, right)
 
 
-def _shared(counts: sparse.csr_array, terms: pl.Series, left: int, right: int) -> tuple[Shared, ...]:
-    of_left, of_right = (counts.indices[counts.indptr[row] : counts.indptr[row + 1]] for row in (left, right))
+def _shared(
+    counts: sparse.csr_array, terms: pl.Series, left: int, right: int
+) -> tuple[Shared, ...]:
+    of_left, of_right = (
+        counts.indices[counts.indptr[row] : counts.indptr[row + 1]] for row in (left, right)
+    )
     both = np.intersect1d(of_left, of_right)
     ads = np.bincount(counts.indices, minlength=len(terms))[both]
     found = [Shared(text, int(count)) for text, count in zip(terms[both], ads, strict=True)]
@@ -100,12 +121,20 @@ def _shared(counts: sparse.csr_array, terms: pl.Series, left: int, right: int) -
 
 
 def _most_alike(
-    parts: tuple[Comparison, ...], photos: AdPhotos, at: Int64[np.ndarray, "2"], references: list[list[str]]
+    parts: tuple[Comparison, ...],
+    photos: AdPhotos,
+    at: Int64[np.ndarray, "2"],
+    references: list[list[str]],
 ) -> tuple[PhotoPair, ...]:
-    distinct = np.unique(photos.rows)  # the numbers by which the spaces know photos are places in this
+    distinct = np.unique(
+        photos.rows
+    )  # the numbers by which the spaces know photos are places in this
     found = []
     for part in parts:
-        if not isinstance(part, RelativeSimilarity | PhotoColumn) or part.name not in PHOTO_MEASURES:
+        if (
+            not isinstance(part, RelativeSimilarity | PhotoColumn)
+            or part.name not in PHOTO_MEASURES
+        ):
             continue
         space = part.space
         if not isinstance(space, PhotoSimilarity):
@@ -134,7 +163,11 @@ def _compare_column(name: str, texts: pl.Series, left: int, right: int) -> Colum
     a, b = (value.strip().lower() for value in values[[left, right]].fill_null(""))
     same = a == b if a and b else None
     apart = None
-    if numbers is not None and name not in _NAMES_OF_PLACES_AND_KINDS and not np.isnan(numbers[[left, right]]).any():
+    if (
+        numbers is not None
+        and name not in _NAMES_OF_PLACES_AND_KINDS
+        and not np.isnan(numbers[[left, right]]).any()
+    ):
         a, b = numbers[[left, right]]
         apart = float(abs(a - b) / max(abs(a), abs(b), 1e-12))
     return ColumnPair(name, one, other, same, apart)

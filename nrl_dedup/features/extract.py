@@ -20,7 +20,15 @@ from nrl_dedup.features.photos.catalogue_photos import CataloguePhotos, read_pho
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.text.foreign_words import with_foreign_words
-from nrl_dedup.features.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary, Words, encode, has_text, read_words
+from nrl_dedup.features.text.vocabulary import (
+    FIRST_WORD,
+    UNKNOWN,
+    Vocabulary,
+    Words,
+    encode,
+    has_text,
+    read_words,
+)
 from nrl_dedup.runtime.run import Run
 
 
@@ -85,7 +93,12 @@ class CatalogueFeatures:
 
 
 def extract(
-    catalogue: Catalogue, settings: Settings, vocabulary: Vocabulary, kind: str, photos: PhotoInput | None, run: Run
+    catalogue: Catalogue,
+    settings: Settings,
+    vocabulary: Vocabulary,
+    kind: str,
+    photos: PhotoInput | None,
+    run: Run,
 ) -> CatalogueFeatures:
     """Words -> token ids, photos -> feature vectors (kept in `run.work_dir`; what is there already is not computed).
 
@@ -103,12 +116,16 @@ def extract(
         )
     return CatalogueFeatures(
         words=with_foreign_words(contents.words, list(contents.texts)),
-        inputs=network_inputs(contents, contents.photos.of_network(settings.photos), settings, vocabulary, kind),
+        inputs=network_inputs(
+            contents, contents.photos.of_network(settings.photos), settings, vocabulary, kind
+        ),
         photos=contents.photos,
     )
 
 
-def read_ads(catalogue: Catalogue, settings: Settings, photos: PhotoInput | None, run: Run) -> AdContents:
+def read_ads(
+    catalogue: Catalogue, settings: Settings, photos: PhotoInput | None, run: Run
+) -> AdContents:
     """The words and photos of all ads.
 
     :raises NrlDedupError: what `read_photos` raises.
@@ -131,7 +148,11 @@ def read_ads(catalogue: Catalogue, settings: Settings, photos: PhotoInput | None
 
 
 def network_inputs(
-    contents: AdContents, photos: AdPhotos | None, settings: Settings, vocabulary: Vocabulary, kind: str
+    contents: AdContents,
+    photos: AdPhotos | None,
+    settings: Settings,
+    vocabulary: Vocabulary,
+    kind: str,
 ) -> NetworkInputs:
     """What the network reads of the ads.
 

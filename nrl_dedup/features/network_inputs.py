@@ -24,7 +24,10 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(
-            *(x.to(device, non_blocking=True) for x in (self.tokens, self.lengths, self.image, self.has_image))
+            *(
+                x.to(device, non_blocking=True)
+                for x in (self.tokens, self.lengths, self.image, self.has_image)
+            )
         )
 
     def take(self, ads: Bool[Tensor, "ads"]) -> "Batch":
@@ -94,7 +97,9 @@ class NetworkInputs:
         :param shown: what the first and the second posting show; of the other side they have nothing.
         """
         texts = two_texts(self.tokens, rows, draw)
-        photos: list[tuple[np.ndarray | None, np.ndarray]] = [(None, np.zeros(len(rows), np.int64))] * 2
+        photos: list[tuple[np.ndarray | None, np.ndarray]] = [
+            (None, np.zeros(len(rows), np.int64))
+        ] * 2
         if self.photos is not None:
             photos = list(self.photos.dealt_out(rows, draw))
         both = []

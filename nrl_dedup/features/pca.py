@@ -18,7 +18,9 @@ def unit(vectors: Float32[np.ndarray, "n size"]) -> Float32[np.ndarray, "n size"
     return vectors / np.where(lengths > 0, lengths, 1)
 
 
-def whitened(read: Read, count: int, size: int, power: float, seed: int = 0) -> Float32[np.ndarray, "rows size"]:
+def whitened(
+    read: Read, count: int, size: int, power: float, seed: int = 0
+) -> Float32[np.ndarray, "rows size"]:
     """z = diag(l)^(-power / 2) V' (x - mean), scaled to length 1: l, V the `size` largest principal components.
 
     `power` 0 is a plain projection, 1 whitening. Fitted on at most `FITTED_ON` of the rows, drawn by `seed`; the size
@@ -34,7 +36,9 @@ def whitened(read: Read, count: int, size: int, power: float, seed: int = 0) -> 
     variances, directions = np.linalg.eigh((x - mean).T @ (x - mean) / len(x))
     size = min(size, x.shape[1], max(1, count // _ROWS_A_SIZE))
     variances, directions = variances[::-1][:size], directions[:, ::-1][:, :size]
-    project = (directions * np.maximum(variances, variances[0] * 1e-6 + 1e-12) ** (-power / 2)).astype(np.float32)
+    project = (
+        directions * np.maximum(variances, variances[0] * 1e-6 + 1e-12) ** (-power / 2)
+    ).astype(np.float32)
     z = np.empty((count, size), np.float32)
     for start in range(0, count, _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, count))

@@ -52,7 +52,9 @@ def folder_written_beside(folder: Path) -> Iterator[Path]:
     try:
         part, held = new_part(place, folder=True)
     except OSError as error:
-        raise NrlDedupError(f"-o {folder}: cannot write in {place.parent} ({reason(error)}).") from error
+        raise NrlDedupError(
+            f"-o {folder}: cannot write in {place.parent} ({reason(error)})."
+        ) from error
     try:
         yield part
         part.chmod(0o755)
@@ -168,7 +170,9 @@ def _folder_to_disk(folder: Path) -> None:
 
 
 def _not_written(path: Path, error: Exception) -> NrlDedupError:
-    return NrlDedupError(f"{path}: could not be written ({reason(error)}). What was there is as it was.")
+    return NrlDedupError(
+        f"{path}: could not be written ({reason(error)}). What was there is as it was."
+    )
 
 
 def give_usual_mode(*files: Path) -> None:

@@ -15,14 +15,20 @@ def pick_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise NrlDedupError(f"--device {name}: no such device. Use auto, cpu, cuda or cuda:N.") from None
+        raise NrlDedupError(
+            f"--device {name}: no such device. Use auto, cpu, cuda or cuda:N."
+        ) from None
     if device.type == "cpu":
         return device
     if device.type != "cuda":
-        raise NrlDedupError(f"--device {name}: only cpu and cuda are supported. Use auto, cpu, cuda or cuda:N.")
+        raise NrlDedupError(
+            f"--device {name}: only cpu and cuda are supported. Use auto, cpu, cuda or cuda:N."
+        )
     count = torch.cuda.device_count()
     if (device.index or 0) >= count:
-        raise NrlDedupError(f"--device {name}: this machine has {count} CUDA devices. Use --device cpu or auto.")
+        raise NrlDedupError(
+            f"--device {name}: this machine has {count} CUDA devices. Use --device cpu or auto."
+        )
     return device
 
 
@@ -33,6 +39,8 @@ def multiplies_in_bfloat16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", None)  # newer than the oldest torch that we accept
+    capabilities = getattr(
+        torch.cpu, "get_capabilities", None
+    )  # newer than the oldest torch that we accept
     found: dict[str, object] = capabilities() if capabilities else {}
     return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16"))

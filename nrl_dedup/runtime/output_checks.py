@@ -21,7 +21,20 @@ BUNDLE_FILES = (
 )
 BUNDLE_FOLDERS = ("evidence", "trials")
 PHOTO_ENDINGS = {
-    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
+    *(
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".ico",
+        ".jfif",
+        ".jp2",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+    ),
     *(".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp", ".zip"),
 }
 
@@ -53,7 +66,9 @@ def check_outputs(
         if path.is_dir():
             raise NrlDedupError(f"{what}: this is a folder; a file was wanted.")
         if path.exists() and not path.is_file():
-            raise NrlDedupError(f"{what}: this is a pipe or a device, and would be replaced; a file was wanted.")
+            raise NrlDedupError(
+                f"{what}: this is a pipe or a device, and would be replaced; a file was wanted."
+            )
         for other, why in taken:
             if is_same_file(path, other):
                 raise NrlDedupError(f"{what}: this file {why}. Name another.")
@@ -62,7 +77,9 @@ def check_outputs(
     check_photos_stay(named, photos, read)
 
 
-def check_photos_stay(outputs: Mapping[str, Path | None], photos: Iterable[Path | None], read: Sequence[Path]) -> None:
+def check_photos_stay(
+    outputs: Mapping[str, Path | None], photos: Iterable[Path | None], read: Sequence[Path]
+) -> None:
     """Find out that no output lies among photos, or is one.
 
     Where a file that is read lies in the photo folder too, as Avito's catalogues do, an output may lie in it; but not
@@ -76,9 +93,13 @@ def check_photos_stay(outputs: Mapping[str, Path | None], photos: Iterable[Path 
             if path is None:
                 continue
             place = Path(os.path.realpath(path))
-            among = place.is_relative_to(folder) and (not shared or place.suffix.lower() in PHOTO_ENDINGS)
+            among = place.is_relative_to(folder) and (
+                not shared or place.suffix.lower() in PHOTO_ENDINGS
+            )
             if among or _is_linked_from(path, folder):
-                raise NrlDedupError(f"{flag} {path}: this lies among the photos of {folder}. Name another place.")
+                raise NrlDedupError(
+                    f"{flag} {path}: this lies among the photos of {folder}. Name another place."
+                )
 
 
 def check_pictures_stay_apart(
@@ -155,7 +176,9 @@ def _check_bundles_stay(path: Path, what: str, bundles: Sequence[Path]) -> None:
         inside = any(place.is_relative_to(os.path.realpath(part)) for part in folders)
         linked = any(_is_linked_from(path, part) for part in folders)
         if inside or linked or any(is_same_file(path, file) for file in files):
-            raise NrlDedupError(f"{what}: this file belongs to the model {bundle}, which is read. Name another.")
+            raise NrlDedupError(
+                f"{what}: this file belongs to the model {bundle}, which is read. Name another."
+            )
 
 
 def _is_linked_from(path: Path, folder: Path) -> bool:

@@ -46,16 +46,25 @@ class Baseline:
     coefficients: tuple[float, float]
     intercept: float
 
-    def logits(self, baseline_features: Float64[np.ndarray, "pairs 2"]) -> Float64[np.ndarray, "pairs"]:
+    def logits(
+        self, baseline_features: Float64[np.ndarray, "pairs 2"]
+    ) -> Float64[np.ndarray, "pairs"]:
         """The log-odds of a duplicate."""
-        return _z_scores(baseline_features, self.mean, self.deviation) @ np.array(self.coefficients) + self.intercept
+        return (
+            _z_scores(baseline_features, self.mean, self.deviation) @ np.array(self.coefficients)
+            + self.intercept
+        )
 
 
-def _z_scores(values: np.ndarray, mean: tuple[float, float], deviation: tuple[float, float]) -> np.ndarray:
+def _z_scores(
+    values: np.ndarray, mean: tuple[float, float], deviation: tuple[float, float]
+) -> np.ndarray:
     return np.nan_to_num((values - np.array(mean)) / np.array(deviation), nan=0.0)
 
 
-def fit_baseline(baseline_features: Float64[np.ndarray, "pairs 2"], labels: Bool[np.ndarray, "pairs"]) -> Baseline:
+def fit_baseline(
+    baseline_features: Float64[np.ndarray, "pairs 2"], labels: Bool[np.ndarray, "pairs"]
+) -> Baseline:
     """Fit on the training pairs. A feature that is always missing or always the same gets no say."""
     mean, deviation = _moments(baseline_features)
     model = LogisticRegression().fit(_z_scores(baseline_features, mean, deviation), labels)

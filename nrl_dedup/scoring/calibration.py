@@ -48,15 +48,29 @@ class Calibration:
         if not isinstance(saved, dict) or saved.keys() != {"slope", "intercept", "knots"}:
             raise NrlDedupError("wanted a calibration of slope, intercept and knots; found others")
         knots, rows = saved["knots"], list | tuple
-        if not isinstance(knots, rows) or not all(isinstance(knot, rows) and len(knot) == 2 for knot in knots):
+        if not isinstance(knots, rows) or not all(
+            isinstance(knot, rows) and len(knot) == 2 for knot in knots
+        ):
             raise NrlDedupError("wanted knots of two numbers each in a calibration; found others")
-        figures = [saved["slope"], saved["intercept"], *(figure for knot in knots for figure in knot)]
+        figures = [
+            saved["slope"],
+            saved["intercept"],
+            *(figure for knot in knots for figure in knot),
+        ]
         if not all(type(figure) in (int, float) and abs(figure) <= LARGEST for figure in figures):
-            raise NrlDedupError(f"wanted the numbers of a calibration from -{LARGEST:,.0f} to {LARGEST:,.0f}")
+            raise NrlDedupError(
+                f"wanted the numbers of a calibration from -{LARGEST:,.0f} to {LARGEST:,.0f}"
+            )
         falls = any(later[end] < knot[end] for knot, later in pairwise(knots) for end in (0, 1))
         if falls or saved["slope"] < 0:
-            raise NrlDedupError("wanted a calibration that rises, found a slope below 0 or knots that fall")
-        return cls(float(saved["slope"]), float(saved["intercept"]), tuple((float(x), float(y)) for x, y in knots))
+            raise NrlDedupError(
+                "wanted a calibration that rises, found a slope below 0 or knots that fall"
+            )
+        return cls(
+            float(saved["slope"]),
+            float(saved["intercept"]),
+            tuple((float(x), float(y)) for x, y in knots),
+        )
 
 
 def platt(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
@@ -64,7 +78,9 @@ def platt(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
     mean = np.average(scores, weights=weights)
     deviation = np.sqrt(np.average((scores - mean) ** 2, weights=weights))
     deviation = float(deviation) if deviation > 0 else 1.0
-    model = LogisticRegression().fit((scores - mean)[:, None] / deviation, labels, sample_weight=weights)
+    model = LogisticRegression().fit(
+        (scores - mean)[:, None] / deviation, labels, sample_weight=weights
+    )
     slope = max(0.0, float(model.coef_[0, 0])) / deviation
     return Calibration(slope, float(model.intercept_[0] - slope * mean))
 
@@ -78,16 +94,22 @@ def isotonic(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
     if straight.slope == 0:
         return straight
     log_odds = straight(scores)
-    steps = IsotonicRegression().fit_transform(log_odds, labels.astype(np.float64), sample_weight=weights)
+    steps = IsotonicRegression().fit_transform(
+        log_odds, labels.astype(np.float64), sample_weight=weights
+    )
     _, place = np.unique(steps, return_inverse=True)
     at = np.bincount(place, weights * log_odds) / np.bincount(place, weights)
     duplicates, others = np.bincount(place, weights * labels), np.bincount(place, weights * ~labels)
     # Not by way of the share, which rounds to 1 where Platt is very sure: its log-odds would be infinite.
     after = np.maximum.accumulate(np.log(duplicates + sigmoid(at)) - np.log(others + sigmoid(-at)))
-    return Calibration(straight.slope, straight.intercept, tuple(zip(at.tolist(), after.tolist(), strict=True)))
+    return Calibration(
+        straight.slope, straight.intercept, tuple(zip(at.tolist(), after.tolist(), strict=True))
+    )
 
 
-def fit_calibration(scores: Scores, labels: Labels, weights: Scores, folds: Int64[np.ndarray, "pairs"]) -> Calibration:
+def fit_calibration(
+    scores: Scores, labels: Labels, weights: Scores, folds: Int64[np.ndarray, "pairs"]
+) -> Calibration:
     """Platt's, or the isotonic one where its calibration error is lower on folds that it was not fitted on.
 
     :param scores: of each pair, by a model that has not seen it; `folds`: a number for each pair.
@@ -104,7 +126,9 @@ def fit_calibration(scores: Scores, labels: Labels, weights: Scores, folds: Int6
     return min(errors, key=lambda fit: errors[fit] or 0.0)(scores, labels, weights)
 
 
-def cross_calibrated(scores: Scores, labels: Labels, weights: Scores, folds: Int64[np.ndarray, "pairs"]) -> Scores:
+def cross_calibrated(
+    scores: Scores, labels: Labels, weights: Scores, folds: Int64[np.ndarray, "pairs"]
+) -> Scores:
     """The log-odds of each fold's pairs by a calibration fitted to the other folds, so that their error is honest.
 
     Pairs that weigh nothing get theirs too. Where the other folds are all of one class, by one fitted to all.
@@ -114,5 +138,7 @@ def cross_calibrated(scores: Scores, labels: Labels, weights: Scores, folds: Int
         held, rest = folds == fold, (folds != fold) & (weights > 0)
         if labels[rest].all() or not labels[rest].any():
             rest = weights > 0
-        log_odds[held] = fit_calibration(scores[rest], labels[rest], weights[rest], folds[rest])(scores[held])
+        log_odds[held] = fit_calibration(scores[rest], labels[rest], weights[rest], folds[rest])(
+            scores[held]
+        )
     return log_odds

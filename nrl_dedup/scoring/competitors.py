@@ -49,7 +49,9 @@ class Competitors:
         An ad of -1, which says nothing, has none.
         """
         left, right = self._without(rows_l, rows_r), self._without(rows_r, rows_l)
-        values = np.stack([pairwise_log_odds, np.minimum(left, right), np.maximum(left, right)], axis=1)
+        values = np.stack(
+            [pairwise_log_odds, np.minimum(left, right), np.maximum(left, right)], axis=1
+        )
         return ComparisonVectors(values.astype(np.float32), COLUMNS, (RIVALS,) * len(COLUMNS))
 
     def _without(self, rows: Rows, others: Rows) -> Scores:

@@ -25,9 +25,13 @@ from nrl_dedup.errors import NrlDedupError
 
 MOST_TREES = 10_000  # training grows at most 200
 MOST_LEAVES = 1_024  # of a tree: training grows at most 15
-LARGEST_VALUE = 1e6  # of a leaf: far beyond any log-odds, and so small that no sum of leaves is infinite
+LARGEST_VALUE = (
+    1e6  # of a leaf: far beyond any log-odds, and so small that no sum of leaves is infinite
+)
 _LONGEST_NUMBER = 32  # letters; LightGBM writes at most 25
-_NUMERICAL = frozenset(("0", "2", "4", "6", "8", "10"))  # decisions: missing values in three ways, left or right
+_NUMERICAL = frozenset(
+    ("0", "2", "4", "6", "8", "10")
+)  # decisions: missing values in three ways, left or right
 _MOST_COUNT = 2**31 - 1
 
 _END = "end of trees\n"
@@ -38,9 +42,23 @@ _FIXED = {  # a forest of log-odds, one tree a round
     "label_index": "0",
     "objective": "binary sigmoid:1",
 }
-_HEADER = (*_FIXED, "max_feature_idx", "feature_names", "monotone_constraints", "feature_infos", "tree_sizes")
+_HEADER = (
+    *_FIXED,
+    "max_feature_idx",
+    "feature_names",
+    "monotone_constraints",
+    "feature_infos",
+    "tree_sizes",
+)
 _OPTIONAL = ("monotone_constraints",)
-_OF_NODES = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child")
+_OF_NODES = (
+    "split_feature",
+    "split_gain",
+    "threshold",
+    "decision_type",
+    "left_child",
+    "right_child",
+)
 _NODE_FIGURES = ("internal_value", "internal_weight", "internal_count")
 _OF_LEAVES = ("leaf_value", "leaf_weight", "leaf_count")
 _TREE = ("num_leaves", "num_cat", *_OF_NODES, *_OF_LEAVES, *_NODE_FIGURES, "is_linear", "shrinkage")
@@ -60,7 +78,9 @@ def checked_forest(text: str, columns: int, name: str) -> str:
             raise ValueError(f"found no line {_END.strip()!r}: it is cut short")
         sizes = _check_header(_entries(head.split("\n"), "tree"), columns)
         if len(blocks) != len(sizes) or len(blocks) > MOST_TREES:
-            raise ValueError(f"wanted {len(sizes):,} trees, and at most {MOST_TREES:,}; found {len(blocks):,}")
+            raise ValueError(
+                f"wanted {len(sizes):,} trees, and at most {MOST_TREES:,}; found {len(blocks):,}"
+            )
         trees = [_checked_tree(block, number, columns) for number, block in enumerate(blocks)]
     except ValueError as error:
         raise NrlDedupError(f"{name}: wanted the text of a forest of trees; {error}.") from error
@@ -103,7 +123,9 @@ def _check_header(entries: Mapping[str, str], columns: int) -> list[int]:
     names, infos = entries["feature_names"].split(" "), entries["feature_infos"].split(" ")
     named = names == [f"Column_{column}" for column in range(columns)]
     if entries["max_feature_idx"] != str(columns - 1) or not named or len(infos) != columns:
-        raise ValueError(f"wanted the {columns} columns of evidence.json, found {len(names)} or others")
+        raise ValueError(
+            f"wanted the {columns} columns of evidence.json, found {len(names)} or others"
+        )
     return _whole("tree_sizes", entries["tree_sizes"], None, 0, _MOST_COUNT).tolist()
 
 
@@ -125,18 +147,31 @@ def _check_tree(entries: Mapping[str, str], columns: int) -> None:
     _whole("split_feature", entries["split_feature"], nodes, 0, columns - 1)
     kinds = entries["decision_type"].split()
     if len(kinds) != nodes or not _NUMERICAL.issuperset(kinds):
-        raise ValueError(f"wanted {nodes} numerical decision_type, found {entries['decision_type'][:60]!r}")
+        raise ValueError(
+            f"wanted {nodes} numerical decision_type, found {entries['decision_type'][:60]!r}"
+        )
     # A threshold of infinity is one: every value that is known goes left.
-    _figures("threshold", " ".join("0" if one == "inf" else one for one in entries["threshold"].split(" ")), nodes)
+    _figures(
+        "threshold",
+        " ".join("0" if one == "inf" else one for one in entries["threshold"].split(" ")),
+        nodes,
+    )
     for key in ("split_gain", "internal_value", "internal_weight"):
         _figures(key, entries[key], nodes)
-    _whole("internal_count", entries["internal_count"], nodes, 1, _MOST_COUNT)  # what Shapley values divide by
+    _whole(
+        "internal_count", entries["internal_count"], nodes, 1, _MOST_COUNT
+    )  # what Shapley values divide by
     _whole("leaf_count", entries["leaf_count"], int(leaves), 0, _MOST_COUNT)
     _figures("leaf_weight", entries["leaf_weight"], int(leaves) if nodes else 0)
     _figures("shrinkage", entries["shrinkage"], 1)
     if (np.abs(_figures("leaf_value", entries["leaf_value"], int(leaves))) > LARGEST_VALUE).any():
-        raise ValueError(f"wanted a leaf_value from -{LARGEST_VALUE:,.0f} to {LARGEST_VALUE:,.0f}, found others")
-    left, right = (_whole(key, entries[key], nodes, -int(leaves), nodes - 1) for key in ("left_child", "right_child"))
+        raise ValueError(
+            f"wanted a leaf_value from -{LARGEST_VALUE:,.0f} to {LARGEST_VALUE:,.0f}, found others"
+        )
+    left, right = (
+        _whole(key, entries[key], nodes, -int(leaves), nodes - 1)
+        for key in ("left_child", "right_child")
+    )
     _check_nodes(left, right)
 
 
@@ -145,18 +180,24 @@ def _check_nodes(left: np.ndarray, right: np.ndarray) -> None:
     round in a circle, and every node is reached."""
     nodes = len(left)
     children = np.concatenate([left, right])
-    if not np.array_equal(np.sort(children), np.setdiff1d(np.arange(-nodes - 1, nodes), [0] if nodes else [-1])):
+    if not np.array_equal(
+        np.sort(children), np.setdiff1d(np.arange(-nodes - 1, nodes), [0] if nodes else [-1])
+    ):
         raise ValueError("wanted each node to have one parent, found one without, or with two")
     for side in (left, right):
         if ((side >= 0) & (side <= np.arange(nodes))).any():
             raise ValueError("wanted a node's children behind it, found one ahead: a circle")
 
 
-def _check_keys(entries: Mapping[str, str], wanted: tuple[str, ...], optional: tuple[str, ...]) -> None:
+def _check_keys(
+    entries: Mapping[str, str], wanted: tuple[str, ...], optional: tuple[str, ...]
+) -> None:
     unknown = [key for key in entries if key not in wanted]
     missing = [key for key in wanted if key not in entries and key not in optional]
     if unknown or missing:
-        raise ValueError(f"found an unknown {unknown[0][:60]!r}" if unknown else f"{missing[0]} is missing")
+        raise ValueError(
+            f"found an unknown {unknown[0][:60]!r}" if unknown else f"{missing[0]} is missing"
+        )
 
 
 def _whole(key: str, text: str, count: int | None, low: int, high: int) -> np.ndarray:
@@ -164,8 +205,14 @@ def _whole(key: str, text: str, count: int | None, low: int, high: int) -> np.nd
     if not all(map(_WHOLE.fullmatch, words)):
         raise ValueError(f"wanted whole numbers of {key}, found {text[:60]!r}")
     numbers = np.array(words, np.int64)
-    if (count is not None and len(numbers) != count) or (numbers < low).any() or (numbers > high).any():
-        raise ValueError(f"wanted {count or 'some'} {key} from {low} to {high}, found {text[:60]!r}")
+    if (
+        (count is not None and len(numbers) != count)
+        or (numbers < low).any()
+        or (numbers > high).any()
+    ):
+        raise ValueError(
+            f"wanted {count or 'some'} {key} from {low} to {high}, found {text[:60]!r}"
+        )
     return numbers
 
 

@@ -48,11 +48,15 @@ class ModalityModels:
 
     @staticmethod
     def _ratio(evidence: ComparisonVectors, trees: Trees) -> Scores:
-        known = ~np.isnan(evidence.columns(trees.names)).all(axis=1)  # a column that the trees do not read says nothing
+        known = ~np.isnan(evidence.columns(trees.names)).all(
+            axis=1
+        )  # a column that the trees do not read says nothing
         return np.where(known, trees.log_odds(evidence) + np.log(_NEGATIVES), 0.0)
 
 
-def co_train(evidence: ComparisonVectors, rows_l: Rows, rows_r: Rows, seed: int = 0) -> ModalityModels:
+def co_train(
+    evidence: ComparisonVectors, rows_l: Rows, rows_r: Rows, seed: int = 0
+) -> ModalityModels:
     """Views learned from candidate pairs, as blocking gives them, of any catalogue.
 
     Text and photos start as the mean z-score of their similarities above the surroundings. Twice, each view learns
@@ -64,7 +68,9 @@ def co_train(evidence: ComparisonVectors, rows_l: Rows, rows_r: Rows, seed: int 
 
     :raises NrlDedupError: too few candidate pairs to learn from.
     """
-    scores = {group: _start(evidence, group) for group in _STARTING if _similarities(evidence, group)}
+    scores = {
+        group: _start(evidence, group) for group in _STARTING if _similarities(evidence, group)
+    }
     if not scores:
         raise NrlDedupError(
             f"Learning without labels wants pairs with texts or photos that can be compared; of these {len(rows_l)} "
@@ -82,7 +88,9 @@ def co_train(evidence: ComparisonVectors, rows_l: Rows, rows_r: Rows, seed: int 
     return ModalityModels(views, _prior(found.log_odds(evidence)))
 
 
-def pairs_to_learn_from(rows_l: Rows, rows_r: Rows, most: int = MOST_PAIRS, seed: int = 0) -> Int64[np.ndarray, "some"]:
+def pairs_to_learn_from(
+    rows_l: Rows, rows_r: Rows, most: int = MOST_PAIRS, seed: int = 0
+) -> Int64[np.ndarray, "some"]:
     """The candidate pairs that `co_train` needs, as numbers, ascending: up to about `most`, all pairs of some ads.
 
     The ads are drawn by `seed`.
@@ -115,7 +123,10 @@ def _start(evidence: ComparisonVectors, group: str) -> Scores:
     judged = evidence.columns(_similarities(evidence, group)).astype(np.float64)
     mean, deviation = np.zeros(judged.shape[1]), np.ones(judged.shape[1])
     some = np.isfinite(judged).sum(axis=0) > 1
-    mean[some], deviation[some] = np.nanmean(judged[:, some], axis=0), np.nanstd(judged[:, some], axis=0)
+    mean[some], deviation[some] = (
+        np.nanmean(judged[:, some], axis=0),
+        np.nanstd(judged[:, some], axis=0),
+    )
     return np.nan_to_num((judged - mean) / np.where(deviation > 0, deviation, 1)).mean(axis=1)
 
 
@@ -150,12 +161,22 @@ def each_others_best(scores: Scores, rows_l: Rows, rows_r: Rows) -> Bool[np.ndar
 
 
 def _learn(
-    own: ComparisonVectors, sure: Int64[np.ndarray, "sure"], others: Int64[np.ndarray, "others"], seed: int
+    own: ComparisonVectors,
+    sure: Int64[np.ndarray, "sure"],
+    others: Int64[np.ndarray, "others"],
+    seed: int,
 ) -> Trees:
     labels = np.concatenate([np.ones(len(sure), dtype=bool), np.zeros(len(others), dtype=bool)])
     # Where the rest are too few, they weigh as much as ten times the duplicates all the same.
     weights = np.where(labels, 1.0, _NEGATIVES * len(sure) / max(len(others), 1))
-    return grow(own.take(np.concatenate([sure, others])), labels, weights, rounds=_ROUNDS, size=_SIZE, seed=seed)
+    return grow(
+        own.take(np.concatenate([sure, others])),
+        labels,
+        weights,
+        rounds=_ROUNDS,
+        size=_SIZE,
+        seed=seed,
+    )
 
 
 def _prior(ratios: Scores) -> float:

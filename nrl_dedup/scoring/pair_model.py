@@ -24,8 +24,13 @@ VERSION = 2
 BASE = "base"
 _ABOUT, _CORRECTION, _SECOND_LOOK = "evidence.json", "correction.txt", "second-look.txt"
 
-_MOST_ABOUT, _MOST_FOREST = 16 << 20, 64 << 20  # bytes; the shipped files have 13 and at most 371 thousand
-_MOST_COLUMNS = 10_000  # of evidence; the shipped correction reads 151, and a named column adds a handful
+_MOST_ABOUT, _MOST_FOREST = (
+    16 << 20,
+    64 << 20,
+)  # bytes; the shipped files have 13 and at most 371 thousand
+_MOST_COLUMNS = (
+    10_000  # of evidence; the shipped correction reads 151, and a named column adds a handful
+)
 
 Scores = Float64[np.ndarray, "pairs"]
 
@@ -62,22 +67,32 @@ class PairModel:
 
     def pairwise_log_odds(self, evidence: ComparisonVectors) -> Scores:
         """The score of each pair by itself, before calibration."""
-        score = self.start(np.zeros(len(evidence)) if self.views is None else self.views.log_odds(evidence))
+        score = self.start(
+            np.zeros(len(evidence)) if self.views is None else self.views.log_odds(evidence)
+        )
         return score if self.correction is None else score + self.correction.log_odds(evidence)
 
-    def calibrated_log_odds(self, pairwise_log_odds: Scores, rivals: ComparisonVectors | None = None) -> Scores:
+    def calibrated_log_odds(
+        self, pairwise_log_odds: Scores, rivals: ComparisonVectors | None = None
+    ) -> Scores:
         """The log-odds of each pair being a duplicate. Rank by these: probabilities that round to 1 have lost their
         order.
 
         :param rivals: `Rivals.evidence` of the pairs; None: of a model without a second look.
         """
-        return self.calibration(pairwise_log_odds + self._second_look(rivals, len(pairwise_log_odds)))
+        return self.calibration(
+            pairwise_log_odds + self._second_look(rivals, len(pairwise_log_odds))
+        )
 
-    def log_odds(self, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None) -> Scores:
+    def log_odds(
+        self, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None
+    ) -> Scores:
         """`judge` of the first look at each pair."""
         return self.calibrated_log_odds(self.pairwise_log_odds(evidence), rivals)
 
-    def contributions(self, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None) -> dict[str, Scores]:
+    def contributions(
+        self, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None
+    ) -> dict[str, Scores]:
         """What each group of evidence adds to the log-odds; `base` is what no evidence does. They sum to `log_odds`.
 
         A view's own log-likelihood ratio, the Shapley values of the correction's trees, and the whole second look.
@@ -142,10 +157,14 @@ def load_pair_model(folder: Path) -> PairModel:
         version = about.get("version") if isinstance(about, dict) else None
         if type(version) is not int or version != VERSION:
             found = version if type(version) is int else "none"
-            raise NrlDedupError(f"{_ABOUT}: of version {found}; this program reads version {VERSION}. Train again.")
+            raise NrlDedupError(
+                f"{_ABOUT}: of version {found}; this program reads version {VERSION}. Train again."
+            )
         views, described = about["views"], about["forests"]
         _check_forests(views, described)
-        forests = {name: _load_forest(folder / name, **columns) for name, columns in described.items()}
+        forests = {
+            name: _load_forest(folder / name, **columns) for name, columns in described.items()
+        }
         start, calibration = (Calibration.loaded(about[key]) for key in ("start", "calibration"))
         labelled = None if about["labelled"] is None else Calibration.loaded(about["labelled"])
         return PairModel(
@@ -158,7 +177,9 @@ def load_pair_model(folder: Path) -> PairModel:
         )
     except (LookupError, TypeError, ValueError, AttributeError, NrlDedupError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
-        raise NrlDedupError(f"{folder.name}: the pair evidence is damaged ({why}). Copy the bundle again.") from error
+        raise NrlDedupError(
+            f"{folder.name}: the pair evidence is damaged ({why}). Copy the bundle again."
+        ) from error
 
 
 def _check_forests(views: Any, described: Any) -> None:
@@ -166,28 +187,40 @@ def _check_forests(views: Any, described: Any) -> None:
 
     :raises NrlDedupError: they are not.
     """
-    if not isinstance(views, list) or not all(isinstance(one, str) and one in GROUPS for one in views):
+    if not isinstance(views, list) or not all(
+        isinstance(one, str) and one in GROUPS for one in views
+    ):
         raise NrlDedupError(f"{_ABOUT}: wanted views of {', '.join(GROUPS)}; found others")
     files = [_view_file(group) for group in views]
     if not isinstance(described, dict) or len(set(files)) < len(files):
         raise NrlDedupError(f"{_ABOUT}: wanted a forest for each view; found others")
     if not set(files) <= described.keys() <= {*files, _CORRECTION, _SECOND_LOOK}:
-        raise NrlDedupError(f"{_ABOUT}: wanted the forests of its views, {_CORRECTION} and {_SECOND_LOOK} alone")
+        raise NrlDedupError(
+            f"{_ABOUT}: wanted the forests of its views, {_CORRECTION} and {_SECOND_LOOK} alone"
+        )
     for name, columns in described.items():
         if not isinstance(columns, dict) or columns.keys() != {"names", "groups", "sha256"}:
-            raise NrlDedupError(f"{name}: wanted names, groups and sha256 in {_ABOUT}; found others")
+            raise NrlDedupError(
+                f"{name}: wanted names, groups and sha256 in {_ABOUT}; found others"
+            )
         names, groups = columns["names"], columns["groups"]
         if not _are_texts(names) or not _are_texts(groups) or not set(groups) <= {*GROUPS, RIVALS}:
-            raise NrlDedupError(f"{name}: wanted columns by name and group in {_ABOUT}; found others")
+            raise NrlDedupError(
+                f"{name}: wanted columns by name and group in {_ABOUT}; found others"
+            )
         if not 0 < len(names) == len(groups) == len(set(names)) <= _MOST_COLUMNS:
-            raise NrlDedupError(f"{name}: wanted 1 to {_MOST_COLUMNS:,} columns, each once and with its group")
+            raise NrlDedupError(
+                f"{name}: wanted 1 to {_MOST_COLUMNS:,} columns, each once and with its group"
+            )
 
 
 def _views(prior: Any, trees: dict[str, Trees]) -> ModalityModels | None:
     if prior is None and not trees:
         return None
     if type(prior) not in (int, float) or abs(prior) > LARGEST:
-        raise NrlDedupError(f"{_ABOUT}: wanted a prior from -{LARGEST:,.0f} to {LARGEST:,.0f}; found another")
+        raise NrlDedupError(
+            f"{_ABOUT}: wanted a prior from -{LARGEST:,.0f} to {LARGEST:,.0f}; found another"
+        )
     return ModalityModels(trees, float(prior))
 
 

@@ -87,10 +87,14 @@ class EvidenceScorer:
 
     def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
         parts = _chunks(max(len(left), 1))
-        found = [self.model.contributions(*self.evidence(left[part], right[part])) for part in parts]
+        found = [
+            self.model.contributions(*self.evidence(left[part], right[part])) for part in parts
+        ]
         return {group: np.concatenate([part[group] for part in found]) for group in found[0]}
 
-    def evidence(self, left: Positions, right: Positions) -> tuple[ComparisonVectors, ComparisonVectors | None]:
+    def evidence(
+        self, left: Positions, right: Positions
+    ) -> tuple[ComparisonVectors, ComparisonVectors | None]:
         """What the model sees of pairs of positions of 0 or more, at the first look and at the second."""
         own = compare_pairs(self.ads, left, right)
         return own, self._rivals(left, right, self.model.pairwise_log_odds(own))
@@ -115,7 +119,9 @@ def _chunks(pairs: int) -> list[slice]:
     return [slice(start, start + PAIRS_AT_ONCE) for start in range(0, pairs, PAIRS_AT_ONCE)]
 
 
-def scorer_name(asked: str | None, pair_model: PairModel | None, model_folder: Path | None = None) -> str:
+def scorer_name(
+    asked: str | None, pair_model: PairModel | None, model_folder: Path | None = None
+) -> str:
     """`asked`, or the best that there is: the pair model's score, or the Siamese one where there is no pair model.
 
     :param model_folder: for messages.
@@ -154,12 +160,21 @@ def make_scorer(
         described, unknown = profiles_of(catalogue, features, blocked).known_to(pair_model.columns)
     say_what_is_not_compared(trained_columns, catalogue, unknown, run.progress)
     with run.clock.stage("first look"):
-        seen = None if pair_model.reranking is None else PairwiseScores.at(blocked, pair_model, described, run.progress)
-    return EvidenceScorer(pair_model.for_labelled_pairs() if labelled else pair_model, described, seen)
+        seen = (
+            None
+            if pair_model.reranking is None
+            else PairwiseScores.at(blocked, pair_model, described, run.progress)
+        )
+    return EvidenceScorer(
+        pair_model.for_labelled_pairs() if labelled else pair_model, described, seen
+    )
 
 
 def say_what_is_not_compared(
-    trained_columns: Sequence[str], catalogue: Catalogue, unknown: Sequence[str], progress: Progress = SILENT
+    trained_columns: Sequence[str],
+    catalogue: Catalogue,
+    unknown: Sequence[str],
+    progress: Progress = SILENT,
 ) -> None:
     """Where the columns of a catalogue are not those that the model was fitted to.
 
@@ -175,10 +190,14 @@ def say_what_is_not_compared(
         )
     missing = [name for name in trained_columns if name not in catalogue.further.columns]
     if missing:
-        progress.warn(f"The model compares the column {', '.join(missing)}, which {catalogue.path} lacks.")
+        progress.warn(
+            f"The model compares the column {', '.join(missing)}, which {catalogue.path} lacks."
+        )
 
 
-def profiles_of(catalogue: Catalogue, features: CatalogueFeatures, blocked: BlockingResult) -> AdProfiles:
+def profiles_of(
+    catalogue: Catalogue, features: CatalogueFeatures, blocked: BlockingResult
+) -> AdProfiles:
     """Everything that the ads of `blocked.rows` are compared by."""
     rows, photos = blocked.rows, features.photos.photos
     part = catalogue.take(rows)

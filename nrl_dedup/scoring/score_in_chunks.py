@@ -18,6 +18,8 @@ def score_pairs_in_chunks(
     with progress.task("scoring pairs", len(rows_l)) as task:
         for start in range(0, len(rows_l), PAIRS_AT_ONCE):
             chunk = slice(start, start + PAIRS_AT_ONCE)
-            scores[chunk] = model.pairwise_log_odds(compare_pairs(ads, rows_l[chunk], rows_r[chunk]))
+            scores[chunk] = model.pairwise_log_odds(
+                compare_pairs(ads, rows_l[chunk], rows_r[chunk])
+            )
             task.advance(len(scores[chunk]))
     return scores

@@ -73,7 +73,9 @@ class SiameseScorer:
     device: torch.device
 
     def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
-        logits = logits_of(self.model, self.embeddings, left, right, device=self.device, progress=progress)
+        logits = logits_of(
+            self.model, self.embeddings, left, right, device=self.device, progress=progress
+        )
         told = (self.known[left] & self.known[right]) | (left == right)
         return np.where(told, logits, -np.inf)
 
@@ -81,5 +83,7 @@ class SiameseScorer:
         return {}
 
 
-def siamese_scorer(model: SiameseModel, blocked: BlockingResult, device: torch.device) -> SiameseScorer:
+def siamese_scorer(
+    model: SiameseModel, blocked: BlockingResult, device: torch.device
+) -> SiameseScorer:
     return SiameseScorer(model, blocked.embeddings, ~np.isnan(blocked.z).any(axis=1), device)

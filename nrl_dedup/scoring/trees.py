@@ -13,7 +13,10 @@ from nrl_dedup.scoring.forest_text import checked_forest
 from nrl_dedup.scoring.lightgbm_import import lightgbm
 
 MOST_ROUNDS = 200
-_FEW_TO_GROW, _FEW_TO_SCORE = 10_000_000, 1_000_000  # numbers, below which threads cost more than they bring
+_FEW_TO_GROW, _FEW_TO_SCORE = (
+    10_000_000,
+    1_000_000,
+)  # numbers, below which threads cost more than they bring
 _FEWEST, _FEW = 300, 3_000
 _NEVER_LOWER = ("same_picture", "same_file", "first_look")
 # Halving or doubling any of these moves the average precision on the real ads by less than 0.003.
@@ -55,9 +58,15 @@ class Trees:
         if not len(evidence):
             return np.zeros(0)
         values = evidence.columns(self.names)
-        return np.asarray(self._booster.predict(values, raw_score=True, num_threads=_threads(values, _FEW_TO_SCORE)))
+        return np.asarray(
+            self._booster.predict(
+                values, raw_score=True, num_threads=_threads(values, _FEW_TO_SCORE)
+            )
+        )
 
-    def log_odds_after(self, evidence: ComparisonVectors, rounds: Sequence[int]) -> Float64[np.ndarray, "stages pairs"]:
+    def log_odds_after(
+        self, evidence: ComparisonVectors, rounds: Sequence[int]
+    ) -> Float64[np.ndarray, "stages pairs"]:
         """The sum of the first so many trees, for each of some numbers, which rise."""
         values, found = evidence.columns(self.names), np.zeros((len(rounds), len(evidence)))
         before, total = 0, np.zeros(len(evidence))
@@ -85,7 +94,11 @@ class Trees:
         if not len(evidence):
             return np.zeros((0, len(self.names) + 1))
         values = evidence.columns(self.names)
-        return np.asarray(self._booster.predict(values, pred_contrib=True, num_threads=_threads(values, _FEW_TO_SCORE)))
+        return np.asarray(
+            self._booster.predict(
+                values, pred_contrib=True, num_threads=_threads(values, _FEW_TO_SCORE)
+            )
+        )
 
 
 def grow(
@@ -103,7 +116,9 @@ def grow(
     No similarity, by itself or against its surroundings, can lower the log-odds by being higher. The same data and
     seed give the same trees, whatever the number of threads.
     """
-    data = lightgbm.Dataset(evidence.values, labels.astype(np.float32), weight=weights, init_score=start)
+    data = lightgbm.Dataset(
+        evidence.values, labels.astype(np.float32), weight=weights, init_score=start
+    )
     settings: dict[str, Any] = {
         **_SETTINGS,
         "num_leaves": size.leaves,

@@ -25,9 +25,20 @@ from nrl_dedup.features.text.vocabulary import Vocabulary
 from nrl_dedup.features.text.word_vectors import learn_vectors, read_fasttext
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import Baseline, baseline_features, fit_baseline, unfitted_baseline
-from nrl_dedup.training.seen_ads import TrainingAds, TrainingFiles, check_before_the_work, read_training_ads
+from nrl_dedup.training.seen_ads import (
+    TrainingAds,
+    TrainingFiles,
+    check_before_the_work,
+    read_training_ads,
+)
 
-__all__ = ["TrainingData", "TrainingFiles", "check_before_the_work", "prepare_training", "prepare_unlabelled"]
+__all__ = [
+    "TrainingData",
+    "TrainingFiles",
+    "check_before_the_work",
+    "prepare_training",
+    "prepare_unlabelled",
+]
 
 HELD_OUT_MOST = 2048  # ads that choose the epoch of training without labels
 LEAST_ADS = 20
@@ -63,19 +74,33 @@ class TrainingData:
     def fixed(settings: Settings) -> tuple[object, ...]:
         """The settings that decide features and split: all networks trained on one `TrainingData` share them."""
         train, unlabelled = settings.train, settings.pretrain.epochs > 0
-        return settings.text, settings.photos, photo_kind(settings), train.split, train.complete_only, unlabelled
+        return (
+            settings.text,
+            settings.photos,
+            photo_kind(settings),
+            train.split,
+            train.complete_only,
+            unlabelled,
+        )
 
     def identity(self) -> dict[str, str | None]:
         """What was computed, by name: a digest (SHA-256, hex) that is the same in the next run over the same data.
 
         Learnt word vectors have none: they follow from the rest, and their last bits from the number of threads.
         """
-        pairs = [self.split.frame[name].to_numpy() for name in ("row_l", "row_r", "is_duplicate", "weight")]
+        pairs = [
+            self.split.frame[name].to_numpy()
+            for name in ("row_l", "row_r", "is_duplicate", "weight")
+        ]
         photos = self.features.photos
         return {
             "catalogue": self.source.fingerprint,
-            "labelled pairs, or split of them": _digest(json.dumps(self.split.audit).encode(), *pairs),
-            "photos": None if photos is None else _digest(photos.centre.digests[photos.rows], photos.offsets),
+            "labelled pairs, or split of them": _digest(
+                json.dumps(self.split.audit).encode(), *pairs
+            ),
+            "photos": None
+            if photos is None
+            else _digest(photos.centre.digests[photos.rows], photos.offsets),
             "photo network": None if self.backbone is None else self.backbone.fingerprint,
             "word vectors": None if self.vectors_file is None else _digest(self.vectors),
         }
@@ -124,13 +149,21 @@ def prepare_training(
 
     train = split.side("train")
     rows_l, rows_r = (train[name].to_numpy() for name in ("row_l", "row_r"))
-    own, unlabelled, held_out = np.unique(np.concatenate([rows_l, rows_r])), of_pairs[:0], of_pairs[:0]
+    own, unlabelled, held_out = (
+        np.unique(np.concatenate([rows_l, rows_r])),
+        of_pairs[:0],
+        of_pairs[:0],
+    )
     if pretrained:
         held_out = _some(_ads_of([split.side("valid")]), settings.train.seed)
         unseen = _ads_of([split.side("valid"), split.side("test")])
         own = unlabelled = np.setdiff1d(np.flatnonzero(seen.something), unseen)
-    baseline = fit_baseline(baseline_features(words, photos, rows_l, rows_r), train["is_duplicate"].to_numpy())
-    return _prepared(catalogue, seen, own, split, unlabelled, held_out, baseline, settings, resources, columns)
+    baseline = fit_baseline(
+        baseline_features(words, photos, rows_l, rows_r), train["is_duplicate"].to_numpy()
+    )
+    return _prepared(
+        catalogue, seen, own, split, unlabelled, held_out, baseline, settings, resources, columns
+    )
 
 
 def prepare_unlabelled(
@@ -167,10 +200,25 @@ def prepare_unlabelled(
     draw = np.random.default_rng(settings.train.seed)
     held_out = _some(np.sort(draw.permutation(ads)[: len(ads) // 10]), settings.train.seed)
     unlabelled = np.setdiff1d(ads, held_out)
-    split = Split(pl.DataFrame(schema=SPLIT), {"ads_train": len(unlabelled), "ads_valid": len(held_out)})
+    split = Split(
+        pl.DataFrame(schema=SPLIT), {"ads_train": len(unlabelled), "ads_valid": len(held_out)}
+    )
     two = draw.choice(unlabelled, (2, BASELINE_PAIRS))
-    baseline = unfitted_baseline(baseline_features(seen.words, seen.photos, *two[:, two[0] != two[1]]))
-    return _prepared(catalogue, seen, unlabelled, split, unlabelled, held_out, baseline, settings, resources, columns)
+    baseline = unfitted_baseline(
+        baseline_features(seen.words, seen.photos, *two[:, two[0] != two[1]])
+    )
+    return _prepared(
+        catalogue,
+        seen,
+        unlabelled,
+        split,
+        unlabelled,
+        held_out,
+        baseline,
+        settings,
+        resources,
+        columns,
+    )
 
 
 def _prepared(
@@ -190,7 +238,9 @@ def _prepared(
     """
     words = seen.words.take(own)
     vocabulary = Vocabulary.most_frequent(words, settings.text.vocabulary_size)
-    if not vocabulary.words and (seen.photos is None or not fusion_module(settings.model.fusion).reads_photos):
+    if not vocabulary.words and (
+        seen.photos is None or not fusion_module(settings.model.fusion).reads_photos
+    ):
         raise NrlDedupError(
             f"The ads to train on have no words, so there is nothing for --fusion {settings.model.fusion} to learn "
             "from. If they have photos, train on those: --fusion image --images DIR."
@@ -198,7 +248,9 @@ def _prepared(
     if resources.word_vectors is not None:
         vectors = read_fasttext(resources.word_vectors, vocabulary.words)
     else:
-        vectors = learn_vectors(words, vocabulary, settings.model.word_size, seed=settings.train.seed)
+        vectors = learn_vectors(
+            words, vocabulary, settings.model.word_size, seed=settings.train.seed
+        )
     kind = photo_kind(settings)
     return TrainingData(
         settings=settings,
@@ -215,7 +267,9 @@ def _prepared(
         unreadable=seen.contents.photos.unreadable,
         source=DataSource(
             items=str(catalogue.path.resolve()),
-            images=None if resources.photo_folder is None else str(resources.photo_folder.resolve()),
+            images=None
+            if resources.photo_folder is None
+            else str(resources.photo_folder.resolve()),
             columns=columns,
             fingerprint=fingerprint(catalogue),
             compared=catalogue.compared,
@@ -238,9 +292,13 @@ def _digest(*parts: np.ndarray | bytes) -> str:
 
 def _ads_of(sides: Sequence[pl.DataFrame]) -> Int64[np.ndarray, "ads"]:
     """The rows of the ads that stand in these pairs, each once, in order."""
-    return np.unique(np.concatenate([side[name].to_numpy() for side in sides for name in ("row_l", "row_r")]))
+    return np.unique(
+        np.concatenate([side[name].to_numpy() for side in sides for name in ("row_l", "row_r")])
+    )
 
 
 def _complete(pairs: pl.DataFrame, keep: np.ndarray) -> pl.DataFrame:
     """The pairs of which both ads have words and a readable photo (`--complete-only`)."""
-    return pairs.filter(pl.Series(keep[pairs["row_l"].to_numpy()] & keep[pairs["row_r"].to_numpy()]))
+    return pairs.filter(
+        pl.Series(keep[pairs["row_l"].to_numpy()] & keep[pairs["row_r"].to_numpy()])
+    )

@@ -40,7 +40,9 @@ class BestEpoch:
         :raises NrlDedupError: it is not.
         """
         if not math.isfinite(epoch.train_loss + epoch.valid_loss):
-            raise NrlDedupError(f"epoch {epoch.number}: the loss is not a number any more. {advice}")
+            raise NrlDedupError(
+                f"epoch {epoch.number}: the loss is not a number any more. {advice}"
+            )
         self._history.append(epoch)
         if self._best is None or epoch.valid_loss < self._best.valid_loss:
             self._best, self._state = epoch, copy.deepcopy(self._model.state_dict())
@@ -48,7 +50,10 @@ class BestEpoch:
     @property
     def exhausted(self) -> bool:
         """Whether the last epochs have brought nothing better."""
-        return self._best is not None and self._history[-1].number - self._best.number >= self._patience
+        return (
+            self._best is not None
+            and self._history[-1].number - self._best.number >= self._patience
+        )
 
     def fitted(self, *, interrupted: bool) -> StoppedTraining:
         """The model with the weights of the best epoch, or of the start where there was none."""

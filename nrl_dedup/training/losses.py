@@ -37,7 +37,9 @@ def in_batch_contrast(
     others = table.masked_fill(of[:, None] == of[None, :], _NEVER).logsumexp(dim=1)
     positives = torch.from_numpy(duplicates).to(h.device)
     found = logits[positives]
-    both_ways = [torch.logaddexp(found, others[side[positives]]) - found for side in (rows, columns)]
+    both_ways = [
+        torch.logaddexp(found, others[side[positives]]) - found for side in (rows, columns)
+    ]
     return torch.cat(both_ways).mean()
 
 

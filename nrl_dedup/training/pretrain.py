@@ -22,7 +22,11 @@ from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.training.early_stopping import BestEpoch, OnEpoch, StoppedTraining
 from nrl_dedup.training.losses import contrast_of_views
 
-WORDS, PHOTOS, BOTH = Shown(words=True, photos=False), Shown(words=False, photos=True), Shown(words=True, photos=True)
+WORDS, PHOTOS, BOTH = (
+    Shown(words=True, photos=False),
+    Shown(words=False, photos=True),
+    Shown(words=True, photos=True),
+)
 
 # What the two postings of all ads of a batch show, and the share of the batches. Words against other words of the ad,
 # and words against its photo, are what a duplicate with another photo looks like. Two looks at one photo are not: they
@@ -38,7 +42,9 @@ SHOWN = (
 )
 STARTED_FROM = 4096  # ads
 START_DISTANCE = 10.0  # of two ads before training, in logits
-START_DISTANCE_AFTER_LOOKING = 40.0  # where it means something already, only the nearest of a batch are to count
+START_DISTANCE_AFTER_LOOKING = (
+    40.0  # where it means something already, only the nearest of a batch are to count
+)
 HEAD_PACE = 5.0  # how much faster the head's weights learn: they are larger than the others
 EPOCH_MOST = 500_000  # ads; of more, each epoch draws others
 TOGETHER = 64  # neighbours in a batch
@@ -56,13 +62,21 @@ class Plan:
     @classmethod
     def of(cls, model: SiameseModel, features: NetworkInputs) -> "Plan":
         """:raises NrlDedupError: the network reads photos only, and there are none."""
-        words, photos = model.fusion.reads_words, model.fusion.reads_photos and features.has_image().any()
+        words, photos = (
+            model.fusion.reads_words,
+            model.fusion.reads_photos and features.has_image().any(),
+        )
         if not words and not photos:
-            raise NrlDedupError("No ad has a readable photo, and the network reads nothing else. Name --images DIR.")
+            raise NrlDedupError(
+                "No ad has a readable photo, and the network reads nothing else. Name --images DIR."
+            )
         if not (words and photos):
             only = WORDS if words else PHOTOS
             return cls(((only, only),), np.ones(1))
-        return cls(tuple((one, other) for one, other, _ in SHOWN), np.array([share for _, _, share in SHOWN]))
+        return cls(
+            tuple((one, other) for one, other, _ in SHOWN),
+            np.array([share for _, _, share in SHOWN]),
+        )
 
 
 def pretrain(
@@ -88,12 +102,16 @@ def pretrain(
     plan, draw = Plan.of(model, features), np.random.default_rng(seed)
     start_fusion(model, features, rows, draw)
     model = model.to(device)
-    few = torch.from_numpy(embed_ads(model, features, draw.permutation(rows)[:1024], device=device)).to(device)
+    few = torch.from_numpy(
+        embed_ads(model, features, draw.permutation(rows)[:1024], device=device)
+    ).to(device)
     distance = START_DISTANCE_AFTER_LOOKING if model.fusion.looks_first else START_DISTANCE
     model.start_head(few[::2][: len(few) // 2], few[1::2], START_BIAS - distance)
     body = [parameter for name, parameter in model.named_parameters() if name != "raw_weight"]
     optimiser = torch.optim.Adam(body, lr=settings.learning_rate)
-    optimiser.add_param_group({"params": [model.raw_weight], "lr": HEAD_PACE * settings.learning_rate})
+    optimiser.add_param_group(
+        {"params": [model.raw_weight], "lr": HEAD_PACE * settings.learning_rate}
+    )
     best, interrupted = BestEpoch(model, settings.patience), False
     try:
         for number in range(1, settings.epochs + 1):
@@ -104,7 +122,10 @@ def pretrain(
                 order = _neighbours_together(model, features, order, draw, device)
             losses: list[torch.Tensor] = []
             batches = _batches(features, order, settings.batch_size, plan, draw)
-            with progress.task(f"epoch {number} without labels", len(order)) as task, closing(ahead(batches)) as made:
+            with (
+                progress.task(f"epoch {number} without labels", len(order)) as task,
+                closing(ahead(batches)) as made,
+            ):
                 for one, other in made:
                     loss = _loss(model, one, other, device)
                     optimiser.zero_grad(set_to_none=True)
@@ -128,7 +149,11 @@ def pretrain(
 
 
 def _batches(
-    features: NetworkInputs, order: Int64[np.ndarray, "ads"], size: int, plan: Plan, draw: np.random.Generator
+    features: NetworkInputs,
+    order: Int64[np.ndarray, "ads"],
+    size: int,
+    plan: Plan,
+    draw: np.random.Generator,
 ) -> Iterator[tuple[Batch, Batch]]:
     """The ads in this order as two postings each; those that have nothing to show on a side are left out."""
     for start in range(0, len(order), size):
@@ -150,10 +175,14 @@ def _neighbours_together(
     any order. So a batch holds, for each ad, some others that are hard to tell from it, and many that are not."""
     h = torch.from_numpy(embed_ads(model, features, rows, device=device)).to(device)
     groups = leaves(model.scaled(h).detach().cpu().numpy(), TOGETHER, draw)
-    return rows[np.lexsort((draw.random(len(rows)), draw.permutation(int(groups.max()) + 1)[groups]))]
+    return rows[
+        np.lexsort((draw.random(len(rows)), draw.permutation(int(groups.max()) + 1)[groups]))
+    ]
 
 
-def leaves(vectors: Float32[np.ndarray, "ads size"], most: int, draw: np.random.Generator) -> Int64[np.ndarray, "ads"]:
+def leaves(
+    vectors: Float32[np.ndarray, "ads size"], most: int, draw: np.random.Generator
+) -> Int64[np.ndarray, "ads"]:
     """The leaf of each vector in a tree that halves all nodes at the median of their projections on the difference of
     two vectors drawn at random, until none holds more than `most` (the random projection trees of Dasgupta and Freund,
     2008, with one direction for each level).
@@ -196,14 +225,20 @@ def _held_out_loss(
     draw, total = np.random.default_rng([seed, 1]), 0.0
     for shown, share in zip(plan.shown, plan.shares, strict=True):
         alone = replace(plan, shown=(shown,), shares=np.ones(1))
-        losses = [_loss(model, *both, device) for both in _batches(features, held_out, JUDGED_ON, alone, draw)]
+        losses = [
+            _loss(model, *both, device)
+            for both in _batches(features, held_out, JUDGED_ON, alone, draw)
+        ]
         total += share * float(torch.stack(losses).double().mean()) if losses else 0.0
     return total
 
 
 @torch.no_grad()
 def start_fusion(
-    model: SiameseModel, features: NetworkInputs, rows: Int64[np.ndarray, "ads"], draw: np.random.Generator
+    model: SiameseModel,
+    features: NetworkInputs,
+    rows: Int64[np.ndarray, "ads"],
+    draw: np.random.Generator,
 ) -> None:
     """Let the fusion module look at some of the ads before it learns, on the processor."""
     if not model.fusion.looks_first:

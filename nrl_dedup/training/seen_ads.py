@@ -37,7 +37,9 @@ def check_before_the_work(settings: Settings, resources: TrainingFiles) -> None:
     """
     fusion = settings.model.fusion
     if fusion_module(fusion).needs_photos and resources.photo_folder is None:
-        raise NrlDedupError(f"--fusion {fusion} needs photos, and there is no photo folder. Name it with --images.")
+        raise NrlDedupError(
+            f"--fusion {fusion} needs photos, and there is no photo folder. Name it with --images."
+        )
     if settings.photos.pool == "mean" and fusion_module(fusion).photo_features == "regions":
         raise NrlDedupError(
             f"--photo-pool mean: --fusion {fusion} looks at the regions of one photo; the mean of several photos' "
@@ -81,8 +83,12 @@ class TrainingAds:
         counts = np.diff(words.offsets)
         text = pl.DataFrame({"ad": np.repeat(np.arange(len(ads)), counts), "word": words.ids})
         texts = text.group_by("ad", maintain_order=True).agg("word")
-        texts = pl.DataFrame({"ad": np.arange(len(ads))}).join(texts, on="ad", how="left", maintain_order="left")
-        digests = np.zeros(len(ads), np.uint64) if self.photos is None else self.photos.digests()[ads]
+        texts = pl.DataFrame({"ad": np.arange(len(ads))}).join(
+            texts, on="ad", how="left", maintain_order="left"
+        )
+        digests = (
+            np.zeros(len(ads), np.uint64) if self.photos is None else self.photos.digests()[ads]
+        )
         read = texts["word"].list.eval(pl.element().cast(pl.String)).list.join(" ")
         return pl.DataFrame([read, pl.Series("photos", digests)]).n_unique()
 
@@ -110,6 +116,8 @@ def read_training_ads(
     if photos is not None and contents.photos.compute is not None:
         if ads is not None:
             photos = photos.of_ads(np.isin(np.arange(len(catalogue)), ads))
-        views = partial(contents.photos.compute, views=settings.photos.views, seed=settings.train.seed)
+        views = partial(
+            contents.photos.compute, views=settings.photos.views, seed=settings.train.seed
+        )
         photos = photos.with_views(views if settings.photos.views else None)
     return TrainingAds(contents, photos, backbone)

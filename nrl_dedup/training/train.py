@@ -55,7 +55,9 @@ def identity(data: TrainingData, settings: Settings) -> dict[str, Any]:
         "settings": asdict(settings),
         "version of this program": version("nrl-dedup"),
     }
-    copy: dict[str, Any] = json.loads(json.dumps(made_of))  # as it will be read back: tuples are lists
+    copy: dict[str, Any] = json.loads(
+        json.dumps(made_of)
+    )  # as it will be read back: tuples are lists
     return copy
 
 
@@ -85,10 +87,14 @@ def train_one(
         )
     settings = replace(settings, model=replace(settings.model, word_size=data.vectors.shape[1]))
     torch.manual_seed(settings.train.seed)
-    model = SiameseModel(settings.model, torch.from_numpy(data.vectors), data.features.image_shape[-1])
+    model = SiameseModel(
+        settings.model, torch.from_numpy(data.vectors), data.features.image_shape[-1]
+    )
     train, valid = data.split.side("train"), data.split.side("valid")
     unlabelled = settings.pretrain.epochs > 0
-    with np.errstate(invalid="ignore", over="ignore"):  # the loops say it in words when the loss diverges
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # the loops say it in words when the loss diverges
         if unlabelled:
             fitted = pretrain(
                 model,
@@ -102,7 +108,9 @@ def train_one(
                 progress=progress,
             )
             if fitted.interrupted and len(train):
-                raise NrlDedupError("Stopped before the first epoch on labelled pairs was done; nothing is kept.")
+                raise NrlDedupError(
+                    "Stopped before the first epoch on labelled pairs was done; nothing is kept."
+                )
         if len(train):
             fitted = fit(
                 model,
@@ -177,7 +185,10 @@ def fit(
                 _batch(features, rows_l, rows_r, order[start : start + settings.batch_size], draw)
                 for start in range(0, len(order), settings.batch_size)
             )
-            with progress.task(f"epoch {number}", len(labels)) as task, closing(ahead(batches)) as made:
+            with (
+                progress.task(f"epoch {number}", len(labels)) as task,
+                closing(ahead(batches)) as made,
+            ):
                 for pairs, ads, place, batch in made:
                     left, right = torch.from_numpy(place).to(device)
                     target = torch.from_numpy(labels[pairs].astype(np.float32)).to(device)
@@ -196,7 +207,10 @@ def fit(
             seen = logits.double().cpu().numpy()
             ones = np.ones(len(labels))
             valid_logits = pair_logits(model, features, valid, device)
-            valid_labels, valid_weights = valid["is_duplicate"].to_numpy(), valid["weight"].to_numpy()
+            valid_labels, valid_weights = (
+                valid["is_duplicate"].to_numpy(),
+                valid["weight"].to_numpy(),
+            )
             epoch = Epoch(
                 number,
                 train_loss=log_loss(labels[order], seen, ones),
@@ -216,7 +230,11 @@ def fit(
 
 
 def _batch(
-    features: NetworkInputs, rows_l: np.ndarray, rows_r: np.ndarray, pairs: np.ndarray, draw: np.random.Generator
+    features: NetworkInputs,
+    rows_l: np.ndarray,
+    rows_r: np.ndarray,
+    pairs: np.ndarray,
+    draw: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Batch]:
     """`pairs`, their distinct ads, where those stand in the pairs [2, pairs], and the ads as training sees them."""
     ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
@@ -225,18 +243,26 @@ def _batch(
 
 @torch.no_grad()
 def _start_head(
-    model: SiameseModel, features: NetworkInputs, pairs: pl.DataFrame, pretrained: bool, device: torch.device
+    model: SiameseModel,
+    features: NetworkInputs,
+    pairs: pl.DataFrame,
+    pretrained: bool,
+    device: torch.device,
 ) -> None:
     """Bring the scores of these training pairs to the size of their labels: by a logistic regression of those that a
     pretrained model gives, or at random, with their mean at the log-odds of a duplicate."""
     labels = pairs["is_duplicate"].to_numpy()
     if not pretrained:
         h_l, h_r = (
-            torch.from_numpy(embed_ads(model, features, pairs[name].to_numpy(), device=device)).to(device)
+            torch.from_numpy(embed_ads(model, features, pairs[name].to_numpy(), device=device)).to(
+                device
+            )
             for name in ("row_l", "row_r")
         )
         model.start_head(h_l, h_r, torch.logit(torch.tensor(labels.mean()), eps=1e-3).item())
     elif 0 < labels.sum() < len(labels):
-        line = LogisticRegression(C=np.inf).fit(pair_logits(model, features, pairs, device)[:, None], labels)
+        line = LogisticRegression(C=np.inf).fit(
+            pair_logits(model, features, pairs, device)[:, None], labels
+        )
         if line.coef_[0, 0] > 0:
             model.rescale(float(line.coef_[0, 0]), float(line.intercept_[0]))

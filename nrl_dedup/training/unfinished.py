@@ -20,7 +20,13 @@ from nrl_dedup.bundle.save import write_network
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.runtime.atomic_files import put_back, put_in_place, reason, to_disk, written_beside
-from nrl_dedup.runtime.hidden_parts import HeldElsewhere, hidden_beside, hold, remove, remove_dead_parts
+from nrl_dedup.runtime.hidden_parts import (
+    HeldElsewhere,
+    hidden_beside,
+    hold,
+    remove,
+    remove_dead_parts,
+)
 
 ENDING = ".unfinished"
 SEARCH_PLAN = "trials.json"  # of `trial_folder`
@@ -73,7 +79,9 @@ class Unfinished:
         then = about.get("identity", {})
         return [name for name, value in identity.items() if then.get(name) != value]
 
-    def keep_network(self, bundle: Bundle, backbone: Backbone | None, identity: Identity | None) -> None:
+    def keep_network(
+        self, bundle: Bundle, backbone: Backbone | None, identity: Identity | None
+    ) -> None:
         """Write the network, and then what it is made of.
 
         :param identity: None: its training was stopped early, and no other run is to go on with it.
@@ -90,7 +98,9 @@ class Unfinished:
                     part.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
         except OSError as error:
             self._forget_network()
-            raise NrlDedupError(f"-o {self.output}: could not be written ({reason(error)}).") from error
+            raise NrlDedupError(
+                f"-o {self.output}: could not be written ({reason(error)})."
+            ) from error
 
     def begin_bundle(self) -> None:
         """Make the bundle anew, of the network alone.
@@ -102,7 +112,9 @@ class Unfinished:
             shutil.copytree(self._network, self.bundle)
         except OSError as error:
             remove(self.bundle)
-            raise NrlDedupError(f"-o {self.output}: could not be written ({reason(error)}).") from error
+            raise NrlDedupError(
+                f"-o {self.output}: could not be written ({reason(error)})."
+            ) from error
 
     def put_in_place(self) -> None:
         """Rename the bundle, which is whole, to its place; one that was there is thrown away.
@@ -147,7 +159,9 @@ def unfinished(output: Path) -> Iterator[Unfinished]:
             f"-o {output}: another run is training that, in {folder}. Wait until it ends, or name another folder."
         ) from None
     except OSError as error:
-        raise NrlDedupError(f"-o {output}: cannot write in {place.parent} ({reason(error)}).") from error
+        raise NrlDedupError(
+            f"-o {output}: cannot write in {place.parent} ({reason(error)})."
+        ) from error
     found = Unfinished(output, place, folder)
     try:
         put_back(place)
@@ -165,7 +179,10 @@ def unfinished(output: Path) -> Iterator[Unfinished]:
 def remove_rubbish(output: Path) -> None:
     """Remove what a run that was killed has left of a training to `output`, if there is nothing in it to go on with."""
     if os.path.lexists(hidden_beside(Path(os.path.realpath(output)), ENDING)):
-        with suppress(NrlDedupError), unfinished(output):  # another run may be at it, or the disk be full
+        with (
+            suppress(NrlDedupError),
+            unfinished(output),
+        ):  # another run may be at it, or the disk be full
             pass
 
 
@@ -186,7 +203,9 @@ def _read(path: Path) -> Any:
 
 
 def _digests(folder: Path) -> dict[str, str | None]:
-    return {file.name: _digest(file) for file in sorted(folder.iterdir())} if folder.is_dir() else {}
+    return (
+        {file.name: _digest(file) for file in sorted(folder.iterdir())} if folder.is_dir() else {}
+    )
 
 
 def _digest(file: Path) -> str | None:

@@ -23,7 +23,9 @@ def check_plain(path: Path, most: int) -> int:
     try:
         found = path.lstat()
     except OSError as error:
-        raise NrlDedupError(f"{path.name}: wanted a plain file; it cannot be read ({error.strerror}).") from error
+        raise NrlDedupError(
+            f"{path.name}: wanted a plain file; it cannot be read ({error.strerror})."
+        ) from error
     return _size(path, found, most)
 
 
@@ -35,7 +37,9 @@ def read_plain(path: Path, most: int) -> bytes:
     check_plain(path, most)
     try:
         # What stands here may have been exchanged since: a link is not followed, a pipe not waited for.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        )
         with os.fdopen(handle, "rb") as file:
             return file.read(_size(path, os.fstat(file.fileno()), most))
     except OSError as error:
@@ -50,7 +54,9 @@ def read_text(path: Path, most: int) -> str:
     try:
         return read_plain(path, most).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise NrlDedupError(f"{path.name}: wanted UTF-8, found another byte at {error.start:,}.") from error
+        raise NrlDedupError(
+            f"{path.name}: wanted UTF-8, found another byte at {error.start:,}."
+        ) from error
 
 
 def _size(path: Path, found: os.stat_result, most: int) -> int:

@@ -23,15 +23,23 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
     """:raises NrlDedupError: it is no state dict of plain tensors, or it would unpack to more than it has."""
     try:
         _check_zip(path)
-        with warnings.catch_warnings(action="ignore"):  # of a file that is something else, which is said below
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # of a file that is something else, which is said below
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # A file that is something else makes the unpickler fail with nearly any exception.
         reason = str(error).strip().partition("\n")[0][:200]
         raise NrlDedupError(f"{type(error).__name__}: {reason}") from error
-    if not isinstance(found, Mapping) or not all(_is_plain(key, value) for key, value in found.items()):
+    if not isinstance(found, Mapping) or not all(
+        _is_plain(key, value) for key, value in found.items()
+    ):
         keys = [key for key in found if isinstance(key, str)] if isinstance(found, Mapping) else []
-        named = f" with the keys {', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''}" if keys else ""
+        named = (
+            f" with the keys {', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''}"
+            if keys
+            else ""
+        )
         raise NrlDedupError(f"found a {type(found).__name__}{named}")
     return found
 

@@ -22,9 +22,22 @@ Shape = tuple[int, ...]
 
 LARGEST = 1e9  # of a network's weights: a thousand times what training on photos that hardly differ can give
 _LENGTH = 8  # bytes, of the header's length
-_MOST_HEADER = 16 << 20  # bytes: room for 100,000 tensors, a hundred times those of the largest network
+_MOST_HEADER = (
+    16 << 20
+)  # bytes: room for 100,000 tensors, a hundred times those of the largest network
 _MOST_DIMENSIONS = 8
-_ITEM_SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_ITEM_SIZES = {
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I64": 8,
+    "I32": 4,
+    "I16": 2,
+    "I8": 1,
+    "U8": 1,
+    "BOOL": 1,
+}
 
 
 def read_tensors(path: Path, most: int) -> dict[str, Tensor]:
@@ -47,7 +60,9 @@ def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], nam
     :raises NrlDedupError: one is missing, or there is one too many; or it has another type or shape, or such a number.
     """
     for key in sorted(found.keys() ^ wanted.keys()):
-        raise NrlDedupError(f"{name}: {key!r:.60} is {'not wanted' if key in found else 'missing'}.")
+        raise NrlDedupError(
+            f"{name}: {key!r:.60} is {'not wanted' if key in found else 'missing'}."
+        )
     for key, tensor in sorted(found.items()):
         if tensor.shape != wanted[key].shape or tensor.dtype != torch.float32:
             raise NrlDedupError(
@@ -55,7 +70,9 @@ def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], nam
                 f"found {tuple(tensor.shape)} of {tensor.dtype}."
             )
         if not (tensor.abs() <= LARGEST).all():
-            raise NrlDedupError(f"{name}: wanted finite numbers, found a NaN, an infinity or one beyond 10^9 in {key}.")
+            raise NrlDedupError(
+                f"{name}: wanted finite numbers, found a NaN, an infinity or one beyond 10^9 in {key}."
+            )
 
 
 def _check_layout(data: bytes, name: str) -> None:
@@ -67,14 +84,18 @@ def _check_layout(data: bytes, name: str) -> None:
     try:
         header = parse_json(data[_LENGTH : _LENGTH + length].decode("utf-8"), name)
     except UnicodeDecodeError as error:
-        raise NrlDedupError(f"{name}: wanted a safetensors file; its header is no UTF-8.") from error
+        raise NrlDedupError(
+            f"{name}: wanted a safetensors file; its header is no UTF-8."
+        ) from error
     if not isinstance(header, dict):
         raise NrlDedupError(f"{name}: wanted a safetensors file; its header names no tensors.")
     places = [_place(key, about, name) for key, about in header.items() if key != "__metadata__"]
     end = 0
     for start, stop in sorted(places):
         if start != end:
-            raise NrlDedupError(f"{name}: wanted tensors one behind the other; found one at {start:,}, not {end:,}.")
+            raise NrlDedupError(
+                f"{name}: wanted tensors one behind the other; found one at {start:,}, not {end:,}."
+            )
         end = stop
     if _LENGTH + length + end != len(data):
         raise NrlDedupError(
@@ -90,8 +111,15 @@ def _place(key: str, about: Any, name: str) -> tuple[int, int]:
         raise NrlDedupError(f"{wrong}; found other entries.")
     kind, shape, place = about["dtype"], about["shape"], about["data_offsets"]
     if not isinstance(kind, str) or kind not in _ITEM_SIZES:
-        raise NrlDedupError(f"{wrong}; found the type {kind!r:.60}. Known are {', '.join(_ITEM_SIZES)}.")
-    if not _are_sizes(shape) or len(shape) > _MOST_DIMENSIONS or not _are_sizes(place) or len(place) != 2:
+        raise NrlDedupError(
+            f"{wrong}; found the type {kind!r:.60}. Known are {', '.join(_ITEM_SIZES)}."
+        )
+    if (
+        not _are_sizes(shape)
+        or len(shape) > _MOST_DIMENSIONS
+        or not _are_sizes(place)
+        or len(place) != 2
+    ):
         raise NrlDedupError(f"{wrong}; found the shape {shape!r:.60} at {place!r:.60}.")
     if place[1] - place[0] != math.prod(shape) * _ITEM_SIZES[kind]:
         raise NrlDedupError(f"{wrong}; {kind} of shape {shape!r:.60} does not fill {place!r:.60}.")

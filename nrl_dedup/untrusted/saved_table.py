@@ -21,7 +21,9 @@ _MAGIC = b"PAR1"
 _END = 8  # bytes: the footer's length and the magic
 _KINDS = {0: pl.Boolean, 2: pl.Int64, 5: pl.Float64, 6: pl.String}  # Parquet's physical types
 _DICTIONARY = 2  # a kind of page, the values of which are not rows
-_MOST_PACKING = 100  # times; the pages of our own tables take at most ten times less than their values
+_MOST_PACKING = (
+    100  # times; the pages of our own tables take at most ten times less than their values
+)
 _SPARE = 1 << 20  # bytes, that a small file may unpack to at any rate
 
 
@@ -36,16 +38,28 @@ def read_table(path: Path, schema: Mapping[str, Any], most: int) -> pl.DataFrame
         _check_layout(data, schema)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         why = str(error) if isinstance(error, ValueError) else "a header lacks what it needs"
-        raise NrlDedupError(f"{path.name}: wanted a whole Parquet file of this program; {why}.") from error
+        raise NrlDedupError(
+            f"{path.name}: wanted a whole Parquet file of this program; {why}."
+        ) from error
     try:
         with _silent():
             table = pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OverflowError, MemoryError) as error:
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        ValueError,
+        OverflowError,
+        MemoryError,
+    ) as error:
         reason = str(error).partition("\n")[0][:120]
-        raise NrlDedupError(f"{path.name}: wanted a Parquet file, found damaged pages ({reason}).") from error
+        raise NrlDedupError(
+            f"{path.name}: wanted a Parquet file, found damaged pages ({reason})."
+        ) from error
     gaps = [name for name in schema if name in table.columns and table[name].null_count()]
     if gaps:
-        raise NrlDedupError(f"{path.name}: wanted a value in each row, found rows without {', '.join(gaps)}.")
+        raise NrlDedupError(
+            f"{path.name}: wanted a value in each row, found rows without {', '.join(gaps)}."
+        )
     return table
 
 
@@ -58,11 +72,15 @@ def _check_layout(data: bytes, schema: Mapping[str, Any]) -> None:
     kinds = _columns(about[2], schema)
     rows, groups = about[3], about.get(4, [])
     if not 0 <= rows <= len(data) or sum(group[3] for group in groups) != rows:
-        raise ValueError(f"{len(data):,} bytes cannot hold {rows:,} rows")  # each takes a byte at least
+        raise ValueError(
+            f"{len(data):,} bytes cannot hold {rows:,} rows"
+        )  # each takes a byte at least
     unpacked = 0
     for group in groups:
         chunks = [column[3] for column in group[1]]
-        if [(chunk[3], chunk[1]) for chunk in chunks] != kinds or any(1 in column for column in group[1]):
+        if [(chunk[3], chunk[1]) for chunk in chunks] != kinds or any(
+            1 in column for column in group[1]
+        ):
             raise ValueError("a part has other columns than the whole")
         unpacked += sum(_check_chunk(data, chunk, group[3], footer) for chunk in chunks)
     if unpacked > _MOST_PACKING * len(data) + _SPARE:
@@ -72,12 +90,16 @@ def _check_layout(data: bytes, schema: Mapping[str, Any]) -> None:
 def _columns(elements: list[Struct], schema: Mapping[str, Any]) -> list[tuple[list[bytes], int]]:
     """The path and the physical type of each column."""
     root, *columns = elements
-    if root.get(5) != len(columns) or any(column.get(5) or column.get(3) not in (0, 1) for column in columns):
+    if root.get(5) != len(columns) or any(
+        column.get(5) or column.get(3) not in (0, 1) for column in columns
+    ):
         raise ValueError("its columns are not flat")
     found = {column[4].decode("utf-8"): _KINDS.get(column.get(1, -1)) for column in columns}
     wrong = [name for name, kind in found.items() if kind is None or schema.get(name, kind) != kind]
     if wrong or len(found) < len(columns):
-        raise ValueError(f"the column {(wrong or ['a name'])[0]:.60} is of another type, or there twice")
+        raise ValueError(
+            f"the column {(wrong or ['a name'])[0]:.60} is of another type, or there twice"
+        )
     return [([column[4]], column[1]) for column in columns]
 
 

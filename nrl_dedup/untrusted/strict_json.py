@@ -27,12 +27,20 @@ def parse_json(text: str, name: str) -> Any:
     """
     try:
         document = json.loads(
-            text, parse_int=_whole, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_each_once
+            text,
+            parse_int=_whole,
+            parse_float=_finite,
+            parse_constant=_finite,
+            object_pairs_hook=_each_once,
         )
         _check_depth(document)
-        json.dumps(document, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair is no text
+        json.dumps(document, ensure_ascii=False).encode(
+            "utf-8"
+        )  # half of a surrogate pair is no text
     except RecursionError:
-        raise NrlDedupError(f"{name}: wanted at most {MOST_LEVELS} levels of lists and objects, found more.") from None
+        raise NrlDedupError(
+            f"{name}: wanted at most {MOST_LEVELS} levels of lists and objects, found more."
+        ) from None
     except ValueError as error:
         raise NrlDedupError(f"{name}: wanted JSON; {error}.") from error
     return document

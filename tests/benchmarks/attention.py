@@ -43,7 +43,9 @@ def make_words(ads: int, draw: np.random.Generator) -> TokenIds:
     lengths = np.clip(draw.gamma(1.3, 35 / 1.3, ads), 1, MOST_WORDS).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     often = 1 / np.arange(1, WORDS + 1)
-    return TokenIds((4 + draw.choice(WORDS, offsets[-1], p=often / often.sum())).astype(np.int32), offsets)
+    return TokenIds(
+        (4 + draw.choice(WORDS, offsets[-1], p=often / often.sum())).astype(np.int32), offsets
+    )
 
 
 def make_regions(folder: Path, ads: int, draw: np.random.Generator) -> np.ndarray:
@@ -65,7 +67,9 @@ def make_model(image_size: int) -> SiameseModel:
     return SiameseModel(ModelSettings(fusion="san"), vectors, image_size)
 
 
-def plain_loop(folder: Path, tokens: TokenIds, pairs: pl.DataFrame, batch_size: int, device: torch.device) -> float:
+def plain_loop(
+    folder: Path, tokens: TokenIds, pairs: pl.DataFrame, batch_size: int, device: torch.device
+) -> float:
     """Seconds of one pass over `pairs`, in their order."""
     words.PACKED_ON = ()
     model = make_model(512).to(device)
@@ -75,10 +79,14 @@ def plain_loop(folder: Path, tokens: TokenIds, pairs: pl.DataFrame, batch_size: 
         padded = np.zeros((len(rows), MOST_WORDS), dtype=np.int64)
         lengths = np.diff(tokens.offsets)[rows]
         for place, row in enumerate(rows):
-            padded[place, : lengths[place]] = tokens.values[tokens.offsets[row] : tokens.offsets[row + 1]]
+            padded[place, : lengths[place]] = tokens.values[
+                tokens.offsets[row] : tokens.offsets[row + 1]
+            ]
         image = np.stack([np.load(folder / f"{row}.npy") for row in rows]).astype(np.float32)
         there = torch.ones(len(rows), dtype=torch.bool)
-        return Batch(torch.from_numpy(padded), torch.from_numpy(lengths), torch.from_numpy(image), there).to(device)
+        return Batch(
+            torch.from_numpy(padded), torch.from_numpy(lengths), torch.from_numpy(image), there
+        ).to(device)
 
     start = time.perf_counter()
     for part in pairs.iter_slices(batch_size):
@@ -92,13 +100,17 @@ def plain_loop(folder: Path, tokens: TokenIds, pairs: pl.DataFrame, batch_size: 
     return time.perf_counter() - start
 
 
-def ours(stored: np.ndarray, tokens: TokenIds, pairs: pl.DataFrame, batch_size: int, device: torch.device) -> float:
+def ours(
+    stored: np.ndarray, tokens: TokenIds, pairs: pl.DataFrame, batch_size: int, device: torch.device
+) -> float:
     """Seconds of one epoch of `fit` over `pairs`, its validation (of one batch) included."""
     kind, ads = KINDS[KIND], np.arange(len(tokens))
     names = pl.DataFrame({"photo": ads.astype(str), "row": ads})
     nothing = pl.DataFrame(schema={"photo": pl.String, "reason": pl.String})
     centre = PhotoFeatures(names, nothing, ads.astype(np.uint64) + 1, stored, kind, kind.shape(ROW))
-    features = NetworkInputs(tokens, AdPhotos(ads, np.arange(len(ads) + 1), centre), kind.shape(ROW))
+    features = NetworkInputs(
+        tokens, AdPhotos(ads, np.arange(len(ads) + 1), centre), kind.shape(ROW)
+    )
     valid = pairs.head(batch_size)
     settings = TrainSettings(epochs=1, batch_size=batch_size)
     fitted = fit(make_model(512), features, pairs, valid, settings, device=device)
@@ -115,7 +127,11 @@ def main() -> None:
     draw, device = np.random.default_rng(0), torch.device(options.device)
     rows = np.stack([draw.choice(options.ads, 2, replace=False) for _ in range(options.pairs)])
     pairs = pl.DataFrame(
-        {"row_l": rows.min(1), "row_r": rows.max(1), "is_duplicate": draw.random(options.pairs) < 0.33}
+        {
+            "row_l": rows.min(1),
+            "row_r": rows.max(1),
+            "is_duplicate": draw.random(options.pairs) < 0.33,
+        }
     ).with_columns(weight=pl.lit(1.0))
     tokens = make_words(options.ads, draw)
     with tempfile.TemporaryDirectory() as name:
@@ -123,14 +139,18 @@ def main() -> None:
         stored = make_regions(folder, options.ads, draw)
         fast = ours(stored, tokens, pairs, options.batch_size, device)
         slow = plain_loop(folder, tokens, pairs, options.batch_size, device)
-    print(f"{options.pairs:,} pairs of {options.ads:,} ads in batches of {options.batch_size} on {options.device}")
+    print(
+        f"{options.pairs:,} pairs of {options.ads:,} ads in batches of {options.batch_size} on {options.device}"
+    )
     for what, seconds, size in (
         ("the plain loop", slow, 2 * int(np.prod(ROW.regions))),
         (f"fit, regions {KIND}", fast, KINDS[KIND].bytes_per_photo(ROW)),
     ):
         rate = options.pairs / seconds
         hours = PAIRS_OF_THE_THESIS / rate / 3600
-        print(f"{what:<24}{rate:8.1f} pairs/s {size:9,} bytes an ad   {hours:6.1f} h for {PAIRS_OF_THE_THESIS:,} pairs")
+        print(
+            f"{what:<24}{rate:8.1f} pairs/s {size:9,} bytes an ad   {hours:6.1f} h for {PAIRS_OF_THE_THESIS:,} pairs"
+        )
     print(f"ratio {slow / fast:.1f}")
 
 

@@ -72,7 +72,9 @@ class Ads:
         if photos is not None:
             counts = np.diff(photos.offsets)[rows]
             each = [photos.rows[photos.offsets[row] : photos.offsets[row + 1]] for row in rows]
-            photos = AdPhotos(np.concatenate(each), np.concatenate([[0], np.cumsum(counts)]), photos.centre)
+            photos = AdPhotos(
+                np.concatenate(each), np.concatenate([[0], np.cumsum(counts)]), photos.centre
+            )
         columns = {name: texts[rows] for name, texts in self.columns.items()}
         return Ads(self.catalogue.take(rows), self.words.take(rows), photos, self.sketches, columns)
 
@@ -92,7 +94,10 @@ class Pairs:
 def timed(what: str) -> Iterator[None]:
     wall, cpu = time.perf_counter(), time.process_time()
     yield
-    print(f"  {what}: {time.perf_counter() - wall:.1f} s, of one core {time.process_time() - cpu:.1f} s", flush=True)
+    print(
+        f"  {what}: {time.perf_counter() - wall:.1f} s, of one core {time.process_time() - cpu:.1f} s",
+        flush=True,
+    )
 
 
 def brute_force(similarity: Callable[[slice], np.ndarray], ads: int) -> Neighbours:
@@ -152,7 +157,9 @@ def compare(ads: Ads, rows_l: np.ndarray, rows_r: np.ndarray, say: bool = True) 
     with stage("neighbours by brute force"):
         searched = neighbours_of(ads)
     with stage(f"preparing {len(ads.catalogue):,} ads"):
-        described = build_profiles(ads.catalogue, ads.words, ads.photos, ads.sketches, ads.columns, searched)
+        described = build_profiles(
+            ads.catalogue, ads.words, ads.photos, ads.sketches, ads.columns, searched
+        )
     candidates = candidate_pairs(searched)
     with stage(f"evidence of {len(candidates[0]):,} candidate pairs"):
         baseline_features = compare_pairs(described, *candidates)
@@ -168,7 +175,9 @@ class Row:
     errors: list[float]
 
     def __str__(self) -> str:
-        errors = "" if not self.errors else f"{np.mean(self.errors):.3f} +- {np.std(self.errors):.3f}"
+        errors = (
+            "" if not self.errors else f"{np.mean(self.errors):.3f} +- {np.std(self.errors):.3f}"
+        )
         return f"| {self.name} | {np.mean(self.precisions):.3f} +- {np.std(self.precisions):.3f} | {errors} |"
 
 
@@ -185,7 +194,10 @@ def unlabelled_row(name: str, pairs: Pairs, score: np.ndarray) -> Row:
 
 
 def fitted_row(
-    name: str, pairs: Pairs, fit_and_score: Callable[[np.ndarray, np.ndarray], np.ndarray], share: float = 1.0
+    name: str,
+    pairs: Pairs,
+    fit_and_score: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    share: float = 1.0,
 ) -> Row:
     """:param fit_and_score: the numbers of training and test pairs -> the log-odds of the latter."""
     draw = np.random.default_rng(0)
@@ -200,7 +212,10 @@ def fitted_row(
 
 
 def fit(
-    baseline_features: ComparisonVectors, pairs: Pairs, some: np.ndarray, views: ModalityModels | None
+    baseline_features: ComparisonVectors,
+    pairs: Pairs,
+    some: np.ndarray,
+    views: ModalityModels | None,
 ) -> PairModel:
     labels = pairs.labels[some]
     return fit_pair_model(
@@ -231,7 +246,9 @@ def thesis(values: np.ndarray, pairs: Pairs, train: np.ndarray, test: np.ndarray
 def raw_photos(ads: Ads, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     """The cosine of the first photos' features, and the same less the mean of both ads' ten nearest."""
     features = first_photos(ads)
-    level = np.sort(features @ features.T, axis=1)[:, -11:-1].mean(axis=1)  # the highest is that with itself
+    level = np.sort(features @ features.T, axis=1)[:, -11:-1].mean(
+        axis=1
+    )  # the highest is that with itself
     cosine = np.einsum("ij,ij->i", features[pairs.rows_l], features[pairs.rows_r])
     return cosine, cosine - (level[pairs.rows_l] + level[pairs.rows_r]) / 2
 
@@ -239,20 +256,35 @@ def raw_photos(ads: Ads, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
 def simple_rows(ads: Ads, pairs: Pairs, compared: Compared) -> Iterator[Row]:
     baseline_features = compared.labelled
     cosine, judged = raw_photos(ads, pairs)
-    yield Row("chance", [float(pairs.labels[pairs.fold == fold].mean()) for fold in np.unique(pairs.fold)], [])
+    yield Row(
+        "chance",
+        [float(pairs.labels[pairs.fold == fold].mean()) for fold in np.unique(pairs.fold)],
+        [],
+    )
     baseline = baseline_evidence(ads.words, ads.photos, pairs.rows_l, pairs.rows_r)
     yield unlabelled_row("Jaccard similarity of the words", pairs, baseline[:, 0])
     yield unlabelled_row("HSV histogram", pairs, baseline_features.columns(["colours"])[:, 0])
     yield unlabelled_row("cosine of photo features", pairs, cosine)
     yield unlabelled_row("the same less each ad's ten nearest (no label)", pairs, judged)
     yield fitted_row("the thesis's baseline", pairs, partial(thesis, baseline, pairs))
-    lengths = ("description_length_min", "description_length_max", "title_length_min", "title_length_max")
+    lengths = (
+        "description_length_min",
+        "description_length_max",
+        "title_length_min",
+        "title_length_max",
+    )
     values = np.column_stack([baseline_features.columns(["words", "colours", *lengths]), cosine])
-    yield fitted_row("tf-idf + photo + histogram + lengths, boosted", pairs, partial(boosted, values, pairs))
+    yield fitted_row(
+        "tf-idf + photo + histogram + lengths, boosted", pairs, partial(boosted, values, pairs)
+    )
     relative = ("words_above_mean", "words_above_max", "colours_above_mean", "colours_above_max")
     values = np.column_stack([values, baseline_features.columns([*relative]), judged])
-    yield fitted_row("the same, each also less the neighbourhood's", pairs, partial(boosted, values, pairs))
-    values = np.column_stack([values, baseline_features.columns(["price_relative", "price_missing"])])
+    yield fitted_row(
+        "the same, each also less the neighbourhood's", pairs, partial(boosted, values, pairs)
+    )
+    values = np.column_stack(
+        [values, baseline_features.columns(["price_relative", "price_missing"])]
+    )
     yield fitted_row("the same and the price", pairs, partial(boosted, values, pairs))
     values = np.column_stack([values, baseline_features.columns(["category_same"])])
     yield fitted_row("the same and the category", pairs, partial(boosted, values, pairs))
@@ -261,10 +293,14 @@ def simple_rows(ads: Ads, pairs: Pairs, compared: Compared) -> Iterator[Row]:
 def our_rows(pairs: Pairs, compared: Compared) -> Iterator[Row]:
     for what, groups in (("words and photos", WORDS_AND_PHOTOS), ("all columns", EVERYTHING)):
         baseline_features, views = compared.labelled.only(groups), compared.views(groups)
-        yield unlabelled_row(f"ours, {what}, no label", pairs, unlabelled_model(views).log_odds(baseline_features))
+        yield unlabelled_row(
+            f"ours, {what}, no label", pairs, unlabelled_model(views).log_odds(baseline_features)
+        )
         for share in SHARES:
             fit_and_score = partial(ours, baseline_features, pairs, views)
-            yield fitted_row(f"ours, {what}, {share:.0%} of the labels", pairs, fit_and_score, share)
+            yield fitted_row(
+                f"ours, {what}, {share:.0%} of the labels", pairs, fit_and_score, share
+            )
         alone = partial(ours, baseline_features, pairs, None)
         yield fitted_row(f"ours, {what}, labels without co-training", pairs, alone)
 
@@ -278,12 +314,21 @@ def unseen_rows(ads: Ads, pairs: Pairs, fold_of_ad: np.ndarray) -> Iterator[Row]
         for side, kept in zip(sides, (pairs.fold != fold, pairs.fold == fold), strict=True):
             place = np.full(len(fold_of_ad), -1)
             place[side] = np.arange(len(side))
-            own = Pairs(place[pairs.rows_l[kept]], place[pairs.rows_r[kept]], pairs.labels[kept], pairs.fold[kept])
+            own = Pairs(
+                place[pairs.rows_l[kept]],
+                place[pairs.rows_r[kept]],
+                pairs.labels[kept],
+                pairs.fold[kept],
+            )
             parts.append((own, compare(ads.take(side), own.rows_l, own.rows_r, say=False)))
         (train, seen), (test, unseen) = parts
         for what, groups in (("words and photos", WORDS_AND_PHOTOS), ("all columns", EVERYTHING)):
-            model = fit(seen.labelled.only(groups), train, np.arange(len(train)), seen.views(groups))
-            found.setdefault(what, []).append(figures(test.labels, model.log_odds(unseen.labelled.only(groups))))
+            model = fit(
+                seen.labelled.only(groups), train, np.arange(len(train)), seen.views(groups)
+            )
+            found.setdefault(what, []).append(
+                figures(test.labels, model.log_odds(unseen.labelled.only(groups)))
+            )
     for what, values in found.items():
         precisions, errors = zip(*values, strict=True)
         yield Row(f"ours, {what}, a catalogue never seen", list(precisions), list(errors))
@@ -294,10 +339,14 @@ def read_real(options: argparse.Namespace) -> tuple[Ads, Pairs, np.ndarray]:
     catalogue = read_catalogue(path)
     folder = PhotoFolder(find_photo_folder(path) or options.real)
     backbone = load_backbone(options.backbone, options.backbone_weights, CPU)
-    compute = partial(compute_features, folder=folder, backbone=backbone, work_dir=options.work_dir, device=CPU)
+    compute = partial(
+        compute_features, folder=folder, backbone=backbone, work_dir=options.work_dir, device=CPU
+    )
     photos = readable_photos(catalogue.frame["photos"], PhotoSettings(views=0), compute)
     with timed("photo sketches"):
-        sketches = compute_descriptors(catalogue.frame["photos"].explode(), folder, options.work_dir)
+        sketches = compute_descriptors(
+            catalogue.frame["photos"].explode(), folder, options.work_dir
+        )
     words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "en")
     columns = read_compared_columns(catalogue, (), "COLUMNS")
     table = pl.read_csv(options.real / "ItemPairs.csv", infer_schema=False)
@@ -309,7 +358,9 @@ def read_real(options: argparse.Namespace) -> tuple[Ads, Pairs, np.ndarray]:
     )
     truth = pl.read_csv(options.real / "truth.csv", infer_schema=False)
     fold_of_ad = np.empty(len(catalogue), np.int64)
-    fold_of_ad[catalogue.rows_of(truth["itemID"]).to_numpy()] = truth["fold"].cast(pl.Int64).to_numpy()
+    fold_of_ad[catalogue.rows_of(truth["itemID"]).to_numpy()] = (
+        truth["fold"].cast(pl.Int64).to_numpy()
+    )
     return Ads(catalogue, words, photos, sketches, columns), pairs, fold_of_ad
 
 
@@ -318,15 +369,23 @@ def published(folder: Path) -> Iterator[str]:
     catalogue = read_catalogue(folder / "items.csv")
     words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "en")
     ads = Ads(catalogue, words, None, None, read_compared_columns(catalogue, (), "COLUMNS"))
-    tables = [pl.read_csv(folder / f"pairs_{side}.csv", infer_schema=False) for side in ("train", "valid", "test")]
+    tables = [
+        pl.read_csv(folder / f"pairs_{side}.csv", infer_schema=False)
+        for side in ("train", "valid", "test")
+    ]
     table = pl.concat(tables)
     side = np.repeat(np.arange(3), [len(part) for part in tables])
     rows = [catalogue.rows_of(table[name]).to_numpy() for name in ("item_id_l", "item_id_r")]
     pairs = Pairs(*rows, (table["is_duplicate"] == "1").to_numpy(), side)
     compared = compare(ads, pairs.rows_l, pairs.rows_r, say=False)
-    for what, groups in (("title and description", ("text",)), ("and the price", ("text", "price"))):
+    for what, groups in (
+        ("title and description", ("text",)),
+        ("and the price", ("text", "price")),
+    ):
         baseline_features, views = compared.labelled.only(groups), compared.views(groups)
-        log_odds = fit(baseline_features, pairs, np.flatnonzero(side == 0), views).log_odds(baseline_features)
+        log_odds = fit(baseline_features, pairs, np.flatnonzero(side == 0), views).log_odds(
+            baseline_features
+        )
         alone = unlabelled_model(views).log_odds(baseline_features)
         labels, valid, test = pairs.labels, side == 1, side == 2
         curve = precision_recall_curve(labels[valid], log_odds[valid], np.ones(valid.sum()))
@@ -336,23 +395,35 @@ def published(folder: Path) -> Iterator[str]:
         test_f1 = 2 * np.sum(linked & labels[test]) / (linked.sum() + labels[test].sum())
         ap, error = figures(labels[test], log_odds[test])
         without = figures(labels[test], alone[test])[0]
-        reached = f"{100 * f1.max():.1f} | {100 * test_f1:.1f} | {ap:.3f} | {error:.3f} | {without:.3f}"
+        reached = (
+            f"{100 * f1.max():.1f} | {100 * test_f1:.1f} | {ap:.3f} | {error:.3f} | {without:.3f}"
+        )
         yield f"| {folder.name}, {what} | {reached} |"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("real", type=Path)
     parser.add_argument("--backbone", default="mobilenet_v2", help="default: %(default)s")
     parser.add_argument("--backbone-weights", type=Path)
-    parser.add_argument("--work-dir", type=Path, required=True, help="where photo features and sketches are kept")
+    parser.add_argument(
+        "--work-dir", type=Path, required=True, help="where photo features and sketches are kept"
+    )
     parser.add_argument("--published", type=Path, action="append", default=[])
     options = parser.parse_args()
     ads, pairs, fold_of_ad = read_real(options)
     compared = compare(ads, pairs.rows_l, pairs.rows_r)
     print(f"\n{len(pairs):,} labelled pairs, {pairs.labels.sum():,} duplicates\n")
-    print("| on the fifth fold | average precision | calibration error |\n|---|---|---|", flush=True)
-    for rows in (simple_rows(ads, pairs, compared), our_rows(pairs, compared), unseen_rows(ads, pairs, fold_of_ad)):
+    print(
+        "| on the fifth fold | average precision | calibration error |\n|---|---|---|", flush=True
+    )
+    for rows in (
+        simple_rows(ads, pairs, compared),
+        our_rows(pairs, compared),
+        unseen_rows(ads, pairs, fold_of_ad),
+    ):
         for row in rows:
             print(row, flush=True)
     if options.published:

@@ -47,7 +47,9 @@ def seconds_an_ad(ads: int, pairs: int, seed: int) -> tuple[float, float, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ads", type=int, nargs="+", default=[30_000, 100_000])
     parser.add_argument("--pairs", type=int, default=50, help="of each ad")
     parser.add_argument("--seed", type=int, default=0)
@@ -59,7 +61,9 @@ def main() -> None:
         scored.append(scoring)
         print(f"{ads:7,} {pairs:9,} {1000 * preparing:20.3f} {1000 * scoring:18.3f}", flush=True)
     growth = scored[-1] / scored[0]
-    print(f"From {options.ads[0]:,} to {options.ads[-1]:,} ads, scoring an ad takes {growth:.2f} times as long.")
+    print(
+        f"From {options.ads[0]:,} to {options.ads[-1]:,} ads, scoring an ad takes {growth:.2f} times as long."
+    )
     sys.exit(growth > MOST_GROWTH)
 
 

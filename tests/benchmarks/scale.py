@@ -71,7 +71,9 @@ def write_ads(folder: Path, ads: int, seed: int) -> None:
     source = np.arange(ads)
     source[reposts] = random.choice(originals, len(reposts))
     source[copies] = copies[0]
-    lengths = np.clip(random.gamma(2.0, (MEAN_WORDS - TITLE_WORDS) / 2, ads), 2, 400).astype(np.int64)[source]
+    lengths = np.clip(random.gamma(2.0, (MEAN_WORDS - TITLE_WORDS) / 2, ads), 2, 400).astype(
+        np.int64
+    )[source]
     topics = random.integers(0, TOPICS, ads)[source]
     starts = np.cumsum(lengths) - lengths
 
@@ -85,7 +87,9 @@ def write_ads(folder: Path, ads: int, seed: int) -> None:
         at = starts[first]
         tokens[at : at + len(topic)] = np.where(random.random(len(topic)) < 0.5, own, rank)
     for again in (reposts, copies):
-        inside = np.arange(lengths[again].sum()) - np.repeat(np.cumsum(lengths[again]) - lengths[again], lengths[again])
+        inside = np.arange(lengths[again].sum()) - np.repeat(
+            np.cumsum(lengths[again]) - lengths[again], lengths[again]
+        )
         taken = tokens[np.repeat(starts[source[again]], lengths[again]) + inside]
         if again is reposts:
             change = random.random(len(taken)) < CHANGED
@@ -104,12 +108,15 @@ def write_ads(folder: Path, ads: int, seed: int) -> None:
                 }
             )
             texts = used.group_by("itemID", maintain_order=True).agg(
-                title=pl.col("word").head(TITLE_WORDS).str.join(" "), description=pl.col("word").str.join(" ")
+                title=pl.col("word").head(TITLE_WORDS).str.join(" "),
+                description=pl.col("word").str.join(" "),
             )
             texts.write_csv(file, include_header=first == 0)
     pairs = np.sort(np.stack([reposts, source[reposts]]), axis=0)
     pl.DataFrame({"row_l": pairs[0], "row_r": pairs[1]}).write_parquet(folder / "reposts.parquet")
-    print(f"{ads:,} ads, {len(tokens) / ads + TITLE_WORDS:.1f} words on average, {len(np.unique(tokens)):,} distinct")
+    print(
+        f"{ads:,} ads, {len(tokens) / ads + TITLE_WORDS:.1f} words on average, {len(np.unique(tokens)):,} distinct"
+    )
 
 
 def embed(tokens: TokenIds, vocabulary: int, seed: int) -> np.ndarray:
@@ -118,7 +125,10 @@ def embed(tokens: TokenIds, vocabulary: int, seed: int) -> np.ndarray:
     share = np.bincount(tokens.values, minlength=vocabulary) / len(tokens.values)
     table = torch.from_numpy(random.standard_normal((vocabulary, 300), dtype=np.float32))
     table *= torch.from_numpy((1e-3 / (1e-3 + share)).astype(np.float32))[:, None]
-    layers = [torch.from_numpy(random.standard_normal(shape, dtype=np.float32)) for shape in ((300, 128), (128, 64))]
+    layers = [
+        torch.from_numpy(random.standard_normal(shape, dtype=np.float32))
+        for shape in ((300, 128), (128, 64))
+    ]
     embeddings = np.empty((len(tokens), 64), dtype=np.float32)
     for first in range(0, len(tokens), ADS_AT_ONCE):
         offsets = tokens.offsets[first : first + ADS_AT_ONCE + 1]
@@ -156,7 +166,9 @@ def found_in_text(space: NeighbourLists, catalogue: pl.DataFrame, seed: int) -> 
     """Of the exact nearest of 200 ads by the cosine of their stems, the share that the space lists."""
     texts = read_texts(catalogue)
     weights = Weigher.of(stems(texts.words), texts.counts).weights(texts.counts)
-    sample = np.random.default_rng(seed).choice(len(catalogue), min(200, len(catalogue)), replace=False)
+    sample = np.random.default_rng(seed).choice(
+        len(catalogue), min(200, len(catalogue)), replace=False
+    )
     columns = weights.T.tocsr()
     last = [np.sort((weights[[ad]] @ columns).toarray()[0])[-NEAREST - 1] for ad in sample]
     return share_as_near(space, sample, np.array(last))
@@ -199,7 +211,9 @@ def measure(folder: Path, most: int, seed: int) -> bool:
     with clock.stage("reading"):
         catalogue = read_catalogue(folder / "ads.csv")
     with clock.stage("words"):
-        words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "ru", progress)
+        words = read_words(
+            [catalogue.frame["title"], catalogue.frame["description"]], "ru", progress
+        )
     print(f"  {len(words.distinct):,} distinct words after cleaning and lemmas")
     with clock.stage("token ids"):
         vocabulary = Vocabulary.most_frequent(words, 30_000)
@@ -212,7 +226,12 @@ def measure(folder: Path, most: int, seed: int) -> bool:
         z = embed(tokens, len(vocabulary), seed)[groups.representatives]
     rows = groups.representatives
     found = search_sources(
-        z, catalogue.frame, None, rows, most, Run(Path(), torch.device("cpu"), seed, progress, clock)
+        z,
+        catalogue.frame,
+        None,
+        rows,
+        most,
+        Run(Path(), torch.device("cpu"), seed, progress, clock),
     )
     candidates = found.candidates
     with clock.stage("scoring (stand-in)"):
@@ -226,7 +245,9 @@ def measure(folder: Path, most: int, seed: int) -> bool:
         links = pl.concat([scored.filter(pl.col("score") >= 0.5), identical])
         clusters = find_clusters(METHODS[DEFAULT], scored, identical, len(catalogue), 0.5)
         place = groups.group_of
-        chains = cohesion_of(clusters, lambda left, right: scores(z, place[left], place[right], near), seed)
+        chains = cohesion_of(
+            clusters, lambda left, right: scores(z, place[left], place[right], near), seed
+        )
 
     print(f"\n{'stage':<22}{'seconds':>9}{'core s':>9}{'peak GB':>9}")
     print(f"{'imports':<40}{imports / 1e9:9.2f}")
@@ -240,11 +261,20 @@ def measure(folder: Path, most: int, seed: int) -> bool:
     exact = found_in_joint(joint, z, seed + 1)
     by_text = found_in_text(text, catalogue.frame[groups.representatives], seed + 1)
     reposts = pl.read_parquet(folder / "reposts.parquet")
-    reposts = reposts.with_columns(pl.col("row_l", "row_r").map_batches(lambda rows: pl.Series(place[rows])))
-    order = {"row_l": pl.min_horizontal("row_l", "row_r"), "row_r": pl.max_horizontal("row_l", "row_r")}
+    reposts = reposts.with_columns(
+        pl.col("row_l", "row_r").map_batches(lambda rows: pl.Series(place[rows]))
+    )
+    order = {
+        "row_l": pl.min_horizontal("row_l", "row_r"),
+        "row_r": pl.max_horizontal("row_l", "row_r"),
+    }
     reposts = reposts.with_columns(**order).filter(pl.col("row_l") != pl.col("row_r"))
-    print(f"candidate pairs {candidates.frame.height:,}; links {links.height:,}; chained {chains.height:,} looked at")
-    print(f"clusters {clusters['cluster_row'].n_unique():,}, the largest of {chains['size'].max() or 2:,} ads")
+    print(
+        f"candidate pairs {candidates.frame.height:,}; links {links.height:,}; chained {chains.height:,} looked at"
+    )
+    print(
+        f"clusters {clusters['cluster_row'].n_unique():,}, the largest of {chains['size'].max() or 2:,} ads"
+    )
     print(f"recall by the spaces' own samples: joint {joint.recall:.4f}, text {text.recall:.4f};")
     print(f"  of the {NEAREST} exact nearest of other ads: joint {exact:.4f}, text {by_text:.4f}")
     print(f"re-posts among the candidate pairs: {share_found(reposts, candidates.frame):.4f}")
@@ -263,7 +293,16 @@ def main() -> int:
         write_ads(options.write, options.ads, options.seed)
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        making = [sys.executable, __file__, "--write", folder, "--ads", str(options.ads), "--seed", str(options.seed)]
+        making = [
+            sys.executable,
+            __file__,
+            "--write",
+            folder,
+            "--ads",
+            str(options.ads),
+            "--seed",
+            str(options.seed),
+        ]
         subprocess.run(making, check=True)
         return 0 if measure(Path(folder), options.candidates, options.seed) else 1
 

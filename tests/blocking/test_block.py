@@ -44,7 +44,9 @@ def brute_force(z, neighbours):
     apart = cdist(z.astype(np.float64), z.astype(np.float64), "cityblock")
     np.fill_diagonal(apart, np.inf)
     nearest = np.argsort(apart, axis=1)[:, : min(neighbours, len(z) - 1)]
-    return {(min(row, other), max(row, other)) for row, others in enumerate(nearest) for other in others}
+    return {
+        (min(row, other), max(row, other)) for row, others in enumerate(nearest) for other in others
+    }
 
 
 def structured(n, size=16, seed=0):
@@ -74,7 +76,9 @@ def test_the_joint_space_lists_the_nearest_in_their_order_with_minus_their_dista
     apart = cdist(z.astype(np.float64), z.astype(np.float64), "cityblock")
     np.fill_diagonal(apart, np.inf)
     assert (space.neighbours.rows == np.argsort(apart, axis=1)[:, :7]).all()
-    np.testing.assert_allclose(space.neighbours.similarities, -np.sort(apart, axis=1)[:, :7], rtol=1e-5)
+    np.testing.assert_allclose(
+        space.neighbours.similarities, -np.sort(apart, axis=1)[:, :7], rtol=1e-5
+    )
     assert not space.is_hub.any()
 
 
@@ -134,7 +138,12 @@ def test_a_crowd_of_one_vector_is_a_star_and_hides_nobody():
     apart = cdist(z[rows], z[rows], "cityblock")
     np.fill_diagonal(apart, np.inf)
     nearest = rows[np.argsort(apart, axis=1)[:, :4]]
-    others = {(min(i, j), max(i, j)) for i, listed in zip(rows, nearest, strict=True) if i != 20 for j in listed}
+    others = {
+        (min(i, j), max(i, j))
+        for i, listed in zip(rows, nearest, strict=True)
+        if i != 20
+        for j in listed
+    }
     assert any(20 in pair for pair in others)
     assert pairs_of(frame) == others | {(20, member) for member in crowd[1:]}
     assert frame.rows() == sorted(frame.rows())
@@ -209,7 +218,10 @@ def test_the_same_pairs_each_time_and_on_any_number_of_cores():
 def test_the_own_row_is_left_out_or_else_the_last():
     found = np.array([[3, 5, 8], [5, 3, 8], [5, 8, 9], [5, 8, -1], [3, -1, -1]])
     others = [[5, 8], [5, 8], [5, 8], [5, 8], []]
-    assert [row[kept].tolist() for row, kept in zip(found, without_self(found, np.full(5, 3)), strict=True)] == others
+    assert [
+        row[kept].tolist()
+        for row, kept in zip(found, without_self(found, np.full(5, 3)), strict=True)
+    ] == others
 
 
 def test_ranking_again_by_l1_keeps_the_nearest_and_what_is_missing_last(monkeypatch):
@@ -228,7 +240,9 @@ def test_a_net_in_l2_ranked_by_l1_finds_the_same_neighbours():
     search = InvertedSearch(z, 10, CPU, seed=0, in_lists=L2)
     distances, rows = search.nearest(z[:300])
     apart = cdist(z[:300].astype(np.float64), z.astype(np.float64), "cityblock")
-    np.testing.assert_allclose(distances, np.take_along_axis(apart, rows, axis=1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        distances, np.take_along_axis(apart, rows, axis=1), rtol=1e-5, atol=1e-5
+    )
     assert (np.diff(distances, axis=1) >= 0).all()
     exact = np.sort(apart, axis=1)[:, 1:11]
     found = (distances[:, 1:] <= exact[:, -1:] * (1 + 1e-5)).mean()
@@ -270,7 +284,13 @@ def test_what_find_candidates_refuses():
             find_candidates(z, 5, device=CPU)
 
 
-@given(arrays.arrays(np.float32, st.tuples(st.integers(2, 12), st.just(2)), elements=st.sampled_from([0, -0.0, 1])))
+@given(
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(2, 12), st.just(2)),
+        elements=st.sampled_from([0, -0.0, 1]),
+    )
+)
 @settings(max_examples=60, deadline=None)
 def test_many_ties_lose_no_component(z):
     """Whatever ties are cut, ads of one vector are joined, and every ad has its neighbours or a crowd's first."""
@@ -298,7 +318,9 @@ texts = st.sampled_from(["", " ", "\n", "a", "A", "b", "дом"])
 @given(st.lists(st.tuples(texts, texts, st.sampled_from([0, 7, 2**64 - 1])), max_size=25))
 @settings(max_examples=100, deadline=None)
 def test_collapse_groups_by_raw_text_and_photo(rows):
-    groups = collapse(ads([row[:2] for row in rows]), np.array([row[2] for row in rows], dtype=np.uint64))
+    groups = collapse(
+        ads([row[:2] for row in rows]), np.array([row[2] for row in rows], dtype=np.uint64)
+    )
     smallest = {}
     leader = []
     for number, (title, description, digest) in enumerate(rows):
@@ -319,7 +341,9 @@ def test_equal_hashes_do_not_make_different_texts_one(monkeypatch):
 
 
 def test_equal_hashes_do_not_make_different_vectors_one(monkeypatch):
-    monkeypatch.setattr(pl.DataFrame, "hash_rows", lambda self: pl.zeros(len(self), pl.UInt64, eager=True))
+    monkeypatch.setattr(
+        pl.DataFrame, "hash_rows", lambda self: pl.zeros(len(self), pl.UInt64, eager=True)
+    )
     z = np.ones((12, 3), dtype=np.float32)
     z[[4, 9]] += [[0, 1, 0], [0, 0, 2]]
     frame = find_candidates(z, 3, device=CPU, index="exact").frame

@@ -56,7 +56,9 @@ def photos_of(features, rows_of_ads):
     """Ads with these rows of a store."""
     counts = [len(rows) for rows in rows_of_ads]
     rows = np.array([row for rows in rows_of_ads for row in rows], dtype=np.int64)
-    return AdPhotos(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), stored(features))
+    return AdPhotos(
+        rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), stored(features)
+    )
 
 
 def by_row(neighbours, row):
@@ -64,7 +66,13 @@ def by_row(neighbours, row):
     kept = neighbours.rows[row] != NONE
     assert np.isnan(neighbours.similarities[row][~kept]).all()
     assert (np.diff(neighbours.similarities[row][kept]) <= 0).all()
-    return dict(zip(neighbours.rows[row][kept].tolist(), neighbours.similarities[row][kept].tolist(), strict=True))
+    return dict(
+        zip(
+            neighbours.rows[row][kept].tolist(),
+            neighbours.similarities[row][kept].tolist(),
+            strict=True,
+        )
+    )
 
 
 # ---- nearest ads by what they hold
@@ -77,7 +85,10 @@ def test_ads_are_as_near_as_the_nearest_two_of_their_items(ads, count, neighbour
     like = draw.random((count, count), dtype=np.float32)
     like = np.minimum(like, like.T)
     np.fill_diagonal(like, 1)
-    held = [sorted(draw.choice(count, draw.integers(0, min(3, count) + 1), replace=False)) for _ in range(ads)]
+    held = [
+        sorted(draw.choice(count, draw.integers(0, min(3, count) + 1), replace=False))
+        for _ in range(ads)
+    ]
     items = Held(
         np.array([item for mine in held for item in mine], dtype=np.int64),
         np.concatenate([[0], np.cumsum([len(mine) for mine in held])]).astype(np.int64),
@@ -139,7 +150,10 @@ def catalogue(texts):
 def random_texts(count, seed, words=WORDS):
     draw = np.random.default_rng(seed)
     return [
-        (" ".join(draw.choice(words, draw.integers(0, 3))), ", ".join(draw.choice(words, draw.integers(0, 9))))
+        (
+            " ".join(draw.choice(words, draw.integers(0, 3))),
+            ", ".join(draw.choice(words, draw.integers(0, 9))),
+        )
         for _ in range(count)
     ]
 
@@ -164,12 +178,17 @@ def test_weights_are_scikit_learns(monkeypatch):
     whole = [" ".join(pair) for pair in pairs]
     by_stems = TfidfVectorizer(analyzer=stems_in_python, sublinear_tf=True)
     by_grams = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(4, 4), sublinear_tf=True, preprocessor=lambda text: only_words(text.lower())
+        analyzer="char_wb",
+        ngram_range=(4, 4),
+        sublinear_tf=True,
+        preprocessor=lambda text: only_words(text.lower()),
     )
     for take_apart, vectorizer in ((stems, by_stems), (grams, by_grams)):
         weights, wanted = weights_of(texts, take_apart), vectorizer.fit_transform(whole)
         assert weights.shape == wanted.shape
-        np.testing.assert_allclose((weights @ weights.T).toarray(), (wanted @ wanted.T).toarray(), atol=1e-6)
+        np.testing.assert_allclose(
+            (weights @ weights.T).toarray(), (wanted @ wanted.T).toarray(), atol=1e-6
+        )
 
 
 def test_pieces_that_stand_in_too_few_ads_are_left_out():
@@ -180,7 +199,9 @@ def test_pieces_that_stand_in_too_few_ads_are_left_out():
 
 
 def test_look_alike_letters_and_accents_make_no_other_word():
-    texts = read_texts(catalogue([("iphone кафе\u0301", ""), ("iph\u043ene", "КАФЕ\u0301"), ("ИЖ", "")]))
+    texts = read_texts(
+        catalogue([("iphone кафе\u0301", ""), ("iph\u043ene", "КАФЕ\u0301"), ("ИЖ", "")])
+    )
     like = weights_of(texts) @ weights_of(texts).T
     assert like.toarray()[0, 1] == pytest.approx(1.0)
     assert like.toarray()[0, 2] == 0
@@ -218,7 +239,9 @@ def test_a_template_text_is_a_crowd_and_fills_no_other_list():
 
 
 def test_equal_rows_of_a_sparse_matrix():
-    rows = sparse.csr_array(np.array([[1, 0, 2], [1, 0, 2], [0, 0, 0], [1, 2, 0], [0, 0, 0]], np.float32))
+    rows = sparse.csr_array(
+        np.array([[1, 0, 2], [1, 0, 2], [0, 0, 0], [1, 2, 0], [0, 0, 0]], np.float32)
+    )
     assert first_of_equal_rows(rows).tolist() == [0, 0, 2, 3, 2]
 
 
@@ -228,8 +251,12 @@ def zipf_weights(rows_count, columns_count, seed):
     chance = 1 / np.arange(1, columns_count + 1)
     rows = np.repeat(np.arange(rows_count), 12)
     columns = draw.choice(columns_count, len(rows), p=chance / chance.sum())
-    counts = sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=(rows_count, columns_count)).tocsr()
-    counts.data *= np.log(rows_count / (1 + np.bincount(counts.indices, minlength=columns_count)))[counts.indices]
+    counts = sparse.coo_array(
+        (np.ones(len(rows)), (rows, columns)), shape=(rows_count, columns_count)
+    ).tocsr()
+    counts.data *= np.log(rows_count / (1 + np.bincount(counts.indices, minlength=columns_count)))[
+        counts.indices
+    ]
     lengths = np.sqrt(counts.multiply(counts).sum(axis=1))
     return sparse.csr_array(counts / lengths[:, None], dtype=np.float32)
 
@@ -249,7 +276,9 @@ def test_a_search_by_the_rarest_stems_finds_what_it_claims(monkeypatch):
     recall = (near >= last * (1 - 1e-5)).mean()
     assert 0.3 < recall < 0.999 and search.recall == pytest.approx(recall, abs=0.03)
     there = (found != NONE) & (found != np.arange(2_000)[:, None])
-    np.testing.assert_allclose(near[there], np.take_along_axis(like, np.maximum(found, 0), axis=1)[there], atol=1e-5)
+    np.testing.assert_allclose(
+        near[there], np.take_along_axis(like, np.maximum(found, 0), axis=1)[there], atol=1e-5
+    )
     assert np.isneginf(near[found == NONE]).all()
 
 
@@ -290,9 +319,13 @@ def test_the_photo_space_is_brute_force_over_one_photo_each(neighbours):
     like = cosines(features[order[ads]])
     np.fill_diagonal(like, -np.inf)
     width = min(neighbours, 50)
-    np.testing.assert_allclose(space.neighbours.similarities, -np.sort(-like, axis=1)[:, :width], atol=1e-5)
     np.testing.assert_allclose(
-        np.take_along_axis(like, space.neighbours.rows, axis=1), space.neighbours.similarities, atol=1e-5
+        space.neighbours.similarities, -np.sort(-like, axis=1)[:, :width], atol=1e-5
+    )
+    np.testing.assert_allclose(
+        np.take_along_axis(like, space.neighbours.rows, axis=1),
+        space.neighbours.similarities,
+        atol=1e-5,
     )
 
 
@@ -333,7 +366,9 @@ def test_regions_count_by_their_mean():
 
 def test_principal_components_of_a_sample_are_those_of_the_covariance(monkeypatch):
     draw = np.random.default_rng(8)
-    features = np.abs(draw.standard_normal((300, 10)) @ draw.standard_normal((10, 10))).astype(np.float32)
+    features = np.abs(draw.standard_normal((300, 10)) @ draw.standard_normal((10, 10))).astype(
+        np.float32
+    )
     photos = photos_of(features, [[row] for row in range(300)])
     monkeypatch.setattr(photos_module, "SIZE", 3)
     monkeypatch.setattr(photos_module, "PHOTOS_AT_ONCE", 64)
@@ -387,7 +422,9 @@ def test_words_are_near_to_the_photos_of_their_kind():
     for row in range(400, 500):
         held[row] = []
     bare = pl.int_range(pl.len()) >= 500
-    frame = frame.with_columns(pl.when(bare).then(pl.lit("")).otherwise("description").alias("description"))
+    frame = frame.with_columns(
+        pl.when(bare).then(pl.lit("")).otherwise("description").alias("description")
+    )
     texts, photos = read_texts(frame), photos_of(features, held)
     space = cca_neighbours(texts, photos, np.arange(600), 10, device=CPU)
     found = space.neighbours.rows[400:500]
@@ -402,7 +439,9 @@ def test_words_are_near_to_the_photos_of_their_kind():
     assert (kinds[500:][like.argmax(axis=1)] == kinds[400:500]).mean() > 0.9
     near = vectors[there] @ vectors[there].T
     np.fill_diagonal(near, -2)
-    np.testing.assert_allclose(space.neighbours.similarities[there], -np.sort(-near, axis=1)[:, :10], atol=1e-5)
+    np.testing.assert_allclose(
+        space.neighbours.similarities[there], -np.sort(-near, axis=1)[:, :10], atol=1e-5
+    )
     assert np.isnan(space.neighbours.similarities[~there]).all()
 
 
@@ -425,7 +464,9 @@ def test_an_ad_counts_by_the_mean_of_its_photos():
     seen, looks = both_module.mean_photos(photos, np.array([0, 1, 2, 3, 4]))
     roots = np.sqrt(features) / np.linalg.norm(np.sqrt(features), axis=1, keepdims=True)
     assert seen.tolist() == [True, False, True, True, False]
-    np.testing.assert_allclose(looks, [roots[:3].mean(axis=0), roots[3], roots[4:].mean(axis=0)], atol=1e-6)
+    np.testing.assert_allclose(
+        looks, [roots[:3].mean(axis=0), roots[3], roots[4:].mean(axis=0)], atol=1e-6
+    )
 
 
 def sketched(count, without=()):
@@ -443,8 +484,14 @@ def test_scenes_are_whitened_layouts_and_colours_each_with_its_weight():
     sketches = sketched(300)
     found = background_vectors(photos, sketches, np.arange(300))
     wanted = np.zeros((300, 300))
-    roots = sketches.stored["colours"] / np.linalg.norm(sketches.stored["colours"].astype(np.float64), axis=1)[:, None]
-    for x, size, weight in ((sketches.stored["layout"].reshape(300, -1) / 255, 48, 0.2), (roots, 32, 0.1)):
+    roots = (
+        sketches.stored["colours"]
+        / np.linalg.norm(sketches.stored["colours"].astype(np.float64), axis=1)[:, None]
+    )
+    for x, size, weight in (
+        (sketches.stored["layout"].reshape(300, -1) / 255, 48, 0.2),
+        (roots, 32, 0.1),
+    ):
         left, scales, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
         damped = left[:, :size] * np.sqrt(scales[:size])
         damped /= np.linalg.norm(damped, axis=1, keepdims=True)
@@ -457,7 +504,9 @@ def test_an_ads_scene_is_the_mean_of_its_photos():
     photos = photos_of(np.ones((300, 4)), held + [[row] for row in range(5, 300)])
     found = background_vectors(photos, sketched(300, without=[200]), np.arange(300))
     alone = background_vectors(
-        photos_of(np.ones((300, 4)), [[row] for row in range(300)]), sketched(300, [200]), np.arange(300)
+        photos_of(np.ones((300, 4)), [[row] for row in range(300)]),
+        sketched(300, [200]),
+        np.arange(300),
     )
     assert not alone[200].any()
     for ad, rows in enumerate(held):
@@ -489,13 +538,18 @@ def test_photos_of_one_scene_are_nearer_together():
 def test_too_few_ads_with_words_and_photos_teach_nothing():
     frame, features, _ = things(100, 13)
     held = [[row] if row < both_module.LEAST - 1 else [] for row in range(200)]
-    assert cca_neighbours(read_texts(frame), photos_of(features, held), np.arange(200), 5, device=CPU) is None
+    assert (
+        cca_neighbours(read_texts(frame), photos_of(features, held), np.arange(200), 5, device=CPU)
+        is None
+    )
 
 
 def test_the_same_neighbours_each_time():
     frame, features, _ = things(150, 14)
     texts, photos = read_texts(frame), photos_of(features, [[row] for row in range(300)])
-    one, other = (cca_neighbours(texts, photos, np.arange(300), 8, device=CPU, seed=5) for _ in range(2))
+    one, other = (
+        cca_neighbours(texts, photos, np.arange(300), 8, device=CPU, seed=5) for _ in range(2)
+    )
     assert (one.neighbours.rows == other.neighbours.rows).all()
     assert (one.neighbours.similarities == other.neighbours.similarities).all()
 
@@ -521,7 +575,9 @@ def csls(space):
     return [
         [listed[0][0]]
         if space.is_hub[ad]
-        else [other for other, near in sorted(listed, key=lambda pair: means[pair[0]] - 2 * pair[1])]
+        else [
+            other for other, near in sorted(listed, key=lambda pair: means[pair[0]] - 2 * pair[1])
+        ]
         for ad, listed in enumerate(lists)
     ]
 
@@ -529,7 +585,9 @@ def csls(space):
 @pytest.mark.parametrize("at_once", [7, 2**20])
 @given(st.integers(13, 30), st.integers(1, 12), st.integers(1, 25), st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
-def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(at_once, ads, width, most, seed):
+def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(
+    at_once, ads, width, most, seed
+):
     draw = np.random.default_rng(seed)
     spaces = [random_space(draw, ads, width), random_space(draw, ads, 3)]
     steps = (1, 4)
@@ -558,19 +616,29 @@ def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(at_once
             for left_, right_ in zip(left, right, strict=True)
         ]
         assert found.from_space(place, left, right).tolist() == wanted
-    degree = np.bincount(np.concatenate([found.frame["row_l"], found.frame["row_r"]]), minlength=ads)
+    degree = np.bincount(
+        np.concatenate([found.frame["row_l"], found.frame["row_r"]]), minlength=ads
+    )
     assert found.per_ad(ads).tolist() == degree.tolist()
 
 
 def test_the_order_in_a_list_is_that_of_csls():
     """Ad 2 is near to everything, and so behind ad 3, which is farther from ad 0 but near to little else."""
     rows = np.array([[2, 3, 1], [2, 0, 3], [0, 1, 3], [0, 2, 1]])
-    near = np.array([[0.8, 0.7, 0.1], [0.9, 0.1, 0.0], [0.8, 0.9, 0.6], [0.7, 0.6, 0.0]], np.float32)
+    near = np.array(
+        [[0.8, 0.7, 0.1], [0.9, 0.1, 0.0], [0.8, 0.9, 0.6], [0.7, 0.6, 0.0]], np.float32
+    )
     near = -np.sort(-near, axis=1)
     space = NeighbourLists("space", Neighbours(rows, near), np.zeros(4, bool), "", 1.0)
     assert proposed(space, neighbourhood_levels(space), np.array([0])).tolist() == [[3, 2, 1]]
-    space = NeighbourLists("space", Neighbours(rows, near), np.array([True, False, False, False]), "", 1.0)
-    assert proposed(space, neighbourhood_levels(space), np.array([3, 0]))[1].tolist() == [2, NONE, NONE]
+    space = NeighbourLists(
+        "space", Neighbours(rows, near), np.array([True, False, False, False]), "", 1.0
+    )
+    assert proposed(space, neighbourhood_levels(space), np.array([3, 0]))[1].tolist() == [
+        2,
+        NONE,
+        NONE,
+    ]
 
 
 def test_a_hub_takes_no_more_of_the_cap_than_its_own_list():
@@ -585,7 +653,9 @@ def test_a_hub_takes_no_more_of_the_cap_than_its_own_list():
     other = joint_neighbours(draw.random((1_400, 6), dtype=np.float32), 20, device=CPU)
     found = unite([other, space], (1, 1), 20)
     text = found.from_space(1, found.frame["row_l"].to_numpy(), found.frame["row_r"].to_numpy())
-    inside = np.isin(found.frame["row_l"].to_numpy(), crowd) & np.isin(found.frame["row_r"].to_numpy(), crowd)
+    inside = np.isin(found.frame["row_l"].to_numpy(), crowd) & np.isin(
+        found.frame["row_r"].to_numpy(), crowd
+    )
     assert (text & inside).sum() == 1_000 - 1
     assert found.per_ad(1_400).mean() <= 20
 
@@ -600,11 +670,17 @@ def test_what_was_taken_is_said():
 
     draw = np.random.default_rng(17)
     heard = Heard()
-    found = unite([random_space(draw, 20, 5, "one"), random_space(draw, 20, 5, "other")], (1, 2), 6, heard)
+    found = unite(
+        [random_space(draw, 20, 5, "one"), random_space(draw, 20, 5, "other")], (1, 2), 6, heard
+    )
     per_ad = found.per_ad(20)
     (message,) = heard.said
     assert f"{found.depths[0]} by one, {found.depths[1]} by other" in message
-    assert f"{len(found.frame):,}" in message and f"{per_ad.mean():.1f}" in message and f"{per_ad.max()}" in message
+    assert (
+        f"{len(found.frame):,}" in message
+        and f"{per_ad.mean():.1f}" in message
+        and f"{per_ad.max()}" in message
+    )
 
 
 def test_a_space_among_more_ads_names_them_by_their_new_places():
@@ -613,9 +689,13 @@ def test_a_space_among_more_ads_names_them_by_their_new_places():
     wider = space.spread(places, 30)
     for ad, place in enumerate(places):
         near = by_row(space.neighbours, ad)
-        assert by_row(wider.neighbours, place) == {places[other]: similarity for other, similarity in near.items()}
+        assert by_row(wider.neighbours, place) == {
+            places[other]: similarity for other, similarity in near.items()
+        }
     absent = np.setdiff1d(np.arange(30), places)
-    assert (wider.neighbours.rows[absent] == NONE).all() and np.isnan(wider.neighbours.similarities[absent]).all()
+    assert (wider.neighbours.rows[absent] == NONE).all() and np.isnan(
+        wider.neighbours.similarities[absent]
+    ).all()
     assert np.flatnonzero(wider.is_hub).tolist() == [places[2]]
 
 
@@ -641,14 +721,20 @@ def test_which_spaces_are_searched_and_how_deep():
     for catalogue_, photos, steps in cases:
         result = search_sources(z, catalogue_, photos, np.arange(600), 30, Run(Path(), CPU))
         found = result.candidates
-        depths = {space.name: depth for space, depth in zip(found.spaces, found.depths, strict=True)}
+        depths = {
+            space.name: depth for space, depth in zip(found.spaces, found.depths, strict=True)
+        }
         reach = depths[min(steps, key=steps.get)]
         assert depths == {name: reach // step for name, step in steps.items()}
         widths = {space.name: space.neighbours.rows.shape[1] for space in found.spaces}
         assert widths == {name: 100 if step < 6 else 17 for name, step in steps.items()}
-        assert [space.neighbours for space in result.reference.spaces] == [space.neighbours for space in found.spaces]
+        assert [space.neighbours for space in result.reference.spaces] == [
+            space.neighbours for space in found.spaces
+        ]
         assert 20 < found.per_ad(600).mean() <= 30
-        again = search_sources(z, catalogue_, photos, np.arange(600), 30, Run(Path(), CPU)).candidates
+        again = search_sources(
+            z, catalogue_, photos, np.arange(600), 30, Run(Path(), CPU)
+        ).candidates
         assert again.frame.equals(found.frame)
 
 
@@ -659,7 +745,9 @@ def test_only_the_ads_that_are_asked_for_are_searched():
     z = np.random.default_rng(25).random((120, 5), dtype=np.float32)
     some = search_sources(z, frame, photos, ads, 12, Run(Path(), CPU)).candidates
     photos_alone = photos_of(features[ads], [[row] for row in range(120)])
-    alone = search_sources(z, frame[ads], photos_alone, np.arange(120), 12, Run(Path(), CPU)).candidates
+    alone = search_sources(
+        z, frame[ads], photos_alone, np.arange(120), 12, Run(Path(), CPU)
+    ).candidates
     assert some.frame.equals(alone.frame)
     for one, other in zip(some.spaces, alone.spaces, strict=True):
         assert (one.neighbours.rows == other.neighbours.rows).all()
@@ -669,5 +757,7 @@ def test_a_catalogue_of_one_ad_or_none_has_no_candidates():
     for count in (0, 1):
         z = np.ones((count, 3), dtype=np.float32)
         photos = photos_of(np.ones((1, 4), np.float32), [[0]] * count)
-        found = search_sources(z, catalogue([("стол", "дуб")] * count), photos, np.arange(count), 5, Run(Path(), CPU))
+        found = search_sources(
+            z, catalogue([("стол", "дуб")] * count), photos, np.arange(count), 5, Run(Path(), CPU)
+        )
         assert found.candidates.frame.rows() == []

@@ -77,7 +77,9 @@ def in_weights(name: str, key: str, change: Callable[[torch.Tensor], torch.Tenso
 
 
 def in_table(name: str, **columns: Any) -> Damage:
-    return lambda bundle: pl.read_parquet(bundle / name).with_columns(**columns).write_parquet(bundle / name)
+    return lambda bundle: (
+        pl.read_parquet(bundle / name).with_columns(**columns).write_parquet(bundle / name)
+    )
 
 
 def in_header(name: str, old: bytes, new: bytes) -> Damage:
@@ -185,7 +187,9 @@ def test_a_damage_is_named(damage: str, bundle: Path) -> None:
     assert re.search(said, refusal(bundle))
 
 
-ALL_FILES = [str(path.relative_to(SHIPPED)) for path in sorted(SHIPPED.rglob("*")) if path.is_file()]
+ALL_FILES = [
+    str(path.relative_to(SHIPPED)) for path in sorted(SHIPPED.rglob("*")) if path.is_file()
+]
 
 
 @pytest.mark.parametrize("name", ALL_FILES)
@@ -223,10 +227,17 @@ def test_a_whole_bundle_is_what_was_saved() -> None:
     assert {key: tensor.tolist() for key, tensor in found.model.state_dict().items()} == {
         key: tensor.tolist() for key, tensor in state.items()
     }
-    assert not found.model.training and all(parameter.requires_grad for parameter in found.model.parameters())
+    assert not found.model.training and all(
+        parameter.requires_grad for parameter in found.model.parameters()
+    )
     assert found.split.equals(pl.read_parquet(SHIPPED / "split.parquet").select(list(SPLIT)))
-    assert found.held_out.equals(pl.read_parquet(SHIPPED / "held_out.parquet").select(list(HELD_OUT)))
-    assert found.settings.model.branch_sizes == (128, 64) and found.settings.train.learning_rate == 1e-4
+    assert found.held_out.equals(
+        pl.read_parquet(SHIPPED / "held_out.parquet").select(list(HELD_OUT))
+    )
+    assert (
+        found.settings.model.branch_sizes == (128, 64)
+        and found.settings.train.learning_rate == 1e-4
+    )
 
 
 def test_finite_weights_that_give_vectors_that_are_not(
@@ -235,7 +246,10 @@ def test_finite_weights_that_give_vectors_that_are_not(
     in_weights(WEIGHTS, "fusion.log_weights", lambda x: x + 1e4)(bundle)  # of which exp is taken
     command = ("link", shop.items, "--model", bundle, "-o", tmp_path / "d.csv", "--device", "cpu")
     status, _, err = run(*command, "--images", shop.images)
-    assert status == 1 and f"--model {bundle}: the bundle is damaged (wanted finite vectors of the ads" in err
+    assert (
+        status == 1
+        and f"--model {bundle}: the bundle is damaged (wanted finite vectors of the ads" in err
+    )
 
 
 MUTANTS = 60
@@ -259,7 +273,11 @@ def test_mutants_load_or_are_refused_in_one_line(tmp_path: Path) -> None:
     for number in range(MUTANTS):
         mutate(shutil.copytree(SHIPPED, tmp_path / "mutants" / f"{number:03}"), draw)
     done = subprocess.run(
-        [sys.executable, "-c", LOADER, tmp_path / "mutants"], capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "-c", LOADER, tmp_path / "mutants"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     lines = done.stdout.splitlines()
     assert done.returncode == 0 and done.stderr == "" and len(lines) == MUTANTS

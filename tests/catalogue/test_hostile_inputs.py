@@ -47,7 +47,10 @@ def at(place: int, form: str, *values: int | float) -> Change:
 @pytest.fixture(scope="module")
 def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw, path = np.random.default_rng(0), tmp_path_factory.mktemp("text") / "text.txt"
-    lines = (f"__label__{number % 2} " + " ".join(draw.choice(["кот", "дом", "лес"], 8)) for number in range(60))
+    lines = (
+        f"__label__{number % 2} " + " ".join(draw.choice(["кот", "дом", "лес"], 8))
+        for number in range(60)
+    )
     path.write_text("\n".join(lines), "utf-8")
     return path
 
@@ -106,13 +109,17 @@ FASTTEXT: dict[str, tuple[Change, str]] = {
 def model_bytes(text_file: Path) -> bytes:
     text = text_file.with_name("words.txt")
     text.write_text(re.sub(r"__label__\d ", "", text_file.read_text("utf-8")), "utf-8")
-    model = fasttext.train_unsupervised(str(text), dim=8, minCount=1, bucket=200, epoch=1, thread=10, verbose=0)
+    model = fasttext.train_unsupervised(
+        str(text), dim=8, minCount=1, bucket=200, epoch=1, thread=10, verbose=0
+    )
     model.save_model(str(text.with_suffix(".bin")))
     return text.with_suffix(".bin").read_bytes()
 
 
 @pytest.mark.parametrize("damage", FASTTEXT)
-def test_a_damaged_fasttext_model_is_refused(damage: str, model_bytes: bytes, tmp_path: Path) -> None:
+def test_a_damaged_fasttext_model_is_refused(
+    damage: str, model_bytes: bytes, tmp_path: Path
+) -> None:
     change, said = FASTTEXT[damage]
     (tmp_path / "m.bin").write_bytes(change(model_bytes))
     message = refusal(read_fasttext, tmp_path / "m.bin", ["кот"])
@@ -134,19 +141,25 @@ def load(path: Path) -> Backbone:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("ending", [".pth", ".safetensors"])
-def test_weights_that_are_not_finite(state: dict, value: float, ending: str, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite(
+    state: dict, value: float, ending: str, tmp_path: Path
+) -> None:
     spoiled = state | {FIRST: state[FIRST].clone()}
     spoiled[FIRST][0, 0, 0, 0] = value
     path = tmp_path / f"w{ending}"
     (save_file if ending == ".safetensors" else torch.save)(spoiled, path)
-    assert f"{path}: wanted finite numbers, found a NaN or an infinity in {FIRST}." == refusal(load, path)
+    assert f"{path}: wanted finite numbers, found a NaN or an infinity in {FIRST}." == refusal(
+        load, path
+    )
 
 
 def test_both_forms_of_torch_save_are_read(state: dict, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "new.pth")
     torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     for name in ("new.pth", "old.pth"):
-        assert torch.equal(load_backbone("mobilenet_v3_small", tmp_path / name, CPU).state[FIRST], state[FIRST])
+        assert torch.equal(
+            load_backbone("mobilenet_v3_small", tmp_path / name, CPU).state[FIRST], state[FIRST]
+        )
 
 
 def test_a_zip_that_unpacks_to_more_is_refused(state: dict, tmp_path: Path) -> None:
@@ -157,13 +170,17 @@ def test_a_zip_that_unpacks_to_more_is_refused(state: dict, tmp_path: Path) -> N
         for name, content in entries.items():
             archive.writestr(name, content)
         archive.writestr("w/data/999", b"\0" * (100 << 20))
-    assert "its entries are packed, and torch.save packs none" in refusal(load, tmp_path / "bomb.pth")
+    assert "its entries are packed, and torch.save packs none" in refusal(
+        load, tmp_path / "bomb.pth"
+    )
 
 
 def test_a_zip_that_says_it_has_more_is_refused(state: dict, tmp_path: Path) -> None:
     torch.save({FIRST: state[FIRST]}, tmp_path / "w.pth")
     data = (tmp_path / "w.pth").read_bytes()
-    entry = data.rindex(b"PK\x01\x02")  # the last one in the directory: its sizes stand 20 and 24 bytes behind
+    entry = data.rindex(
+        b"PK\x01\x02"
+    )  # the last one in the directory: its sizes stand 20 and 24 bytes behind
     (tmp_path / "w.pth").write_bytes(at(entry + 20, "<2I", 2**31, 2**31)(data))
     assert "not a file of weights" in refusal(load, tmp_path / "w.pth")
 
@@ -175,8 +192,14 @@ def test_weights_of_other_kinds(state: dict, tmp_path: Path) -> None:
         "numbers": ({"a": 1}, "found a dict with the keys a"),
         "names that are none": ({1: torch.ones(1)}, "found a dict)"),
         "a sparse tensor": (state | {FIRST: torch.eye(3).to_sparse()}, "not a file of weights"),
-        "a complex tensor": (state | {FIRST: state[FIRST].to(torch.complex64)}, "found a dict with the keys"),
-        "a shape": (state | {FIRST: torch.ones(1).expand(10**6, 10**6)}, f"{FIRST} (1000000, 1000000) in place of"),
+        "a complex tensor": (
+            state | {FIRST: state[FIRST].to(torch.complex64)},
+            "found a dict with the keys",
+        ),
+        "a shape": (
+            state | {FIRST: torch.ones(1).expand(10**6, 10**6)},
+            f"{FIRST} (1000000, 1000000) in place of",
+        ),
     }
     for saved, said in found.values():
         torch.save(saved, path)
@@ -187,7 +210,9 @@ def test_weights_that_are_far_too_large(tmp_path: Path) -> None:
     for ending in (".pth", ".safetensors"):
         with (tmp_path / f"w{ending}").open("wb") as file:
             file.truncate(1 << 40)
-        assert "wanted at most 2,147,483,648 bytes, found 1,099,511,627,776" in refusal(load, tmp_path / f"w{ending}")
+        assert "wanted at most 2,147,483,648 bytes, found 1,099,511,627,776" in refusal(
+            load, tmp_path / f"w{ending}"
+        )
 
 
 def test_a_link_to_weights_is_followed(state: dict, tmp_path: Path) -> None:
@@ -232,7 +257,10 @@ def test_a_grid_is_no_device() -> None:
 
 def split_table(rows: int = 5, item: str = "a") -> bytes:
     columns = {"item_id_l": [item] * rows, "item_id_r": ["b"] * rows, "is_duplicate": [True] * rows}
-    table, file = pl.DataFrame(columns | {"side": ["test"] * rows, "weight": [1.0] * rows}, schema=SPLIT), io.BytesIO()
+    table, file = (
+        pl.DataFrame(columns | {"side": ["test"] * rows, "weight": [1.0] * rows}, schema=SPLIT),
+        io.BytesIO(),
+    )
     table.write_parquet(file)
     return file.getvalue()
 
@@ -242,9 +270,13 @@ def test_a_table_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
     path.write_bytes(split_table())
     assert read_table(path, SPLIT, 10**6).height == 5
     path.write_bytes(split_table(200_000))  # no training repeats one pair so often
-    assert f"{path.stat().st_size:,} bytes cannot hold 200,000 rows" in refusal(read_table, path, SPLIT, 10**6)
+    assert f"{path.stat().st_size:,} bytes cannot hold 200,000 rows" in refusal(
+        read_table, path, SPLIT, 10**6
+    )
     path.write_bytes(split_table(item="a" * 20_000_000))
-    assert re.search(r"bytes cannot hold \d+,\d+,\d+ unpacked", refusal(read_table, path, SPLIT, 10**6))
+    assert re.search(
+        r"bytes cannot hold \d+,\d+,\d+ unpacked", refusal(read_table, path, SPLIT, 10**6)
+    )
 
 
 THRIFT = {
@@ -270,7 +302,13 @@ def test_a_header_is_read_by_its_numbers() -> None:
     # 1: 3 of 32 bits, 2: "ab", 4: [1, -1] of 64 bits, 5: yes, 6: {1: -300}
     data = b"\x15\x06\x18\x02ab\x29\x26\x02\x01\x11\x1c\x15\xd7\x04\x00\x00"
     reader = Reader(data, 0, len(data))
-    assert reader.struct() == {1: 3, 2: b"ab", 4: [1, -1], 5: True, 6: {1: -300}} and reader.at == len(data)
+    assert reader.struct() == {
+        1: 3,
+        2: b"ab",
+        4: [1, -1],
+        5: True,
+        6: {1: -300},
+    } and reader.at == len(data)
 
 
 @pytest.mark.parametrize("place", range(0, 400, 7))

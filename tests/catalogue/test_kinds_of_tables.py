@@ -57,7 +57,10 @@ def test_the_separator_cuts_header_and_rows_alike(tmp_path, text, found):
 
 
 def test_a_missing_column_names_the_separator(tmp_path):
-    with pytest.raises(NrlDedupError, match=r"Found the columns: nr, title\. They are separated by semicolons; .*sep="):
+    with pytest.raises(
+        NrlDedupError,
+        match=r"Found the columns: nr, title\. They are separated by semicolons; .*sep=",
+    ):
         read_catalogue(write(tmp_path, "nr;title\n1;x\n"))
 
 
@@ -74,14 +77,22 @@ def test_a_header_in_the_middle_is_left_out(tmp_path, more):
     text = f"id,title,price\n2,a,1\nid,title,price\n10,b,2\n\ufeffid,title,price\n{more}"
     found = read_catalogue(write(tmp_path, text))
     assert found.ids.to_list() == ["2", "10"]  # ordered as numbers, for "id" is none of them
-    assert found.bad_rows[:2] == (BadRow(3, "it repeats the header"), BadRow(5, "it repeats the header"))
+    assert found.bad_rows[:2] == (
+        BadRow(3, "it repeats the header"),
+        BadRow(5, "it repeats the header"),
+    )
 
 
 def test_an_ad_that_says_title_is_no_header(tmp_path):
-    assert read_catalogue(write(tmp_path, "id,title,price\nid,title,5\n1,a,6\n")).ids.to_list() == ["1", "id"]
+    assert read_catalogue(write(tmp_path, "id,title,price\nid,title,5\n1,a,6\n")).ids.to_list() == [
+        "1",
+        "id",
+    ]
 
 
-@pytest.mark.parametrize("text", ["id,title,Title\n1,,Диван\n2,,Стол\n3,x,\n", "id,title,title\n1,,Диван\n2,x\n"])
+@pytest.mark.parametrize(
+    "text", ["id,title,Title\n1,,Диван\n2,,Стол\n3,x,\n", "id,title,title\n1,,Диван\n2,x\n"]
+)
 def test_of_two_columns_of_one_name_the_one_with_more_values_is_taken(tmp_path, text):
     found = read_catalogue(write(tmp_path, text))
     assert titles(found)["1"] == "Диван"
@@ -92,7 +103,9 @@ def test_of_two_columns_of_one_name_the_one_with_more_values_is_taken(tmp_path, 
 # --- encodings --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "cp866", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    "encoding", ["cp1251", "koi8-r", "cp866", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+)
 def test_encodings_are_named_when_seen_and_read_when_named(tmp_path, encoding):
     path = write(tmp_path, TEXT.encode(encoding))
     with pytest.raises(NrlDedupError) as error:
@@ -151,13 +164,22 @@ def test_many_rows_that_are_not_utf_8_are_another_encoding(tmp_path, share):
     with pytest.raises(NrlDedupError, match=r"of its 1,000 rows: .*line 2.*--encoding cp1252"):
         read_catalogue(write(tmp_path, b"id,title\n" + b"\n".join(rows)))
     if share < 0.5:  # one row shows that the file is UTF-8 otherwise
-        found = read_catalogue(write(tmp_path, b"id,title\n" + b"\n".join(rows) + "\nx,café\n".encode()))
+        found = read_catalogue(
+            write(tmp_path, b"id,title\n" + b"\n".join(rows) + "\nx,café\n".encode())
+        )
         assert found.bad_count == share * 1000
 
 
 def test_old_mac_line_ends(tmp_path):
     assert titles(read_catalogue(write(tmp_path, TEXT.replace("\n", "\r")))) == ROWS
-    assert titles(read_catalogue(write(tmp_path, TEXT.replace("\n", "\r").encode("cp1251")), encoding="cp1251")) == ROWS
+    assert (
+        titles(
+            read_catalogue(
+                write(tmp_path, TEXT.replace("\n", "\r").encode("cp1251")), encoding="cp1251"
+            )
+        )
+        == ROWS
+    )
 
 
 # --- packed -----------------------------------------------------------------------------------------------------
@@ -169,12 +191,19 @@ def test_gzip_and_bzip2_are_read(tmp_path):
         assert titles(read_catalogue(path)) == ROWS
         with pytest.raises(NrlDedupError, match="is damaged"):
             read_catalogue(write(tmp_path, path.read_bytes()[:-6]))
-    assert titles(read_catalogue(write(tmp_path, gzip.compress(TEXT.encode("cp1251"))), encoding="cp1251")) == ROWS
+    assert (
+        titles(
+            read_catalogue(write(tmp_path, gzip.compress(TEXT.encode("cp1251"))), encoding="cp1251")
+        )
+        == ROWS
+    )
 
 
 @pytest.mark.skipif(not shutil.which("zstd"), reason="the program is not installed")
 def test_zstd_is_read(tmp_path):
-    packed = subprocess.run(["zstd", "-c"], input=TEXT.encode(), capture_output=True, check=True).stdout
+    packed = subprocess.run(
+        ["zstd", "-c"], input=TEXT.encode(), capture_output=True, check=True
+    ).stdout
     assert titles(read_catalogue(write(tmp_path, packed))) == ROWS
     with pytest.raises(NrlDedupError, match="this zstd file is damaged"):
         read_catalogue(write(tmp_path, packed[:-3]))
@@ -232,7 +261,10 @@ def test_pipes_sockets_devices_and_folders_are_refused_at_once(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
         for path, said in (
-            (tmp_path / "pipe", "this is a pipe, and the file is read more than once.*Save it first"),
+            (
+                tmp_path / "pipe",
+                "this is a pipe, and the file is read more than once.*Save it first",
+            ),
             (tmp_path / "socket", "this is a socket"),
             (Path("/dev/zero"), "this is a device"),
             (tmp_path, "this is a folder"),
@@ -275,16 +307,19 @@ def mutated(draw: random.Random) -> bytes:
     """A small table with a few bytes changed, taken out or put in."""
     file = io.StringIO()
     rows = [
-        [str(i), draw.choice(["Диван", 'sofa "x"', "a,b;c"]), draw.choice(["5", "строка\nдва", ""])] for i in range(20)
+        [str(i), draw.choice(["Диван", 'sofa "x"', "a,b;c"]), draw.choice(["5", "строка\nдва", ""])]
+        for i in range(20)
     ]
     csv.writer(file, delimiter=draw.choice(",;\t|")).writerows([["id", "title", "text"], *rows])
     data = bytearray(file.getvalue().encode())
     for _ in range(draw.choice([1, 2, 8])):
         place = draw.randrange(30, len(data))
         change = draw.randrange(3)
-        data[place : place + (change != 2)] = [b"", bytes([draw.randrange(256)]), draw.choice([b'"', b"\n", b"\0"])][
-            change
-        ]
+        data[place : place + (change != 2)] = [
+            b"",
+            bytes([draw.randrange(256)]),
+            draw.choice([b'"', b"\n", b"\0"]),
+        ][change]
     return bytes(data)
 
 

@@ -39,15 +39,22 @@ def write(folder: Path, text: str) -> Path:
     ],
 )
 def test_columns_are_found_by_their_usual_names(tmp_path, catalogue, header):
-    found = read_pairs(write(tmp_path, f"{header},generationMethod\n5,4,1,3\n4,100,0,1\n"), catalogue)
+    found = read_pairs(
+        write(tmp_path, f"{header},generationMethod\n5,4,1,3\n4,100,0,1\n"), catalogue
+    )
     assert found.frame.rows() == [(0, 1, True), (0, 4, False)]
 
 
 def test_a_line_says_which_columns_were_taken(tmp_path, catalogue):
     path = write(tmp_path, "id1,id2,label,label,by\n5,4,,1,x\n4,20,,0,y\n")
     found = read_pairs(path, catalogue)
-    assert found.columns_taken() == f'{path}: left <- "id1", right <- "id2", label <- "label"; not used: by'
-    assert found.notes == ('"label" stands 2 times: column 3 (0 values) and column 4 (2 values); 4 is taken.',)
+    assert (
+        found.columns_taken()
+        == f'{path}: left <- "id1", right <- "id2", label <- "label"; not used: by'
+    )
+    assert found.notes == (
+        '"label" stands 2 times: column 3 (0 values) and column 4 (2 values); 4 is taken.',
+    )
     path.write_bytes("id1,id2,label\n5,4,1\n".encode("utf-16"))
     assert read_pairs(path, catalogue, encoding="utf-16").frame.rows() == [(0, 1, True)]
 
@@ -56,9 +63,13 @@ def test_named_columns(tmp_path, catalogue):
     path = write(tmp_path, "A,id1,B,id2,label,verdict\n5,x,4,y,z,YES\n")
     names = {"left_column": "A", "right_column": "B", "label_column": "verdict"}
     assert read_pairs(path, catalogue, **names).frame.rows() == [(0, 1, True)]
-    with pytest.raises(NrlDedupError, match=r"'C' \(--right-column\)\. Found the columns: A, id1, B"):
+    with pytest.raises(
+        NrlDedupError, match=r"'C' \(--right-column\)\. Found the columns: A, id1, B"
+    ):
         read_pairs(path, catalogue, **names | {"right_column": "C"})
-    with pytest.raises(NrlDedupError, match=r"wanted a column named one of is_duplicate, .*--label-column"):
+    with pytest.raises(
+        NrlDedupError, match=r"wanted a column named one of is_duplicate, .*--label-column"
+    ):
         read_pairs(write(tmp_path, "id1,id2\n4,5\n"), catalogue)
 
 
@@ -75,10 +86,14 @@ ids = st.sampled_from(["4", "5", "20", "30", "100", "04", "x", ""])
 labels = st.sampled_from(["0", "1", "true", "FALSE", "Yes", "no", "1.0", "0.0"])
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(st.lists(st.tuples(ids, ids, labels), max_size=12))
 def test_every_row_is_a_pair_or_counted(tmp_path, catalogue, rows):
-    path = write(tmp_path, "id1,id2,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in rows))
+    path = write(
+        tmp_path, "id1,id2,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in rows)
+    )
     row_of = {"4": 0, "5": 1, "20": 2, "30": 3, "100": 4}
     verdicts: dict[tuple[int, int], Counter] = {}
     expected = Counter()
@@ -106,15 +121,22 @@ def test_every_row_is_a_pair_or_counted(tmp_path, catalogue, rows):
     assert (found.bad_count, found.dropped_unknown) == (expected["bad"], expected["unknown"])
     assert found.dropped_self == expected["self"]
     assert found.dropped_repeated == sum(verdict.total() - 1 for verdict in agreed.values())
-    assert found.dropped_contradicting == sum(verdicts[key].total() for key in verdicts.keys() - agreed.keys())
+    assert found.dropped_contradicting == sum(
+        verdicts[key].total() for key in verdicts.keys() - agreed.keys()
+    )
     assert found.unknown_ids == tuple(unknown)
     names = {row: name for name, row in row_of.items()}
-    assert found.contradicting == tuple((names[a], names[b]) for a, b in sorted(verdicts.keys() - agreed.keys()))
+    assert found.contradicting == tuple(
+        (names[a], names[b]) for a, b in sorted(verdicts.keys() - agreed.keys())
+    )
 
 
 def test_bad_rows_are_listed_by_line(tmp_path, catalogue):
     found = read_pairs(write(tmp_path, "id1,id2,label\n4,5,1\n4,,1\n4,5\n5,20,0\n"), catalogue)
-    assert found.bad_rows == (BadRow(3, "an id is empty"), BadRow(4, "2 fields where the header has 3"))
+    assert found.bad_rows == (
+        BadRow(3, "an id is empty"),
+        BadRow(4, "2 fields where the header has 3"),
+    )
     assert len(found) == 2
 
 
@@ -128,10 +150,16 @@ def test_ten_unknown_ids_are_listed_and_the_pairs_are_counted(tmp_path, catalogu
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id1,id2,label\n4,5,1\n4,20,maybe\n4,30,\n", r"line 3: the label is 'maybe'; wanted 1 or 0.* 2 rows"),
+        (
+            "id1,id2,label\n4,5,1\n4,20,maybe\n4,30,\n",
+            r"line 3: the label is 'maybe'; wanted 1 or 0.* 2 rows",
+        ),
         ("id1,id2,label\n4,5,\n", r"line 2: the label is ''"),
         ("id1,id2,label\n", "there are no pairs in it"),
-        ("id1,id2,label\n7,8,1\n7,4,0\n", r"2 of 2 pairs have ids .* not in the catalogue: 7, 8\. "),
+        (
+            "id1,id2,label\n7,8,1\n7,4,0\n",
+            r"2 of 2 pairs have ids .* not in the catalogue: 7, 8\. ",
+        ),
         ("id1,id2,label\n4,4,1\n4,5,1\n5,4,0\n", "with itself, or labelled both ways"),
     ],
 )
@@ -142,8 +170,13 @@ def test_pairs_that_cannot_be_used(tmp_path, catalogue, text, message):
 
 
 def test_one_class_only_can_be_read_but_not_trained_on(tmp_path, catalogue):
-    for label, counts in (("0", "2 pairs 0 are duplicates and 2"), ("1", "2 pairs 2 are duplicates and 0")):
-        found = read_pairs(write(tmp_path, f"id1,id2,label\n4,5,{label}\n4,20,{label}\n"), catalogue)
+    for label, counts in (
+        ("0", "2 pairs 0 are duplicates and 2"),
+        ("1", "2 pairs 2 are duplicates and 0"),
+    ):
+        found = read_pairs(
+            write(tmp_path, f"id1,id2,label\n4,5,{label}\n4,20,{label}\n"), catalogue
+        )
         with pytest.raises(NrlDedupError, match=counts):
             require_both_classes(found)
     require_both_classes(read_pairs(write(tmp_path, "id1,id2,label\n4,5,1\n4,20,0\n"), catalogue))

@@ -49,7 +49,9 @@ TYPES = {
 def test_types_that_are_read(tmp_path, kind):
     values, texts = TYPES[kind]
     found = read_catalogue(write(tmp_path, title=["x", "y"], description=values))
-    assert found.frame["description"].to_list() == [text.format("\n") for text in texts]  # paragraphs
+    assert found.frame["description"].to_list() == [
+        text.format("\n") for text in texts
+    ]  # paragraphs
     further = read_further_columns(found, ["description"], "--by")["description"]
     assert further.to_list() == [text.format(", ") for text in texts]
 
@@ -87,17 +89,25 @@ def test_a_column_without_a_value_gives_way_to_the_next(tmp_path):
 
 
 def test_ids(tmp_path):
-    for ids in (pl.Series([7, 8]), pl.Series(["7", "8"], dtype=pl.Categorical), pl.Series([b"7", b"8"])):
+    for ids in (
+        pl.Series([7, 8]),
+        pl.Series(["7", "8"], dtype=pl.Categorical),
+        pl.Series([b"7", b"8"]),
+    ):
         assert read_catalogue(write(tmp_path, id=ids, title=["a", "b"])).ids.to_list() == ["7", "8"]
     whole = pl.Series([Decimal(7), Decimal(8)], dtype=pl.Decimal(20, 0))
     assert read_catalogue(write(tmp_path, id=whole, title=["a", "b"])).ids.to_list() == ["7", "8"]
     for ids in (pl.Series([7.0, 8.0]), whole.cast(pl.Decimal(20, 2)), pl.Series([["7"], ["8"]])):
-        with pytest.raises(NrlDedupError, match=r"the column id holds .*; ids must be text or whole numbers"):
+        with pytest.raises(
+            NrlDedupError, match=r"the column id holds .*; ids must be text or whole numbers"
+        ):
             read_catalogue(write(tmp_path, id=ids, title=["a", "b"]))
 
 
 def test_bytes_that_are_no_text_cost_their_row(tmp_path):
-    found = read_catalogue(write(tmp_path, title=pl.Series([b"a", b"\xff", None]), description=[["x"], ["y"], ["z"]]))
+    found = read_catalogue(
+        write(tmp_path, title=pl.Series([b"a", b"\xff", None]), description=[["x"], ["y"], ["z"]])
+    )
     assert found.ids.to_list() == ["0", "2"]
     assert found.bad_rows == (BadRow(2, "its title is no text in UTF-8"),)
 
@@ -108,7 +118,9 @@ def footer_at(data: bytes) -> int:
 
 @pytest.mark.parametrize("compression", ["zstd", "snappy", "uncompressed"])
 def test_damaged_files_are_refused_in_one_line(tmp_path, capfd, compression):
-    path = write(tmp_path, title=[f"Диван {i}" for i in range(60)], images=[["a.jpg", None], []] * 30)
+    path = write(
+        tmp_path, title=[f"Диван {i}" for i in range(60)], images=[["a.jpg", None], []] * 30
+    )
     pl.read_parquet(path).write_parquet(path, compression=compression)
     whole = path.read_bytes()
     refused = 0
@@ -116,7 +128,11 @@ def test_damaged_files_are_refused_in_one_line(tmp_path, capfd, compression):
         draw = random.Random(seed)
         data = bytearray(whole)
         for _ in range(draw.choice([1, 2, 8])):
-            place = draw.randrange(4, len(data)) if draw.random() < 0.5 else draw.randrange(footer_at(whole), len(data))
+            place = (
+                draw.randrange(4, len(data))
+                if draw.random() < 0.5
+                else draw.randrange(footer_at(whole), len(data))
+            )
             data[place] = draw.choice([0, 127, 128, 255, data[place] ^ (1 << draw.randrange(8))])
         path.write_bytes(data)
         try:
@@ -149,7 +165,10 @@ def with_footer(path: Path, footer: bytes) -> Path:
         (b"\x29" + b"\x19" * 100, "nested too deeply"),
         (b"\x29\xfc\xff\xff\xff\xff\x0f", "a list of 4,294,967,295 values does not fit"),
         (b"\x18\xff\xff\xff\xff\x0f", "ends too early"),
-        (b"\x15\x02\x19\x1c\x48\x01a\x00\x16" + varint(1 << 40) + b"\x00", "other rows than it declares"),
+        (
+            b"\x15\x02\x19\x1c\x48\x01a\x00\x16" + varint(1 << 40) + b"\x00",
+            "other rows than it declares",
+        ),
         (b"\x15\x02\x19\x1c\x55\x0a\x00\x00", "has 5 children"),
         (b"\x00", "has no schema"),
     ],
@@ -169,7 +188,11 @@ def test_a_schema_has_a_deepest_level(tmp_path):
 
 
 def test_files_in_good_order_pass(tmp_path):
-    columns = {"title": ["x" * 100] * 5000, "images": [["a.jpg"], None] * 2500, "price": list(range(5000))}
+    columns = {
+        "title": ["x" * 100] * 5000,
+        "images": [["a.jpg"], None] * 2500,
+        "price": list(range(5000)),
+    }
     path = write(tmp_path, **columns)
     for options in ({"row_group_size": 700}, {"data_page_size": 100}, {"compression": "snappy"}):
         pl.read_parquet(path).write_parquet(path, **options)

@@ -26,8 +26,12 @@ from nrl_dedup.catalogue.read import (
 )
 from nrl_dedup.errors import NrlDedupError
 
-AVITO_HEADER = "itemID,categoryID,title,description,images_array,attrsJSON,price,locationID,metroID,lat,lon"
-in_one_folder = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+AVITO_HEADER = (
+    "itemID,categoryID,title,description,images_array,attrsJSON,price,locationID,metroID,lat,lon"
+)
+in_one_folder = settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 
 
 def write(folder: Path, content: str | bytes, name: str = "ads.csv") -> Path:
@@ -62,13 +66,17 @@ cells = st.text(st.sampled_from("аbЯ\",;\n\r \t'#ё🚲0"), max_size=6)
     bom=st.booleans(),
     chunk=st.sampled_from([1, 7, 1 << 22]),
 )
-def test_well_formed_csv_is_read_as_it_was_written(tmp_path, monkeypatch, width, data, ending, bom, chunk):
+def test_well_formed_csv_is_read_as_it_was_written(
+    tmp_path, monkeypatch, width, data, ending, bom, chunk
+):
     monkeypatch.setattr(records_module, "_CHUNK", chunk)
     table = data.draw(st.lists(st.lists(cells, min_size=width, max_size=width), max_size=6))
     header = [f"c{i}" for i in range(width)]
     path = tmp_path / "table.csv"
     with path.open("w", encoding="utf-8-sig" if bom else "utf-8", newline="") as file:
-        returns = any("\r" in cell for row in table for cell in row)  # older versions of csv do not quote them
+        returns = any(
+            "\r" in cell for row in table for cell in row
+        )  # older versions of csv do not quote them
         quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
         csv.writer(file, lineterminator=ending, quoting=quoting).writerows([header, *table])
     wanted = any_columns(data.draw(st.lists(st.sampled_from(header), min_size=1, unique=True)))
@@ -88,7 +96,9 @@ def test_well_formed_csv_is_read_as_it_was_written(tmp_path, monkeypatch, width,
 
 @in_one_folder
 @given(text=st.text('a",\n\r', max_size=24), chunk=st.sampled_from([1, 5, 1 << 22]))
-def test_the_fast_way_is_taken_only_where_it_finds_what_the_slow_way_finds(tmp_path, monkeypatch, text, chunk):
+def test_the_fast_way_is_taken_only_where_it_finds_what_the_slow_way_finds(
+    tmp_path, monkeypatch, text, chunk
+):
     monkeypatch.setattr(records_module, "_CHUNK", chunk)
     path = write(tmp_path, "a,b,c\n" + text)
     if not in_good_order(path):
@@ -135,7 +145,9 @@ def test_any_text_below_the_header_is_read_or_listed(tmp_path, text):
     ],
 )
 def test_a_bad_row_costs_itself_alone(tmp_path, row, reason):
-    path = write(tmp_path, f'id,title,photo\n1,"one\nline",a.jpg\n{row}\n3,"three",c.jpg\n4,four,d.jpg\n')
+    path = write(
+        tmp_path, f'id,title,photo\n1,"one\nline",a.jpg\n{row}\n3,"three",c.jpg\n4,four,d.jpg\n'
+    )
     found = read_catalogue(path)
     assert found.ids.to_list() == ["1", "3", "4"]
     assert found.frame["title"].to_list() == ["one\nline", "three", "four"]
@@ -155,7 +167,9 @@ def test_quotes_inside_an_unquoted_field_are_text(tmp_path):
 
 
 def test_ten_bad_rows_are_listed_and_all_are_counted(tmp_path):
-    found = read_catalogue(write(tmp_path, "id,title\n" + "1,2,3\n" * 12 + ",no id\n\n5,good\n" + "x\n" * 3))
+    found = read_catalogue(
+        write(tmp_path, "id,title\n" + "1,2,3\n" * 12 + ",no id\n\n5,good\n" + "x\n" * 3)
+    )
     assert found.bad_count == 16
     assert [row.line for row in found.bad_rows] == list(range(2, 12))
     assert found.ids.to_list() == ["5"]
@@ -179,11 +193,20 @@ def test_a_short_row_is_found_although_the_missing_column_is_not_read(tmp_path):
     ("content", "message"),
     [
         (b"", r"empty \(0 bytes\)"),
-        (b"id,title\n1,caf\xe9\n", r"1 of its 1 rows: the byte at offset 14 \(0xe9\) is not UTF-8 \(line 2\).*cp1252"),
+        (
+            b"id,title\n1,caf\xe9\n",
+            r"1 of its 1 rows: the byte at offset 14 \(0xe9\) is not UTF-8 \(line 2\).*cp1252",
+        ),
         (b"\xef\xbb\xbfid,title\n1,\xff\n", r"offset 14 \(0xff\) is not UTF-8 \(line 2\)"),
-        (b"id,title\n1,a\x00b\n", r"none of its 1 rows can be read; line 2: the byte at offset 12 is zero"),
+        (
+            b"id,title\n1,a\x00b\n",
+            r"none of its 1 rows can be read; line 2: the byte at offset 12 is zero",
+        ),
         (b"id,title\n1,cut \xd0", r"offset 15 \(0xd0\) is not UTF-8 \(line 2\)"),
-        ("id,цена\n1,5\n".encode("cp1251"), r"names of the columns: .*offset 3 \(0xf6\).*--encoding cp1251"),
+        (
+            "id,цена\n1,5\n".encode("cp1251"),
+            r"names of the columns: .*offset 3 \(0xf6\).*--encoding cp1251",
+        ),
         (b"PAR1 but no Parquet", "Parquet"),
         (b'"id,title\n1,one\n', "names of the columns"),
         (b"\n\n", "names of the columns"),
@@ -227,7 +250,9 @@ def test_lone_carriage_returns_are_text_in_good_files_and_in_bad_ones(tmp_path):
 
 
 def test_lone_carriage_returns_end_lines_where_that_makes_rows_of_a_bad_one(tmp_path):
-    found = read_catalogue(write(tmp_path, 'id,title\n1,a\r2,b\r4\r3,"c\nd"\n5,"e"f\r6,g\n7,h\ri\n'))
+    found = read_catalogue(
+        write(tmp_path, 'id,title\n1,a\r2,b\r4\r3,"c\nd"\n5,"e"f\r6,g\n7,h\ri\n')
+    )
     assert found.frame.select("item_id", "title").rows() == [
         ("1", "a"), ("2", "b"), ("3", "c\nd"), ("6", "g"), ("7", "h\ri")
     ]  # fmt: skip
@@ -236,7 +261,9 @@ def test_lone_carriage_returns_end_lines_where_that_makes_rows_of_a_bad_one(tmp_
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_the_separator_is_that_of_the_header(tmp_path, separator):
-    path = write(tmp_path, separator.join(["id", "title", "photo"]) + "\n" + separator.join("7xy") + "\n")
+    path = write(
+        tmp_path, separator.join(["id", "title", "photo"]) + "\n" + separator.join("7xy") + "\n"
+    )
     assert rows(path) == [{"item_id": "7", "title": "x", "description": "", "photos": ["y"]}]
 
 
@@ -300,11 +327,17 @@ def test_named_columns_come_before_usual_names_and_are_not_taken_twice(tmp_path)
 
 def test_columns_that_are_not_there(tmp_path):
     path = write(tmp_path, "number,colour\n1,red\n")
-    with pytest.raises(NrlDedupError, match=r"item_id, id, .*Found the columns: number, colour\..*--id-column"):
+    with pytest.raises(
+        NrlDedupError, match=r"item_id, id, .*Found the columns: number, colour\..*--id-column"
+    ):
         read_catalogue(path)
-    with pytest.raises(NrlDedupError, match=r"at least one of title.*Found the columns: number.*--title-column"):
+    with pytest.raises(
+        NrlDedupError, match=r"at least one of title.*Found the columns: number.*--title-column"
+    ):
         read_catalogue(path, id_column="number")
-    with pytest.raises(NrlDedupError, match=r"'Colour' \(--title-column\).*Found the columns: number, colour"):
+    with pytest.raises(
+        NrlDedupError, match=r"'Colour' \(--title-column\).*Found the columns: number, colour"
+    ):
         read_catalogue(path, id_column="number", title_column="Colour")
 
 
@@ -358,7 +391,9 @@ def test_other_ids_are_ordered_as_text_and_kept_as_they_are(tmp_path, ids):
 
 def test_ids_that_stand_twice(tmp_path):
     path = write(tmp_path, 'id,title\n7,"a\nb"\n8,c\n9,d\n8,e\n7,f\n7,g\n')
-    with pytest.raises(NrlDedupError, match=r"'7' stands on lines 2 and 7; in all, 2 ids stand on 5 lines.*3 rows"):
+    with pytest.raises(
+        NrlDedupError, match=r"'7' stands on lines 2 and 7; in all, 2 ids stand on 5 lines.*3 rows"
+    ):
         read_catalogue(path)
 
 
@@ -383,7 +418,10 @@ def test_ids_that_stand_twice(tmp_path):
 def test_photo_cells(tmp_path, cell, photos):
     quoted = '"' + cell.replace('"', '""') + '"'
     other = '"[""json.jpg""]"'
-    assert [row["photos"] for row in rows(write(tmp_path, f"id,photo\n1,{quoted}\n2,{other}\n3,plain\n"))] == [
+    assert [
+        row["photos"]
+        for row in rows(write(tmp_path, f"id,photo\n1,{quoted}\n2,{other}\n3,plain\n"))
+    ] == [
         photos,
         ["json.jpg"],
         ["plain"],
@@ -395,7 +433,14 @@ def test_photo_cells(tmp_path, cell, photos):
 
 def test_rows_of_and_take(tmp_path):
     found = read_catalogue(write(tmp_path, "id,title\n10,a\n007,b\n9,c\n"))
-    assert found.rows_of(pl.Series(["10", "x", "9", "7", "10", "007"])).to_list() == [2, None, 1, None, 2, 0]
+    assert found.rows_of(pl.Series(["10", "x", "9", "7", "10", "007"])).to_list() == [
+        2,
+        None,
+        1,
+        None,
+        2,
+        0,
+    ]
     part = found.take(np.array([2, 0, 2]))
     assert part.ids.to_list() == ["007", "10"]
     assert part.rows_of(found.ids).to_list() == [0, None, 1]
@@ -408,7 +453,9 @@ def digest_by_hand(frame: pl.DataFrame) -> str:
     flat = [photo for photos in lists for photo in photos]
     for values in (*(frame[name].to_list() for name in ("item_id", "title", "description")), flat):
         encoded = [value.encode() for value in values]
-        total += hashlib.sha256(b"".join(struct.pack("<q", len(value)) for value in encoded)).digest()
+        total += hashlib.sha256(
+            b"".join(struct.pack("<q", len(value)) for value in encoded)
+        ).digest()
         total += hashlib.sha256(b"".join(encoded)).digest()
     return hashlib.sha256(total).hexdigest()
 
@@ -420,9 +467,16 @@ def test_the_fingerprint_is_of_the_content(tmp_path, monkeypatch, batch):
     found = read_catalogue(write(tmp_path, text))
     assert fingerprint(found) == digest_by_hand(found.frame)
 
-    again = write(tmp_path, "photo;price;name;text;sku\nz;1;;;3\nx,y;2;ж;;10\n;3;ab;c;2\n", "other.csv")
+    again = write(
+        tmp_path, "photo;price;name;text;sku\nz;1;;;3\nx,y;2;ж;;10\n;3;ab;c;2\n", "other.csv"
+    )
     assert fingerprint(read_catalogue(again)) == fingerprint(found)
-    for changed in (("ab,c", "a,bc"), ("x|y", "xy"), ("x|y\n3,,,z", "x\n3,,,y|z"), ("3,,,z", "4,,,z")):
+    for changed in (
+        ("ab,c", "a,bc"),
+        ("x|y", "xy"),
+        ("x|y\n3,,,z", "x\n3,,,y|z"),
+        ("3,,,z", "4,,,z"),
+    ):
         other = read_catalogue(write(tmp_path, text.replace(*changed), "changed.csv"))
         assert fingerprint(other) != fingerprint(found)
 
@@ -454,7 +508,9 @@ def test_further_columns_stand_by_the_catalogues_rows(tmp_path):
 
 
 def test_further_columns_of_parquet_are_text(tmp_path):
-    frame = pl.DataFrame({"id": [3, 1], "title": ["c", "a"], "price": [1.5, None], "tags": [["x", "y"], []]})
+    frame = pl.DataFrame(
+        {"id": [3, 1], "title": ["c", "a"], "price": [1.5, None], "tags": [["x", "y"], []]}
+    )
     frame.write_parquet(tmp_path / "ads.parquet")
     catalogue = read_catalogue(tmp_path / "ads.parquet")
     columns = read_further_columns(catalogue, ["price", "tags"], "--by")
@@ -463,7 +519,9 @@ def test_further_columns_of_parquet_are_text(tmp_path):
 
 def test_a_further_column_that_is_not_there(tmp_path):
     catalogue = read_catalogue(write(tmp_path, "id,title,colour\n1,a,red\n"))
-    with pytest.raises(NrlDedupError, match=r"no column 'Colour' \(--by\). Found the columns: id, title, colour."):
+    with pytest.raises(
+        NrlDedupError, match=r"no column 'Colour' \(--by\). Found the columns: id, title, colour."
+    ):
         read_further_columns(catalogue, ["colour", "Colour"], "--by")
 
 
@@ -471,7 +529,10 @@ def test_a_further_column_that_is_not_there(tmp_path):
 
 
 def compared(path: Path, *names: str) -> dict[str, list[str]]:
-    return {key: texts.to_list() for key, texts in read_compared_columns(read_catalogue(path), names, "--by").items()}
+    return {
+        key: texts.to_list()
+        for key, texts in read_compared_columns(read_catalogue(path), names, "--by").items()
+    }
 
 
 def test_avitos_columns_to_compare(tmp_path):
@@ -486,17 +547,32 @@ def test_avitos_columns_to_compare(tmp_path):
 
 
 def test_columns_to_compare_have_one_name_in_every_language(tmp_path):
-    path = write(tmp_path, "id,title,ЦЕНА,Категория,Город,Номер телефона,Бренд\n1,a,5,вело,Тула,123,BMX\n")
-    found = {"price": ["5"], "category": ["вело"], "location": ["Тула"], "phone": ["123"], "brand": ["BMX"]}
+    path = write(
+        tmp_path, "id,title,ЦЕНА,Категория,Город,Номер телефона,Бренд\n1,a,5,вело,Тула,123,BMX\n"
+    )
+    found = {
+        "price": ["5"],
+        "category": ["вело"],
+        "location": ["Тула"],
+        "phone": ["123"],
+        "brand": ["BMX"],
+    }
     assert compared(path) == found
     assert (
-        compared(write(tmp_path, "id,title,Price,product-type,CITY,tel,Manufacturer\n1,a,5,вело,Тула,123,BMX\n"))
+        compared(
+            write(
+                tmp_path,
+                "id,title,Price,product-type,CITY,tel,Manufacturer\n1,a,5,вело,Тула,123,BMX\n",
+            )
+        )
         == found
     )
 
 
 def test_named_columns_are_compared_too_each_once(tmp_path):
-    path = write(tmp_path, "id,title,price,item_id2,Цена,colour,empty\n1,a,5,x,5,red,\n2,b,6,y,6,blue,\n")
+    path = write(
+        tmp_path, "id,title,price,item_id2,Цена,colour,empty\n1,a,5,x,5,red,\n2,b,6,y,6,blue,\n"
+    )
     assert compared(path, "colour", "Цена", "empty", "id", "colour") == {
         "price": ["5", "6"],
         "colour": ["red", "blue"],
@@ -516,7 +592,10 @@ def test_a_catalogue_need_have_nothing_to_compare(tmp_path):
 def test_cells_that_say_nothing_are_empty_and_counted(tmp_path):
     cells = ["nan", "NULL", "None", "N/A", " - ", "#N/A", "<NA>", "NaT", "\\N", "—"]
     rows = "".join(f"{i},{cell},{cell},{cell},{cell}\n" for i, cell in enumerate(cells))
-    path = write(tmp_path, f"id,title,description,photo,price\n{rows}nan,No nan,a - b,null.jpg,5\n-,x,x,x,6\n")
+    path = write(
+        tmp_path,
+        f"id,title,description,photo,price\n{rows}nan,No nan,a - b,null.jpg,5\n-,x,x,x,6\n",
+    )
     found = with_compared_columns(read_catalogue(path))
     said_nothing = found.frame.filter(pl.col("item_id").is_in(["nan", "-"]).not_())
     assert [row[1:] for row in said_nothing.rows()] == [("", "", [])] * len(cells)
@@ -528,9 +607,15 @@ def test_cells_that_say_nothing_are_empty_and_counted(tmp_path):
 
 def test_cells_of_lists_that_say_nothing(tmp_path):
     path = tmp_path / "ads.parquet"
-    pl.DataFrame({"id": [1], "images": [["a", "nan", None, "None"]], "price": [float("nan")]}).write_parquet(path)
+    pl.DataFrame(
+        {"id": [1], "images": [["a", "nan", None, "None"]], "price": [float("nan")]}
+    ).write_parquet(path)
     found = with_compared_columns(read_catalogue(path))
-    assert found.frame["photos"].to_list() == [["a"]] and found.nothing == 2 and found.further.is_empty()
+    assert (
+        found.frame["photos"].to_list() == [["a"]]
+        and found.nothing == 2
+        and found.further.is_empty()
+    )
 
 
 def test_a_line_says_which_columns_were_taken_for_what(tmp_path):
@@ -546,6 +631,8 @@ def test_a_line_says_which_columns_were_taken_for_what(tmp_path):
 def test_a_price_that_is_no_number_is_told_of(tmp_path):
     path = write(tmp_path, "id,title,Цена,lat,lon\n1,a,5 kg,1,2\n2,b,XL,3,4\n3,c,договорная,5,6\n")
     found = with_compared_columns(read_catalogue(path))
-    assert found.notes == ("\"Цена\" is not compared as numbers: 2 of its 2 values are none, the first '5 kg'.",)
+    assert found.notes == (
+        "\"Цена\" is not compared as numbers: 2 of its 2 values are none, the first '5 kg'.",
+    )
     good = write(tmp_path, "id,title,price\n1,a,от 5 000 руб.\n2,b,договорная\n")
     assert with_compared_columns(read_catalogue(good)).notes == ()

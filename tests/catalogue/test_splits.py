@@ -160,7 +160,9 @@ def test_a_split_by_pairs_is_stratified_and_says_what_it_shares(many):
     duplicates = int(many["is_duplicate"].sum())
     for name in ("valid", "test"):
         assert split.audit[f"duplicates_{name}"] == round(0.1 * duplicates)
-        assert split.audit[f"pairs_{name}"] == round(0.1 * duplicates) + round(0.1 * (many.height - duplicates))
+        assert split.audit[f"pairs_{name}"] == round(0.1 * duplicates) + round(
+            0.1 * (many.height - duplicates)
+        )
     a, b, c = (ads_of(side) for side in sides.values())
     assert split.audit["ads_on_two_sides"] == len((a & b) | (a & c) | (b & c)) > 0
     assert split.audit["pairs_dropped"] == split.audit["pairs_on_two_sides"] == 0
@@ -175,7 +177,9 @@ def test_published_sides_are_taken_as_they_are():
     valid = labelled([(0, 5, False)])
     test = labelled([(3, 4, False), (6, 7, True)])
     split = published_split(train, valid, test, seed=0)
-    assert [rows_apart(split, name) for name in SIDES] == [triples(side) for side in (train, valid, test)]
+    assert [rows_apart(split, name) for name in SIDES] == [
+        triples(side) for side in (train, valid, test)
+    ]
     assert split.frame["weight"].to_list() == [1.0] * 6
     assert split.audit["ads_on_two_sides"] == 3  # 0, 3 and 4
     assert split.audit["pairs_on_two_sides"] == 1
@@ -184,7 +188,10 @@ def test_published_sides_are_taken_as_they_are():
 
 @pytest.mark.parametrize("missing", [("valid",), ("test",), ("valid", "test")])
 def test_missing_published_sides_come_from_training(many, missing):
-    given = {name: None if name in missing else labelled([(9000, 9001, True)]) for name in ("valid", "test")}
+    given = {
+        name: None if name in missing else labelled([(9000, 9001, True)])
+        for name in ("valid", "test")
+    }
     split = published_split(many, given["valid"], given["test"], seed=4)
     taken = [pair for name in ("train", *missing) for pair in rows_apart(split, name)]
     assert sorted(taken) == triples(many)
@@ -192,12 +199,16 @@ def test_missing_published_sides_come_from_training(many, missing):
     for name in ("valid", "test"):
         if name in missing:
             assert split.audit[f"duplicates_{name}"] == round(0.1 * duplicates)
-            assert split.audit[f"pairs_{name}"] == round(0.1 * duplicates) + round(0.1 * (many.height - duplicates))
+            assert split.audit[f"pairs_{name}"] == round(0.1 * duplicates) + round(
+                0.1 * (many.height - duplicates)
+            )
         else:
             assert rows_apart(split, name) == [(9000, 9001, True)]
 
 
-STAR = [(0, i, i % 2 == 0) for i in range(1, 40)]  # its duplicates are one group, and each negative hangs on it
+STAR = [
+    (0, i, i % 2 == 0) for i in range(1, 40)
+]  # its duplicates are one group, and each negative hangs on it
 
 
 @pytest.mark.parametrize(
@@ -208,7 +219,11 @@ STAR = [(0, i, i % 2 == 0) for i in range(1, 40)]  # its duplicates are one grou
             "ads",
             r"Too few labelled pairs to split: of the \d pairs for",
         ),
-        ([(0, 1, True), (2, 3, False), (4, 5, False)], "pairs", "of the 0 pairs for train|0 are duplicates"),
+        (
+            [(0, 1, True), (2, 3, False), (4, 5, False)],
+            "pairs",
+            "of the 0 pairs for train|0 are duplicates",
+        ),
         (STAR, "ads", "needs at least one that is and one that is not.*--split pairs"),
         ([(i, i + 1, False) for i in range(0, 90, 2)], "ads", "0 are duplicates"),
         ([(i, i + 1, True) for i in range(0, 90, 2)], "pairs", "is and one that is not"),

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nrl_dedup.catalogue.cells.phone_numbers import phones
-from nrl_dedup.catalogue.cells.written_numbers import NoNumbers, WrittenNumbers, numbers_of, read_numbers
+from nrl_dedup.catalogue.cells.written_numbers import (
+    NoNumbers,
+    WrittenNumbers,
+    numbers_of,
+    read_numbers,
+)
 from nrl_dedup.comparison.column_comparisons import NumberColumn, ValueColumn, column_comparisons
 
 NAN = float("nan")
@@ -20,7 +25,10 @@ NAN = float("nan")
         (["12,345,678", "1,234,567"], [12345678, 1234567]),
         (["1.000.000", "999.500", "700"], [1e6, 999500, 700]),
         (["1'234'567", "12’345", "1_000"], [1234567, 12345, 1000]),
-        (["50 000", "50\xa0000", "1\u2009000\u2009000", "1\u202f200,50"], [50000, 50000, 1e6, 1200.5]),
+        (
+            ["50 000", "50\xa0000", "1\u2009000\u2009000", "1\u202f200,50"],
+            [50000, 50000, 1e6, 1200.5],
+        ),
         (["1,00,000", "12,34,567.50"], [100000, 1234567.5]),
         (["0,125"], [0.125]),
         (["0,5", "0,500", ".5", ",25"], [0.5, 0.5, 0.5, 0.25]),
@@ -37,7 +45,10 @@ NAN = float("nan")
         (["500-700", "от 500 до 700 руб", "$500 – $700", "1 000..2 000"], [500, 500, 500, 1000]),
         (["700-500"], [500]),
         (["50 тыс", "1,5 млн руб.", "50k", "2.5 mio €"], [50000, 1.5e6, 50000, 2.5e6]),
-        (["500", "бесплатно", "договорная", "free", "VB", "Gratis", ""], [500, NAN, NAN, NAN, NAN, NAN, NAN]),
+        (
+            ["500", "бесплатно", "договорная", "free", "VB", "Gratis", ""],
+            [500, NAN, NAN, NAN, NAN, NAN, NAN],
+        ),
         (["500", "600", "700", "позвоню сама"], [500, 600, 700, NAN]),
         (["007", "7"], [7, 7]),
     ],
@@ -119,7 +130,9 @@ def parts(name: str, *texts: str) -> tuple[dict[str, float], dict[str, float]]:
     rows = np.array([0]), np.array([1])
     values = next(part.compare(*rows) for part in found if isinstance(part, ValueColumn))
     numbers = next((part.compare(*rows) for part in found if isinstance(part, NumberColumn)), {})
-    return {key: float(value[0]) for key, value in values.items()}, {key: float(v[0]) for key, v in numbers.items()}
+    return {key: float(value[0]) for key, value in values.items()}, {
+        key: float(v[0]) for key, v in numbers.items()
+    }
 
 
 @pytest.mark.parametrize("other", ["1 000 000", "1,000,000", "1000000.00", "1e6", "1 млн руб."])
@@ -136,7 +149,11 @@ def test_ranges_and_codes_are_the_same_only_as_they_are_written() -> None:
 
 def test_words_for_no_price_are_no_value() -> None:
     values, numbers = parts("price", "договорная", "договорная", "5", "6")
-    assert values["price_missing"] == 2 and np.isnan(values["price_same"]) and np.isnan(numbers["price_relative"])
+    assert (
+        values["price_missing"] == 2
+        and np.isnan(values["price_same"])
+        and np.isnan(numbers["price_relative"])
+    )
 
 
 @pytest.mark.parametrize(

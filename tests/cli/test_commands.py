@@ -18,16 +18,32 @@ from tests.conftest import RunCommand, Shop, train_arguments
 
 
 def link(
-    run: RunCommand, shop: Shop, model: Path, folder: Path, *more: object, images: Path | None = None
+    run: RunCommand,
+    shop: Shop,
+    model: Path,
+    folder: Path,
+    *more: object,
+    images: Path | None = None,
 ) -> list[bytes]:
     outputs = [folder / "dupes.csv", folder / "links.csv"]
-    arguments = ["link", shop.items, "--images", images or shop.images, "--model", model, "--device", "cpu"]
+    arguments = [
+        "link",
+        shop.items,
+        "--images",
+        images or shop.images,
+        "--model",
+        model,
+        "--device",
+        "cpu",
+    ]
     status, _, err = run(*arguments, "-o", outputs[0], "--links", outputs[1], *more)
     assert status == 0, err
     return [path.read_bytes() for path in outputs]
 
 
-def test_link_writes_the_components_of_its_links(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_link_writes_the_components_of_its_links(
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     link(run, shop, trained, tmp_path, "--clustering", "connected-components")
     links = pl.read_csv(tmp_path / "links.csv", infer_schema=False).cast({"score": pl.Float64})
     clusters = pl.read_csv(tmp_path / "dupes.csv", infer_schema=False).cast({"score": pl.Float64})
@@ -50,12 +66,16 @@ def test_link_writes_the_components_of_its_links(run: RunCommand, shop: Shop, tr
     assert clusters["item_id"].str.starts_with("0").all()  # ids come out as they went in
 
 
-def test_linking_twice_gives_the_same_bytes(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_linking_twice_gives_the_same_bytes(
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     first = link(run, shop, trained, tmp_path)
     assert link(run, shop, trained, tmp_path, "--work-dir", tmp_path / "work") == first
 
 
-def test_avitos_zips_give_the_same_bytes(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_avitos_zips_give_the_same_bytes(
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     zips = tmp_path / "zips"
     zips.mkdir()
     for photo in sorted(shop.images.iterdir()):
@@ -66,10 +86,14 @@ def test_avitos_zips_give_the_same_bytes(run: RunCommand, shop: Shop, trained: P
     assert link(run, shop, trained, tmp_path, images=zips) == expected
 
 
-def test_training_twice_gives_the_same_metrics(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_training_twice_gives_the_same_metrics(
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     status, _out, err = run(*train_arguments(shop, tmp_path / "again"))
     assert status == 0, err
-    first, second = (json.loads((folder / "bundle.json").read_text()) for folder in (trained, tmp_path / "again"))
+    first, second = (
+        json.loads((folder / "bundle.json").read_text()) for folder in (trained, tmp_path / "again")
+    )
     for about in (first, second):
         for epoch in about["epochs"]:
             del epoch["seconds"]
@@ -81,15 +105,25 @@ def test_evaluate_agrees_with_scikit_learn_on_its_scores(
 ) -> None:
     files = ("--json", tmp_path / "metrics.json", "--scores", tmp_path / "scores.csv")
     where = ("--items", shop.items, "--pairs", shop.pairs, "--images", shop.images)
-    status, out, err = run("evaluate", "--model", trained, *where, *files, "--by-length", "--device", "cpu")
+    status, out, err = run(
+        "evaluate", "--model", trained, *where, *files, "--by-length", "--device", "cpu"
+    )
     assert status == 0, err
-    scores = pl.read_csv(tmp_path / "scores.csv", schema_overrides={"item_id_l": pl.String, "item_id_r": pl.String})
+    scores = pl.read_csv(
+        tmp_path / "scores.csv", schema_overrides={"item_id_l": pl.String, "item_id_r": pl.String}
+    )
     models = json.loads((tmp_path / "metrics.json").read_text())["models"]
     assert set(models) == {"shop", "baseline"}
     model = models["shop"]
-    assert (model["pairs"], model["positives"]) == (len(scores), scores["is_duplicate"].sum()) == (180, 60)
+    assert (
+        (model["pairs"], model["positives"])
+        == (len(scores), scores["is_duplicate"].sum())
+        == (180, 60)
+    )
     expected = average_precision_score(scores["is_duplicate"], scores["score"])
-    assert model["average_precision"] == pytest.approx(expected, abs=1e-3)  # scores are rounded to 32 bits
+    assert model["average_precision"] == pytest.approx(
+        expected, abs=1e-3
+    )  # scores are rounded to 32 bits
     assert [row["bucket"] for row in model["by_length"]] == list(range(11))
     assert sum(row["pairs"] for row in model["by_length"]) == 180
     assert model["by_length"][5]["average_precision"] is None  # no pair is that long
@@ -101,10 +135,14 @@ def test_the_lines_that_train_prints_can_be_typed(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    arguments = [part for part in train_arguments(shop, Path("-"), "--epochs", 1) if part not in ("-o", "-")]
+    arguments = [
+        part for part in train_arguments(shop, Path("-"), "--epochs", 1) if part not in ("-o", "-")
+    ]
     status, _, err = run(*arguments)
     assert status == 0, err
-    lines = [line.split(maxsplit=1)[1] for line in err.splitlines() if line.startswith("  nrl-dedup ")]
+    lines = [
+        line.split(maxsplit=1)[1] for line in err.splitlines() if line.startswith("  nrl-dedup ")
+    ]
     assert (tmp_path / "here" / "weights" / "items-rnn-cnn" / "bundle.json").exists()
     monkeypatch.chdir(tmp_path)
     status, out, err = run(*shlex.split(lines[0]))
@@ -120,7 +158,9 @@ def test_identical_ads_are_linked_and_empty_ones_are_not(
     empty = [f"{n},,," for n in range(20, 30)]
     items = tmp_path / "items.csv"
     items.write_text("\n".join(["item_id,title,description,image", *same, *empty]) + "\n", "utf-8")
-    status, _out, err = run("link", items, "--model", trained, "-o", tmp_path / "dupes.csv", "--candidates", 3)
+    status, _out, err = run(
+        "link", items, "--model", trained, "-o", tmp_path / "dupes.csv", "--candidates", 3
+    )
     assert status == 0, err
     clusters = pl.read_csv(tmp_path / "dupes.csv")
     assert sorted(clusters["item_id"]) == list(range(20)) and set(clusters["cluster_id"]) == {0}
@@ -129,52 +169,109 @@ def test_identical_ads_are_linked_and_empty_ones_are_not(
 def test_a_catalogue_of_photos_alone(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     items = tmp_path / "items.csv"
     pl.read_csv(shop.items, infer_schema=False).select("item_id", "image").write_csv(items)
-    arguments = ["train", items, *train_arguments(shop, tmp_path / "bundle")[2:], "--images", shop.images]
+    arguments = [
+        "train",
+        items,
+        *train_arguments(shop, tmp_path / "bundle")[2:],
+        "--images",
+        shop.images,
+    ]
     status, _, err = run(*arguments, "--fusion", "text")
     assert status == 1 and "no words" in err and "--fusion image" in err
     status, _, err = run(*arguments)
     assert status == 0, err
-    data = ("--items", items, "--pairs", shop.pairs, "--images", shop.images, "--json", tmp_path / "m.json")
+    data = (
+        "--items",
+        items,
+        "--pairs",
+        shop.pairs,
+        "--images",
+        shop.images,
+        "--json",
+        tmp_path / "m.json",
+    )
     status, _, err = run("evaluate", "--model", tmp_path / "bundle", *data, "--device", "cpu")
     assert status == 0, err
-    assert json.loads((tmp_path / "m.json").read_text())["models"]["bundle"]["average_precision"] > 0.9
+    assert (
+        json.loads((tmp_path / "m.json").read_text())["models"]["bundle"]["average_precision"] > 0.9
+    )
 
 
-@pytest.mark.parametrize(("fusion", "lost"), [("image", ["image"]), ("text", ["title", "description"])])
+@pytest.mark.parametrize(
+    ("fusion", "lost"), [("image", ["image"]), ("text", ["title", "description"])]
+)
 def test_ads_without_what_the_model_reads_are_linked_to_identical_ones_only(
     run: RunCommand, shop: Shop, tmp_path: Path, fusion: str, lost: list[str]
 ) -> None:
     """With as many candidates as there are other ads, `--threshold 0` links every pair of ads that are searched."""
-    status, _, err = run(*train_arguments(shop, tmp_path / "bundle", "--fusion", fusion, "--epochs", 1))
+    status, _, err = run(
+        *train_arguments(shop, tmp_path / "bundle", "--fusion", fusion, "--epochs", 1)
+    )
     assert status == 0, err
     ads = pl.read_csv(shop.items, infer_schema=False).with_row_index("row")
     bare = pl.col("row") % 4 == 0
-    ads = ads.with_columns(pl.when(bare).then(pl.lit("")).otherwise(name).alias(name) for name in lost).drop("row")
+    ads = ads.with_columns(
+        pl.when(bare).then(pl.lit("")).otherwise(name).alias(name) for name in lost
+    ).drop("row")
     twin = ads.row(0)
-    pl.concat([ads, ads.head(1).with_columns(item_id=pl.lit("0999"))]).write_csv(tmp_path / "items.csv")
+    pl.concat([ads, ads.head(1).with_columns(item_id=pl.lit("0999"))]).write_csv(
+        tmp_path / "items.csv"
+    )
     outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
-    options = ("--images", shop.images, "--scorer", "siamese", "--threshold", 0, "--candidates", 120)
-    status, _, err = run("link", tmp_path / "items.csv", "--model", tmp_path / "bundle", *options, *outputs)
+    options = (
+        "--images",
+        shop.images,
+        "--scorer",
+        "siamese",
+        "--threshold",
+        0,
+        "--candidates",
+        120,
+    )
+    status, _, err = run(
+        "link", tmp_path / "items.csv", "--model", tmp_path / "bundle", *options, *outputs
+    )
     assert status == 0, err
     links = pl.read_csv(tmp_path / "links.csv", infer_schema=False).select("item_id_l", "item_id_r")
     searched = [item for row, item in enumerate(ads["item_id"]) if row % 4]
     assert sorted(links.iter_rows()) == sorted([*combinations(searched, 2), (twin[0], "0999")])
 
 
-def test_ads_of_unknown_words_are_linked_to_identical_ones_only(run: RunCommand, trained: Path, tmp_path: Path) -> None:
-    texts = ["жёсткость", "кальмар тетива", "плинтус", "герань", "плинтус", "диван", "диван герань", "герань диван"]
+def test_ads_of_unknown_words_are_linked_to_identical_ones_only(
+    run: RunCommand, trained: Path, tmp_path: Path
+) -> None:
+    texts = [
+        "жёсткость",
+        "кальмар тетива",
+        "плинтус",
+        "герань",
+        "плинтус",
+        "диван",
+        "диван герань",
+        "герань диван",
+    ]
     lines = [f"{number},{text}" for number, text in enumerate(texts)]
     (tmp_path / "items.csv").write_text("\n".join(["item_id,title", *lines]) + "\n", "utf-8")
     outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
     status, _, err = run(
-        "link", tmp_path / "items.csv", "--model", trained, "--scorer", "siamese", "--threshold", 0, *outputs
+        "link",
+        tmp_path / "items.csv",
+        "--model",
+        trained,
+        "--scorer",
+        "siamese",
+        "--threshold",
+        0,
+        *outputs,
     )
     assert status == 0, err
     links = pl.read_csv(tmp_path / "links.csv").select("item_id_l", "item_id_r")
     assert list(links.iter_rows()) == [(2, 4), (5, 6), (5, 7), (6, 7)]
 
 
-def test_a_killed_training_keeps_nothing_half_written(run: RunCommand, shop: Shop, tmp_path: Path, monkeypatch) -> None:
+def test_a_killed_training_keeps_nothing_half_written(
+    run: RunCommand, shop: Shop, tmp_path: Path, monkeypatch
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -205,7 +302,13 @@ def test_force_replaces_the_bundle_that_a_link_leads_to(
     "stage", ["nrl_dedup.bundle.save.save_pair_model", "nrl_dedup.training.unfinished.put_in_place"]
 )
 def test_a_bundle_that_cannot_be_replaced_stays_and_the_same_command_goes_on(
-    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, monkeypatch, stage: str, failure: BaseException
+    run: RunCommand,
+    shop: Shop,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch,
+    stage: str,
+    failure: BaseException,
 ) -> None:
     def fail(*_: object) -> None:
         raise failure
@@ -264,7 +367,9 @@ def test_every_fusion_learns_the_pairs_that_it_is_shown(
         (["pairs.csv", "--fusion", "san", "--backbone", "resnet50"], "resnet50"),
     ],
 )
-def test_each_fusion_module_has_the_photo_network_of_the_thesis(options: list[str], backbone: str) -> None:
+def test_each_fusion_module_has_the_photo_network_of_the_thesis(
+    options: list[str], backbone: str
+) -> None:
     from nrl_dedup.cli.train_command import train
     from nrl_dedup.cli.training_options import settings_of, with_defaults
 

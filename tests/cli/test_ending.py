@@ -39,18 +39,36 @@ ERRORS = {
 
 @pytest.mark.parametrize("case", ERRORS)
 def test_an_error_of_a_library_is_one_line_and_a_report(
-    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+    run: RunCommand,
+    shop: Shop,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    case: str,
 ) -> None:
     error, hint = ERRORS[case]
 
-    def fail(_catalogue: object, _bundle: object, _photos: object, shared: Run, **__: object) -> None:
+    def fail(
+        _catalogue: object, _bundle: object, _photos: object, shared: Run, **__: object
+    ) -> None:
         with shared.progress.task("photo sketches", 2):
             raise error
 
     monkeypatch.setattr(pipeline, "link", fail)
-    options = ("--model", trained, "--images", shop.images, "--work-dir", tmp_path, "--device", "cpu")
+    options = (
+        "--model",
+        trained,
+        "--images",
+        shop.images,
+        "--work-dir",
+        tmp_path,
+        "--device",
+        "cpu",
+    )
     status, out, err = run("link", shop.items, "-o", tmp_path / "dupes.csv", *options)
-    (last,) = [line for line in err.splitlines() if not line.startswith(f"{shop.items}: ")]  # which says its columns
+    (last,) = [
+        line for line in err.splitlines() if not line.startswith(f"{shop.items}: ")
+    ]  # which says its columns
     assert status == 1 and not out
     assert last.startswith("Error: link while at photo sketches, in cli/link_command.py, line ")
     assert type(error).__name__ in err and hint in err
@@ -60,7 +78,9 @@ def test_an_error_of_a_library_is_one_line_and_a_report(
     assert "Traceback" in text and type(error).__name__ in text and str(shop.items) in text
 
 
-def test_a_report_that_cannot_be_written(run: RunCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("unforeseen")
 
@@ -68,7 +88,11 @@ def test_a_report_that_cannot_be_written(run: RunCommand, monkeypatch: pytest.Mo
     monkeypatch.setattr("nrl_dedup.cli.failure.report_folders", lambda: [tmp_path / "gone"])
     (tmp_path / "items.csv").write_text("id,title\n1,a\n")
     status, _, err = run("link", tmp_path / "items.csv", "-o", tmp_path / "dupes.csv")
-    assert status == 1 and f"could not be written to {tmp_path / 'gone'}" in err and len(err.splitlines()) == 1
+    assert (
+        status == 1
+        and f"could not be written to {tmp_path / 'gone'}" in err
+        and len(err.splitlines()) == 1
+    )
 
 
 def test_an_outlet_takes_what_nobody_reads() -> None:
@@ -76,7 +100,11 @@ def test_an_outlet_takes_what_nobody_reads() -> None:
         outlet = Outlet(full)
         outlet.write("lost")
         outlet.flush()
-        assert outlet.failure is not None and outlet.failure.errno == 28 and not outlet.was_closed_by_reader
+        assert (
+            outlet.failure is not None
+            and outlet.failure.errno == 28
+            and not outlet.was_closed_by_reader
+        )
         outlet.write("and this")
         outlet.flush()
     read, written = os.pipe()
@@ -101,17 +129,35 @@ def test_an_adverse_environment_changes_nothing(shop: Shop, trained: Path, tmp_p
     """No docstrings, no number of threads, only ASCII letters, nowhere to read from, and a full device to print on."""
 
     def link(name: str, **more: object) -> tuple[subprocess.CompletedProcess, bytes]:
-        options = ("--model", trained, "--images", shop.images, "--work-dir", tmp_path / "work", "--device", "cpu")
+        options = (
+            "--model",
+            trained,
+            "--images",
+            shop.images,
+            "--work-dir",
+            tmp_path / "work",
+            "--device",
+            "cpu",
+        )
         arguments = command("link", shop.items, "-o", tmp_path / name, *options)
         ended = subprocess.run(arguments, stderr=subprocess.PIPE, check=False, **more)  # type: ignore[call-overload]
         return ended, (tmp_path / name).read_bytes()
 
     usual, expected = link("usual.csv", stdout=subprocess.DEVNULL)
     assert usual.returncode == 0, usual.stderr
-    adverse = {"PYTHONOPTIMIZE": "2", "POLARS_MAX_THREADS": "0", "OMP_NUM_THREADS": "x", "PYTHONIOENCODING": "ascii"}
+    adverse = {
+        "PYTHONOPTIMIZE": "2",
+        "POLARS_MAX_THREADS": "0",
+        "OMP_NUM_THREADS": "x",
+        "PYTHONIOENCODING": "ascii",
+    }
     with open("/dev/full", "w") as full:  # noqa: PTH123
-        ended, found = link("adverse.csv", stdout=full, env=os.environ | adverse, preexec_fn=lambda: os.close(0))
-    assert ended.returncode == 0 and found == expected and b"Traceback" not in ended.stderr, ended.stderr
+        ended, found = link(
+            "adverse.csv", stdout=full, env=os.environ | adverse, preexec_fn=lambda: os.close(0)
+        )
+    assert ended.returncode == 0 and found == expected and b"Traceback" not in ended.stderr, (
+        ended.stderr
+    )
     assert b"POLARS_MAX_THREADS=0 is no number of threads" in ended.stderr
     assert b"standard output could not be written (No space left on device)" in ended.stderr
     ended, found = link("closed.csv", preexec_fn=lambda: (os.close(1), os.close(0)))
@@ -130,30 +176,40 @@ def test_a_training_outlives_who_reads_it(shop: Shop, tmp_path: Path) -> None:
 def test_help_is_the_same_without_docstrings() -> None:
     said = [
         subprocess.run(
-            [sys.executable, *flags, "-c", COMMAND, "link", "--help"], capture_output=True, check=True
+            [sys.executable, *flags, "-c", COMMAND, "link", "--help"],
+            capture_output=True,
+            check=True,
         ).stdout
         for flags in ([], ["-OO"])
     ]
     assert said[0] == said[1] and b"Find the ads of CATALOGUE" in said[0]
 
 
-def test_results_that_lie_in_no_file_are_lost_with_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_that_lie_in_no_file_are_lost_with_a_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for made, status in ((True, 0), (False, 1), (None, 1)):
         with open("/dev/full", "w") as full, monkeypatch.context() as patch:  # noqa: PTH123
             patch.setattr("sys.stdout", full)
             assert run_to_its_end(lambda made=made: click.echo("figures") or made) == status
 
 
-def test_a_current_folder_that_is_gone(run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_current_folder_that_is_gone(
+    run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     status, _, err = run("link", "items.csv", "-o", "dupes.csv")
     monkeypatch.chdir(tmp_path)
-    assert status == 1 and err.startswith("Error: The current folder") and len(err.splitlines()) == 1
+    assert (
+        status == 1 and err.startswith("Error: The current folder") and len(err.splitlines()) == 1
+    )
 
 
-def test_a_user_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_user_without_a_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     from nrl_dedup.cli.work_folder import work_dir
     from nrl_dedup.errors import NrlDedupError
 
@@ -173,7 +229,9 @@ def test_a_user_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("value", ["0", "", "-1", "garbage", "1.5", "4,0", "99999999"])
-def test_what_is_no_number_of_threads_is_not_heeded(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_what_is_no_number_of_threads_is_not_heeded(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
     for name in THREADS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("POLARS_MAX_THREADS", value)
@@ -204,7 +262,9 @@ def test_data_never_drives_the_terminal(run: RunCommand, trained: Path, tmp_path
     evil = "\x1b[2J\u202e:car:[red]"
     (tmp_path / "images").mkdir()
     rows = [f'{number},"{evil} диван икеа {number}",{evil}{number}.jpg' for number in range(3)]
-    (tmp_path / "items.csv").write_text("\n".join(["id,title,image", *rows, "short"]) + "\n", "utf-8")
+    (tmp_path / "items.csv").write_text(
+        "\n".join(["id,title,image", *rows, "short"]) + "\n", "utf-8"
+    )
     where = ("--items", tmp_path / "items.csv", "--images", tmp_path / "images", "--device", "cpu")
     status, out, err = run("explain", trained, "0", "1", *where)
     assert status == 0, err

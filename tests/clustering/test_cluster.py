@@ -28,7 +28,9 @@ def clusters_of(*members):
 
 
 def as_sets(clusters):
-    return {frozenset(rows) for rows in clusters.group_by("cluster_row").agg("row")["row"].to_list()}
+    return {
+        frozenset(rows) for rows in clusters.group_by("cluster_row").agg("row")["row"].to_list()
+    }
 
 
 def clustered(method, pairs, ads, threshold=0.5, identical=()):
@@ -65,7 +67,11 @@ def test_every_method_gives_clusters_that_links_hold_together(method, graph, thr
         inside = clusters.filter(pl.col("row").is_in(sorted(rows)))
         assert set(inside["cluster_row"]) == {min(rows)}
         for row, score in inside.select("row", "score").iter_rows():
-            best = [s for left, right, s in pairs if left != right and row in (left, right) and {left, right} <= rows]
+            best = [
+                s
+                for left, right, s in pairs
+                if left != right and row in (left, right) and {left, right} <= rows
+            ]
             assert score == max(best)
     random.shuffle(pairs)
     assert clustered(method, pairs, ads, threshold).equals(clusters)
@@ -86,8 +92,17 @@ def test_ads_that_are_all_linked_are_a_cluster(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_identical_ads_go_where_the_one_goes_that_stands_for_them(method):
     """Whatever their score, and without a say: 2 and 4 are one ad, 6 and 7 another, 0 has no copy and no link."""
-    clusters = clustered(method, [(0, 2, 0.1), (2, 3, 0.9)], 8, identical=[(2, 4, 0.4), (2, 5, 0.4), (6, 7, 0.4)])
-    assert clusters.select("cluster_row", "row").rows() == [(2, 2), (2, 3), (2, 4), (2, 5), (6, 6), (6, 7)]
+    clusters = clustered(
+        method, [(0, 2, 0.1), (2, 3, 0.9)], 8, identical=[(2, 4, 0.4), (2, 5, 0.4), (6, 7, 0.4)]
+    )
+    assert clusters.select("cluster_row", "row").rows() == [
+        (2, 2),
+        (2, 3),
+        (2, 4),
+        (2, 5),
+        (6, 6),
+        (6, 7),
+    ]
     np.testing.assert_allclose(clusters["score"], [0.9, 0.9, 0.4, 0.4, 0.4, 0.4], rtol=1e-6)
 
 
@@ -156,7 +171,9 @@ def test_chaining_is_the_mean_over_all_pairs_of_a_small_cluster():
         return (1 / (right - left)).astype(np.float32)
 
     table = cohesion_of(clusters, score, seed=0)
-    expected = [np.mean([1 / (b - a) for a, b in combinations(rows, 2)]) for rows in (apart, [4, 6, 7])]
+    expected = [
+        np.mean([1 / (b - a) for a, b in combinations(rows, 2)]) for rows in (apart, [4, 6, 7])
+    ]
     assert table.select("cluster_row", "size").rows() == [(2, 6), (4, 3)]
     np.testing.assert_allclose(table["mean_score"], expected, rtol=1e-6)
     assert sorted(asked) == sorted([*combinations(apart, 2), *combinations([4, 6, 7], 2)])
@@ -175,7 +192,9 @@ def test_of_a_large_cluster_different_pairs_are_drawn(size):
     table = cohesion_of(clusters_of(rows), score, seed=1)
     assert len(asked) == len(set(asked)) == min(200, size * (size - 1) // 2)
     assert set(asked) <= set(combinations(rows, 2))
-    assert table["mean_score"].item() == pytest.approx(np.mean([(a + b) % 2 == 0 for a, b in asked]))
+    assert table["mean_score"].item() == pytest.approx(
+        np.mean([(a + b) % 2 == 0 for a, b in asked])
+    )
 
 
 def test_drawn_pairs_are_spread_over_the_cluster():
@@ -215,7 +234,9 @@ def test_a_clusters_figure_does_not_depend_on_the_others():
 def test_only_the_largest_clusters_are_looked_at(monkeypatch):
     monkeypatch.setattr(chains, "MOST_CLUSTERS", 2)
     table = cohesion_of(
-        clusters_of([0, 1, 2], [3, 4, 5], [6, 7, 8, 9]), lambda left, right: np.ones(len(left), np.float32), seed=0
+        clusters_of([0, 1, 2], [3, 4, 5], [6, 7, 8, 9]),
+        lambda left, right: np.ones(len(left), np.float32),
+        seed=0,
     )
     assert table.rows() == [(6, 4, 1.0), (0, 3, 1.0)]
 

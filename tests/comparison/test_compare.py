@@ -18,10 +18,20 @@ from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison import compare as pairs_module
 from nrl_dedup.comparison.ad_profiles import build_profiles
 from nrl_dedup.comparison.base import GROUPS, Measure, RelativeSimilarity, SharedTerms
-from nrl_dedup.comparison.column_comparisons import NumberColumn, Place, ValueColumn, column_comparisons, numbers_of
+from nrl_dedup.comparison.column_comparisons import (
+    NumberColumn,
+    Place,
+    ValueColumn,
+    column_comparisons,
+    numbers_of,
+)
 from nrl_dedup.comparison.compare import compare_pairs
 from nrl_dedup.comparison.cross_modal import CrossModalSimilarity, expected_photos
-from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics, known_neighbours, neighbourhood_statistics
+from nrl_dedup.comparison.neighbourhoods import (
+    NeighbourhoodStatistics,
+    known_neighbours,
+    neighbourhood_statistics,
+)
 from nrl_dedup.comparison.photo_comparisons import SharedValue, _Lists, cosine_of
 from nrl_dedup.comparison.similarities import DenseSimilarity, PhotoSimilarity, SparseSimilarity
 from nrl_dedup.comparison.text_comparisons import topics, word_counts
@@ -70,9 +80,19 @@ def of_tokens() -> sparse.csr_array:
     ("raw", "tokens", "codes", "quantities"),
     [
         ("iPhone 6s, 64GB", ["iphone", "6s", "64gb"], ["64gb"], ["6", "6s", "64", "64gb"]),
-        ("92,50 cm or 92.0 CM", ["92,50", "cm", "or", "92.0", "cm"], [], ["92.50", "92.50cm", "92", "92cm"]),
+        (
+            "92,50 cm or 92.0 CM",
+            ["92,50", "cm", "or", "92.0", "cm"],
+            [],
+            ["92.50", "92.50cm", "92", "92cm"],
+        ),
         ("LDF-6920/BB", ["ldf", "6920", "bb"], ["ldf6920bb"], ["6920"]),
-        ("телефон а5 за 100р.", ["телефон", "а5", "за", "100р"], ["100р"], ["5", "5за", "100", "100р"]),
+        (
+            "телефон а5 за 100р.",
+            ["телефон", "а5", "за", "100р"],
+            ["100р"],
+            ["5", "5за", "100", "100р"],
+        ),
         ("nothing!", ["nothing"], [], []),
         (None, [], [], []),
     ],
@@ -91,11 +111,15 @@ def test_look_alike_letters_are_no_other_word() -> None:
 
 def test_tf_idf_is_scikit_learns() -> None:
     learned = TfidfVectorizer(token_pattern=r"\S+", lowercase=False, sublinear_tf=True)
-    wanted = learned.fit_transform([" ".join(terms) for terms in tokens_of(normalised(TEXTS)).to_list()])
+    wanted = learned.fit_transform(
+        [" ".join(terms) for terms in tokens_of(normalised(TEXTS)).to_list()]
+    )
     np.testing.assert_allclose(tf_idf(of_tokens()).toarray(), wanted.toarray(), atol=1e-6)
 
 
-def test_terms_of_several_columns_and_chunks_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terms_of_several_columns_and_chunks_are_counted_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("nrl_dedup.comparison.tokens._AT_ONCE", 2)
     columns = [pl.Series([["a", "b"], [], ["c"]]), pl.Series([["a"], ["b"], ["b", "b"]])]
     counts = count_terms(columns)
@@ -108,11 +132,15 @@ def test_runs_of_signs_are_counted_inside_each_term() -> None:
     found = count_ngrams(terms, (2, 3))
 
     def runs(words: list[str]) -> Counter:
-        return Counter(f" {w} "[i : i + n] for w in words for n in (2, 3) for i in range(len(w) + 3 - n))
+        return Counter(
+            f" {w} "[i : i + n] for w in words for n in (2, 3) for i in range(len(w) + 3 - n)
+        )
 
     counts = [runs(words) for words in tokens_of(normalised(TEXTS)).to_list()]
     dots = [[sum(one[run] * other[run] for run in one) for other in counts] for one in counts]
-    np.testing.assert_array_equal((found @ found.T).toarray(), dots)  # so no two runs share a bucket here
+    np.testing.assert_array_equal(
+        (found @ found.T).toarray(), dots
+    )  # so no two runs share a bucket here
 
 
 def test_sparse_similarities_are_cosines() -> None:
@@ -132,7 +160,10 @@ def test_photos_are_compared_all_with_all(monkeypatch: pytest.MonkeyPatch) -> No
     space = PhotoSimilarity(photos, offsets, lambda one, other: likeness[one, other])
     left, right = (np.array(side) for side in zip(*product(range(4), repeat=2), strict=True))
     for one, other, found in zip(left, right, space.similarity(left, right), strict=True):
-        mine, theirs = photos[offsets[one] : offsets[one + 1]], photos[offsets[other] : offsets[other + 1]]
+        mine, theirs = (
+            photos[offsets[one] : offsets[one + 1]],
+            photos[offsets[other] : offsets[other + 1]],
+        )
         wanted = max((likeness[a, b] for a in mine for b in theirs), default=np.nan)
         np.testing.assert_equal(found, np.float32(wanted))
 
@@ -144,19 +175,31 @@ def test_surroundings_are_the_best_of_the_known_neighbours() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     there = np.arange(ads) != 7
     searched = [draw.integers(-1, ads, size=(ads, 15)) for _ in range(2)]
-    known = known_neighbours([Neighbours(rows, np.zeros(rows.shape, np.float32)) for rows in searched])
+    known = known_neighbours(
+        [Neighbours(rows, np.zeros(rows.shape, np.float32)) for rows in searched]
+    )
     known[3] = -1
     space = DenseSimilarity(vectors, there)
     found = neighbourhood_statistics(space, known)
     value = np.float32(0.5)
     for ad in range(ads):
-        neighbours = set() if ad == 3 else {int(row) for rows in searched for row in rows[ad] if row >= 0}
-        likes = [float(vectors[ad] @ vectors[other]) for other in neighbours if there[other] and there[ad]]
+        neighbours = (
+            set() if ad == 3 else {int(row) for rows in searched for row in rows[ad] if row >= 0}
+        )
+        likes = [
+            float(vectors[ad] @ vectors[other])
+            for other in neighbours
+            if there[other] and there[ad]
+        ]
         best = sorted(likes, reverse=True)[:20]
         np.testing.assert_allclose(found.nearest[ad], best + [np.nan] * (20 - len(best)), atol=1e-6)
-        level = np.mean(best[:10]) if best else 0 if ad == 3 else np.nan  # nothing is near to ad 3 in any space
+        level = (
+            np.mean(best[:10]) if best else 0 if ad == 3 else np.nan
+        )  # nothing is near to ad 3 in any space
         np.testing.assert_allclose(found.levels[ad], level, atol=1e-6)
-        assert found.ranks(np.array([ad]), np.array([value]))[0] == sum(like > value for like in best)
+        assert found.ranks(np.array([ad]), np.array([value]))[0] == sum(
+            like > value for like in best
+        )
     assert np.isnan(found.ranks(np.array([0]), np.array([np.nan], np.float32))[0])
 
 
@@ -175,12 +218,20 @@ def test_words_make_expect_what_ads_with_like_words_show(monkeypatch: pytest.Mon
     searched = draw.integers(-1, ads, size=(ads, 25))
     searched[searched == np.arange(ads)[:, None]] = -1
     searched[7] = -1
-    found = expected_photos(words, shown, known_neighbours([Neighbours(searched, np.zeros((ads, 25), np.float32))]))
+    found = expected_photos(
+        words, shown, known_neighbours([Neighbours(searched, np.zeros((ads, 25), np.float32))])
+    )
     for ad in range(ads):
         others = {int(row) for row in searched[ad] if row >= 0 and shown.there[row]}
-        likes = {row: float(words.vectors[ad] @ words.vectors[row]) for row in others if 4 not in (ad, row)}
+        likes = {
+            row: float(words.vectors[ad] @ words.vectors[row])
+            for row in others
+            if 4 not in (ad, row)
+        }
         best = [row for row in sorted(likes, key=lambda row: -likes[row])[:10] if likes[row] > 0]
-        total = sum((likes[row] ** 2 * shown.vectors[row].astype(np.float64) for row in best), np.zeros(3))
+        total = sum(
+            (likes[row] ** 2 * shown.vectors[row].astype(np.float64) for row in best), np.zeros(3)
+        )
         assert found.there[ad] == bool(best) and (ad not in (4, 7) or not best)
         wanted = total / np.linalg.norm(total) if best else total
         np.testing.assert_allclose(found.vectors[ad], wanted, atol=1e-5)
@@ -208,7 +259,13 @@ def test_a_similarity_is_judged_by_both_surroundings() -> None:
         NeighbourhoodStatistics.of(nearest, np.zeros(3, dtype=bool)),
     )
     found = part.compare(np.array([0, 1]), np.array([1, 2]))
-    wanted = {"x": 0.6, "x_above_mean": 0.1, "x_above_max": -0.1, "x_level_min": 0.3, "x_level_max": 0.7}
+    wanted = {
+        "x": 0.6,
+        "x_above_mean": 0.1,
+        "x_above_max": -0.1,
+        "x_level_min": 0.3,
+        "x_level_max": 0.7,
+    }
     wanted |= {"x_rank_min": 0, "x_rank_max": 1}
     assert {name: pytest.approx(values[0], abs=1e-6) for name, values in found.items()} == wanted
     assert np.isnan(found["x_above_mean"][1]) and found["x"][1] == np.float32(0.8)
@@ -240,7 +297,9 @@ def test_shared_terms_are_those_of_the_sets() -> None:
             wanted = dict.fromkeys(wanted, np.nan)
         wanted |= {"t_count_min": sizes[0], "t_count_max": sizes[1]}
         for name, value in wanted.items():
-            np.testing.assert_allclose(found[name][at], value, atol=1e-5, err_msg=f"{name} of {a}, {b}")
+            np.testing.assert_allclose(
+                found[name][at], value, atol=1e-5, err_msg=f"{name} of {a}, {b}"
+            )
 
 
 def test_numbers_are_found_in_columns_of_numbers_only() -> None:
@@ -255,7 +314,9 @@ def test_values_are_the_same_and_rare() -> None:
     part = ValueColumn.of("colour", "other", pl.Series(["Red", " red", "blue", "", None, "red"]))
     found = part.compare(np.array([0, 0, 0, 3]), np.array([1, 2, 3, 4]))
     np.testing.assert_array_equal(found["colour_same"], [1, 0, np.nan, np.nan])
-    np.testing.assert_allclose(found["colour_rarity"], [math.log(4 / 3), 0, np.nan, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(
+        found["colour_rarity"], [math.log(4 / 3), 0, np.nan, np.nan], rtol=1e-6
+    )
     np.testing.assert_array_equal(found["colour_missing"], [0, 0, 1, 2])
 
 
@@ -268,7 +329,10 @@ def test_numbers_are_compared_by_size_and_by_what_lies_between() -> None:
 
 
 def test_places_are_kilometres_apart() -> None:
-    columns = {"LAT": pl.Series(["55.7558", "59.9343", ""]), "Lon": pl.Series(["37.6173", "30.3351", "1"])}
+    columns = {
+        "LAT": pl.Series(["55.7558", "59.9343", ""]),
+        "Lon": pl.Series(["37.6173", "30.3351", "1"]),
+    }
     (part,) = column_comparisons(columns)
     assert isinstance(part, Place)
     found = part.compare(np.array([0, 0, 0]), np.array([1, 0, 2]))["distance"]
@@ -277,9 +341,18 @@ def test_places_are_kilometres_apart() -> None:
 
 
 def test_columns_have_their_groups() -> None:
-    columns = {"Price": pl.Series(["1", "2"]), "colour": pl.Series(["red", "2"]), "lat": pl.Series(["", ""])}
+    columns = {
+        "Price": pl.Series(["1", "2"]),
+        "colour": pl.Series(["red", "2"]),
+        "lat": pl.Series(["", ""]),
+    }
     kinds = [(type(part), part.group) for part in column_comparisons(columns)]
-    assert kinds == [(ValueColumn, "price"), (NumberColumn, "price"), (ValueColumn, "other"), (ValueColumn, "other")]
+    assert kinds == [
+        (ValueColumn, "price"),
+        (NumberColumn, "price"),
+        (ValueColumn, "other"),
+        (ValueColumn, "other"),
+    ]
 
 
 def test_codes_are_not_measured() -> None:
@@ -298,11 +371,15 @@ def test_a_shared_value_counts_ads_not_photos() -> None:
     np.testing.assert_allclose(found, [math.log(4 / 2), 0, np.nan], rtol=1e-6)
     rarities = [math.log(4 / 2), math.log(4 / 2), math.log(4)]
     np.testing.assert_allclose(shared.rarities(), rarities, rtol=1e-6)
-    np.testing.assert_allclose(ads.least(shared.rarities()), [rarities[0], np.nan, rarities[2], rarities[0]], rtol=1e-6)
+    np.testing.assert_allclose(
+        ads.least(shared.rarities()), [rarities[0], np.nan, rarities[2], rarities[0]], rtol=1e-6
+    )
 
 
 def test_full_whitening_is_that_of_principal_components() -> None:
-    x = np.random.default_rng(0).normal(size=(200, 6)) @ np.random.default_rng(1).normal(size=(6, 6))
+    x = np.random.default_rng(0).normal(size=(200, 6)) @ np.random.default_rng(1).normal(
+        size=(6, 6)
+    )
     z = whitened(lambda rows: x[rows].astype(np.float32), 200, 4, 1.0)
     wanted = PCA(4, whiten=True).fit_transform(x)
     np.testing.assert_allclose(z @ z.T, cosine_similarity(wanted), atol=1e-3)
@@ -329,40 +406,66 @@ def described() -> tuple:
     ads = 80
     words = [f"w{number}" for number in range(30)]
     titles = [" ".join(draw.choice(words, size=3)) for _ in range(ads)]
-    texts = ["" if ad % 9 == 0 else " ".join(draw.choice(words, size=12)) + f" {ad} kg" for ad in range(ads)]
-    frame = pl.DataFrame({"item_id": [str(ad) for ad in range(ads)], "title": titles, "description": texts})
+    texts = [
+        "" if ad % 9 == 0 else " ".join(draw.choice(words, size=12)) + f" {ad} kg"
+        for ad in range(ads)
+    ]
+    frame = pl.DataFrame(
+        {"item_id": [str(ad) for ad in range(ads)], "title": titles, "description": texts}
+    )
     frame = frame.with_columns(photos=pl.Series([[]] * ads, dtype=pl.List(pl.String)))
     photos = 60
     counts = draw.integers(0, 4, size=ads)
     features = PhotoFeatures(
-        photos=pl.DataFrame({"photo": [f"p{row:02d}" for row in range(photos)], "row": np.arange(photos)}),
-        unreadable=pl.DataFrame({"photo": [], "reason": []}, schema={"photo": pl.String, "reason": pl.String}),
+        photos=pl.DataFrame(
+            {"photo": [f"p{row:02d}" for row in range(photos)], "row": np.arange(photos)}
+        ),
+        unreadable=pl.DataFrame(
+            {"photo": [], "reason": []}, schema={"photo": pl.String, "reason": pl.String}
+        ),
         digests=draw.integers(1, 50, size=photos).astype(np.uint64),
         stored=draw.random((photos, 1, 16)).astype(np.float32),
         kind=KINDS["pooled"],
         shape=(16,),
     )
-    shown = AdPhotos(draw.integers(0, photos, size=counts.sum()), np.concatenate([[0], np.cumsum(counts)]), features)
+    shown = AdPhotos(
+        draw.integers(0, photos, size=counts.sum()),
+        np.concatenate([[0], np.cumsum(counts)]),
+        features,
+    )
     stored = np.zeros(photos - 5, DESCRIPTOR)  # five photos have no sketch
     for name in ("layout", "colours", "hashes"):
         stored[name] = draw.integers(0, 256, size=stored[name].shape)
     stored["width"], stored["height"] = draw.integers(1, 4, size=(2, photos - 5)) * 100
     sketches = PhotoDescriptors(features.photos.head(photos - 5), stored)
     searched = Neighbours(draw.integers(0, ads, size=(ads, 25)), np.zeros((ads, 25), np.float32))
-    columns = {"price": pl.Series([str(ad % 7) for ad in range(ads)]), "colour": pl.Series(["red", ""] * (ads // 2))}
+    columns = {
+        "price": pl.Series([str(ad % 7) for ad in range(ads)]),
+        "colour": pl.Series(["red", ""] * (ads // 2)),
+    }
     catalogue = Catalogue(Path("ads.csv"), frame)
-    parts = read_words([frame["title"], frame["description"]], "en"), shown, sketches, columns, [searched]
+    parts = (
+        read_words([frame["title"], frame["description"]], "en"),
+        shown,
+        sketches,
+        columns,
+        [searched],
+    )
     return catalogue, parts, build_profiles(catalogue, *parts)
 
 
-def test_evidence_is_symmetric_and_the_same_in_any_company(described: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evidence_is_symmetric_and_the_same_in_any_company(
+    described: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, _, ads = described
     draw = np.random.default_rng(1)
     left, right = draw.integers(0, 80, size=(2, 500))
     whole = compare_pairs(ads, left, right)
     monkeypatch.setattr(pairs_module, "PAIRS_AT_ONCE", 7)
     np.testing.assert_array_equal(compare_pairs(ads, right, left).values, whole.values)
-    np.testing.assert_array_equal(compare_pairs(ads, left[100:130], right[100:130]).values, whole.values[100:130])
+    np.testing.assert_array_equal(
+        compare_pairs(ads, left[100:130], right[100:130]).values, whole.values[100:130]
+    )
     assert len(set(whole.names)) == len(whole.names) and set(whole.groups) == set(GROUPS)
     assert not np.isinf(whole.values).any()
 
@@ -371,9 +474,14 @@ def test_missing_sides_are_nan(described: tuple) -> None:
     _, (_, shown, *_), ads = described
     bare = int(np.flatnonzero(np.diff(shown.offsets) == 0)[0])
     found = compare_pairs(ads, np.array([bare, 4, 1]), np.array([5, 5, 2]))
-    assert np.isnan(found.columns(["photos", "layout_above_mean", "same_file", "proportion_min"])[0]).all()
+    assert np.isnan(
+        found.columns(["photos", "layout_above_mean", "same_file", "proportion_min"])[0]
+    ).all()
     assert found.columns(["photo_count_min"])[0, 0] == 0
-    assert np.isnan(found.columns(["colour_same"])[2, 0]) and found.columns(["colour_missing"])[2, 0] == 1
+    assert (
+        np.isnan(found.columns(["colour_same"])[2, 0])
+        and found.columns(["colour_missing"])[2, 0] == 1
+    )
     assert np.isnan(found.columns(["no such column"])).all()
 
 
@@ -389,7 +497,10 @@ def test_photo_similarity_is_the_best_cosine_of_whitened_features(described: tup
     left, right = np.random.default_rng(2).integers(0, 80, size=(2, 200))
     found = compare_pairs(ads, left, right).columns(["photos"])[:, 0]
     for a, b, value in zip(left, right, found, strict=True):
-        mine, theirs = (np.searchsorted(distinct, shown.rows[shown.offsets[x] : shown.offsets[x + 1]]) for x in (a, b))
+        mine, theirs = (
+            np.searchsorted(distinct, shown.rows[shown.offsets[x] : shown.offsets[x + 1]])
+            for x in (a, b)
+        )
         wanted = max((likeness[p, q] for p in mine for q in theirs), default=np.nan)
         np.testing.assert_allclose(value, wanted, atol=1e-3)
 
@@ -401,7 +512,9 @@ def test_a_catalogue_of_words_needs_no_photos(described: tuple) -> None:
 
 
 def test_measures_are_numbers_apart() -> None:
-    found = Measure("m", "text", np.array([1, 4, np.nan], np.float32)).compare(np.array([1, 0]), np.array([0, 2]))
+    found = Measure("m", "text", np.array([1, 4, np.nan], np.float32)).compare(
+        np.array([1, 0]), np.array([0, 2])
+    )
     assert [found[name][0] for name in ("m_min", "m_max", "m_apart")] == [1, 4, 3]
     assert all(np.isnan(values[1]) for values in found.values())
 

@@ -28,7 +28,9 @@ def test_a_group_without_a_similarity_teaches_nothing() -> None:
     nothing = np.zeros((len(text), 2), np.float32)
     nothing[:, 1] = np.nan
     names, groups = ("photo_count_min", "photos_above_mean"), ("photos", "photos")
-    both = ComparisonVectors(np.hstack([text.values, nothing]), (*text.names, *names), (*text.groups, *groups))
+    both = ComparisonVectors(
+        np.hstack([text.values, nothing]), (*text.names, *names), (*text.groups, *groups)
+    )
     alone, beside = (co_train(evidence, made.left, made.right) for evidence in (text, both))
     found = beside.log_odds(both)
     assert np.isfinite(found).all()
@@ -36,7 +38,9 @@ def test_a_group_without_a_similarity_teaches_nothing() -> None:
 
 
 def test_nothing_that_can_be_compared_is_said() -> None:
-    evidence = ComparisonVectors(np.full((3, 1), np.nan, np.float32), ("words_above_mean",), ("text",))
+    evidence = ComparisonVectors(
+        np.full((3, 1), np.nan, np.float32), ("words_above_mean",), ("text",)
+    )
     with pytest.raises(NrlDedupError, match="of these 3 candidate pairs none"):
         co_train(evidence, np.array([0, 0, 1]), np.array([1, 2, 2]))
     none = ComparisonVectors(np.zeros((0, 0), np.float32), (), ())
@@ -50,7 +54,9 @@ def test_evaluate_links_what_link_links() -> None:
     score = np.array([0.9 - 1e-9, 0.9 - 1e-6])
     logits = np.log(score / (1 - score))
     written = pl.Series(score, dtype=pl.Float32)
-    assert are_links(logits, threshold).tolist() == (written >= threshold).to_list() == [True, False]
+    assert (
+        are_links(logits, threshold).tolist() == (written >= threshold).to_list() == [True, False]
+    )
     assert quality(labels, logits, np.ones(2), threshold).recall == 0.5
 
 
@@ -60,36 +66,66 @@ def test_foreign_words_stand_as_they_are() -> None:
     words = read_words([titles, texts], "ru")
     found = with_foreign_words(words, [titles, texts])
     lists = [
-        found.distinct[found.ids[found.offsets[ad] : found.offsets[ad + 1]]].to_list() for ad in range(len(titles))
+        found.distinct[found.ids[found.offsets[ad] : found.offsets[ad + 1]]].to_list()
+        for ad in range(len(titles))
     ]
-    own = [words.distinct[words.ids[words.offsets[ad] : words.offsets[ad + 1]]].to_list() for ad in range(len(titles))]
+    own = [
+        words.distinct[words.ids[words.offsets[ad] : words.offsets[ad + 1]]].to_list()
+        for ad in range(len(titles))
+    ]
     assert own[0] and lists[0] == own[0] and lists[2] == []
     assert found.distinct.to_list() == sorted(found.distinct.to_list())
     for ad in (1, 3):
         if own[ad]:  # a digit is a word of every language
             assert lists[ad] == own[ad]
     alone = with_foreign_words(read_words([titles[1:2]], "ru"), [titles[1:2]])
-    assert alone.distinct[alone.ids].to_list() == ["πωλείται", "ποδήλατο"] and alone.lengths.tolist() == [[2]]
+    assert alone.distinct[alone.ids].to_list() == [
+        "πωλείται",
+        "ποδήλατο",
+    ] and alone.lengths.tolist() == [[2]]
     same = read_words([titles[:1]], "ru")
     assert with_foreign_words(same, [titles[:1]]) is same
 
 
 def test_chunks_cover_every_pair_once() -> None:
     parts = _chunks(70_000)
-    assert [(part.start, part.stop) for part in parts] == [(0, 32_768), (32_768, 65_536), (65_536, 98_304)]
+    assert [(part.start, part.stop) for part in parts] == [
+        (0, 32_768),
+        (32_768, 65_536),
+        (65_536, 98_304),
+    ]
 
 
-def test_a_training_without_anything_to_tell_ads_apart_makes_no_bundle(run: RunCommand, tmp_path: Path) -> None:
-    items = write(tmp_path / "items.csv", ["id", "title"], [[str(n), f"деталь {1000 + n}"] for n in range(30)])
+def test_a_training_without_anything_to_tell_ads_apart_makes_no_bundle(
+    run: RunCommand, tmp_path: Path
+) -> None:
+    items = write(
+        tmp_path / "items.csv", ["id", "title"], [[str(n), f"деталь {1000 + n}"] for n in range(30)]
+    )
     status, _, err = run("train", items, "-o", tmp_path / "bundle", "--device", "cpu")
-    assert status == 1 and "30 ads have only 1 different texts" in err and not (tmp_path / "bundle").exists()
+    assert (
+        status == 1
+        and "30 ads have only 1 different texts" in err
+        and not (tmp_path / "bundle").exists()
+    )
 
 
 def test_compared_columns_are_remembered(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
     items = pl.read_csv(shop.items, infer_schema=False)
     model = [str(100 + place // 2) for place in range(len(items))]
     items.with_columns(model_no=pl.Series(model)).write_csv(tmp_path / "items.csv")
-    options = ["--fusion", "text", "--epochs", 1, "--pretrain-epochs", 0, "--device", "cpu", "--work-dir", tmp_path]
+    options = [
+        "--fusion",
+        "text",
+        "--epochs",
+        1,
+        "--pretrain-epochs",
+        0,
+        "--device",
+        "cpu",
+        "--work-dir",
+        tmp_path,
+    ]
     bundle = tmp_path / "bundle"
     status, _, err = run(
         "train", tmp_path / "items.csv", shop.pairs, "--compare", "model_no", "-o", bundle, *options
@@ -98,8 +134,27 @@ def test_compared_columns_are_remembered(run: RunCommand, shop: Shop, tmp_path: 
     assert load_bundle(bundle, CPU).data.compared == ("model_no",)
     found = {}
     for name, flags in (("remembered", []), ("told", ["--compare", "model_no"])):
-        output = ["-o", tmp_path / f"{name}.csv", "--links", tmp_path / "links.csv", "--work-dir", tmp_path]
-        assert run("link", tmp_path / "items.csv", "--model", bundle, *output, *flags, "--device", "cpu")[0] == 0
+        output = [
+            "-o",
+            tmp_path / f"{name}.csv",
+            "--links",
+            tmp_path / "links.csv",
+            "--work-dir",
+            tmp_path,
+        ]
+        assert (
+            run(
+                "link",
+                tmp_path / "items.csv",
+                "--model",
+                bundle,
+                *output,
+                *flags,
+                "--device",
+                "cpu",
+            )[0]
+            == 0
+        )
         found[name] = (tmp_path / f"{name}.csv").read_bytes()
         assert (tmp_path / "links.csv").read_bytes().count(b"\n") > 1
     assert found["remembered"] == found["told"]

@@ -18,7 +18,13 @@ from nrl_dedup.features.network_inputs import Batch
 
 WORDS, WORD_SIZE, IMAGE = 30, 8, 12
 REGIONS = 6
-SMALL = {"word_size": WORD_SIZE, "hidden_size": 10, "fused_size": 9, "branch_sizes": (7, 5), "attention_size": 7}
+SMALL = {
+    "word_size": WORD_SIZE,
+    "hidden_size": 10,
+    "fused_size": 9,
+    "branch_sizes": (7, 5),
+    "attention_size": 7,
+}
 
 
 def vectors() -> torch.Tensor:
@@ -76,7 +82,9 @@ def test_an_ads_vector_depends_on_that_ad_alone(fusion: str) -> None:
     together = network.embed(batch)
     for row in range(len(batch.lengths)):
         for padding in (0, 4):
-            torch.testing.assert_close(network.embed(one(batch, row, padding))[0], together[row], atol=1e-5, rtol=0)
+            torch.testing.assert_close(
+                network.embed(one(batch, row, padding))[0], together[row], atol=1e-5, rtol=0
+            )
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
@@ -163,7 +171,10 @@ def test_towers_start_with_document_frequencies_and_white_photos() -> None:
     expected = [max(0.1, np.log(301 / (count + 1))) for count in found]
     np.testing.assert_allclose(fusion.log_weights.detach().exp(), expected, rtol=1e-5)
     weight = fusion.image.weight.detach().numpy() * SLOW
-    along, across = np.linalg.norm(weight, axis=0)[:3].mean(), np.linalg.norm(weight, axis=0)[3:].mean()
+    along, across = (
+        np.linalg.norm(weight, axis=0)[:3].mean(),
+        np.linalg.norm(weight, axis=0)[3:].mean(),
+    )
     assert along < across / 2
     mapped = (one[has_image] @ fusion.image.weight.T * SLOW + fusion.image.bias).detach().numpy()
     np.testing.assert_allclose(mapped.mean(axis=0), 0, atol=1e-4)
@@ -177,7 +188,10 @@ def test_stacked_attention_is_equations_3_3_to_3_6(layers: int) -> None:
     fusion, batch = StackedAttention(settings, vectors(), IMAGE), ads([4, 2, 0], fusion="san")
     with torch.no_grad():
         fusion.absent_text.normal_()
-        u_k, maps = (x.numpy() for x in fusion.attend(batch.tokens, batch.lengths, batch.image, batch.has_image))
+        u_k, maps = (
+            x.numpy()
+            for x in fusion.attend(batch.tokens, batch.lengths, batch.image, batch.has_image)
+        )
         v_d = fusion.encoder(batch.tokens, batch.lengths).numpy()
     w = {name: x.detach().numpy() for name, x in fusion.named_parameters()}
     for ad in range(3):
@@ -186,7 +200,9 @@ def test_stacked_attention_is_equations_3_3_to_3_6(layers: int) -> None:
         if ad == 2:
             v = np.tile(w["absent_image"], (REGIONS, 1))
         for k in range(layers):
-            w_i, w_q, b_a = (w[f"layers.{k}.{name}"] for name in ("regions.weight", "query.weight", "query.bias"))
+            w_i, w_q, b_a = (
+                w[f"layers.{k}.{name}"] for name in ("regions.weight", "query.weight", "query.bias")
+            )
             h = np.tanh(v @ w_i.T + (w_q @ u + b_a))  # (3.3)
             energy = h @ w[f"layers.{k}.score.weight"][0] + w[f"layers.{k}.score.bias"][0]
             p = np.exp(energy) / np.exp(energy).sum()  # (3.4)
@@ -199,7 +215,9 @@ def test_stacked_attention_is_equations_3_3_to_3_6(layers: int) -> None:
 def test_attention_finds_the_region_that_the_words_ask_for() -> None:
     """By hand: the query's first component asks for the regions' first component."""
     torch.manual_seed(0)
-    fusion = StackedAttention(ModelSettings(fusion="san", attention_layers=1, **SMALL), vectors(), IMAGE)
+    fusion = StackedAttention(
+        ModelSettings(fusion="san", attention_layers=1, **SMALL), vectors(), IMAGE
+    )
     layer = fusion.layers[0]
     v, u = torch.zeros(1, REGIONS, 10), torch.zeros(1, 10)
     v[0, 4, 0] = 1.0
@@ -219,7 +237,10 @@ def test_score_is_the_formula_and_symmetric(head: str) -> None:
     h_l, h_r = torch.rand(2, 6, 5)
     with torch.no_grad():
         network.raw_weight.copy_(torch.randn(5))
-        expected = [float(network.weight @ (a - b).abs() + network.bias) for a, b in zip(h_l, h_r, strict=True)]
+        expected = [
+            float(network.weight @ (a - b).abs() + network.bias)
+            for a, b in zip(h_l, h_r, strict=True)
+        ]
         np.testing.assert_allclose(network.score(h_l, h_r), expected, atol=1e-6)
         assert torch.equal(network.score(h_l, h_r), network.score(h_r, h_l))
 
@@ -232,7 +253,9 @@ def test_blocking_follows_the_score() -> None:
         h_l, h_r = torch.rand(2, 6, 5)
         distance = (network.scaled(h_l) - network.scaled(h_r)).abs().sum(1)
         torch.testing.assert_close(network.score(h_l, h_r), network.bias - distance)
-        assert network.identical_score() == pytest.approx(torch.sigmoid(network.score(h_l, h_l))[0].item())
+        assert network.identical_score() == pytest.approx(
+            torch.sigmoid(network.score(h_l, h_l))[0].item()
+        )
 
 
 @pytest.mark.parametrize("head", ["nonpositive", "free"])
@@ -249,7 +272,10 @@ def test_scores_are_the_score_of_every_two_ads(head: str) -> None:
     h_l, h_r = torch.rand(4, 5), torch.rand(3, 5)
     with torch.no_grad():
         network.raw_weight.copy_(torch.randn(5))
-        expected = [[network.score(h_l[a : a + 1], h_r[b : b + 1]).item() for b in range(3)] for a in range(4)]
+        expected = [
+            [network.score(h_l[a : a + 1], h_r[b : b + 1]).item() for b in range(3)]
+            for a in range(4)
+        ]
         np.testing.assert_allclose(network.scores(h_l, h_r), expected, atol=1e-5)
 
 
@@ -261,7 +287,9 @@ def test_rescaling_the_head_is_a_line_through_its_logits(head: str) -> None:
         network.raw_weight.copy_(torch.randn(5))
         before = network.score(h_l, h_r)
         network.rescale(0.4, -3.0)
-        torch.testing.assert_close(network.score(h_l, h_r), 0.4 * before - 3.0, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            network.score(h_l, h_r), 0.4 * before - 3.0, atol=1e-5, rtol=1e-5
+        )
 
 
 def test_unknown_fusion_is_named() -> None:

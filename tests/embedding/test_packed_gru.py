@@ -32,7 +32,11 @@ def packed(gru: nn.GRU, vectors: torch.Tensor) -> list[torch.Tensor]:
 
 def alone(gru: nn.GRU, vectors: torch.Tensor) -> list[torch.Tensor]:
     tokens = some_tokens()
-    return [gru(vectors[tokens[row, :length]])[0] for row, length in enumerate(LENGTHS.tolist()) if length]
+    return [
+        gru(vectors[tokens[row, :length]])[0]
+        for row, length in enumerate(LENGTHS.tolist())
+        if length
+    ]
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
@@ -41,7 +45,9 @@ def test_states_and_gradients_are_those_of_nn_gru(layers: int) -> None:
     for way in (packed, alone):
         gru, vectors = a_gru(layers), some_vectors().requires_grad_()
         states = torch.cat([one for one in way(gru, vectors) if len(one)])
-        weights = torch.randn(states.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+        weights = torch.randn(
+            states.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64
+        )
         (states * weights).sum().backward()
         found.append([states, vectors.grad, *(weight.grad for weight in gru.parameters())])
     for ours, theirs in zip(*found, strict=True):

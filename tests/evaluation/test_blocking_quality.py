@@ -38,7 +38,12 @@ def test_the_part_of_each_space_is_counted_from_its_own_lists():
     position = np.array([0, 1, 2, 3, 4, 5, 0, 1, -1])
     candidates = Candidates(frame, (one, other), depths)
     blocked = BlockingResult(
-        np.arange(6), *np.zeros((2, 6, 2), np.float32), candidates, candidates, frame.clear(), position
+        np.arange(6),
+        *np.zeros((2, 6, 2), np.float32),
+        candidates,
+        candidates,
+        frame.clear(),
+        position,
     )
 
     rows = list(combinations(range(9), 2))
@@ -51,17 +56,28 @@ def test_the_part_of_each_space_is_counted_from_its_own_lists():
 
     def found(left, right, spaces):
         ends = sorted((position[left], position[right]))
-        return ends[0] >= 0 and (ends[0] == ends[1] or any(tuple(ends) in pairs[place] for place in spaces))
+        return ends[0] >= 0 and (
+            ends[0] == ends[1] or any(tuple(ends) in pairs[place] for place in spaces)
+        )
 
     def share(*spaces):
         return np.mean([found(left, right, spaces) for left, right in duplicates])
 
     assert quality.pairs_completeness == pytest.approx(share(0, 1))
-    assert [space.pairs_completeness for space in quality.spaces] == [pytest.approx(share(0)), pytest.approx(share(1))]
+    assert [space.pairs_completeness for space in quality.spaces] == [
+        pytest.approx(share(0)),
+        pytest.approx(share(1)),
+    ]
     lost = [share(0, 1) - share(1), share(0, 1) - share(0)]
-    assert [space.lost_without for space in quality.spaces] == [pytest.approx(lost[0]), pytest.approx(lost[1])]
+    assert [space.lost_without for space in quality.spaces] == [
+        pytest.approx(lost[0]),
+        pytest.approx(lost[1]),
+    ]
     assert min(lost) > 0 and [space.depth for space in quality.spaces] == [1, 2]
     degree = np.bincount(np.array(sorted(pairs[0] | pairs[1])).ravel(), minlength=6)
-    assert (quality.mean_per_ad, quality.most_per_ad) == (pytest.approx(degree.mean()), degree.max())
+    assert (quality.mean_per_ad, quality.most_per_ad) == (
+        pytest.approx(degree.mean()),
+        degree.max(),
+    )
     assert quality.candidate_pairs == len(frame) and quality.wanted == 3
     assert quality.reduction_ratio == pytest.approx(1 - len(frame) / 36)

@@ -33,7 +33,9 @@ def test_groups_are_networkxs_components(rows: list) -> None:
     graph.add_nodes_from([*left, *right])
     graph.add_edges_from(zip(left[labels], right[labels], strict=True))
     group_of = dict(zip([*left, *right], [*groups.left, *groups.right], strict=True))
-    found = {frozenset(ad for ad in group_of if group_of[ad] == group) for group in range(groups.count)}
+    found = {
+        frozenset(ad for ad in group_of if group_of[ad] == group) for group in range(groups.count)
+    }
     assert found == {frozenset(part) for part in nx.connected_components(graph)}
 
 
@@ -43,7 +45,9 @@ def repeated(rows: list, groups: PairGroups, times: np.ndarray) -> list[int]:
     for place in range(len(rows)):
         a, b = groups.left[place], groups.right[place]
         copies = (
-            {(i, i) for i in range(times[a])} if a == b else {(i, j) for i in range(times[a]) for j in range(times[b])}
+            {(i, i) for i in range(times[a])}
+            if a == b
+            else {(i, j) for i in range(times[a]) for j in range(times[b])}
         )
         pairs += [place] * len(copies)
     return pairs
@@ -60,16 +64,23 @@ def test_intervals_are_those_of_pairs_between_copies_of_the_ads(rows: list, seed
         at = repeated(rows, groups, np.bincount(drawn, minlength=groups.count))
         if len(set(labels[at])) == 2:
             expected.append(average_precision_score(labels[at], scores[at]))
-    (found,) = intervals([everything(labels, scores)], groups, np.ones(len(rows)), replicates=20, seed=seed)
+    (found,) = intervals(
+        [everything(labels, scores)], groups, np.ones(len(rows)), replicates=20, seed=seed
+    )
     assert found.undefined == 20 - len(expected)
     if len(expected) < 10:
         assert found.low is None and found.high is None
     else:
-        assert (found.low, found.high) == pytest.approx(np.quantile(expected, [0.025, 0.975]), abs=1e-12)
+        assert (found.low, found.high) == pytest.approx(
+            np.quantile(expected, [0.025, 0.975]), abs=1e-12
+        )
 
 
 @given(
-    st.lists(st.tuples(st.booleans(), st.integers(-4, 4).map(float), st.sampled_from([0, 0, 1, 2.5])), min_size=1),
+    st.lists(
+        st.tuples(st.booleans(), st.integers(-4, 4).map(float), st.sampled_from([0, 0, 1, 2.5])),
+        min_size=1,
+    ),
     st.data(),
 )
 def test_a_ranking_of_some_pairs_is_scikit_learns(rows: list, data: st.DataObject) -> None:
@@ -89,7 +100,11 @@ def test_a_pairs_own_weight_counts() -> None:
     groups = PairGroups(np.array([0, 0, 1]), np.array([0, 1, 2]), 3)
     times = [np.bincount(np.random.default_rng(4).integers(3, size=3), minlength=3)]
     (found,) = resampled_weights(groups, np.array([1.0, 2.0, 0.5]), 1, 4)
-    assert found.tolist() == [times[0][0], 2 * times[0][0] * times[0][1], 0.5 * times[0][1] * times[0][2]]
+    assert found.tolist() == [
+        times[0][0],
+        2 * times[0][0] * times[0][1],
+        0.5 * times[0][1] * times[0][2],
+    ]
 
 
 def test_replicates_without_a_class_are_left_out_and_counted() -> None:
@@ -100,9 +115,17 @@ def test_replicates_without_a_class_are_left_out_and_counted() -> None:
     scores = np.linspace(1, 0, pairs)
     few = np.arange(pairs) == 0
     (found,) = intervals([everything(few, scores)], PairGroups.of(left, right, few), np.ones(pairs))
-    assert found.undefined / 1000 == pytest.approx(1 / np.e, abs=0.05) and found.low == found.high == 1.0
-    (found,) = intervals([everything(~few, scores)], PairGroups.of(left, right, ~few), np.ones(pairs))
-    assert found.undefined / 1000 == pytest.approx(1 - (1 - 1 / np.e) ** 2, abs=0.05) and found.low is None
+    assert (
+        found.undefined / 1000 == pytest.approx(1 / np.e, abs=0.05)
+        and found.low == found.high == 1.0
+    )
+    (found,) = intervals(
+        [everything(~few, scores)], PairGroups.of(left, right, ~few), np.ones(pairs)
+    )
+    assert (
+        found.undefined / 1000 == pytest.approx(1 - (1 - 1 / np.e) ** 2, abs=0.05)
+        and found.low is None
+    )
 
 
 def test_an_interval_of_independent_pairs_is_the_normal_ones() -> None:
@@ -112,7 +135,11 @@ def test_an_interval_of_independent_pairs_is_the_normal_ones() -> None:
     labels = np.arange(positives + negatives) < positives
     ads = np.arange(2 * len(labels)).reshape(2, -1)
     groups = PairGroups.of(ads[0], ads[1], labels)
-    (found,) = intervals([everything(labels, np.zeros(len(labels)))], groups, np.ones(len(labels)), replicates=2000)
+    (found,) = intervals(
+        [everything(labels, np.zeros(len(labels)))], groups, np.ones(len(labels)), replicates=2000
+    )
     share = positives / (positives + negatives)
     spread = share * (1 - share) * np.sqrt(1 / positives + 3 / negatives)
-    assert (found.low, found.high) == pytest.approx((share - 1.96 * spread, share + 1.96 * spread), abs=0.004)
+    assert (found.low, found.high) == pytest.approx(
+        (share - 1.96 * spread, share + 1.96 * spread), abs=0.004
+    )

@@ -14,7 +14,9 @@ from sklearn.metrics import average_precision_score, log_loss, precision_recall_
 from nrl_dedup import metrics
 
 scored = st.lists(
-    st.tuples(st.booleans(), st.integers(-4, 4).map(float), st.sampled_from([0.5, 1.0, 3.0])), min_size=2, max_size=60
+    st.tuples(st.booleans(), st.integers(-4, 4).map(float), st.sampled_from([0.5, 1.0, 3.0])),
+    min_size=2,
+    max_size=60,
 )
 
 
@@ -36,13 +38,17 @@ def test_average_precision_is_scikit_learns_ties_and_weights_included(rows: list
 @given(scored)
 def test_loss_is_scikit_learns(rows: list) -> None:
     labels, logits, weights = columns(rows)
-    expected = log_loss(labels, 1 / (1 + np.exp(-logits)), sample_weight=weights, labels=[False, True])
+    expected = log_loss(
+        labels, 1 / (1 + np.exp(-logits)), sample_weight=weights, labels=[False, True]
+    )
     assert metrics.log_loss(labels, logits, weights) == pytest.approx(expected, abs=1e-9)
 
 
 def test_average_precision_by_hand() -> None:
     # thresholds 3, 2, 1: precision 1/1, 1/2, 2/3; recall 1/2, 1/2, 1
-    value = metrics.average_precision(np.array([True, False, True]), np.array([3.0, 2.0, 1.0]), np.ones(3))
+    value = metrics.average_precision(
+        np.array([True, False, True]), np.array([3.0, 2.0, 1.0]), np.ones(3)
+    )
     assert value == pytest.approx(0.5 * 1 + 0.0 * 0.5 + 0.5 * 2 / 3)
 
 
@@ -54,9 +60,13 @@ def test_the_order_of_saturated_scores_is_kept_in_logits() -> None:
 
 def test_precision_and_recall_at_the_threshold() -> None:
     labels = np.array([True, True, False, False])
-    quality = metrics.quality(labels, np.array([1.0, -1.0, 0.0, -2.0]), np.array([1.0, 1.0, 2.0, 2.0]), 0.5)
+    quality = metrics.quality(
+        labels, np.array([1.0, -1.0, 0.0, -2.0]), np.array([1.0, 1.0, 2.0, 2.0]), 0.5
+    )
     assert (quality.pairs, quality.positives) == (4, 2)
-    assert quality.precision == pytest.approx(1 / 3)  # logit 0 is exactly at the threshold, so it is linked
+    assert quality.precision == pytest.approx(
+        1 / 3
+    )  # logit 0 is exactly at the threshold, so it is linked
     assert quality.recall == pytest.approx(1 / 2)
 
 
@@ -68,7 +78,16 @@ def test_no_pairs_have_no_quality() -> None:
 
 @pytest.mark.parametrize(
     ("left", "right", "bucket"),
-    [(0, 0, 0), (9, 10, 0), (10, 10, 1), (0, 19, 0), (0, 20, 1), (99, 100, 9), (100, 100, 10), (250, 300, 10)],
+    [
+        (0, 0, 0),
+        (9, 10, 0),
+        (10, 10, 1),
+        (0, 19, 0),
+        (0, 20, 1),
+        (99, 100, 9),
+        (100, 100, 10),
+        (250, 300, 10),
+    ],
 )
 def test_length_buckets_are_the_thesiss(left: int, right: int, bucket: int) -> None:
     assert metrics.length_bucket(np.array([left]), np.array([right])) == [bucket]
@@ -90,7 +109,10 @@ def test_pairwise_quality_counts_pairs(rows: list[tuple[int, int]]) -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=25))
 def test_bcubed_quality_is_the_mean_over_ads(rows: list[tuple[int, int]]) -> None:
     sets = [
-        ({b for b, row in enumerate(rows) if row[0] == cluster}, {b for b, row in enumerate(rows) if row[1] == entity})
+        (
+            {b for b, row in enumerate(rows) if row[0] == cluster},
+            {b for b, row in enumerate(rows) if row[1] == entity},
+        )
         for cluster, entity in rows
     ]
     precision = sum(Fraction(len(c & e), len(c)) for c, e in sets) / len(rows)
@@ -98,7 +120,9 @@ def test_bcubed_quality_is_the_mean_over_ads(rows: list[tuple[int, int]]) -> Non
     found = metrics.bcubed_quality(*np.array(rows).T)
     assert found.precision == pytest.approx(float(precision), abs=1e-12)
     assert found.recall == pytest.approx(float(recall), abs=1e-12)
-    assert found.f1 == pytest.approx(float(2 * precision * recall / (precision + recall)), abs=1e-12)
+    assert found.f1 == pytest.approx(
+        float(2 * precision * recall / (precision + recall)), abs=1e-12
+    )
 
 
 def test_bcubed_quality_by_hand() -> None:
@@ -109,8 +133,16 @@ def test_bcubed_quality_by_hand() -> None:
     assert metrics.bcubed_quality(nobody, nobody) == metrics.pairwise_quality(nobody, nobody)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(-4, 4).map(float), st.booleans()), min_size=2, max_size=40))
-def test_lost_pairs_rank_below_all_that_blocking_finds(rows: list[tuple[bool, float, bool]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(-4, 4).map(float), st.booleans()),
+        min_size=2,
+        max_size=40,
+    )
+)
+def test_lost_pairs_rank_below_all_that_blocking_finds(
+    rows: list[tuple[bool, float, bool]],
+) -> None:
     labels, logits, found = columns(rows)
     ranked = metrics.logits_after_blocking(logits, found)
     assert (ranked[found] == logits[found]).all() and len(set(ranked[~found])) <= 1
@@ -118,14 +150,18 @@ def test_lost_pairs_rank_below_all_that_blocking_finds(rows: list[tuple[bool, fl
     order = {key: place for place, key in enumerate(sorted(set(lost_last)))}
     if len(set(labels)) == 2:
         expected = average_precision_score(labels, [order[key] for key in lost_last])
-        assert metrics.average_precision(labels, ranked, np.ones(len(rows))) == pytest.approx(expected, abs=1e-12)
+        assert metrics.average_precision(labels, ranked, np.ones(len(rows))) == pytest.approx(
+            expected, abs=1e-12
+        )
 
 
 def test_average_precision_after_blocking_by_hand() -> None:
     # found: a duplicate at 2, a negative at 1; lost: a duplicate and a negative, though the model knows which is which
     labels, logits = np.array([True, False, True, False]), np.array([2.0, 1.0, 5.0, -9.0])
     ranked = metrics.logits_after_blocking(logits, np.array([True, True, False, False]))
-    assert metrics.average_precision(labels, ranked, np.ones(4)) == pytest.approx(0.5 * 1 + 0.5 * 2 / 4)
+    assert metrics.average_precision(labels, ranked, np.ones(4)) == pytest.approx(
+        0.5 * 1 + 0.5 * 2 / 4
+    )
 
 
 def test_what_blocking_keeps() -> None:
@@ -146,7 +182,9 @@ def test_precision_recall_curve_is_scikit_learns_ties_and_weights_included(rows:
     precision, recall, thresholds = precision_recall_curve(labels, scores, sample_weight=weights)
     assert curve is not None
     assert curve.thresholds.tolist() == thresholds[::-1].tolist()
-    np.testing.assert_allclose(curve.precision, precision[-2::-1], atol=1e-12)  # its last point is no threshold
+    np.testing.assert_allclose(
+        curve.precision, precision[-2::-1], atol=1e-12
+    )  # its last point is no threshold
     np.testing.assert_allclose(curve.recall, recall[-2::-1], atol=1e-12)
 
 
@@ -167,12 +205,18 @@ def test_calibration_bins_are_those_of_a_pair_by_pair_count(rows: list, bins: in
     for label, logit, weight in rows:
         below = Fraction(sum(w for _, other, w in rows if other < logit))
         equal = Fraction(sum(w for _, other, w in rows if other == logit))
-        members.setdefault(floor(bins * (below + equal / 2) / total), []).append((label, logit, weight))
+        members.setdefault(floor(bins * (below + equal / 2) / total), []).append(
+            (label, logit, weight)
+        )
     inside = [members[b] for b in sorted(members)]
     sums = [sum(w for _, _, w in part) for part in inside]
-    predicted = [sum(w / (1 + exp(-x)) for _, x, w in part) / s for part, s in zip(inside, sums, strict=True)]
+    predicted = [
+        sum(w / (1 + exp(-x)) for _, x, w in part) / s for part, s in zip(inside, sums, strict=True)
+    ]
     observed = [sum(w for y, _, w in part if y) / s for part, s in zip(inside, sums, strict=True)]
-    error = sum(s * abs(o - p) for s, o, p in zip(sums, observed, predicted, strict=True)) / sum(sums)
+    error = sum(s * abs(o - p) for s, o, p in zip(sums, observed, predicted, strict=True)) / sum(
+        sums
+    )
 
     found = metrics.calibration_bins(labels, logits, weights, bins)
     assert found.pairs.tolist() == [len(part) for part in inside]
@@ -187,7 +231,9 @@ def test_calibration_of_distinct_scores_is_scikit_learns() -> None:
     logits = draw.normal(0, 2, size=500)
     labels = draw.random(500) < 0.4
     found = metrics.calibration_bins(labels, logits, np.ones(500))
-    observed, predicted = calibration_curve(labels, 1 / (1 + np.exp(-logits)), n_bins=10, strategy="quantile")
+    observed, predicted = calibration_curve(
+        labels, 1 / (1 + np.exp(-logits)), n_bins=10, strategy="quantile"
+    )
     np.testing.assert_allclose(found.observed, observed, atol=1e-12)
     np.testing.assert_allclose(found.predicted, predicted, atol=1e-12)
     assert found.pairs.tolist() == [50] * 10
@@ -195,7 +241,10 @@ def test_calibration_of_distinct_scores_is_scikit_learns() -> None:
 
 def test_expected_calibration_error_by_hand() -> None:
     # two bins of two: probability 1/2 with one duplicate of two, 3/4 with none of two
-    labels, logits = np.array([True, False, False, False]), np.array([0.0, 0.0, np.log(3), np.log(3)])
+    labels, logits = (
+        np.array([True, False, False, False]),
+        np.array([0.0, 0.0, np.log(3), np.log(3)]),
+    )
     bins = metrics.calibration_bins(labels, logits, np.ones(4), 2)
     assert bins.observed.tolist() == [0.5, 0.0]
     assert metrics.expected_calibration_error(bins) == pytest.approx((0 + 3 / 4) / 2)
@@ -203,4 +252,9 @@ def test_expected_calibration_error_by_hand() -> None:
 
 def test_no_pairs_have_no_calibration_error() -> None:
     empty = np.array([])
-    assert metrics.expected_calibration_error(metrics.calibration_bins(empty.astype(bool), empty, empty)) is None
+    assert (
+        metrics.expected_calibration_error(
+            metrics.calibration_bins(empty.astype(bool), empty, empty)
+        )
+        is None
+    )

@@ -44,7 +44,9 @@ def test_every_picture_is_drawn_and_other_files_are_left_alone(
     plots.mkdir()
     (plots / "calibration.png").write_text("an older one")
     (plots / "mine.txt").write_text("a note")
-    status, _, err = run("evaluate", "--device", "cpu", "--model", trained, "--model", attending, "--plots", plots)
+    status, _, err = run(
+        "evaluate", "--device", "cpu", "--model", trained, "--model", attending, "--plots", plots
+    )
     assert status == 0, err
     assert (plots / "mine.txt").read_text() == "a note"
     (plots / "mine.txt").unlink()
@@ -52,15 +54,21 @@ def test_every_picture_is_drawn_and_other_files_are_left_alone(
     attention = sorted(stem for stem in stems if stem.startswith("attention-"))
     names = [f"unlike_lengths-{name}" for name in ("shop", "attending", "baseline")]
     names += [*OF_ALL, "history-shop", "history-attending", *attention]
-    assert files_in(plots) == files_of(names) and f"{len(names)} pictures" in err and str(plots) in err
-    assert set(attention) <= {f"attention-attending-{kind}-{place}" for kind in KINDS for place in (1, 2, 3)}
+    assert (
+        files_in(plots) == files_of(names) and f"{len(names)} pictures" in err and str(plots) in err
+    )
+    assert set(attention) <= {
+        f"attention-attending-{kind}-{place}" for kind in KINDS for place in (1, 2, 3)
+    }
     assert "attention-attending-right-apart-1" in attention
     with Image.open(plots / "calibration.png") as image:
         assert image.format == "PNG"
 
 
 @pytest.mark.parametrize("where", ["a file", "a file/inside", "/proc"])
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(run: RunCommand, tmp_path: Path, where: str) -> None:
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    run: RunCommand, tmp_path: Path, where: str
+) -> None:
     (tmp_path / "a file").write_text("here")
     # a bundle that is not there would be told next
     options = ("--model", tmp_path / "no-bundle", "--json", tmp_path / "figures.json")
@@ -78,24 +86,57 @@ def test_matplotlib_is_for_plots_only(trained: Path, tmp_path: Path) -> None:
         assert "nrl_dedup.evaluation.report" in sys.modules and "matplotlib" not in sys.modules
     """
     arguments = ["evaluate", "--model", trained, "--device", "cpu", "--work-dir", tmp_path]
-    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True
+    )
 
 
 def test_names_of_files() -> None:
-    names = ["net", "Net", "a/net", "a-net", "a net", "net-2", "..", "модель", "x" * 200, "x" * 201, "baseline"]
+    names = [
+        "net",
+        "Net",
+        "a/net",
+        "a-net",
+        "a net",
+        "net-2",
+        "..",
+        "модель",
+        "x" * 200,
+        "x" * 201,
+        "baseline",
+    ]
     assert list(file_names(names).values()) == [
-        *("net", "Net-2", "a-net", "a-net-2", "a-net-3", "net-2-2", "..", "модель", "x" * 60, "x" * 60 + "-2"),
+        *(
+            "net",
+            "Net-2",
+            "a-net",
+            "a-net-2",
+            "a-net-3",
+            "net-2-2",
+            "..",
+            "модель",
+            "x" * 60,
+            "x" * 60 + "-2",
+        ),
         "baseline",
     ]
 
 
 def test_the_most_certain_pairs() -> None:
     draw = np.random.default_rng(0)
-    labels, logits, candidates = draw.random(80) < 0.4, np.round(draw.normal(size=80)), draw.random(80) < 0.7
+    labels, logits, candidates = (
+        draw.random(80) < 0.4,
+        np.round(draw.normal(size=80)),
+        draw.random(80) < 0.7,
+    )
     found = most_certain(labels, logits, logits >= 0, candidates)
     for kind, pairs in found.items():
         right, linked = kind.startswith("right"), kind.endswith("linked")
-        of_kind = [i for i in np.flatnonzero(candidates) if (logits[i] >= 0) == linked == (labels[i] == right)]
+        of_kind = [
+            i
+            for i in np.flatnonzero(candidates)
+            if (logits[i] >= 0) == linked == (labels[i] == right)
+        ]
         assert pairs.tolist() == sorted(of_kind, key=lambda i: (-abs(logits[i]), i))[:3]
     assert list(found) == list(KINDS)
     nothing = most_certain(labels, logits, logits >= 9, labels)
@@ -116,7 +157,9 @@ def reported(
     (images / "broken.jpg").write_bytes(b"no photo")
     row = pl.int_range(pl.len())
     ads = pl.read_csv(shop.items, infer_schema=False).with_columns(
-        image=pl.when(row % 3 == 0).then(pl.concat_str(pl.lit("broken,"), "image")).otherwise("image"),
+        image=pl.when(row % 3 == 0)
+        .then(pl.concat_str(pl.lit("broken,"), "image"))
+        .otherwise("image"),
         description=pl.when(row % 4 == 0).then(pl.lit("стол " * 30)).otherwise("description"),
     )
     ads.write_csv(folder / "items.csv")
@@ -137,15 +180,22 @@ def legend(figure: Figure) -> list[str]:
     return [text.get_text().strip() for text in figure.legends[0].get_texts()]
 
 
-def test_curves_are_of_all_models(reported: tuple[Report, list[Contender]], drawn: dict[str, Picture]) -> None:
+def test_curves_are_of_all_models(
+    reported: tuple[Report, list[Contender]], drawn: dict[str, Picture]
+) -> None:
     models = reported[0].models
     curves = drawn["precision_recall"]()
     aps = [f"AP {model.overall.average_precision:.3f}  {name}" for name, model in models.items()]
     assert legend(curves)[:3] == aps and curves.get_suptitle() == "Precision and recall, all pairs"
-    assert [label.split("  ")[-1] for label in legend(drawn["calibration"]())] == [*models, "perfect"]
+    assert [label.split("  ")[-1] for label in legend(drawn["calibration"]())] == [
+        *models,
+        "perfect",
+    ]
 
 
-def test_bars_and_cells_are_the_reports(reported: tuple[Report, list[Contender]], drawn: dict[str, Picture]) -> None:
+def test_bars_and_cells_are_the_reports(
+    reported: tuple[Report, list[Contender]], drawn: dict[str, Picture]
+) -> None:
     figures = reported[0].as_json()["models"]
     lengths = drawn["ap_by_length"]()
     assert legend(lengths) == ["a/net", "san", "baseline"]
@@ -153,7 +203,9 @@ def test_bars_and_cells_are_the_reports(reported: tuple[Report, list[Contender]]
     whiskers = iter(lengths.axes[0].lines)
     for bars, model in zip(containers, figures.values(), strict=True):
         defined = [row for row in model["by_length"] if row["average_precision"] is not None]
-        assert [bar.get_height() for bar in bars] == [row["average_precision"] for row in defined] and len(defined) > 1
+        assert [bar.get_height() for bar in bars] == [
+            row["average_precision"] for row in defined
+        ] and len(defined) > 1
         for interval in (row["average_precision_interval"] for row in defined):
             if interval is not None:
                 assert list(next(whiskers).get_ydata()) == interval
@@ -178,11 +230,15 @@ def test_bars_and_cells_are_the_reports(reported: tuple[Report, list[Contender]]
         }
 
 
-def test_histories_are_the_bundles(reported: tuple[Report, list[Contender]], drawn: dict[str, Picture]) -> None:
+def test_histories_are_the_bundles(
+    reported: tuple[Report, list[Contender]], drawn: dict[str, Picture]
+) -> None:
     for contender, file in zip(reported[1], ("a-net", "san"), strict=True):
         figure, epochs = drawn[f"history-{file}"](), contender.bundle.history
         loss, ap = figure.axes
-        for line, name in zip((*loss.lines, *ap.lines)[:2], ("train_loss", "valid_loss"), strict=True):
+        for line, name in zip(
+            (*loss.lines, *ap.lines)[:2], ("train_loss", "valid_loss"), strict=True
+        ):
             assert list(line.get_ydata()) == [getattr(epoch, name) for epoch in epochs]
         for line, name in zip(ap.lines[:2], ("train_ap", "valid_ap"), strict=True):
             assert list(line.get_ydata()) == [getattr(epoch, name) for epoch in epochs]
@@ -196,7 +252,11 @@ def test_the_plane_has_the_baselines_own_decisions(
     actual, predicted = drawn["feature_plane"]().axes
     claimed = int((evaluation.logits["baseline"] >= np.log(0.6 / 0.4)).sum())
     for axes, duplicates in ((actual, 60), (predicted, claimed)):
-        drawn_as = {line.get_marker(): len(line.get_xdata()) for line in axes.lines if line.get_marker() in ("o", "x")}
+        drawn_as = {
+            line.get_marker(): len(line.get_xdata())
+            for line in axes.lines
+            if line.get_marker() in ("o", "x")
+        }
         assert drawn_as == {"o": duplicates, "x": 180 - duplicates}
 
 
@@ -217,7 +277,11 @@ def test_attention_is_drawn_on_the_photos_that_the_model_saw(
     for name, figure in attention_pictures(drawn):
         title, ads = figure.get_suptitle().split("\n")
         rows = [ids.index(ad) for ad in ads.split(" and ")]
-        pair = pairs.select((pl.col("row_l") == rows[0]) & (pl.col("row_r") == rows[1])).to_series().arg_true()[0]
+        pair = (
+            pairs.select((pl.col("row_l") == rows[0]) & (pl.col("row_r") == rows[1]))
+            .to_series()
+            .arg_true()[0]
+        )
         duplicate, score = bool(pairs["is_duplicate"][pair]), scores[pair]
         assert title == f"{'Duplicates' if duplicate else 'Not duplicates'}, score {score:.3f}"
         linked = score >= 0.6
@@ -226,13 +290,20 @@ def test_attention_is_drawn_on_the_photos_that_the_model_saw(
         kinds.append(kind)
         for row, axes in zip(rows, (figure.axes[:3], figure.axes[3:]), strict=True):
             with Image.open(contender.photo_folder / f"{int(ids[row])}.jpg") as photo:
-                np.testing.assert_array_equal(axes[0].images[0].get_array(), np.asarray(photo.convert("RGB")))
+                np.testing.assert_array_equal(
+                    axes[0].images[0].get_array(), np.asarray(photo.convert("RGB"))
+                )
             batch = features.batch(np.array([row]))
             with torch.no_grad():
-                maps = fusion.attend(batch.tokens, batch.lengths, batch.image, batch.has_image)[1][:, 0]
+                maps = fusion.attend(batch.tokens, batch.lengths, batch.image, batch.has_image)[1][
+                    :, 0
+                ]
             for layer, p in zip(axes[1:], maps.numpy(), strict=True):
                 assert f"{49 * p.max():.1f} x the mean" in layer.get_title()
-                edges = {tuple(np.round(edge.mean(axis=0), 3)) for edge in layer.collections[0].get_segments()}
+                edges = {
+                    tuple(np.round(edge.mean(axis=0), 3))
+                    for edge in layer.collections[0].get_segments()
+                }
                 assert edges == outline(p.tolist())
     assert {"right-linked", "right-apart"} <= set(kinds) and len(kinds) <= 12
 
@@ -242,7 +313,12 @@ def outline(shares: list[float]) -> set[tuple[float, float]]:
     edges: set[tuple[float, float]] = set()
     for region in sorted(range(49), key=lambda region: (-shares[region], region))[:9]:
         row, column = divmod(region, 7)
-        edges ^= {(column, row + 0.5), (column + 1, row + 0.5), (column + 0.5, row), (column + 0.5, row + 1)}
+        edges ^= {
+            (column, row + 0.5),
+            (column + 1, row + 0.5),
+            (column + 0.5, row),
+            (column + 0.5, row + 1),
+        }
     return {(round(32 * x - 0.5, 3), round(32 * y - 0.5, 3)) for x, y in edges}
 
 
@@ -256,7 +332,12 @@ def test_a_photo_that_has_gone_is_said_and_the_rest_drawn(
     (images / f"{int(gone)}.jpg").unlink()
     told = Told()
     count = draw_pictures(
-        figures, [first, Contender("san", second.bundle, images)], "p", tmp_path / "plots", device=CPU, progress=told
+        figures,
+        [first, Contender("san", second.bundle, images)],
+        "p",
+        tmp_path / "plots",
+        device=CPU,
+        progress=told,
     )
     assert told.warnings and all("not found" in warning for warning in told.warnings)
     left = [name for name in drawn if not any(name in warning for warning in told.warnings)]
@@ -272,7 +353,9 @@ class Told(Silent):
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
-def test_a_threshold_at_the_end_is_drawn(run: RunCommand, trained: Path, tmp_path: Path, threshold: float) -> None:
+def test_a_threshold_at_the_end_is_drawn(
+    run: RunCommand, trained: Path, tmp_path: Path, threshold: float
+) -> None:
     options = ("--model", trained, "--threshold", threshold, "--plots", tmp_path / "new" / "plots")
     status, _, err = run("evaluate", "--device", "cpu", *options)
     assert status == 0, err

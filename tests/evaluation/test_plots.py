@@ -38,7 +38,9 @@ PAIRS = "test pairs"
 def scores(seed: int = 0, count: int = 400, strength: float = 1.5) -> Scores:
     draw = np.random.default_rng(seed)
     labels = draw.random(count) < 0.35
-    logits = np.round(strength * (labels - 0.5) + draw.normal(size=count), 1)  # rounded, so that there are ties
+    logits = np.round(
+        strength * (labels - 0.5) + draw.normal(size=count), 1
+    )  # rounded, so that there are ties
     return Scores(labels, logits, np.where(labels, 1.0, 1.7))
 
 
@@ -54,11 +56,17 @@ def pair_features(count: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarr
 def gradient(width: int, height: int) -> Image.Image:
     """Red grows from left to right, green from top to bottom: a pixel's colour is its place."""
     across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
-    return Image.fromarray(np.stack([across, down, np.full_like(across, 128)], axis=2).astype(np.uint8))
+    return Image.fromarray(
+        np.stack([across, down, np.full_like(across, 128)], axis=2).astype(np.uint8)
+    )
 
 
 def attended(name: str = "17", size: tuple[int, int] = (640, 480), layers: int = 2, seed: int = 0):
-    maps = np.random.default_rng(seed).dirichlet(np.full(196, 0.3), size=layers).reshape(layers, 14, 14)
+    maps = (
+        np.random.default_rng(seed)
+        .dirichlet(np.full(196, 0.3), size=layers)
+        .reshape(layers, 14, 14)
+    )
     return AttendedPhoto(name, gradient(*size), maps, maps > np.median(maps))
 
 
@@ -74,14 +82,20 @@ def length_figures() -> tuple[np.ndarray, np.ndarray]:
 EVIDENCE, CLASSES = pair_features()
 BASELINE = fit_baseline(EVIDENCE, CLASSES)
 BY_BUCKET = [0.9, 0.8, None, 0.7, 0.65, 0.6, 0.6, 0.55, 0.5, 0.45, 0.4]
-COUNTS = np.array([1_036_531, 63573, 41254, 27039, 18984, 14836, 11684, 8925, 6910, 6144, 1_023_809])
+COUNTS = np.array(
+    [1_036_531, 63573, 41254, 27039, 18984, 14836, 11684, 8925, 6910, 6144, 1_023_809]
+)
 NAMES = ("0-9", "10-99", "100")
 
 PICTURES: dict[str, Callable[[], Figure]] = {
     "precision_recall": lambda: precision_recall({"a": scores(), "b": scores(1)}, PAIRS),
-    "precision_recall, eight long names": lambda: precision_recall({f"{i}{LONG}": scores(i) for i in range(8)}, PAIRS),
+    "precision_recall, eight long names": lambda: precision_recall(
+        {f"{i}{LONG}": scores(i) for i in range(8)}, PAIRS
+    ),
     "feature_plane": lambda: feature_plane(EVIDENCE, CLASSES, BASELINE.logits, PAIRS),
-    "history": lambda: history([1, 2, 3], [0.6, 0.5, 0.4], [0.6, 0.5, 0.5], [0.5, 0.6, 0.7], [None] * 3, 2, LONG),
+    "history": lambda: history(
+        [1, 2, 3], [0.6, 0.5, 0.4], [0.6, 0.5, 0.5], [0.5, 0.6, 0.7], [None] * 3, 2, LONG
+    ),
     "history of one epoch": lambda: history([1], [0.6], [0.5], [None], [None], 1, "a"),
     "class_shares": lambda: class_shares(CLASSES, np.ones(300), np.arange(300) % 7),
     "ap_by_length": lambda: ap_by_length(
@@ -117,7 +131,9 @@ def bars(axes: Axes) -> dict[float, float]:
 @pytest.mark.parametrize("picture", PICTURES)
 def test_a_picture_is_written_twice_the_same(picture: str, tmp_path: Path) -> None:
     first = save(PICTURES[picture](), tmp_path / "made" / "here", "one")
-    with matplotlib.rc_context({"font.size": 3, "axes.facecolor": "red"}):  # a user's own settings do not matter
+    with matplotlib.rc_context(
+        {"font.size": 3, "axes.facecolor": "red"}
+    ):  # a user's own settings do not matter
         second = save(PICTURES[picture](), tmp_path, "two")
     assert [path.name for path in first] == ["one.png", "one.svg"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
@@ -157,7 +173,9 @@ def test_drawing_leaves_no_trace_in_matplotlib(tmp_path: Path) -> None:
 
 def test_two_models_never_look_the_same() -> None:
     looks = [look(place) for place in range(840)]
-    assert len({(style.colour, str(style.line), style.marker, style.hatch) for style in looks}) == 840
+    assert (
+        len({(style.colour, str(style.line), style.marker, style.hatch) for style in looks}) == 840
+    )
     assert all(a.line != b.line and a.marker != b.marker for a, b in pairwise(looks))
 
 
@@ -193,8 +211,12 @@ def test_precision_recall_draws_scikit_learns_points() -> None:
     models = {"strong": scores(0, strength=3), "weak": scores(1)}
     figure = precision_recall(models, PAIRS)
     (axes,) = figure.axes
-    for line, text, (name, model) in zip(axes.lines, legend_texts(figure), models.items(), strict=False):
-        precision, recall, _ = precision_recall_curve(model.labels, model.logits, sample_weight=model.weights)
+    for line, text, (name, model) in zip(
+        axes.lines, legend_texts(figure), models.items(), strict=False
+    ):
+        precision, recall, _ = precision_recall_curve(
+            model.labels, model.logits, sample_weight=model.weights
+        )
         x, y = np.array(line.get_data())
         np.testing.assert_allclose(x[1:], recall[-2::-1], atol=1e-12)
         np.testing.assert_allclose(y[1:], precision[-2::-1], atol=1e-12)
@@ -227,7 +249,9 @@ def test_no_pairs_have_no_curve_and_no_chance() -> None:
 
 def decision(axes: Axes) -> np.ndarray:
     """Ends of the decision line in the plane, one a row."""
-    return np.column_stack(next(line.get_data() for line in axes.lines if line.get_color() == "black"))
+    return np.column_stack(
+        next(line.get_data() for line in axes.lines if line.get_color() == "black")
+    )
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.8])
@@ -239,9 +263,13 @@ def test_the_decision_line_is_the_baselines(threshold: float) -> None:
         ends = decision(axes)
         assert ends.shape == (2, 2) and len(set(map(tuple, ends))) == 2
         for x, y in ends:
-            assert a * (x - m) / s + b * (y - n) / t + BASELINE.intercept == pytest.approx(odds, abs=1e-9)
+            assert a * (x - m) / s + b * (y - n) / t + BASELINE.intercept == pytest.approx(
+                odds, abs=1e-9
+            )
             assert 0 <= x <= 1 and 0 <= y <= np.nanmax(EVIDENCE[:, 1])
-        (in_strip,) = [line for line in axes.lines if line.get_color() == "black" and max(line.get_ydata()) < 0]
+        (in_strip,) = [
+            line for line in axes.lines if line.get_color() == "black" and max(line.get_ydata()) < 0
+        ]
         for x in in_strip.get_xdata():  # a missing distance is the mean
             assert a * (x - m) / s + BASELINE.intercept == pytest.approx(odds, abs=1e-9)
 
@@ -253,7 +281,9 @@ def test_the_plane_shows_every_pair_by_its_class() -> None:
     for axes, classes in ((actual, CLASSES), (predicted, claimed)):
         for marker, chosen in (("o", classes), ("x", ~classes)):
             drawn = points(axes, marker)
-            assert {point for point in drawn if point[1] >= 0} == set(map(tuple, EVIDENCE[chosen & known]))
+            assert {point for point in drawn if point[1] >= 0} == set(
+                map(tuple, EVIDENCE[chosen & known])
+            )
             assert {x for x, y in drawn if y < 0} == set(EVIDENCE[chosen & ~known, 0])
 
 
@@ -263,13 +293,17 @@ def test_the_plane_says_how_many_have_no_distance() -> None:
     assert figure.axes[0].get_yticklabels()[-1].get_text() == "none"
     whole = ~np.isnan(EVIDENCE[:, 1])
     figure = feature_plane(EVIDENCE[whole], CLASSES[whole], BASELINE.logits, PAIRS)
-    assert note(figure) == "" and "none" not in [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert note(figure) == "" and "none" not in [
+        text.get_text() for text in figure.axes[0].get_yticklabels()
+    ]
 
 
 def test_a_large_plane_is_sampled_and_says_so() -> None:
     evidence, labels = pair_features(6_000)
     first, again = (feature_plane(evidence, labels, BASELINE.logits, PAIRS) for _ in range(2))
-    assert note(first).startswith("5,000 of 6,000 pairs are drawn, chosen at random.\n600 of 6,000 pairs have no")
+    assert note(first).startswith(
+        "5,000 of 6,000 pairs are drawn, chosen at random.\n600 of 6,000 pairs have no"
+    )
     drawn = points(first.axes[0], "o") | points(first.axes[0], "x")
     assert len(drawn) == 5_000
     assert {point for point in drawn if point[1] >= 0} <= set(map(tuple, evidence))
@@ -287,7 +321,9 @@ def test_a_plane_without_photos_has_only_the_strip() -> None:
 @pytest.mark.parametrize(
     "baseline",
     [
-        Baseline((0.0, 0.0), (1.0, 1.0), (1.0, -1.0), 500.0),  # says duplicate of everything that can be drawn
+        Baseline(
+            (0.0, 0.0), (1.0, 1.0), (1.0, -1.0), 500.0
+        ),  # says duplicate of everything that can be drawn
         Baseline((0.0, 0.0), (1.0, 1.0), (0.0, 0.0), -1.0),  # uses neither feature
     ],
 )
@@ -298,7 +334,9 @@ def test_a_decision_outside_the_picture_is_said(baseline: Baseline) -> None:
 
 
 @pytest.mark.parametrize(("coefficients", "constant"), [((4.0, 0.0), 0), ((0.0, -0.5), 1)])
-def test_a_decision_on_one_feature_is_a_straight_line(coefficients: tuple[float, float], constant: int) -> None:
+def test_a_decision_on_one_feature_is_a_straight_line(
+    coefficients: tuple[float, float], constant: int
+) -> None:
     baseline = Baseline((0.5, 12.0), (1.0, 1.0), coefficients, 0.0)
     ends = decision(feature_plane(EVIDENCE, CLASSES, baseline.logits, PAIRS).axes[0])
     np.testing.assert_allclose(ends[:, constant], baseline.mean[constant])
@@ -309,7 +347,15 @@ def test_a_decision_on_one_feature_is_a_straight_line(coefficients: tuple[float,
 
 
 def test_history_draws_each_epoch_and_marks_the_kept_one() -> None:
-    figure = history([1, 2, 3], [0.7, 0.5, 0.3], [0.6, 0.5, 0.55], [0.4, None, 0.8], [0.4, 0.5, 0.45], 2, "rnn-cnn")
+    figure = history(
+        [1, 2, 3],
+        [0.7, 0.5, 0.3],
+        [0.6, 0.5, 0.55],
+        [0.4, None, 0.8],
+        [0.4, 0.5, 0.45],
+        2,
+        "rnn-cnn",
+    )
     loss, ap = figure.axes
     for axes, train, valid in (
         (loss, [0.7, 0.5, 0.3], [0.6, 0.5, 0.55]),
@@ -344,7 +390,9 @@ def test_class_shares_are_counted_pair_by_pair() -> None:
         rows = [row for row in range(200) if buckets[row] == bucket]
         found = [row for row in rows if labels[row]]
         if rows:
-            expected[float(bucket)] = sum(weights[row] for row in found) / sum(weights[row] for row in rows)
+            expected[float(bucket)] = sum(weights[row] for row in found) / sum(
+                weights[row] for row in rows
+            )
             assert texts[bucket] == f"{len(found)}\nof\n{len(rows)}"
         else:
             assert texts[bucket] == "empty"
@@ -367,8 +415,14 @@ def test_ap_by_length_has_a_bar_for_each_defined_value_only() -> None:
     whiskers: list[tuple[float, float] | None] = [(0.85, 0.95), None, None, *[(0.3, 0.9)] * 8]
     figure = ap_by_length({"a": BY_BUCKET, "b": second}, COUNTS, {"a": whiskers})
     (axes,) = figure.axes
-    first_bars = {round(bucket - 0.21, 6): value for bucket, value in enumerate(BY_BUCKET) if value is not None}
-    second_bars = {round(bucket + 0.21, 6): value for bucket, value in enumerate(second) if value is not None}
+    first_bars = {
+        round(bucket - 0.21, 6): value
+        for bucket, value in enumerate(BY_BUCKET)
+        if value is not None
+    }
+    second_bars = {
+        round(bucket + 0.21, 6): value for bucket, value in enumerate(second) if value is not None
+    }
     assert bars(axes) == first_bars | second_bars
     marked = [(round(text.xy[0], 6), text.get_text()) for text in axes.texts]
     assert marked == [(1.79, "n/a"), (0.21, "n/a")]
@@ -384,7 +438,9 @@ def test_unlike_lengths_shows_each_cell_and_hatches_the_undefined() -> None:
     ap, counts = length_figures()
     figure = unlike_lengths(ap, counts, NAMES, "rnn-cnn")
     axes = figure.axes[0]
-    texts = {(int(text.get_position()[1]), int(text.get_position()[0])): text for text in axes.texts}
+    texts = {
+        (int(text.get_position()[1]), int(text.get_position()[0])): text for text in axes.texts
+    }
     assert {cell: text.get_text() for cell, text in texts.items()} == {
         (0, 0): "0.91\n(1,234,567)",
         (0, 1): "0.85\n(60)",
@@ -392,7 +448,11 @@ def test_unlike_lengths_shows_each_cell_and_hatches_the_undefined() -> None:
         (1, 2): "n/a\n(4)",
         (2, 2): "1.00\n(2)",
     }
-    hatched = {(int(patch.get_y() + 0.5), int(patch.get_x() + 0.5)) for patch in axes.patches if patch.get_hatch()}
+    hatched = {
+        (int(patch.get_y() + 0.5), int(patch.get_x() + 0.5))
+        for patch in axes.patches
+        if patch.get_hatch()
+    }
     assert hatched == {(0, 2), (1, 2)}
     shown = axes.images[0].get_array()
     np.testing.assert_array_equal(np.ma.getmaskarray(shown), np.isnan(ap))
@@ -402,11 +462,18 @@ def test_unlike_lengths_shows_each_cell_and_hatches_the_undefined() -> None:
     for (row, column), text in texts.items():
         box = text.get_window_extent(canvas.get_renderer())
         corners = axes.transData.transform([(column - 0.5, row + 0.5), (column + 0.5, row - 0.5)])
-        assert corners[0][0] < box.x0 and box.x1 < corners[1][0] and corners[0][1] < box.y0 and box.y1 < corners[1][1]
+        assert (
+            corners[0][0] < box.x0
+            and box.x1 < corners[1][0]
+            and corners[0][1] < box.y0
+            and box.y1 < corners[1][1]
+        )
 
 
 def test_unlike_lengths_of_nothing_are_hatched() -> None:
-    axes = unlike_lengths(np.full((3, 3), np.nan), np.zeros((3, 3), dtype=np.int64), NAMES, "a").axes[0]
+    axes = unlike_lengths(
+        np.full((3, 3), np.nan), np.zeros((3, 3), dtype=np.int64), NAMES, "a"
+    ).axes[0]
     assert not axes.texts and len(axes.patches) == 6
 
 
@@ -423,7 +490,9 @@ def test_calibration_draws_scikit_learns_bins() -> None:
     above, below = figure.axes
     np.testing.assert_allclose(above.lines[0].get_data(), [predicted, observed], atol=1e-12)
     steps = below.patches[0].get_data()
-    assert steps.values.tolist() == [((probability >= i / 20) & (probability < (i + 1) / 20)).sum() for i in range(20)]
+    assert steps.values.tolist() == [
+        ((probability >= i / 20) & (probability < (i + 1) / 20)).sum() for i in range(20)
+    ]
     assert legend_texts(figure)[0] == f"ECE {np.mean(np.abs(observed - predicted)):.3f}  a"
 
 
@@ -439,8 +508,14 @@ def test_the_frame_is_the_view_that_the_network_saw(size: tuple[int, int]) -> No
     width, height = size
     pixels = centre_view(ad.photo).numpy().transpose(1, 2, 0) * DEVIATION + MEAN
     # the gradient gives the place of the view's corner pixels in the photo
-    left, right = pixels[:, 0, 0].mean() * (width - 1) + 0.5, pixels[:, -1, 0].mean() * (width - 1) + 0.5
-    top, bottom = pixels[0, :, 1].mean() * (height - 1) + 0.5, pixels[-1, :, 1].mean() * (height - 1) + 0.5
+    left, right = (
+        pixels[:, 0, 0].mean() * (width - 1) + 0.5,
+        pixels[:, -1, 0].mean() * (width - 1) + 0.5,
+    )
+    top, bottom = (
+        pixels[0, :, 1].mean() * (height - 1) + 0.5,
+        pixels[-1, :, 1].mean() * (height - 1) + 0.5,
+    )
     pixel = frame.get_width() / 224
     slack = pixel + max(size) / 255  # a pixel of the view, a step of the gradient
     assert frame.get_x() + pixel / 2 == pytest.approx(left, abs=slack)
@@ -456,7 +531,9 @@ def test_the_veil_lifts_where_the_layer_looks(regions: int, row: int, column: in
     lit = np.full((regions, regions), 0.1 / regions**2)
     lit[row, column] += 0.9
     even = np.full((regions, regions), 1 / regions**2)
-    ad = AttendedPhoto("17", gradient(300, 300), np.stack([lit, even]), np.stack([lit == lit.max(), even > 1]))
+    ad = AttendedPhoto(
+        "17", gradient(300, 300), np.stack([lit, even]), np.stack([lit == lit.max(), even > 1])
+    )
     figure = attention(ad, ad, outlined="the brightest", is_duplicate=False, score=0.25)
     assert figure.get_suptitle() == "Not duplicates, score 0.250\n17 and 17"
     assert len(figure.axes) == 2 * (1 + 2)
@@ -464,12 +541,19 @@ def test_the_veil_lifts_where_the_layer_looks(regions: int, row: int, column: in
     veil = looking.images[1].get_array()[..., 3]
     brightest = np.argwhere(veil == veil.min()).mean(axis=0)
     size = 224 / regions
-    assert brightest == pytest.approx([(row + 0.5) * size - 0.5, (column + 0.5) * size - 0.5], abs=size / 2)
-    assert veil.min() == pytest.approx(0, abs=0.06) and veil.max() > 0.8  # no pixel is at a region's very centre
+    assert brightest == pytest.approx(
+        [(row + 0.5) * size - 0.5, (column + 0.5) * size - 0.5], abs=size / 2
+    )
+    assert (
+        veil.min() == pytest.approx(0, abs=0.06) and veil.max() > 0.8
+    )  # no pixel is at a region's very centre
     peak = lit.max() * regions**2
     assert looking.get_title() == f"layer 1: largest share\n{peak:.1f} x the mean"
     assert indifferent.images[1].get_array()[..., 3].max() == 0
-    corners = [((column + x) * size - 0.5, (row + y) * size - 0.5) for x, y in ((0, 0), (1, 0), (0, 1), (1, 1))]
+    corners = [
+        ((column + x) * size - 0.5, (row + y) * size - 0.5)
+        for x, y in ((0, 0), (1, 0), (0, 1), (1, 1))
+    ]
     for line in looking.collections:
         assert {tuple(point) for edge in line.get_segments() for point in edge} == set(corners)
         assert len(line.get_segments()) == 4
@@ -496,5 +580,7 @@ def test_the_outline_runs_between_top_regions_and_others() -> None:
                 expected.add(frozenset((column + x, row + y) for x, y in ends))
     for line in overlaid.collections:
         edges = [(np.array(edge) + 0.5) * 5 / 224 for edge in line.get_segments()]
-        assert {frozenset(map(tuple, edge.round().astype(int).tolist())) for edge in edges} == expected
+        assert {
+            frozenset(map(tuple, edge.round().astype(int).tolist())) for edge in edges
+        } == expected
         assert len(edges) == len(expected)

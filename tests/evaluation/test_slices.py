@@ -25,7 +25,10 @@ def keys_of(slicing: Slicing) -> list[dict]:
 @given(counts)
 def test_mean_words(rows: list[tuple[int, int]]) -> None:
     slicing = slices.by_length(*np.array(rows).T)
-    assert [key["mean_words"] for key in slicing.keys] == [*(f"{n}-{n + 9}" for n in range(0, 100, 10)), "100"]
+    assert [key["mean_words"] for key in slicing.keys] == [
+        *(f"{n}-{n + 9}" for n in range(0, 100, 10)),
+        "100",
+    ]
     for (left, right), key in zip(rows, keys_of(slicing), strict=True):
         mean = (min(left, 100) + min(right, 100)) / 2
         start, *_ = key["mean_words"].split("-")
@@ -37,7 +40,9 @@ def test_shorter_and_longer(rows: list[tuple[int, int]]) -> None:
     slicing = slices.by_unlike_length(*np.array(rows).T)
     assert len(slicing.keys) == 21
     for pair, key in zip(rows, keys_of(slicing), strict=True):
-        for words, span in zip(sorted(min(n, 100) for n in pair), (key["shorter"], key["longer"]), strict=True):
+        for words, span in zip(
+            sorted(min(n, 100) for n in pair), (key["shorter"], key["longer"]), strict=True
+        ):
             first, last = (span.split("-") * 2)[:2]
             assert int(first) <= words <= int(last)
 
@@ -53,7 +58,9 @@ def test_photos(rows: list[tuple[int, int]]) -> None:
 def test_missing_sides() -> None:
     has = np.array([[bool(n >> bit & 1) for bit in range(4)] for n in range(16)])
     words_l, words_r, photo_l, photo_r = has.T
-    for row, key in zip(has, keys_of(slices.by_missing(words_l, words_r, photo_l, photo_r)), strict=True):
+    for row, key in zip(
+        has, keys_of(slices.by_missing(words_l, words_r, photo_l, photo_r)), strict=True
+    ):
         lacks = {word for word, ends in (("words", row[:2]), ("photo", row[2:])) if not ends.all()}
         assert (key["value"] == "both complete") == (not lacks)
         assert {word for word in ("words", "photo") if word in key["value"]} == lacks
@@ -68,7 +75,9 @@ def test_values(rows: list[tuple[str, str]]) -> None:
     expected = []
     for a, b in rows:
         a, b = a.strip(), b.strip()
-        expected.append("(different)" if a != b else "(empty)" if not a else a if a in top else "(other)")
+        expected.append(
+            "(different)" if a != b else "(empty)" if not a else a if a in top else "(other)"
+        )
     assert [key["value"] for key in keys_of(slicing)] == expected
     order = [key["value"] for key in slicing.keys]
     assert order[: len(top)] == top and all(len(members) for members in slicing.members())

@@ -19,7 +19,11 @@ from results.standings import gather
 from tests.conftest import write
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "weights" / "README.md", *sorted((ROOT / "examples").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "weights" / "README.md",
+    *sorted((ROOT / "examples").glob("*.md")),
+]
 RESULTS = (ROOT / "examples" / "RESULTS.md").read_text("utf-8")
 SCRIPT = re.compile(r"python ((?:examples|tests)/\S+\.py)((?: [^`\n\\#]*(?:\\\n)?)*)")
 
@@ -52,7 +56,11 @@ def test_the_five_folds_are_in_the_form_that_their_script_writes(tmp_path: Path)
     assert headings(written) == headings(shown)
     assert blocks(written) == blocks(shown) and len(blocks(shown)) == 11
     stages = [line for line in table_frames(shown) if line not in table_frames(written)]
-    assert set(table_frames(written)) <= set(table_frames(shown)) and "clustering" in stages and len(stages) == 16
+    assert (
+        set(table_frames(written)) <= set(table_frames(shown))
+        and "clustering" in stages
+        and len(stages) == 16
+    )
 
 
 def test_the_systems_are_in_the_form_that_their_script_writes(tmp_path: Path) -> None:
@@ -71,7 +79,10 @@ def test_the_systems_are_in_the_form_that_their_script_writes(tmp_path: Path) ->
         train_options=(),
         regions_table=True,
     )
-    written, shown = lowered(systems_report(plan, gather(plan, find_finished(plan)))), part_of("make_results.py")
+    written, shown = (
+        lowered(systems_report(plan, gather(plan, find_finished(plan)))),
+        part_of("make_results.py"),
+    )
     assert headings(written) == headings(shown)
     commands, of_document = blocks(written), "".join(blocks(shown))
     assert len(commands) == 3 and all(command in of_document for command in commands)
@@ -79,7 +90,11 @@ def test_the_systems_are_in_the_form_that_their_script_writes(tmp_path: Path) ->
 
 def test_a_script_replaces_its_own_part_and_nothing_else(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
-    parts = ["before\n<!-- written by a.py -->\n", "old\n", "<!-- end of what a.py wrote -->\nold\n"]
+    parts = [
+        "before\n<!-- written by a.py -->\n",
+        "old\n",
+        "<!-- end of what a.py wrote -->\nold\n",
+    ]
     document.write_text("".join(parts), "utf-8")
     for _ in range(2):
         put_part(document, "a.py", "# Title\n\nnew\n")
@@ -106,7 +121,9 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 @cache
 def options_of(script: str) -> set[str]:
-    helped = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    helped = subprocess.run(
+        [sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return set(re.findall(r"--[a-z][a-z-]+", helped.stdout))
 
 
@@ -115,13 +132,19 @@ def script_commands() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for document in DOCUMENTS:
         for script, words in SCRIPT.findall(document.read_text("utf-8")):
-            options = {word.split("=")[0] for word in shlex.split(words.replace("\\\n", " ")) if word.startswith("--")}
+            options = {
+                word.split("=")[0]
+                for word in shlex.split(words.replace("\\\n", " "))
+                if word.startswith("--")
+            }
             found.setdefault(script, set()).update(options)
     return found
 
 
 @pytest.mark.parametrize("script", script_commands())
-def test_scripts_that_are_shown_exist_and_have_the_options_that_they_are_shown_with(script: str) -> None:
+def test_scripts_that_are_shown_exist_and_have_the_options_that_they_are_shown_with(
+    script: str,
+) -> None:
     assert (ROOT / script).is_file()
     options = script_commands()[script]
     assert not options or options <= options_of(script)

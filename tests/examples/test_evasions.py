@@ -44,10 +44,16 @@ def changed_photo(name: str, picture: Image.Image) -> np.ndarray:
 def test_letters_become_their_twins_and_nothing_else_changes() -> None:
     found = EVASIONS["letters"].change(AD, np.random.default_rng(0))
     to_latin = str.maketrans(CYRILLIC, LATIN)
-    assert found != AD and {name for name in AD if found[name] != AD[name]} == {"title", "description"}
+    assert found != AD and {name for name in AD if found[name] != AD[name]} == {
+        "title",
+        "description",
+    }
     for name in ("title", "description"):
         assert found[name].translate(to_latin) == AD[name].translate(to_latin)
-    scripts = [[letter in CYRILLIC for letter in word if letter in CYRILLIC + LATIN] for word in found["title"].split()]
+    scripts = [
+        [letter in CYRILLIC for letter in word if letter in CYRILLIC + LATIN]
+        for word in found["title"].split()
+    ]
     assert any(len(set(script)) == 2 for script in scripts)
 
 
@@ -90,7 +96,11 @@ def test_a_stamp_covers_the_middle_only() -> None:
     plain = Image.new("RGB", (320, 240), (120, 120, 120))
     away = np.abs(changed_photo("stamp", plain) - 120).max(axis=2) > 60
     rows, columns = np.flatnonzero(away.any(axis=1)), np.flatnonzero(away.any(axis=0))
-    assert len(rows) and rows[-1] - rows[0] <= 240 * STAMP_HEIGHT and abs((rows[0] + rows[-1]) / 2 - 120) < 12
+    assert (
+        len(rows)
+        and rows[-1] - rows[0] <= 240 * STAMP_HEIGHT
+        and abs((rows[0] + rows[-1]) / 2 - 120) < 12
+    )
     assert columns[-1] - columns[0] > 320 / 2 and abs((columns[0] + columns[-1]) / 2 - 160) < 12
 
 
@@ -134,7 +144,15 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run_script(shop: Path, right: str = "truth.csv", *options: str) -> str:
-    words = ["evasions.py", shop / "catalogue.csv", shop / right, shop / "out", "--images", shop / "images", *options]
+    words = [
+        "evasions.py",
+        shop / "catalogue.csv",
+        shop / right,
+        shop / "out",
+        "--images",
+        shop / "images",
+        *options,
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", [str(word) for word in words])
         evasions.main()
@@ -142,7 +160,9 @@ def run_script(shop: Path, right: str = "truth.csv", *options: str) -> str:
 
 
 def rows_of(report: str) -> dict[str, list[str]]:
-    lines = [line.strip("| ").split(" | ") for line in report.splitlines() if line.startswith("| ")][2:]
+    lines = [
+        line.strip("| ").split(" | ") for line in report.splitlines() if line.startswith("| ")
+    ][2:]
     names = {evasion.what: name for name, evasion in EVASIONS.items()}
     return {names[what]: cells for what, *cells in lines}
 
@@ -155,7 +175,9 @@ def test_what_stays_linked_is_counted(shop: Path) -> None:
         assert found[name] == ["4", "4", "1.000", "0.510-1.000", "yes"]  # 1 / (1 + 1.96^2 / 4)
     assert found["price"] == ["4", "4", "1.000", "0.510-1.000", "yes"]  # 135 and 165
     log = commands(shop / "log")
-    assert len(log) == 1 + len(EVASIONS) and all(words[-4:-2] == ["--threshold", "0.4"] for words in log)
+    assert len(log) == 1 + len(EVASIONS) and all(
+        words[-4:-2] == ["--threshold", "0.4"] for words in log
+    )
     assert run_script(shop, "truth.csv", "--threshold", "0.4") == report
     assert commands(shop / "log") == log
 
@@ -166,11 +188,21 @@ def test_one_ad_of_each_pair_is_changed_in_one_thing(shop: Path) -> None:
     columns = {"letters": {"title", "description"}, "price": {"price"}}
     for name in EVASIONS:
         after = pl.read_csv(shop / "out" / f"{name}.csv", infer_schema=False).fill_null("")
-        assert after["itemID"].to_list() == before["itemID"].to_list() and after.columns == before.columns
-        differs = {column: set(after.filter(after[column] != before[column])["itemID"]) for column in HEADER}
-        assert {column for column, ids in differs.items() if ids} == columns.get(name, {"images_array"})
+        assert (
+            after["itemID"].to_list() == before["itemID"].to_list()
+            and after.columns == before.columns
+        )
+        differs = {
+            column: set(after.filter(after[column] != before[column])["itemID"])
+            for column in HEADER
+        }
+        assert {column for column, ids in differs.items() if ids} == columns.get(
+            name, {"images_array"}
+        )
         changed = set().union(*differs.values())
-        assert sorted(int(item) // 2 for item in changed) == list(range(4 if name != "letters" else 5))
+        assert sorted(int(item) // 2 for item in changed) == list(
+            range(4 if name != "letters" else 5)
+        )
     copy = shop / "out" / "images"
     for path in (shop / "images").iterdir():
         assert (copy / path.name).read_bytes() == path.read_bytes()
@@ -185,7 +217,13 @@ def test_one_ad_of_each_pair_is_changed_in_one_thing(shop: Path) -> None:
 
 
 def test_pairs_can_be_named_and_no_ad_is_in_two_of_them(shop: Path) -> None:
-    pairs = [["0", "1"], ["1", "99"], ["0", "99"], ["2", "3"], ["2", "4"]]  # the last one is not linked
+    pairs = [
+        ["0", "1"],
+        ["1", "99"],
+        ["0", "99"],
+        ["2", "3"],
+        ["2", "4"],
+    ]  # the last one is not linked
     write(shop / "links.csv", ["item_id_l", "item_id_r"], pairs)
     assert rows_of(run_script(shop, "links.csv"))["letters"][0] == "2"
 

@@ -18,7 +18,15 @@ ADS = 16
 
 
 def generate(out: Path, *options: str) -> Path:
-    command = [sys.executable, str(MAKING / "make_examples.py"), "--out", str(out), "--jobs", "1", *options]
+    command = [
+        sys.executable,
+        str(MAKING / "make_examples.py"),
+        "--out",
+        str(out),
+        "--jobs",
+        "1",
+        *options,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return out
 
@@ -37,7 +45,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_same_seed_gives_the_same_bytes(made: Path, tmp_path: Path):
-    assert contents(generate(tmp_path / "again", "--ads", str(ADS), "--seed", "7")) == contents(made)
+    assert contents(generate(tmp_path / "again", "--ads", str(ADS), "--seed", "7")) == contents(
+        made
+    )
 
 
 def test_every_photo_of_the_catalogue_is_at_avitos_place_and_no_other(made: Path):
@@ -88,7 +98,9 @@ def test_a_third_of_the_shipped_negatives_share_words_or_looks():
     assert sum(pair["generationMethod"] in "12" for pair in negatives) >= len(negatives) / 3
 
 
-def test_twins_in_words_differ_in_shape_and_hue_and_twins_in_looks_in_model(monkeypatch: pytest.MonkeyPatch):
+def test_twins_in_words_differ_in_shape_and_hue_and_twins_in_looks_in_model(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.syspath_prepend(str(MAKING))
     from make_examples import HUES, make_entities
 

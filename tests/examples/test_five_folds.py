@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from measuring.clusters import bcubed, best_linked, linked, pairwise, read_clusters, read_links, read_truth
+from measuring.clusters import (
+    bcubed,
+    best_linked,
+    linked,
+    pairwise,
+    read_clusters,
+    read_links,
+    read_truth,
+)
 from measuring.data import sample_pairs, sample_things
 from measuring.found import calibration_error, read_stages
 from measuring.steps import OUTPUT, run_all, state, step
@@ -25,14 +33,18 @@ def made_up(seed: int, ads: int = 40) -> pl.DataFrame:
     """Ads of few entities and clusters, about a third of them inside the fold."""
     draw = np.random.default_rng(seed)
     columns = {name: draw.integers(0, 15, ads).astype(str) for name in ("entity", "cluster")}
-    return pl.DataFrame({"item": [f"{n}" for n in range(ads)], **columns, "inside": draw.random(ads) < 0.35})
+    return pl.DataFrame(
+        {"item": [f"{n}" for n in range(ads)], **columns, "inside": draw.random(ads) < 0.35}
+    )
 
 
 def touching(ads: pl.DataFrame, across: float) -> list[tuple[dict, dict, float]]:
     """All pairs with an ad of the fold, one by one, and their weight."""
     pairs = combinations(ads.iter_rows(named=True), 2)
     weights = {2: 1.0, 1: across}
-    return [(a, b, weights[a["inside"] + b["inside"]]) for a, b in pairs if a["inside"] or b["inside"]]
+    return [
+        (a, b, weights[a["inside"] + b["inside"]]) for a, b in pairs if a["inside"] or b["inside"]
+    ]
 
 
 def quality_of(claimed: list[float], both: list[float], true: list[float]) -> list[float]:
@@ -72,7 +84,11 @@ def test_bcubed_means_are_over_the_ads_of_the_fold_in_clusters_of_all() -> None:
     precision = np.mean([len(c & e) / len(c) for c, e in together])
     recall = np.mean([len(c & e) / len(e) for c, e in together])
     assert vars(bcubed(ads)) == pytest.approx(
-        {"precision": precision, "recall": recall, "f1": 2 * precision * recall / (precision + recall)}
+        {
+            "precision": precision,
+            "recall": recall,
+            "f1": 2 * precision * recall / (precision + recall),
+        }
     )
 
 
@@ -82,16 +98,24 @@ def test_links_and_the_best_threshold_by_trying_each(tmp_path: Path, across: flo
     truth = ads.drop("cluster")
     pairs = list(combinations(ads.rows(named=True), 2))
     chosen = [pairs[place] for place in draw.choice(len(pairs), 200, replace=False)]
-    scores = [round(0.4 * (a["entity"] == b["entity"]) + 0.6 * draw.random(), 1) for a, b in chosen]  # with ties
-    rows = [[a["item"], b["item"], score, 0.1] for (a, b), score in zip(chosen, scores, strict=True)]
-    links = read_links(write(tmp_path / "links.csv", ["item_id_l", "item_id_r", "score", "text"], rows), truth)
+    scores = [
+        round(0.4 * (a["entity"] == b["entity"]) + 0.6 * draw.random(), 1) for a, b in chosen
+    ]  # with ties
+    rows = [
+        [a["item"], b["item"], score, 0.1] for (a, b), score in zip(chosen, scores, strict=True)
+    ]
+    links = read_links(
+        write(tmp_path / "links.csv", ["item_id_l", "item_id_r", "score", "text"], rows), truth
+    )
     weight = {(a["item"], b["item"]): weight for a, b, weight in touching(ads, across)}
     true = [weight for a, b, weight in touching(ads, across) if a["entity"] == b["entity"]]
 
     def tried(threshold: float) -> list[float]:
         kept = [(a, b) for (a, b), score in zip(chosen, scores, strict=True) if score >= threshold]
         claimed = [weight.get((a["item"], b["item"]), 0) for a, b in kept]
-        both = [weight.get((a["item"], b["item"]), 0) for a, b in kept if a["entity"] == b["entity"]]
+        both = [
+            weight.get((a["item"], b["item"]), 0) for a, b in kept if a["entity"] == b["entity"]
+        ]
         return quality_of(claimed, both, true)
 
     every = linked(links, truth, across)
@@ -106,11 +130,17 @@ def test_links_and_the_best_threshold_by_trying_each(tmp_path: Path, across: flo
 def test_an_ad_in_no_cluster_stands_alone(tmp_path: Path) -> None:
     rows = [["1", "7", "0"], ["2", "7", "0"], ["3", "8", "1"], ["9", "8", "1"]]
     truth = read_truth(write(tmp_path / "truth.csv", ["itemID", "entity", "fold"], rows), "1")
-    dupes = write(tmp_path / "dupes.csv", ["cluster_id", "item_id", "score"], [["9", "1", 0.9], ["9", "2", 0.9]])
+    dupes = write(
+        tmp_path / "dupes.csv",
+        ["cluster_id", "item_id", "score"],
+        [["9", "1", 0.9], ["9", "2", 0.9]],
+    )
     ads = read_clusters(dupes, truth)
     assert ads["inside"].to_list() == [False, False, True, True]
     first, second, third, fourth = ads["cluster"]
-    assert first == second and len({first, third, fourth}) == 3  # though the cluster is called as the last ad is
+    assert (
+        first == second and len({first, third, fourth}) == 3
+    )  # though the cluster is called as the last ad is
 
 
 def test_calibration_error_of_scores(tmp_path: Path) -> None:
@@ -131,7 +161,9 @@ def test_a_share_of_the_things_brings_those_that_they_are_told_apart_from() -> N
     things = range(1000)
     ads = [(f"{thing}-{shot}", f"{thing}", "0") for thing in things for shot in "ab"]
     truth = pl.DataFrame(ads, schema=["itemID", "entity", "fold"], orient="row")
-    others = [(f"{thing}-a", f"{(thing + step) % 1000}-b") for thing in things for step in (17, 301)]
+    others = [
+        (f"{thing}-a", f"{(thing + step) % 1000}-b") for thing in things for step in (17, 301)
+    ]
     pairs = pl.DataFrame(others, schema=["itemID_1", "itemID_2"], orient="row")
     kept = sample_things(truth, pairs, 0.1)
     inside = pairs.filter(pl.all_horizontal(pl.all().is_in(kept["itemID"].implode())))
@@ -211,7 +243,9 @@ def test_what_is_finished_is_not_done_again_and_what_failed_is(
         run_all([train, again], out)
     assert [words[1] for words in commands(log)] == ["-o", "-o", "--again"]
     assert state(train) == state(again) == "finished" and (again.folder / "bundle").is_dir()
-    assert {path.name for path in out.iterdir()} == {"train", "again"} and not (train.folder / "half").exists()
+    assert {path.name for path in out.iterdir()} == {"train", "again"} and not (
+        train.folder / "half"
+    ).exists()
     other = step(out / "train", "train", "--epochs", 3, "-o", "{}/bundle")
     with pytest.raises(SystemExit, match="Name another OUT"):
         run_all([other], out)
@@ -229,7 +263,9 @@ def test_seconds_of_stages_are_read_from_what_link_prints(tmp_path: Path) -> Non
         patch.setattr(console, "results", Console(file=printed, width=160))
         console.show_table("Linked", ("", "count"), [("ads", 1234), ("photos read", 5)])
         console.show_table(
-            "Stages", ("", "seconds", "peak memory"), [("joint space", "12.5", "1.20 GiB"), ("all", "13.0", "20 MiB")]
+            "Stages",
+            ("", "seconds", "peak memory"),
+            [("joint space", "12.5", "1.20 GiB"), ("all", "13.0", "20 MiB")],
         )
     one = step(tmp_path / "link", "link")
     one.folder.mkdir()
@@ -242,9 +278,16 @@ def small_real(folder: Path) -> Path:
     have one title."""
     ads = [(2 * thing + shot, thing, str(thing // 40)) for thing in range(80) for shot in (0, 1)]
     columns = ["itemID", "categoryID", "title", "description", "images_array", "price"]
-    items = [[item, 3, f"title {thing}" if thing < 79 else f"{item}", "words", "", 10] for item, thing, _ in ads]
+    items = [
+        [item, 3, f"title {thing}" if thing < 79 else f"{item}", "words", "", 10]
+        for item, thing, _ in ads
+    ]
     duplicates = [[2 * thing, 2 * thing + 1, 1, 1, thing // 40] for thing in range(80)]
-    others = [[2 * thing, 2 * (thing + 1) + shot, 0, 3, thing // 40] for thing in range(79) for shot in (0, 1)]
+    others = [
+        [2 * thing, 2 * (thing + 1) + shot, 0, 3, thing // 40]
+        for thing in range(79)
+        for shot in (0, 1)
+    ]
     others = [pair for pair in others if pair[0] // 80 == pair[1] // 80]
     folder.mkdir()
     write(folder / "ItemInfo.csv", columns, items)
@@ -258,7 +301,10 @@ def run_script(real: Path, out: Path, *options: str) -> str:
     import five_folds
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["five_folds.py", str(real), str(out), "--folds", "2", "--few", "0.5", *options])
+        patch.setattr(
+            "sys.argv",
+            ["five_folds.py", str(real), str(out), "--folds", "2", "--few", "0.5", *options],
+        )
         five_folds.main()
     return (out / "five_folds.md").read_text("utf-8")
 
@@ -273,7 +319,10 @@ def test_the_whole_study(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     real, out = small_real(tmp_path / "real"), tmp_path / "out"
     monkeypatch.setenv("FAKE_FAILS", "fold-1/labels-50/train.part")
     report = run_script(real, out, "--epochs", "2")
-    assert cells(report, "all columns: trained with labels")[:2] == ["0.850 ± 0.071", "0.250 ± 0.000"]
+    assert cells(report, "all columns: trained with labels")[:2] == [
+        "0.850 ± 0.071",
+        "0.250 ± 0.000",
+    ]
     assert cells(report, "all columns: baseline")[0] == "0.600 ± 0.000"
     assert cells(report, "all columns: 50 %")[0] == "0.800 (1 of 2)"
     clusters = cells(report, "all columns, at the default threshold")
@@ -281,7 +330,11 @@ def test_the_whole_study(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (1 + 39 / 40) / 2,
         (1 + 2 * 39 / 79) / 2,
     )  # the ads of the last thing, in the second fold, are not joined
-    assert [clusters[at].split(" ± ")[0] for at in (0, 1, 2)] == ["1.000", f"{recall:.3f}", f"{f1:.3f}"]
+    assert [clusters[at].split(" ± ")[0] for at in (0, 1, 2)] == [
+        "1.000",
+        f"{recall:.3f}",
+        f"{f1:.3f}",
+    ]
     for method in ("centre", "connected-components", "correlation"):
         assert cells(report, f"all columns, --clustering {method}")[:3] == clusters[:3]
     assert sum("--clustering" in command for command in commands(log)) == 3 * 2 * 2
@@ -301,21 +354,27 @@ def test_the_whole_study(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert document.read_text("utf-8") == f"before\n{start}\n\n{lowered(report)}\n{end}\nafter\n"
 
 
-def test_training_learns_from_no_pair_of_the_fold_and_hidden_columns_are_left_out(log: Path, tmp_path: Path) -> None:
+def test_training_learns_from_no_pair_of_the_fold_and_hidden_columns_are_left_out(
+    log: Path, tmp_path: Path
+) -> None:
     real, out = small_real(tmp_path / "real"), tmp_path / "out"
     run_script(real, out)
 
     def rows(words: list[str], option: str) -> pl.DataFrame:
         return pl.read_csv(words[words.index(option) + 1], infer_schema=False)
 
-    labelled = [words for words in commands(log) if words[0] == "train" and "--valid-pairs" in words]
+    labelled = [
+        words for words in commands(log) if words[0] == "train" and "--valid-pairs" in words
+    ]
     assert len(labelled) == 8
     for words in labelled:
         (fold,) = {fold for fold in "01" if f"/fold-{fold}/" in words[-1]}
         train, valid = pl.read_csv(words[2], infer_schema=False), rows(words, "--valid-pairs")
         assert {"01".replace(fold, "")} == set(train["fold"]) == set(valid["fold"])
         assert {fold} == set(rows(words, "--test-pairs")["fold"])
-        in_train, in_valid = (set(pairs["itemID_1"]) | set(pairs["itemID_2"]) for pairs in (train, valid))
+        in_train, in_valid = (
+            set(pairs["itemID_1"]) | set(pairs["itemID_2"]) for pairs in (train, valid)
+        )
         assert not in_train & in_valid and set(valid["isDuplicate"]) == {"0", "1"}
         assert 0.05 < len(valid) / len(train) < 0.2
         columns = pl.read_csv(words[1], infer_schema=False).columns

@@ -35,17 +35,23 @@ def dupes(run: Run, folder: Path) -> Path:
 
 
 def test_the_first_lines_of_the_output_are_those_that_the_readme_shows(dupes: Path) -> None:
-    block = re.search(r"<!-- the first lines of dupes\.csv -->\n```text\n(.*?)```", README, re.DOTALL)[1]
+    block = re.search(
+        r"<!-- the first lines of dupes\.csv -->\n```text\n(.*?)```", README, re.DOTALL
+    )[1]
     shown = list(csv.reader(block.splitlines()))
     found = list(csv.reader(dupes.read_text("utf-8").splitlines()))[: len(shown)]
     assert len(shown) > 3 and shown[0] == found[0]
     for of_readme, of_link in zip(shown[1:], found[1:], strict=True):
         assert of_readme[:2] == of_link[:2]
-        assert float(of_readme[2]) == pytest.approx(float(of_link[2]), abs=1e-3)  # processors round differently
+        assert float(of_readme[2]) == pytest.approx(
+            float(of_link[2]), abs=1e-3
+        )  # processors round differently
 
 
 def drawn(dupes: Path, cluster: str, picture: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
-    monkeypatch.setattr("sys.argv", ["draw_cluster.py", str(dupes), str(picture), "--cluster", cluster])
+    monkeypatch.setattr(
+        "sys.argv", ["draw_cluster.py", str(dupes), str(picture), "--cluster", cluster]
+    )
     draw_cluster.main()
     return pixels(picture)
 

@@ -91,10 +91,17 @@ def made_up_ads() -> list[MadeUp]:
         if number % 10 == 2:  # the same description
             ad.sentences = before.sentences
         elif number % 10 == 6 and len(before.sentences) == 5:  # the same title and beginning
-            ad.title, ad.sentences = before.title, [*before.sentences[:4], f"{' '.join(drawn[:4])} end{number}."]
+            ad.title, ad.sentences = (
+                before.title,
+                [*before.sentences[:4], f"{' '.join(drawn[:4])} end{number}."],
+            )
         elif number % 10 == 9:  # a photo in common
             ad.photos[1] = before.photos[0]
-        if number and (ad.title == before.title or ad.sentences == before.sentences or ad.photos[1] in before.photos):
+        if number and (
+            ad.title == before.title
+            or ad.sentences == before.sentences
+            or ad.photos[1] in before.photos
+        ):
             ad.like, before.like = {number - 1}, {number}
         ads.append(ad)
     return ads
@@ -102,10 +109,23 @@ def made_up_ads() -> list[MadeUp]:
 
 def commit(folder: Path) -> str:
     settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    people = {f"GIT_{who}_{what}": "nobody" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"], ["rev-parse", "HEAD"]):
+    people = {
+        f"GIT_{who}_{what}": "nobody"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["commit", "-q", "-m", "all"],
+        ["rev-parse", "HEAD"],
+    ):
         done = subprocess.run(
-            ["git", *command], cwd=folder, env={**os.environ, **settings, **people}, check=True, capture_output=True
+            ["git", *command],
+            cwd=folder,
+            env={**os.environ, **settings, **people},
+            check=True,
+            capture_output=True,
         )
     return done.stdout.decode().strip()
 
@@ -125,7 +145,10 @@ class Sources:
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
     folder = tmp_path_factory.mktemp("sources")
     ads = made_up_ads()
-    products = [[ad.id, ad.source_title, ad.category, ad.source_description, f"£{10 + ad.number}.00"] for ad in ads]
+    products = [
+        [ad.id, ad.source_title, ad.category, ad.source_description, f"£{10 + ad.number}.00"]
+        for ad in ads
+    ]
     images = []
     (folder / "photos" / "cleaned_images").mkdir(parents=True)
     for ad in ads:
@@ -134,17 +157,35 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
             images.append([name, ad.id])
             (folder / "photos" / "cleaned_images" / f"{name}.jpg").write_bytes(content)
     products += [["torn", None, None, None, None], products[0]]
-    left_out = {"one photo": "1", "three photos": "345", "photos that are not there": "xy", "no words": "67"}
+    left_out = {
+        "one photo": "1",
+        "three photos": "345",
+        "photos that are not there": "xy",
+        "no words": "67",
+    }
     for k, (why, names) in enumerate(left_out.items()):
         ad_id = f"ffffff{k:02x}-0000-4000-8000-000000000000"
-        products.append([ad_id, f"Left out for {why}", CATEGORIES[0], "" if why == "no words" else "Never seen.", ""])
+        products.append(
+            [
+                ad_id,
+                f"Left out for {why}",
+                CATEGORIES[0],
+                "" if why == "no words" else "Never seen.",
+                "",
+            ]
+        )
         images += [[name, ad_id] for name in names]
     for name in "134567":
         (folder / "photos" / "cleaned_images" / f"{name}.jpg").write_bytes(ads[0].photos[0])
     (folder / "text" / "data").mkdir(parents=True)
     columns = ["id", "product_name", "category", "product_description", "price"]
-    for path, header, rows in (("Products", columns, products), ("Images", ["id", "product_id"], images)):
-        with (folder / "text" / "data" / f"{path}.csv").open("w", newline="", encoding="utf-8") as file:
+    for path, header, rows in (
+        ("Products", columns, products),
+        ("Images", ["id", "product_id"], images),
+    ):
+        with (folder / "text" / "data" / f"{path}.csv").open(
+            "w", newline="", encoding="utf-8"
+        ) as file:
             csv.writer(file).writerows([["", *header], *([k, *row] for k, row in enumerate(rows))])
     photos, text = folder / "photos", folder / "text"
     return Sources(photos, text, commit(photos), commit(text), ads)
@@ -197,14 +238,21 @@ def built(out: Path, sources: Sources) -> Built:
         found = {word for item in pair for word in words(items[item]["description"])}
         (ad,) = (ad for ad in sources.ads if ad.title in titles and found in ad.word_sets())
         ad_of |= dict.fromkeys(pair, ad)
-    return Built(items, rows(out / "ItemPairs.csv"), ad_of, {ad_of[row["itemID"]].number: row["fold"] for row in truth})
+    return Built(
+        items,
+        rows(out / "ItemPairs.csv"),
+        ad_of,
+        {ad_of[row["itemID"]].number: row["fold"] for row in truth},
+    )
 
 
 def test_an_ad_becomes_two_postings_with_one_photo_and_half_of_its_words_each(built: Built):
     assert set(Counter(ad.number for ad in built.ad_of.values()).values()) == {2}
     assert 0.4 * ADS < len(built.fold_of) < 0.8 * ADS
     for ad in {ad.number: ad for ad in built.ad_of.values()}.values():
-        first, second = (built.items[item] for item in built.items if built.ad_of[item].number == ad.number)
+        first, second = (
+            built.items[item] for item in built.items if built.ad_of[item].number == ad.number
+        )
         if second["title"] == ad.title:
             first, second = second, first
         assert first["title"] == ad.title
@@ -256,7 +304,9 @@ def test_negatives_are_of_one_category_or_near_by_tf_idf(built: Built, sources: 
 
     def near(a: MadeUp, b: MadeUp) -> bool:
         fold = built.fold_of[a.number]
-        others = [n for n, f in built.fold_of.items() if f == fold and n != a.number and n not in a.like]
+        others = [
+            n for n, f in built.fold_of.items() if f == fold and n != a.number and n not in a.like
+        ]
         fifth = sorted(likeness[a.number, others])[-5:][0]
         return likeness[a.number, b.number] >= fifth - 1e-9
 
@@ -276,7 +326,9 @@ def test_folds_do_not_split_a_group(built: Built, sources: Sources):
     assert all(built.fold_of.get(a) == built.fold_of.get(b) for a, b in alike)
 
 
-def test_photos_lose_their_bars_and_are_made_small_and_the_second_is_in_another_light(out: Path, built: Built):
+def test_photos_lose_their_bars_and_are_made_small_and_the_second_is_in_another_light(
+    out: Path, built: Built
+):
     def mean_colours(photo: Image.Image) -> np.ndarray:
         return np.asarray(photo.convert("RGB").resize((8, 6), Image.Resampling.BOX), dtype=float)
 
@@ -290,8 +342,13 @@ def test_photos_lose_their_bars_and_are_made_small_and_the_second_is_in_another_
             assert abs(posted.width / posted.height - 4 / 3) < 0.02
             colours = mean_colours(posted)
         ad = built.ad_of[item]
-        sources = [mean_colours(Image.open(io.BytesIO(photo)).crop((0, 50, 400, 350))) for photo in ad.photos]
-        which = int(np.argmax([np.corrcoef(colours.ravel(), source.ravel())[0, 1] for source in sources]))
+        sources = [
+            mean_colours(Image.open(io.BytesIO(photo)).crop((0, 50, 400, 350)))
+            for photo in ad.photos
+        ]
+        which = int(
+            np.argmax([np.corrcoef(colours.ravel(), source.ravel())[0, 1] for source in sources])
+        )
         shown.setdefault(ad.number, set()).add(which)
         changed[which, np.abs(colours - sources[which]).mean() > 4] += 1
     assert all(photos == {0, 1} for photos in shown.values())
@@ -302,14 +359,26 @@ def test_two_runs_give_the_same_bytes_from_clones_and_from_bare_git_directories(
     out: Path, sources: Sources, tmp_path: Path
 ):
     for name, repository in (("photos.git", sources.photos), ("text.git", sources.text)):
-        subprocess.run(["git", "clone", "-q", "--bare", repository, tmp_path / name], check=True, capture_output=True)
+        subprocess.run(
+            ["git", "clone", "-q", "--bare", repository, tmp_path / name],
+            check=True,
+            capture_output=True,
+        )
     again = tmp_path / "parent" / "again"
-    command = [sys.executable, MAKING / "real_ads.py", tmp_path / "photos.git", tmp_path / "text.git", again]
+    command = [
+        sys.executable,
+        MAKING / "real_ads.py",
+        tmp_path / "photos.git",
+        tmp_path / "text.git",
+        again,
+    ]
     done = subprocess.run([*command, *commits(sources)], check=True, capture_output=True, text=True)
     assert f"{ADS} real ads" in done.stdout
 
     def contents(folder: Path) -> dict[str, bytes]:
-        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        return {
+            str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+        }
 
     assert contents(again) == contents(out)
 
@@ -334,7 +403,11 @@ def test_what_is_wrong_is_said_in_one_line(sources: Sources, out: Path, tmp_path
     absent = tmp_path / "absent"
     shutil.copytree(sources.photos, absent)
     for entry in subprocess.run(
-        ["git", "ls-tree", "HEAD:cleaned_images"], cwd=absent, check=True, capture_output=True, text=True
+        ["git", "ls-tree", "HEAD:cleaned_images"],
+        cwd=absent,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.splitlines():
         blob = entry.split()[2]
         (absent / ".git" / "objects" / blob[:2] / blob[2:]).unlink(missing_ok=True)
@@ -348,7 +421,10 @@ def test_what_is_wrong_is_said_in_one_line(sources: Sources, out: Path, tmp_path
         ([tmp_path / "nowhere", sources.text, new, *given], "nowhere: no such folder"),
         ([empty, sources.text, new, *given], "empty: fatal: not a git repository"),
         ([sources.photos / "cleaned_images", sources.text, new, *given], "not a git repository"),
-        ([sources.photos, sources.text, new], "commit fbd27447f01aba1a1e557c83d37a45f633c25b06 is not in"),
+        (
+            [sources.photos, sources.text, new],
+            "commit fbd27447f01aba1a1e557c83d37a45f633c25b06 is not in",
+        ),
         ([sources.photos, sources.photos, new, *given], f"commit {sources.text_commit} is not in"),
         ([sources.photos, sources.text, out, *given], "there is something already"),
         ([sources.photos, sources.text, file, *given], "file: cannot be made"),

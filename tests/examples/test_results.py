@@ -55,7 +55,11 @@ SPANS = ["0-9", "10-19", "20-39", "40-69", "70-99", "100"]
 def plan(tmp_path: Path) -> Plan:
     (tmp_path / "runs").mkdir()
     (tmp_path / "real").mkdir()
-    write(tmp_path / "real" / "ItemInfo.csv", ["itemID", "title"], [[n, "two\nlines, one ad"] for n in range(1234)])
+    write(
+        tmp_path / "real" / "ItemInfo.csv",
+        ["itemID", "title"],
+        [[n, "two\nlines, one ad"] for n in range(1234)],
+    )
     pairs = [[n, n + 1, int(n % 5 == 0)] for n in range(1000)]
     write(tmp_path / "real" / "ItemPairs.csv", ["itemID_1", "itemID_2", "isDuplicate"], pairs)
     return Plan(
@@ -80,7 +84,9 @@ def write_run(folder: Path, seeds: list, *, kept: bool = True, epochs: int = 9) 
         if figures is None:
             row["note"] = "the loss is not a number"
         else:
-            row.update(zip(("train_ap", "valid_ap", "test_ap"), figures, strict=True), epoch=4 + number)
+            row.update(
+                zip(("train_ap", "valid_ap", "test_ap"), figures, strict=True), epoch=4 + number
+            )
             audit = {"pairs_train": 801, "pairs_valid": 102, "pairs_test": 103, "pairs_dropped": 44}
             about = {"epochs": [{}] * epochs, "settings": {"train": {"epochs": 30}}, "split": audit}
             bundle = folder / "trials" / f"{number:03d}" / "bundle.json"
@@ -93,7 +99,9 @@ def write_run(folder: Path, seeds: list, *, kept: bool = True, epochs: int = 9) 
         (folder / "bundle.json").write_text("{}")
 
 
-def part(pairs: int, positives: int, ap: float | None, interval: tuple[float, float] | None = None) -> dict:
+def part(
+    pairs: int, positives: int, ap: float | None, interval: tuple[float, float] | None = None
+) -> dict:
     return {
         "pairs": pairs,
         "positives": positives,
@@ -102,15 +110,20 @@ def part(pairs: int, positives: int, ap: float | None, interval: tuple[float, fl
     }
 
 
-def model(ap: float, *, lengths: dict | None = None, unlike: dict | None = None, **more: object) -> dict:
+def model(
+    ap: float, *, lengths: dict | None = None, unlike: dict | None = None, **more: object
+) -> dict:
     """A model of the JSON of `evaluate`: `lengths` and `unlike` name the slices that are not empty."""
     lengths, unlike = lengths or {}, unlike or {}
     cells = [(shorter, longer) for at, shorter in enumerate(SPANS) for longer in SPANS[at:]]
     return {
         **part(103, 34, ap, (ap - 0.04, ap + 0.04)),
-        "by_length": [{"mean_words": name, **part(*lengths.get(name, (0, 0, None)))} for name in BUCKETS],
+        "by_length": [
+            {"mean_words": name, **part(*lengths.get(name, (0, 0, None)))} for name in BUCKETS
+        ],
         "by_unlike_length": [
-            {"shorter": cell[0], "longer": cell[1], **part(*unlike.get(cell, (0, 0, None)))} for cell in cells
+            {"shorter": cell[0], "longer": cell[1], **part(*unlike.get(cell, (0, 0, None)))}
+            for cell in cells
         ],
         "by": {},
         "blocking": None,
@@ -120,7 +133,12 @@ def model(ap: float, *, lengths: dict | None = None, unlike: dict | None = None,
 
 
 def blocking(completeness: float | None) -> dict:
-    figures = {"ads": 1234, "candidates_wanted": 20, "candidate_pairs": 98765, "pairs_completeness": completeness}
+    figures = {
+        "ads": 1234,
+        "candidates_wanted": 20,
+        "candidate_pairs": 98765,
+        "pairs_completeness": completeness,
+    }
     return {**figures, "reduction_ratio": 0.87654321, **part(103, 34, 0.5, (0.4, 0.6))}
 
 
@@ -132,7 +150,11 @@ def all_but_san(plan: Plan) -> None:
     """All systems finished on the real ads, but `san`, of which there is one seed; nothing on the examples."""
     for system, seeds in SEEDS.items():
         write_run(plan.real_run(system), seeds, kept=len(seeds) == 3)
-    done = {system: model(seeds[2][2], blocking=blocking(0.9)) for system, seeds in SEEDS.items() if len(seeds) == 3}
+    done = {
+        system: model(seeds[2][2], blocking=blocking(0.9))
+        for system, seeds in SEEDS.items()
+        if len(seeds) == 3
+    }
     write_json(plan.json("real"), {**done, "baseline": model(BASELINE)})
     write_json(plan.json("regions"), {"001": model(0.62), "baseline": model(BASELINE)})
 
@@ -153,7 +175,9 @@ def spread(values: list[float]) -> str:
     return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
 
 
-def test_the_table_of_systems_has_means_deviations_the_baseline_and_the_intervals(plan: Plan) -> None:
+def test_the_table_of_systems_has_means_deviations_the_baseline_and_the_intervals(
+    plan: Plan,
+) -> None:
     all_but_san(plan)
     rows = rows_of(report_of(plan), "Every system")
     for system in ("text", "image", "rnn-cnn", "bilinear"):
@@ -173,14 +197,21 @@ def test_a_system_that_is_not_finished_is_marked_and_not_compared(plan: Plan) ->
     assert "Whether `san` beats `baseline` is not known: no figures yet for `san`." in report
     assert "`san`: unfinished: 1 of 3 seeds." in report
     assert rows_of(report, "The example ads")["text"] == ["unfinished: 0 of 3 seeds", *["-"] * 5]
-    assert "Whether `text` beats `baseline` is not known: no figures yet for `text`, `baseline`." in report
+    assert (
+        "Whether `text` beats `baseline` is not known: no figures yet for `text`, `baseline`."
+        in report
+    )
 
 
 @pytest.mark.parametrize(
     ("seeds", "kept", "state"),
     [
         ([(0.9, 0.8, 0.7)] * 3, True, "3"),
-        ([(0.9, 0.8, 0.7)] * 3, False, "unfinished: 3 of 3 seeds"),  # killed before the best became the bundle
+        (
+            [(0.9, 0.8, 0.7)] * 3,
+            False,
+            "unfinished: 3 of 3 seeds",
+        ),  # killed before the best became the bundle
         ([(0.9, 0.8, 0.7)] * 2, False, "unfinished: 2 of 3 seeds"),
         ([(0.9, 0.8, 0.7), None, (0.9, 0.8, 0.7)], True, "diverged: 1 of 3 seeds"),
     ],
@@ -233,7 +264,9 @@ def test_those_no_better_than_the_baseline_say_what_they_reach_in_training() -> 
     lines = against_baseline([better, worse, standing("baseline", 0.66, (0.6, 0.8))]).splitlines()
     assert "`a` beats" in lines[0] and "training" not in lines[0]
     assert "`b` does not beat" in lines[1]
-    assert lines[1].endswith("It reaches 0.950 on its training pairs and 0.700 on the validation pairs.")
+    assert lines[1].endswith(
+        "It reaches 0.950 on its training pairs and 0.700 on the validation pairs."
+    )
 
 
 def test_what_photos_and_words_add(plan: Plan) -> None:
@@ -248,12 +281,18 @@ def test_what_photos_and_words_add(plan: Plan) -> None:
                 f"{one:.3f}", f"{two:.3f}", f"{two - one:+.3f}", f"{100 * (two - one) / one:+.1f}%", "do not overlap"
             ]  # fmt: skip
         assert rows[f"{other}: `{side}` to `san"] == [f"{means[side]:.3f}", "-", "-", "-", "-"]
-    assert "Photos add to `text` in 2 of 2 systems that have both. Words add to `image` in 2 of 2" in report
+    assert (
+        "Photos add to `text` in 2 of 2 systems that have both. Words add to `image` in 2 of 2"
+        in report
+    )
 
 
 def test_photos_that_add_nothing() -> None:
     interval = (0.6, 0.8)
-    found = [standing(name, ap, interval) for name, ap in (("text", 0.7), ("rnn-cnn", 0.68), ("san", 0.71))]
+    found = [
+        standing(name, ap, interval)
+        for name, ap in (("text", 0.7), ("rnn-cnn", 0.68), ("san", 0.71))
+    ]
     table, said = added_parts(found)
     assert said == "Photos add to `text` in 1 of 2 systems that have both."
     assert "| photos: `text` to `rnn-cnn` | 0.700 | 0.680 | -0.020 | -2.9% | overlap |" in table
@@ -296,7 +335,10 @@ def test_by_length(tmp_path: Path) -> None:
     long = (np.average(values, weights=[4, 1]) for values in ([0.5, 0.2], [0.9, 1.0]))
     assert rows["from 40 on"] == ["13", "38%", *(f"{ap:.3f}" for ap in long)]
     compared = "Worse on pairs from 40 words on than on pairs below 40 words: `rnn-cnn`; not worse: `baseline`."
-    assert compared in said and "50% of the pairs below 40 words and 38% of those from 40 words on" in said
+    assert (
+        compared in said
+        and "50% of the pairs below 40 words and 38% of those from 40 words on" in said
+    )
 
 
 def test_no_long_descriptions(tmp_path: Path) -> None:
@@ -306,7 +348,11 @@ def test_no_long_descriptions(tmp_path: Path) -> None:
 
 
 def test_unlike_lengths(tmp_path: Path) -> None:
-    cells = {("0-9", "0-9"): (12, 4, 0.8), ("20-39", "20-39"): (8, 2, 0.5), ("0-9", "100"): (10, 5, 0.6)}
+    cells = {
+        ("0-9", "0-9"): (12, 4, 0.8),
+        ("20-39", "20-39"): (8, 2, 0.5),
+        ("0-9", "100"): (10, 5, 0.6),
+    }
     better = {**cells, ("0-9", "100"): (10, 5, 0.75)}
     models = {"rnn-cnn": model(0.7, unlike=cells), "baseline": model(0.6, unlike=better)}
     write_json(tmp_path / "real.json", models)
@@ -316,15 +362,27 @@ def test_unlike_lengths(tmp_path: Path) -> None:
     assert rows["20-39"] == ["", "", "0.500 / 0.500 (8)", "-", "-", "-"]
     assert np.average([0.8, 0.5], weights=[4, 2]) == pytest.approx(0.7)
     assert "`rnn-cnn` 0.700 and 0.600; `baseline` 0.700 and 0.750" in said
-    assert "Worse on pairs of unlike length than on pairs of like length: `rnn-cnn`; not worse: `baseline`." in said
+    assert (
+        "Worse on pairs of unlike length than on pairs of like length: `rnn-cnn`; not worse: `baseline`."
+        in said
+    )
 
 
 def test_blocking(tmp_path: Path) -> None:
-    models = {"a": model(0.7, blocking=blocking(0.95)), "b": model(0.7, blocking=blocking(0.9)), "baseline": model(0.6)}
+    models = {
+        "a": model(0.7, blocking=blocking(0.95)),
+        "b": model(0.7, blocking=blocking(0.9)),
+        "baseline": model(0.6),
+    }
     write_json(tmp_path / "real.json", models)
     table, said = blocking_parts(read_evaluation(tmp_path / "real.json", ["text", "san"]))
-    assert "| `text` | 98,765 | 0.950 | 0.87654 | 0.500 (0.400-0.600) |" in table and "baseline" not in table
-    assert said.startswith("Of the duplicates, the search of `text` keeps the largest share, 0.950, and that of `san`")
+    assert (
+        "| `text` | 98,765 | 0.950 | 0.87654 | 0.500 (0.400-0.600) |" in table
+        and "baseline" not in table
+    )
+    assert said.startswith(
+        "Of the duplicates, the search of `text` keeps the largest share, 0.950, and that of `san`"
+    )
     write_json(tmp_path / "real.json", {"a": models["a"], "baseline": models["baseline"]})
     _, said = blocking_parts(read_evaluation(tmp_path / "real.json", ["text"]))
     assert said == "Of the duplicates, the search of `text` keeps the largest share, 0.950."
@@ -335,7 +393,11 @@ def test_the_overlap_of_attention_is_shown_where_the_evaluation_has_it(plan: Pla
     for system in plan.systems:
         write_run(plan.real_run(system), SEEDS["bilinear"])
     write_json(plan.json("regions"), {"001": model(0.62), "baseline": model(BASELINE)})
-    models = {"rnn-cnn": model(0.65, blocking=blocking(0.9)), "san": model(0.65), "baseline": model(BASELINE)}
+    models = {
+        "rnn-cnn": model(0.65, blocking=blocking(0.9)),
+        "san": model(0.65),
+        "baseline": model(BASELINE),
+    }
     write_json(plan.json("real"), models)
     assert "looks at the same place" not in report_of(plan)
     models["san"]["attention_overlap"] = {
@@ -357,42 +419,69 @@ def test_the_overlap_of_attention_is_shown_where_the_evaluation_has_it(plan: Pla
         "| added by training | - | - | - | -0.040 | -0.060 to -0.010 |",
     ):
         assert row in report
-    assert "share more than photos of different things do: the interval lies above 0. Training took from" in report
+    assert (
+        "share more than photos of different things do: the interval lies above 0. Training took from"
+        in report
+    )
 
 
-INTERVALS = {"above": (0.02, 0.1), "holds": (-0.02, 0.1), "touches": (0.0, 0.1), "below": (-0.2, -0.1), "none": None}
+INTERVALS = {
+    "above": (0.02, 0.1),
+    "holds": (-0.02, 0.1),
+    "touches": (0.0, 0.1),
+    "below": (-0.2, -0.1),
+    "none": None,
+}
 
 
 @pytest.mark.parametrize(
     ("interval", "said"),
     [
-        ("above", "Duplicates share more than photos of different things do: the interval lies above 0."),
+        (
+            "above",
+            "Duplicates share more than photos of different things do: the interval lies above 0.",
+        ),
         ("holds", "different things do is not shown: the interval holds 0."),
         ("touches", "different things do is not shown: the interval holds 0."),
-        ("below", "Duplicates share less than photos of different things do: the interval lies below 0."),
+        (
+            "below",
+            "Duplicates share less than photos of different things do: the interval lies below 0.",
+        ),
         ("none", "Whether that is more than chance is not known"),
     ],
 )
 @pytest.mark.parametrize(
     ("added", "learnt"),
     [
-        ("above", "Training added to what the untrained network shares: the last interval lies above 0."),
+        (
+            "above",
+            "Training added to what the untrained network shares: the last interval lies above 0.",
+        ),
         ("holds", "That training added to what the untrained network shares is not shown"),
-        ("below", "Training took from what the untrained network shares: the last interval lies below 0."),
+        (
+            "below",
+            "Training took from what the untrained network shares: the last interval lies below 0.",
+        ),
         ("none", "Whether training added to what the untrained network shares is not known"),
     ],
 )
 def test_whether_the_overlap_is_chance_and_whether_it_is_learnt(
     interval: str, said: str, added: str, learnt: str
 ) -> None:
-    trained, untrained = Overlap(0.3, 0.3, 0.0, INTERVALS[interval]), Overlap(0.3, 0.2, 0.1, (0.05, 0.15))
+    trained, untrained = (
+        Overlap(0.3, 0.3, 0.0, INTERVALS[interval]),
+        Overlap(0.3, 0.2, 0.1, (0.05, 0.15)),
+    )
     sentences = attention_parts("san", Attention(40, trained, untrained, -0.1, INTERVALS[added]))[1]
     assert said in sentences and learnt in sentences
 
 
 def test_forms_of_regions(plan: Plan) -> None:
     aps = {"half": 0.62, "int8": 0.62, "int8-2x2": 0.60, "int8-2x2-128": 0.5}
-    write_json(plan.json("regions"), {form: model(ap) for form, ap in aps.items()} | {"baseline": model(0.6)})
+    write_json(
+        plan.json("regions"),
+        {form: model(ap) for form, ap in aps.items()} | {"baseline": model(0.6)},
+    )
     forms = read_evaluation(plan.json("regions"), REGION_KINDS)
     table, said = forms_parts(forms, backbone_row("mobilenet_v2"))
     rows = rows_of(f"## x\n{table}", "x")
@@ -414,7 +503,11 @@ def test_forms_that_are_not_trained_have_a_size_only(plan: Plan) -> None:
     report = report_of(plan)
     rows = rows_of(report, "How `san` keeps the regions of a photo")
     assert rows["half"] == ["49 x 1280", "125,440", "100%", "not trained", "-"]
-    assert rows["int8-2x2`, the default"][2:] == ["16%", "0.620 (0.580-0.660)", "-"]  # the first trial of `san`
+    assert rows["int8-2x2`, the default"][2:] == [
+        "16%",
+        "0.620 (0.580-0.660)",
+        "-",
+    ]  # the first trial of `san`
     assert "--regions FORM" not in report
 
 
@@ -423,7 +516,9 @@ def test_the_examples_have_the_mean_over_the_trials_on_the_shipped_pairs(plan: P
     shipped = [0.4, 0.45, 0.47]
     write_json(plan.json("examples"), {"text": model(0.45), "baseline": model(0.42)})
     for number, ap in enumerate(shipped, 1):
-        write_json(plan.json(f"examples-00{number}"), {f"00{number}": model(ap), "baseline": model(0.42)})
+        write_json(
+            plan.json(f"examples-00{number}"), {f"00{number}": model(ap), "baseline": model(0.42)}
+        )
     report = report_of(plan)
     row = rows_of(report, "The example ads")["text"]
     valid = spread([seed[1] for seed in SEEDS["text"]])
@@ -435,7 +530,15 @@ def test_the_data_is_counted_and_no_path_is_shown(plan: Plan) -> None:
     all_but_san(plan)
     report = report_of(plan)
     data = report.split("## The data\n", 1)[1].split("\n## ", 1)[0]
-    for figure in ("1,234 postings", "(200)", "800 labelled", "801 pairs train", "102 choose", "103 test", "44 that"):
+    for figure in (
+        "1,234 postings",
+        "(200)",
+        "800 labelled",
+        "801 pairs train",
+        "102 choose",
+        "103 test",
+        "44 that",
+    ):
         assert figure in data
     assert str(plan.real.parent) not in report and str(EXAMPLES.parent) not in report
     assert "two\nlines" not in report and "None" not in report
@@ -443,7 +546,9 @@ def test_the_data_is_counted_and_no_path_is_shown(plan: Plan) -> None:
 
 def every_command(plan: Plan) -> list[list[str]]:
     systems = list(SYSTEMS)
-    of_system = [train(plan, system) for system in systems for train in (train_real, train_examples)]
+    of_system = [
+        train(plan, system) for system in systems for train in (train_real, train_examples)
+    ]
     of_form = [train_form(plan, form) for form in REGION_KINDS]
     evaluations = [evaluate_real(plan, systems), evaluate_forms(plan, REGION_KINDS)]
     evaluations += [evaluate_examples(plan, systems), evaluate_trial(plan, systems, "002")]
@@ -451,13 +556,17 @@ def every_command(plan: Plan) -> list[list[str]]:
 
 
 def test_every_command_is_one_of_the_command_line(plan: Plan) -> None:
-    parsed = [cli.commands[name].make_context(name, words).params for name, *words in every_command(plan)]
+    parsed = [
+        cli.commands[name].make_context(name, words).params for name, *words in every_command(plan)
+    ]
     real, examples = parsed[0], parsed[1]
     assert (real["fusion"], real["seeds"], real["language"], real["epochs"]) == ("text", 3, "en", 7)
     assert (real["items"], real["output"]) == (plan.real / "ItemInfo.csv", plan.runs / "text")
     assert (examples["language"], examples["output"]) == ("ru", plan.runs / "examples" / "text")
     assert [one["regions"] for one in parsed[10:14]] == list(REGION_KINDS)
-    assert parsed[-1]["models"] == tuple(plan.runs / "examples" / name / "trials" / "002" for name in SYSTEMS)
+    assert parsed[-1]["models"] == tuple(
+        plan.runs / "examples" / name / "trials" / "002" for name in SYSTEMS
+    )
     assert parsed[-4]["by_length"] and parsed[-4]["blocking"]
 
 
@@ -477,7 +586,10 @@ def test_the_script_trains_then_evaluates_what_is_finished_and_reports(
 ) -> None:
     """A run that was begun: the words on the real ads are finished, and the evaluations are there."""
     write_run(plan.real_run("text"), SEEDS["text"])
-    write_json(plan.json("real"), {"text": model(0.54, blocking=blocking(0.9)), "baseline": model(BASELINE)})
+    write_json(
+        plan.json("real"),
+        {"text": model(0.54, blocking=blocking(0.9)), "baseline": model(BASELINE)},
+    )
     ran = []
 
     def run(words: list[str]) -> None:
@@ -487,9 +599,17 @@ def test_the_script_trains_then_evaluates_what_is_finished_and_reports(
 
     monkeypatch.setattr(make_results, "run", run)
     output = tmp_path / "results.md"
-    options = ("--backbone-weights", plan.weights, "--ads", plan.ads, "--train-options=--epochs 7", "--regions-table")
+    options = (
+        "--backbone-weights",
+        plan.weights,
+        "--ads",
+        plan.ads,
+        "--train-options=--epochs 7",
+        "--regions-table",
+    )
     monkeypatch.setattr(
-        "sys.argv", [str(word) for word in ("script", plan.real, "--runs", plan.runs, "-o", output, *options)]
+        "sys.argv",
+        [str(word) for word in ("script", plan.real, "--runs", plan.runs, "-o", output, *options)],
     )
     make_results.main()
     assert ran == [
@@ -509,12 +629,19 @@ def test_the_script_trains_then_evaluates_what_is_finished_and_reports(
     monkeypatch.setattr("sys.argv", [*sys.argv, "--only-report", "--document", str(document)])
     make_results.main()
     assert ran == [evaluate_real(plan, ["text"])]
-    assert document.read_text("utf-8") == f"before\n{start}\n\n{lowered(report_of(plan))}\n{end}\nafter\n"
+    assert (
+        document.read_text("utf-8")
+        == f"before\n{start}\n\n{lowered(report_of(plan))}\n{end}\nafter\n"
+    )
 
 
-def test_the_json_of_evaluate_is_understood(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_the_json_of_evaluate_is_understood(
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "found.json"
-    status, _, err = run("evaluate", "--model", trained, "--blocking", "--device", "cpu", "--json", path)
+    status, _, err = run(
+        "evaluate", "--model", trained, "--blocking", "--device", "cpu", "--json", path
+    )
     assert status == 0, err
     found = json.loads(path.read_text())["models"]["shop"]
     read = read_evaluation(path, ["text"])
@@ -525,7 +652,8 @@ def test_the_json_of_evaluate_is_understood(run: RunCommand, shop: Shop, trained
     assert sum(one.pairs for one in figures.by_length.values()) == found["pairs"] == len(pl.read_parquet(
         trained / "split.parquet").filter(pl.col("side") == "test"))  # fmt: skip
     assert (
-        list(figures.by_length) == BUCKETS and list(dict.fromkeys(key[1] for key in figures.by_unlike_length)) == SPANS
+        list(figures.by_length) == BUCKETS
+        and list(dict.fromkeys(key[1] for key in figures.by_unlike_length)) == SPANS
     )
     assert figures.blocking.pairs_completeness == found["blocking"]["pairs_completeness"]
     assert read.models["baseline"].blocking is None

@@ -39,7 +39,9 @@ def more(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("0902", "жёсткость", "кальмар тетива", ""),
         ("0903", "диван", "диван икеа", "140, copy"),
     ]
-    pl.concat([ads, pl.DataFrame(others, schema=ads.schema, orient="row")]).write_csv(folder / "items.csv")
+    pl.concat([ads, pl.DataFrame(others, schema=ads.schema, orient="row")]).write_csv(
+        folder / "items.csv"
+    )
     shutil.copytree(shop.images, folder / "images")
     shutil.copy(shop.images / "100.jpg", folder / "images" / "copy.jpg")
     return folder
@@ -76,12 +78,16 @@ def test_the_stage_is_the_one_that_links_own_tables_show(linker: Linker, scorer:
     every_link = linker.link(
         candidates_per_ad=40, threshold=0.0, clustering="connected-components", scorer=scorer
     ).links
-    loose = float(every_link["score"].sort(descending=True)[200])  # far more links than there are duplicates
+    loose = float(
+        every_link["score"].sort(descending=True)[200]
+    )  # far more links than there are duplicates
     settings = [(1, 0.5, "average-linkage"), (20, 0.999, "average-linkage")]
     settings += [(40, loose, "average-linkage"), (40, loose, "connected-components")]
     seen = set()
     for candidates, threshold, clustering in settings:
-        linked = linker.link(candidates_per_ad=candidates, threshold=threshold, clustering=clustering, scorer=scorer)
+        linked = linker.link(
+            candidates_per_ad=candidates, threshold=threshold, clustering=clustering, scorer=scorer
+        )
         wanted = wanted_stages(linked, linker.catalogue)
         first = {stage: pair for pair, stage in reversed(wanted.items())}
         drawn = np.random.default_rng(0).permutation(np.array(list(wanted)))[:15]
@@ -92,13 +98,23 @@ def test_the_stage_is_the_one_that_links_own_tables_show(linker: Linker, scorer:
             if found.stage != "identical" and (left, right) in links:
                 assert found.score == pytest.approx(links[left, right], abs=1e-6)
             if found.log_odds is not None:
-                assert sum(reason.added for reason in found.reasons) == pytest.approx(found.log_odds, abs=1e-6)
+                assert sum(reason.added for reason in found.reasons) == pytest.approx(
+                    found.log_odds, abs=1e-6
+                )
             if found.stage == "through others":
                 check_path(linked, found, left, right)
             if found.stage == "clustering":
                 check_between(linked, found, left, right, threshold)
             seen.add(found.stage)
-    stages = {"identical", "linked", "through others", "says nothing", "blocking", "score", "clustering"}
+    stages = {
+        "identical",
+        "linked",
+        "through others",
+        "says nothing",
+        "blocking",
+        "score",
+        "clustering",
+    }
     assert seen == stages
 
 
@@ -106,16 +122,22 @@ def wanted_stages(linked: LinkResult, catalogue: Catalogue) -> dict[tuple[int, i
     """Of every pair of rows, by the tables of links, clusters and candidate pairs alone."""
     ids, rows = catalogue.ids.to_list(), linked.blocked.rows
     links = set(linked.links.select("row_l", "row_r").iter_rows())
-    candidates = {(int(rows[left]), int(rows[right])) for left, right in linked.candidates.frame.iter_rows()}
+    candidates = {
+        (int(rows[left]), int(rows[right])) for left, right in linked.candidates.frame.iter_rows()
+    }
     cluster = dict(linked.clusters.select("row", "cluster_row").iter_rows())
     stands = {ids.index(TWINS[1]): ids.index(TWINS[0])}
-    one_ad = linked.links.filter(row_l=ids.index(TWINS[0]), row_r=ids.index(TWINS[1]))  # where their own score links
+    one_ad = linked.links.filter(
+        row_l=ids.index(TWINS[0]), row_r=ids.index(TWINS[1])
+    )  # where their own score links
     found = {}
     for left, right in combinations(range(len(ids)), 2):
         low, high = sorted((stands.get(left, left), stands.get(right, right)))
         if low == high:
             linked_by_others = left in cluster and cluster[left] == cluster.get(right)
-            found[left, right] = "identical" if len(one_ad) else "through others" if linked_by_others else "score"
+            found[left, right] = (
+                "identical" if len(one_ad) else "through others" if linked_by_others else "score"
+            )
         elif left in cluster and cluster[left] == cluster.get(right):
             found[left, right] = "linked" if (low, high) in links else "through others"
         elif SILENT_IDS & {ids[left], ids[right]}:
@@ -138,12 +160,18 @@ def check_path(linked: LinkResult, found: Explanation, left: int, right: int) ->
         assert found.path[-1].item_id == found.right.item_id
 
 
-def check_between(linked: LinkResult, found: Explanation, left: int, right: int, threshold: float) -> None:
+def check_between(
+    linked: LinkResult, found: Explanation, left: int, right: int, threshold: float
+) -> None:
     rows, position = linked.blocked.rows, linked.blocked.position
     sides = []
     for row in (left, right):
         of_row = linked.clusters.filter(row=row)["cluster_row"].to_list()
-        members = linked.clusters.filter(pl.col("cluster_row").is_in(of_row))["row"].to_list() if of_row else [row]
+        members = (
+            linked.clusters.filter(pl.col("cluster_row").is_in(of_row))["row"].to_list()
+            if of_row
+            else [row]
+        )
         sides.append({int(rows[position[member]]) for member in members})
     links = sum({a, b} <= sides[0] | sides[1] and (a in sides[0]) != (b in sides[0])
                 for a, b in linked.links.select("row_l", "row_r").iter_rows())  # fmt: skip
@@ -154,7 +182,9 @@ def check_between(linked: LinkResult, found: Explanation, left: int, right: int,
     assert found.between.mean_score >= links * threshold / found.between.pairs - 1e-6
 
 
-def test_reasons_are_those_that_link_writes_and_their_columns_leave_a_constant_over(linker: Linker) -> None:
+def test_reasons_are_those_that_link_writes_and_their_columns_leave_a_constant_over(
+    linker: Linker,
+) -> None:
     linked = linker.link(threshold=0.3)
     different = linked.reasons["base"].is_not_null()
     links, written = linked.links.filter(different), linked.reasons.filter(different)
@@ -177,16 +207,26 @@ def test_reasons_are_those_that_link_writes_and_their_columns_leave_a_constant_o
 
 
 @pytest.mark.parametrize("scorer", ["evidence", "siamese"])
-def test_rivals_are_the_best_candidates_of_either_ad_beside_the_other(linker: Linker, scorer: str) -> None:
+def test_rivals_are_the_best_candidates_of_either_ad_beside_the_other(
+    linker: Linker, scorer: str
+) -> None:
     every = linker.link(threshold=0.0, candidates_per_ad=10, scorer=scorer)
     scores = {pair[:2]: pair[2] for pair in every.links.iter_rows()}
     ids = linker.catalogue.ids
-    asked = [(left, right) for left, right in scores if not {ids[left], ids[right]} & {*SILENT_IDS, *TWINS}][::25]
+    asked = [
+        (left, right)
+        for left, right in scores
+        if not {ids[left], ids[right]} & {*SILENT_IDS, *TWINS}
+    ][::25]
     assert len(asked) > 5
     for left, right in asked:
         best = {}
         for ad, other in ((left, right), (right, left)):
-            others = {sum(pair) - ad: score for pair, score in scores.items() if ad in pair and other not in pair}
+            others = {
+                sum(pair) - ad: score
+                for pair, score in scores.items()
+                if ad in pair and other not in pair
+            }
             others = {one: score for one, score in others.items() if ids[one] != TWINS[1]}
             if others:
                 best[ids[ad]] = max(others.values())
@@ -201,9 +241,13 @@ def test_rivals_are_the_best_candidates_of_either_ad_beside_the_other(linker: Li
 def test_the_head_gives_its_bias_and_the_distance(linker: Linker) -> None:
     linked = linker.link(scorer="siamese")
     base, siamese = find_reasons(linked.scorer, np.array([3]), np.array([8]))
-    bias = float(np.log(linker.bundle.model.identical_score() / (1 - linker.bundle.model.identical_score())))
+    bias = float(
+        np.log(linker.bundle.model.identical_score() / (1 - linker.bundle.model.identical_score()))
+    )
     assert base.added == pytest.approx(bias, abs=1e-4) and siamese.added < 0
-    assert base.added + siamese.added == pytest.approx(linked.scorer.logits(np.array([3]), np.array([8]))[0], abs=1e-6)
+    assert base.added + siamese.added == pytest.approx(
+        linked.scorer.logits(np.array([3]), np.array([8]))[0], abs=1e-6
+    )
 
 
 def test_the_photos_that_are_the_most_alike_are_named(linker: Linker) -> None:
@@ -213,27 +257,42 @@ def test_the_photos_that_are_the_most_alike_are_named(linker: Linker) -> None:
     measures = {pair.measure: pair for pair in found.side_by_side.photos}
     assert set(measures) == {"photos", "same_picture"}
     for pair in measures.values():
-        assert (pair.left, pair.right) == ("100", "copy") and pair.similarity == pytest.approx(1, abs=1e-5)
+        assert (pair.left, pair.right) == ("100", "copy") and pair.similarity == pytest.approx(
+            1, abs=1e-5
+        )
 
 
 def test_shared_words_and_numbers_are_the_rarest_first(tmp_path: Path) -> None:
-    rows = ["1,red bike LX-200,size 42 mm red", "2,bike red lx200,frame 42mm", "3,bike,42 cm", "4,bike,none"]
+    rows = [
+        "1,red bike LX-200,size 42 mm red",
+        "2,bike red lx200,frame 42mm",
+        "3,bike,42 cm",
+        "4,bike,none",
+    ]
     (tmp_path / "items.csv").write_text("\n".join(["id,title,description", *rows]) + "\n")
     ads = read_catalogue(tmp_path / "items.csv")
     words = read_words([ads.frame["title"]], "none")
     assert shared_words(words, 0, 1) == (Shared("red", 2), Shared("bike", 4))
     assert shared_words(words, 2, 3) == (Shared("bike", 4),)
     numbers = shared_numbers(ads, 0, 1)
-    assert {term.text: term.ads for term in numbers}.items() >= {"42mm": 2, "42": 3, "lx200": 2}.items()
+    assert {term.text: term.ads for term in numbers}.items() >= {
+        "42mm": 2,
+        "42": 3,
+        "lx200": 2,
+    }.items()
     assert [term.ads for term in numbers] == sorted(term.ads for term in numbers)
 
 
-def test_the_command_says_what_link_does(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_the_command_says_what_link_does(
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     outputs = ("-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
     status, _, err = run("link", shop.items, "--model", trained, "--device", "cpu", *outputs)
     assert status == 0, err
     left, right, score = pl.read_csv(tmp_path / "links.csv", infer_schema=False).row(0)[:3]
-    status, out, err = run("explain", trained, left, right, "--device", "cpu", "--json", tmp_path / "why.json")
+    status, out, err = run(
+        "explain", trained, left, right, "--device", "cpu", "--json", tmp_path / "why.json"
+    )
     assert status == 0 and f"{left} and {right}: " in out and "Blocking" in out, err
     found = json.loads((tmp_path / "why.json").read_text("utf-8"))
     assert found["stage"] == "linked" and found["together"]
@@ -242,11 +301,18 @@ def test_the_command_says_what_link_does(run: RunCommand, shop: Shop, trained: P
         float(score), abs=1e-5
     )
     spaces = {listing["space"] for listing in found["listings"]}
-    assert len(found["listings"]) == 2 * len(spaces) and any(listing["rank"] == 1 for listing in found["listings"])
+    assert len(found["listings"]) == 2 * len(spaces) and any(
+        listing["rank"] == 1 for listing in found["listings"]
+    )
 
 
 def test_the_shipped_model_explains_the_shipped_ads(run: RunCommand, tmp_path: Path) -> None:
-    where = ("--items", ROOT / "examples" / "catalogue.csv", "--images", ROOT / "examples" / "images")
+    where = (
+        "--items",
+        ROOT / "examples" / "catalogue.csv",
+        "--images",
+        ROOT / "examples" / "images",
+    )
     json_file = ("--json", tmp_path / "why.json", "--device", "cpu")
     status, out, err = run("explain", ROOT / "weights" / "default", 1002, 3781, *where, *json_file)
     assert status == 0 and "1002 and 3781: linked" in out, err
@@ -264,18 +330,26 @@ def test_the_shipped_model_explains_the_shipped_ads(run: RunCommand, tmp_path: P
         (("0100", "0101"), ("--clustering", "none"), "none"),
     ],
 )
-def test_mistakes_are_one_line(run: RunCommand, trained: Path, ids: tuple, options: tuple, message: str) -> None:
+def test_mistakes_are_one_line(
+    run: RunCommand, trained: Path, ids: tuple, options: tuple, message: str
+) -> None:
     status, out, err = run("explain", trained, *ids, *options)
     assert status != 0 and message in err and "Traceback" not in err and out == ""
 
 
-def test_a_bundle_whose_ads_are_gone_asks_for_items(run: RunCommand, trained: Path, tmp_path: Path) -> None:
+def test_a_bundle_whose_ads_are_gone_asks_for_items(
+    run: RunCommand, trained: Path, tmp_path: Path
+) -> None:
     shutil.copytree(trained, tmp_path / "bundle")
     about = json.loads((tmp_path / "bundle" / "bundle.json").read_text("utf-8"))
     about["data"]["items"] = "gone.csv"
     (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(about), "utf-8")
     status, _, err = run("explain", tmp_path / "bundle", "0100", "0101")
-    assert status == 1 and "gone.csv, seen from where the bundle is now, and are not there" in err and "--items" in err
+    assert (
+        status == 1
+        and "gone.csv, seen from where the bundle is now, and are not there" in err
+        and "--items" in err
+    )
 
 
 def test_an_id_twice_is_refused_by_the_library(linker: Linker) -> None:

@@ -18,7 +18,14 @@ from torchvision import models
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos import backbone_weights, backbones
-from nrl_dedup.features.photos.backbones import BACKBONES, Backbone, centre_view, load_backbone, pooled, regions
+from nrl_dedup.features.photos.backbones import (
+    BACKBONES,
+    Backbone,
+    centre_view,
+    load_backbone,
+    pooled,
+    regions,
+)
 
 CPU = torch.device("cpu")
 SMALL = "mobilenet_v3_small"
@@ -93,7 +100,9 @@ def test_contract(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", SMALL])
-def test_pooled_is_what_torchvisions_classifier_reads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pooled_is_what_torchvisions_classifier_reads(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state, images = random_state(name), random_images(2)
     reference = BACKBONES[name].builder(weights=None)
     setattr(reference, "fc" if name.startswith("resnet") else "classifier", Identity())
@@ -104,7 +113,9 @@ def test_pooled_is_what_torchvisions_classifier_reads(name: str, monkeypatch: py
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
 
 
-def test_vgg19s_regions_are_the_map_ahead_of_the_last_pooling(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vgg19s_regions_are_the_map_ahead_of_the_last_pooling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Configuration E of Simonyan and Zisserman by hand: 16 convolutions, pooled after the 2nd, 4th, 8th, 12th."""
     state, images = random_state("vgg19"), random_images(1)
     layers = sorted({int(key.split(".")[1]) for key in state})
@@ -122,7 +133,9 @@ def test_vgg19s_regions_are_the_map_ahead_of_the_last_pooling(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(("name", "side"), [("vgg19", 14), ("resnet18", 7)])
-def test_a_lit_corner_lights_the_region_there(name: str, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lit_corner_lights_the_region_there(
+    name: str, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The corners top right and bottom left, which a swap of rows and columns would exchange."""
     backbone = loaded(name, monkeypatch, random_state(name))
     images = torch.zeros(3, 3, 224, 224)
@@ -139,7 +152,9 @@ def test_red_light_reaches_the_red_weights() -> None:
     """A network that averages channel 0 alone tells a red photo from a blue one."""
     red, blue = (Image.new("RGB", (300, 260), colour) for colour in ((255, 0, 0), (0, 0, 255)))
     trunk = torch.nn.Sequential(torch.nn.Conv2d(3, 1, 32, stride=32, bias=False))
-    trunk[0].weight.data = torch.tensor([1.0, 0, 0])[None, :, None, None].expand(1, 3, 32, 32) / 1024
+    trunk[0].weight.data = (
+        torch.tensor([1.0, 0, 0])[None, :, None, None].expand(1, 3, 32, 32) / 1024
+    )
     backbone = Backbone(BACKBONES[SMALL], trunk, "", {}, True)
     found = pooled(backbone, torch.stack([centre_view(red), centre_view(blue)]))
     np.testing.assert_allclose(found[:, 0], [(1 - 0.485) / 0.229, (0 - 0.485) / 0.229], rtol=1e-5)
@@ -147,7 +162,10 @@ def test_red_light_reaches_the_red_weights() -> None:
 
 def test_files_of_every_kind_give_the_same_backbone(tmp_path: Path) -> None:
     state = random_state(SMALL)
-    classifier = {"classifier.0.weight": torch.ones(1024, 576), "classifier.3.bias": torch.ones(1000)}
+    classifier = {
+        "classifier.0.weight": torch.ones(1024, 576),
+        "classifier.3.bias": torch.ones(1000),
+    }
     torch.save(state | classifier, tmp_path / "whole.pth")
     torch.save({k: v for k, v in state.items() if "num_batches" not in k}, tmp_path / "bare.pt")
     save_file(state, tmp_path / "safe.safetensors")
@@ -166,7 +184,10 @@ def test_files_of_every_kind_give_the_same_backbone(tmp_path: Path) -> None:
 
 
 def test_halved_weights_are_computed_with_in_full(tmp_path: Path) -> None:
-    state = {key: value.half() if value.is_floating_point() else value for key, value in random_state(SMALL).items()}
+    state = {
+        key: value.half() if value.is_floating_point() else value
+        for key, value in random_state(SMALL).items()
+    }
     save_file(state, tmp_path / "half.safetensors")
     backbone = load_backbone(SMALL, tmp_path / "half.safetensors", CPU)
     assert {tensor.dtype for tensor in backbone.state.values()} == {torch.float32}
@@ -189,7 +210,9 @@ def test_the_order_in_which_weights_are_looked_for(no_network: Path, tmp_path: P
         save_file(state, place) if place.suffix == ".safetensors" else torch.save(state, place)
     for seed, place in enumerate(places):
         backbone = load_backbone(SMALL, place if seed == 0 else None, CPU)
-        assert torch.equal(backbone.state["features.0.0.weight"], random_state(SMALL, seed)["features.0.0.weight"])
+        assert torch.equal(
+            backbone.state["features.0.0.weight"], random_state(SMALL, seed)["features.0.0.weight"]
+        )
         assert backbone.from_file == (seed == 0)
         place.unlink()
 
@@ -206,11 +229,19 @@ def test_without_weights_the_error_names_the_file_and_its_place(
 ) -> None:
     with pytest.raises(NrlDedupError) as error:
         load_backbone(name, None, CPU)
-    for part in (file, enum, "--backbone-weights FILE", str(no_network), "no internet in this test"):
+    for part in (
+        file,
+        enum,
+        "--backbone-weights FILE",
+        str(no_network),
+        "no internet in this test",
+    ):
         assert part in str(error.value)
 
 
-def test_a_download_with_another_hash_is_refused(no_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_with_another_hash_is_refused(
+    no_network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Response(io.BytesIO):
         def info(self) -> "Response":
             return self
@@ -234,7 +265,10 @@ class Evil:
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
-    for name, save in (("new.pth", torch.save), ("plain.pth", lambda x, path: path.write_bytes(pickle.dumps(x)))):
+    for name, save in (
+        ("new.pth", torch.save),
+        ("plain.pth", lambda x, path: path.write_bytes(pickle.dumps(x))),
+    ):
         save({"features.0.0.weight": Evil(str(tmp_path / "ran"))}, tmp_path / name)
         with pytest.raises(NrlDedupError, match=rf"{name}.*without running code"):
             load_backbone(SMALL, tmp_path / name, CPU)
@@ -254,9 +288,15 @@ def test_states_of_something_else_are_named_with_their_keys(tmp_path: Path) -> N
     state = random_state(SMALL)
     first = next(iter(state))
     cases = {
-        "nested": ({"state_dict": state, "epoch": 3}, "found a dict with the keys state_dict, epoch"),
+        "nested": (
+            {"state_dict": state, "epoch": 3},
+            "found a dict with the keys state_dict, epoch",
+        ),
         "list": ([1, 2], "found a list"),
-        "other": (models.resnet18().state_dict(), r"missing: features\.0\.0\.weight, .*not part of it: conv1\.weight"),
+        "other": (
+            models.resnet18().state_dict(),
+            r"missing: features\.0\.0\.weight, .*not part of it: conv1\.weight",
+        ),
         "short": ({k: v for k, v in state.items() if k != first}, rf"1 missing: {first}"),
         "extra": (state | {"head.weight": torch.ones(1)}, r"1 not part of it: head\.weight"),
         "shape": (

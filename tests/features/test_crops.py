@@ -10,7 +10,12 @@ from nrl_dedup.features.photos.crops import centre_view, training_view
 
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 REFERENCE = transforms.Compose(
-    [transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(), transforms.Normalize(MEAN, DEVIATION)]
+    [
+        transforms.Resize(256),
+        transforms.CenterCrop(224),
+        transforms.ToTensor(),
+        transforms.Normalize(MEAN, DEVIATION),
+    ]
 )
 
 
@@ -19,7 +24,9 @@ def colours(view: torch.Tensor) -> np.ndarray:
     return (view.numpy().transpose(1, 2, 0) * np.array(DEVIATION) + np.array(MEAN)) * 255
 
 
-@pytest.mark.parametrize("size", [(256, 256), (640, 480), (480, 641), (1000, 311), (97, 60), (224, 224), (5, 100)])
+@pytest.mark.parametrize(
+    "size", [(256, 256), (640, 480), (480, 641), (1000, 311), (97, 60), (224, 224), (5, 100)]
+)
 def test_the_centre_view_is_torchvisions(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
     image = Image.fromarray(noise)
@@ -36,7 +43,9 @@ def test_extreme_shapes_give_their_centre(size: tuple[int, int]) -> None:
     """A ramp along the longer side: the view spans 224 / 256 of the shorter side, around the middle."""
     longer, shorter = max(size), min(size)
     ramp = np.linspace(0, 255, longer)
-    values = ramp[None].repeat(shorter, 0) if size[0] == longer else ramp[:, None].repeat(shorter, 1)
+    values = (
+        ramp[None].repeat(shorter, 0) if size[0] == longer else ramp[:, None].repeat(shorter, 1)
+    )
     image = Image.fromarray(values.round().astype(np.uint8)).convert("RGB")
     middle = 255 * 0.5 if longer > 1 else 0.0
     slope = 255 / longer
@@ -48,7 +57,9 @@ def test_extreme_shapes_give_their_centre(size: tuple[int, int]) -> None:
 
 
 def test_a_training_view_is_its_seeds() -> None:
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8))
+    image = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    )
     again = [training_view(image, seed) for seed in (0, 1, 0)]
     assert torch.equal(again[0], again[2])
     assert not torch.allclose(again[0], again[1])
@@ -58,7 +69,9 @@ def test_training_crops_span_scale_place_and_mirror() -> None:
     """Red ramps across, green ramps down: their slopes in a view give back the drawn size, place and mirror."""
     side = 1000
     ramp = np.linspace(0, 250, side)
-    pixels = np.stack([ramp[None].repeat(side, 0), ramp[:, None].repeat(side, 1), np.zeros((side, side))], axis=2)
+    pixels = np.stack(
+        [ramp[None].repeat(side, 0), ramp[:, None].repeat(side, 1), np.zeros((side, side))], axis=2
+    )
     image = Image.fromarray(pixels.round().astype(np.uint8))
     sizes, mirrored, lefts, tops = [], [], [], []
     for seed in range(120):
@@ -82,7 +95,9 @@ def test_training_crops_span_scale_place_and_mirror() -> None:
 def test_colour_augmentation_moves_along_imagenets_principal_components() -> None:
     """On a photo of one colour nothing else shows. alpha = V^T shift / scale must be normal, deviation 0.1."""
     scales = np.array([0.2175, 0.0188, 0.0045])
-    vectors = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+    vectors = np.array(
+        [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
+    )
     image = Image.new("RGB", (300, 300), (100, 110, 120))
     shifts = []
     for seed in range(300):

@@ -28,7 +28,8 @@ def png(pixels: np.ndarray, colour_type: int, bits: int, *chunks: tuple[bytes, b
     header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     body = b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
     )
     return b"\x89PNG\r\n\x1a\n" + body
 
@@ -118,7 +119,9 @@ def test_palette() -> None:
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 def test_alpha_is_laid_over_white(kind: str) -> None:
     """colour * a + 255 * (1 - a), a = alpha / 255."""
-    pixels = np.array([[[255, 0, 0, 255], [0, 0, 255, 51], [10, 20, 30, 0], [0, 255, 0, 204]]], dtype=np.uint8)
+    pixels = np.array(
+        [[[255, 0, 0, 255], [0, 0, 255, 51], [10, 20, 30, 0], [0, 255, 0, 204]]], dtype=np.uint8
+    )
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
     expected = [RED, (204, 204, 255), WHITE, (51, 255, 51)]
     assert pixels_of(saved(Image.fromarray(pixels), kind, **options)) == expected
@@ -129,7 +132,10 @@ def test_grey_with_alpha_and_colour_keys() -> None:
     assert pixels_of(png(grey, 4, 8)) == [(0, 0, 0), (204, 204, 204), WHITE]
     colours = np.array([[RED, GREEN]], dtype=np.uint8)
     assert pixels_of(png(colours, 2, 8, (b"tRNS", struct.pack(">HHH", *GREEN)))) == [RED, WHITE]
-    assert pixels_of(png(np.array([[9, 8]]), 0, 8, (b"tRNS", struct.pack(">H", 8)))) == [(9, 9, 9), WHITE]
+    assert pixels_of(png(np.array([[9, 8]]), 0, 8, (b"tRNS", struct.pack(">H", 8)))) == [
+        (9, 9, 9),
+        WHITE,
+    ]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
@@ -169,7 +175,9 @@ def test_exif_orientation(orientation: int, kind: str) -> None:
 
 
 def test_damaged_exif_does_not_spoil_the_photo() -> None:
-    data = saved(Image.new("RGB", (8, 8), RED), "PNG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage")
+    data = saved(
+        Image.new("RGB", (8, 8), RED), "PNG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage"
+    )
     with quiet_pillow():
         assert set(pixels_of(data)) == {RED}
 
@@ -200,7 +208,10 @@ def test_truncated(kind: str, share: float) -> None:
     [
         (b"", "zero bytes"),
         (b"hello, this is no photo", "not a photo in a format that can be read"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", "not a photo in a format that can be read"),
+        (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
+            "not a photo in a format that can be read",
+        ),
         (saved(Image.fromarray(NOISE), "JPEG")[:2000], "truncated"),
         (saved(Image.new("F", (2, 2), 0.5), "TIFF"), "floating-point"),
     ],
@@ -218,7 +229,9 @@ def bomb(width: int, height: int) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("side", [10_000, 20_000])  # Pillow warns of the first and refuses the second
+@pytest.mark.parametrize(
+    "side", [10_000, 20_000]
+)  # Pillow warns of the first and refuses the second
 @pytest.mark.parametrize("action", ["error", "ignore", "default"])
 @pytest.mark.filterwarnings("ignore:unclosed")
 def test_decompression_bombs(side: int, action: str) -> None:

@@ -33,7 +33,13 @@ def png(width: int, height: int, bits: int, colour_type: int, *chunks: bytes) ->
     packer = zlib.compressobj(1)
     pixels = b"".join([packer.compress(row) for _ in range(height)]) + packer.flush()
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + header
+        + b"".join(chunks)
+        + chunk(b"IDAT", pixels)
+        + chunk(b"IEND", b"")
+    )
 
 
 def progressive(side: int, scans: int) -> bytes:
@@ -51,7 +57,11 @@ def tiff(*tags: tuple[int, int, int, int], data: bytes = b"") -> bytes:
 
 
 GREY_TIFF = [(256, 4, 1, 2), (257, 4, 1, 2), (258, 3, 1, 8), (262, 3, 1, 1)]
-BITMAP = b"BM" + struct.pack("<IHHI", 0, 0, 0, 54 + 1024) + struct.pack("<IiiHHIIiiII", 40, 9000, 9, 1, 8, 1, *[0] * 5)
+BITMAP = (
+    b"BM"
+    + struct.pack("<IHHI", 0, 0, 0, 54 + 1024)
+    + struct.pack("<IiiHHIIiiII", 40, 9000, 9, 1, 8, 1, *[0] * 5)
+)
 
 REFUSED = {
     "16 bits of grey": (png(9459, 9459, 16, 0), "more than 134,217,728 bytes of pixels"),
@@ -62,10 +72,22 @@ REFUSED = {
     "JPEG markers": (b"\xff\xd8" + b"\xff\xe1\x00\x02" * 70_000, "more than 65,536 parts"),
     "JPEG fill bytes": (b"\xff\xd8" + b"\xff" * 70_000, "more than 65,536 parts"),
     "PNG chunks": (png(1, 1, 8, 0, chunk(b"teSt", b"") * 70_000), "more than 65,536 parts"),
-    "GIF comments": (b"GIF89a" + struct.pack("<HHBBB", 9, 9, 0, 0, 0) + b"!\xfe" + b"\1a" * 70_000, "65,536 parts"),
-    "GIF without a picture": (b"GIF89a" + struct.pack("<HHBBB", 9, 9, 0, 0, 0) + b"\1" * 70_000, "65,536 parts"),
-    "TIFF strips": (tiff(*GREY_TIFF, (273, 4, 70_000, 200), data=bytes(280_200)), "more than 65,536 parts"),
-    "TIFF tiles": (tiff(*GREY_TIFF, (322, 4, 1, 10**6), (323, 4, 1, 10**5)), "tiles of more than 89,478,485 pixels"),
+    "GIF comments": (
+        b"GIF89a" + struct.pack("<HHBBB", 9, 9, 0, 0, 0) + b"!\xfe" + b"\1a" * 70_000,
+        "65,536 parts",
+    ),
+    "GIF without a picture": (
+        b"GIF89a" + struct.pack("<HHBBB", 9, 9, 0, 0, 0) + b"\1" * 70_000,
+        "65,536 parts",
+    ),
+    "TIFF strips": (
+        tiff(*GREY_TIFF, (273, 4, 70_000, 200), data=bytes(280_200)),
+        "more than 65,536 parts",
+    ),
+    "TIFF tiles": (
+        tiff(*GREY_TIFF, (322, 4, 1, 10**6), (323, 4, 1, 10**5)),
+        "tiles of more than 89,478,485 pixels",
+    ),
     "BMP run lengths": (BITMAP + bytes(1024) + b"\1\2" * 2**22, "packed by run lengths"),
 }
 
@@ -83,7 +105,9 @@ def test_pixels_times_scans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding_cost, "MAX_SCANNED", 81_920)
     assert decode(data).size == (64, 64)
     monkeypatch.setattr(decoding_cost, "MAX_SCANNED", 81_919)
-    with pytest.raises(UnreadablePhoto, match="a JPEG of 20 scans, more than 81,919 pixels in all of them"):
+    with pytest.raises(
+        UnreadablePhoto, match="a JPEG of 20 scans, more than 81,919 pixels in all of them"
+    ):
         decode(data)
 
 
@@ -106,7 +130,9 @@ def test_pixels_of_several_strips_are_those_of_one(monkeypatch: pytest.MonkeyPat
     for data in (saved(Image.fromarray(noise), "PNG"), saved(Image.fromarray(grey), "PNG")):
         whole = decode(data)
         with monkeypatch.context() as patch:
-            patch.setattr("nrl_dedup.features.photos.decoding.STRIP_PIXELS", 210)  # seven rows at a time
+            patch.setattr(
+                "nrl_dedup.features.photos.decoding.STRIP_PIXELS", 210
+            )  # seven rows at a time
             assert decode(data).tobytes() == whole.tobytes()
 
 

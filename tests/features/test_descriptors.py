@@ -17,7 +17,11 @@ from nrl_dedup.features.photos.source import PhotoFolder
 def scene(seed: int) -> Image.Image:
     """Smooth patches of colour, as a photo has."""
     noise = np.random.default_rng(seed).integers(0, 256, size=(9, 12, 3), dtype=np.uint8)
-    return Image.fromarray(noise).resize((320, 240), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(2))
+    return (
+        Image.fromarray(noise)
+        .resize((320, 240), Image.Resampling.BICUBIC)
+        .filter(ImageFilter.GaussianBlur(2))
+    )
 
 
 def recompressed(image: Image.Image, quality: int) -> Image.Image:
@@ -28,7 +32,9 @@ def recompressed(image: Image.Image, quality: int) -> Image.Image:
 
 def cropped(image: Image.Image, kept: float) -> Image.Image:
     left, top = ((1 - kept) / 2 * side for side in image.size)
-    return image.crop((round(left), round(top), round(image.width - left), round(image.height - top)))
+    return image.crop(
+        (round(left), round(top), round(image.width - left), round(image.height - top))
+    )
 
 
 def alike(one: Image.Image, other: Image.Image) -> float:
@@ -40,7 +46,9 @@ def test_a_hash_is_the_signs_of_the_lowest_cosine_coefficients_about_their_media
     image = scene(0)
     small = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.BOX), np.float64)
     low = dctn(small, type=2)[:8, :8]  # scaled by a positive number, which moves no bit
-    bits = np.unpackbits(np.frombuffer(perceptual_hashes(image)[:1].astype("<u8").tobytes(), np.uint8))
+    bits = np.unpackbits(
+        np.frombuffer(perceptual_hashes(image)[:1].astype("<u8").tobytes(), np.uint8)
+    )
     np.testing.assert_array_equal(bits.reshape(8, 8), low > np.median(low))
 
 
@@ -63,7 +71,11 @@ def test_a_changed_photo_is_nearer_than_any_other(seed: int) -> None:
         "darker": image.point(lambda value: int(value * 0.6)),
     }
     others = max(alike(image, scene(other)) for other in range(100, 130))
-    assert {name: alike(image, other) for name, other in changed.items() if alike(image, other) <= others} == {}
+    assert {
+        name: alike(image, other)
+        for name, other in changed.items()
+        if alike(image, other) <= others
+    } == {}
     assert alike(image, image) == 1
 
 
@@ -87,7 +99,9 @@ def test_sketches_are_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.M
     (photos / "broken.png").write_bytes(b"no photo")
     refs = ["b", "a", "broken", "absent"]
     first = compute_descriptors(refs, PhotoFolder(photos), tmp_path / "work")
-    monkeypatch.setattr("nrl_dedup.features.photos.descriptor_store.sketch", None)  # a second run makes none
+    monkeypatch.setattr(
+        "nrl_dedup.features.photos.descriptor_store.sketch", None
+    )  # a second run makes none
     again = compute_descriptors(refs, PhotoFolder(photos), tmp_path / "work")
     for found in (first, again):
         rows = found.rows_of(refs)

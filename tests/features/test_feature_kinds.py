@@ -49,7 +49,12 @@ def test_shapes_and_bytes_are_those_that_the_row_says(kind: str, name: str) -> N
 
 def test_bytes_of_vgg19() -> None:
     sizes = {kind: KINDS[kind].bytes_per_photo(BACKBONES["vgg19"]) for kind in REGION_KINDS}
-    assert sizes == {"half": 196 * 512 * 2, "int8": 196 * 516, "int8-2x2": 49 * 516, "int8-2x2-128": 49 * 132}
+    assert sizes == {
+        "half": 196 * 512 * 2,
+        "int8": 196 * 516,
+        "int8-2x2": 49 * 516,
+        "int8-2x2-128": 49 * 132,
+    }
 
 
 @pytest.mark.parametrize(("name", "side"), [("vgg19", 14), ("mobilenet_v2", 7)])
@@ -59,12 +64,19 @@ def test_fewer_regions_are_means_of_two_by_two_places(name: str, side: int) -> N
     half = (side + 1) // 2
     for region in range(half * half):
         row, column = 2 * (region // half), 2 * (region % half)
-        places = images[:, 0, row : min(row + 2, side), column : min(column + 2, side)].mean(dim=(1, 2)).numpy()
+        places = (
+            images[:, 0, row : min(row + 2, side), column : min(column + 2, side)]
+            .mean(dim=(1, 2))
+            .numpy()
+        )
         np.testing.assert_allclose(found[:, region, 0], places, atol=1e-6)
 
 
 def test_quantised_values_are_off_by_half_a_step_at_most() -> None:
-    values = np.random.default_rng(0).normal(size=(5, 4, 30)).astype(np.float32) * np.logspace(-6, 6, 5)[:, None, None]
+    values = (
+        np.random.default_rng(0).normal(size=(5, 4, 30)).astype(np.float32)
+        * np.logspace(-6, 6, 5)[:, None, None]
+    )
     values = values.astype(np.float32)
     values[2, 1] = 0
     found = dequantise(quantise(values))
@@ -82,5 +94,8 @@ def test_projection_keeps_distances_on_the_average() -> None:
         after = KINDS["int8-2x2-128"].features(backbone, images)
     assert after.shape[2] == PROJECTED_SIZE
     pairs = [(a, b) for a in range(8) for b in range(a)]
-    ratio = [((after[a] - after[b]).square().sum() / (before[a] - before[b]).square().sum()).item() for a, b in pairs]
+    ratio = [
+        ((after[a] - after[b]).square().sum() / (before[a] - before[b]).square().sum()).item()
+        for a, b in pairs
+    ]
     assert np.mean(ratio) == pytest.approx(1, abs=0.15)

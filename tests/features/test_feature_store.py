@@ -26,7 +26,14 @@ from torch import nn
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos import compute as extraction
 from nrl_dedup.features.photos import shards
-from nrl_dedup.features.photos.backbones import Backbone, BackboneRow, centre_view, pooled, regions, training_view
+from nrl_dedup.features.photos.backbones import (
+    Backbone,
+    BackboneRow,
+    centre_view,
+    pooled,
+    regions,
+    training_view,
+)
 from nrl_dedup.features.photos.decoding import decode
 from nrl_dedup.features.photos.feature_store import VERSION, PhotoFeatures, compute_features
 from nrl_dedup.features.photos.source import PhotoFolder
@@ -51,12 +58,20 @@ def tiny_backbone(seed: int = 0, scale: float = 1.0) -> Backbone:
     convolution.weight.data = torch.randn(convolution.weight.shape, generator=draw) * 0.02 * scale
     convolution.bias.data = torch.randn(8, generator=draw)
     row = BackboneRow("tiny", nn.Identity, "", lambda model: nn.Sequential(model), 8, (49, 8))
-    return Backbone(row, nn.Sequential(convolution).requires_grad_(False), f"{seed:012x}".ljust(64, "f"), {}, True)
+    return Backbone(
+        row,
+        nn.Sequential(convolution).requires_grad_(False),
+        f"{seed:012x}".ljust(64, "f"),
+        {},
+        True,
+    )
 
 
 def photo(seed: int) -> bytes:
     buffer = BytesIO()
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (9, 12, 3)).astype(np.uint8)).save(buffer, "PNG")
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (9, 12, 3)).astype(np.uint8)).save(
+        buffer, "PNG"
+    )
     return buffer.getvalue()
 
 
@@ -103,7 +118,9 @@ def test_each_photo_gets_its_own_features(tmp_path: Path, small_shards: None) ->
     features = compute([*reversed(refs), "p3", "p3"], tmp_path / "photos", tmp_path / "work")
     rows = features.rows_of(pl.Series(refs))
     assert sorted(rows) == list(range(40))
-    expected = torch.cat([pooled(tiny_backbone(), centre_view(decode(photo(i)))[None]) for i in range(40)])
+    expected = torch.cat(
+        [pooled(tiny_backbone(), centre_view(decode(photo(i)))[None]) for i in range(40)]
+    )
     np.testing.assert_allclose(features.gather(rows), expected, atol=1e-5)
     for number, row in enumerate(rows):
         wanted = hashlib.blake2b(photo(number), digest_size=8).digest()
@@ -121,7 +138,9 @@ def test_rows_that_are_not_there_are_refused(tmp_path: Path) -> None:
     assert features.gather(np.array([], dtype=np.int64)).shape == (0, 8)
 
 
-def test_nothing_is_computed_twice(tmp_path: Path, small_shards: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_computed_twice(
+    tmp_path: Path, small_shards: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refs = photos_in(tmp_path / "photos", 30)
     work_dir = tmp_path / "work"
     first = compute(refs[:20], tmp_path / "photos", work_dir)
@@ -134,7 +153,9 @@ def test_nothing_is_computed_twice(tmp_path: Path, small_shards: None, monkeypat
     assert more.rows_of(refs[5:20]).tolist() == first.rows_of(refs[5:20]).tolist()
     assert more.rows_of(refs[:5]).tolist() == [-1] * 5  # not asked for this time
     fresh = compute(refs, tmp_path / "photos", tmp_path / "other")
-    np.testing.assert_allclose(more.gather(more.rows_of(refs[5:])), fresh.gather(fresh.rows_of(refs[5:])), atol=1e-6)
+    np.testing.assert_allclose(
+        more.gather(more.rows_of(refs[5:])), fresh.gather(fresh.rows_of(refs[5:])), atol=1e-6
+    )
 
 
 def test_nothing_to_do(tmp_path: Path) -> None:
@@ -192,7 +213,9 @@ def test_training_views(tmp_path: Path, small_shards: None) -> None:
     for number in range(20):
         seed_bytes = hashlib.blake2b(f"7 {view[number]} p{number}".encode(), digest_size=8).digest()
         image = training_view(decode(photo(number)), int.from_bytes(seed_bytes, "little"))
-        np.testing.assert_allclose(drawn[number], pooled(tiny_backbone(), image[None])[0], atol=1e-5)
+        np.testing.assert_allclose(
+            drawn[number], pooled(tiny_backbone(), image[None])[0], atol=1e-5
+        )
     assert not np.allclose(features.gather(rows, 0), features.gather(rows, 1), atol=1e-3)
 
 
@@ -203,14 +226,18 @@ def test_regions_are_kept_in_half_precision(tmp_path: Path) -> None:
     assert found.shape == (3, 49, 8)
     images = torch.stack([centre_view(decode(photo(number))) for number in range(3)])
     np.testing.assert_allclose(found, regions(tiny_backbone(), images), rtol=2**-11, atol=1e-5)
-    huge = compute(refs, tmp_path / "photos", tmp_path / "work", kind="half", backbone=tiny_backbone(2, 1e7))
+    huge = compute(
+        refs, tmp_path / "photos", tmp_path / "work", kind="half", backbone=tiny_backbone(2, 1e7)
+    )
     assert np.abs(huge.gather(huge.rows_of(refs))).max() == 65504
 
 
 def test_weights_that_give_no_numbers(tmp_path: Path) -> None:
     refs = photos_in(tmp_path / "photos", 3)
     with pytest.raises(NrlDedupError, match=r"tiny.*not finite.*--backbone-weights"):
-        compute(refs, tmp_path / "photos", tmp_path / "work", backbone=tiny_backbone(0, float("inf")))
+        compute(
+            refs, tmp_path / "photos", tmp_path / "work", backbone=tiny_backbone(0, float("inf"))
+        )
 
 
 def test_undecodable_photos_are_remembered_and_absent_ones_looked_for_again(
@@ -243,7 +270,9 @@ def test_undecodable_photos_are_remembered_and_absent_ones_looked_for_again(
     assert sorted(healed.unreadable["photo"]) == [outside, "p1", "p4"]
     for number in (2, 5, 99):
         expected = pooled(tiny_backbone(), centre_view(decode(photo(number)))[None])
-        np.testing.assert_allclose(healed.gather(healed.rows_of([f"p{number}"])), expected, atol=1e-5)
+        np.testing.assert_allclose(
+            healed.gather(healed.rows_of([f"p{number}"])), expected, atol=1e-5
+        )
 
 
 def test_a_photo_that_could_not_be_read_is_tried_again(
@@ -263,7 +292,9 @@ def test_a_photo_that_could_not_be_read_is_tried_again(
     assert features.unreadable.rows() == [("p3", "cannot be read (Input/output error)")]
     assert (features.rows_of(refs) < 0).nonzero()[0].tolist() == [3]
     again = compute(refs, tmp_path / "photos", tmp_path / "work")
-    expected = torch.cat([pooled(tiny_backbone(), centre_view(decode(photo(i)))[None]) for i in range(10)])
+    expected = torch.cat(
+        [pooled(tiny_backbone(), centre_view(decode(photo(i)))[None]) for i in range(10)]
+    )
     np.testing.assert_allclose(again.gather(again.rows_of(refs)), expected, atol=1e-5)
 
 
@@ -299,7 +330,9 @@ def test_a_killed_run_goes_on_where_it_stopped(
     files come out byte by byte as those of a run that nobody killed."""
     refs = photos_in(tmp_path / "photos", 30)
     script = textwrap.dedent(KILLED_RUN).format(
-        tests=str(Path(__file__).parents[2]), photos=str(tmp_path / "photos"), work=str(tmp_path / "killed")
+        tests=str(Path(__file__).parents[2]),
+        photos=str(tmp_path / "photos"),
+        work=str(tmp_path / "killed"),
     )
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -348,10 +381,14 @@ def test_a_full_disk_keeps_the_finished_shards(
     assert stored_files(tmp_path / "work") == stored_files(tmp_path / "whole")
 
 
-def test_too_little_room_is_found_out_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_found_out_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refs = photos_in(tmp_path / "photos", 2)
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(100, 37, 63))  # two rows of 8 floats are 64 bytes
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda _: usage(100, 37, 63)
+    )  # two rows of 8 floats are 64 bytes
     with decoded_photos(monkeypatch) as count, pytest.raises(NrlDedupError, match=r"2 photos need"):
         compute(refs, tmp_path / "photos", tmp_path / "work")
     assert count == [0]
@@ -452,12 +489,17 @@ def leftovers(store: Path) -> None:
 
 
 TO_ONE_FILE = [
-    pytest.param(partial(lambda damage, place, store: damage(store / place), damage, place), id=f"{place} {name}")
+    pytest.param(
+        partial(lambda damage, place, store: damage(store / place), damage, place),
+        id=f"{place} {name}",
+    )
     for place in PLACES
     for damage, name in [(damage, damage.__name__) for damage in DAMAGES]
 ]
 TO_INDEXES = [
-    pytest.param(lambda store, damage=damage: damage(shard_path(store, 1)), id=f"an index {damage.__name__}")
+    pytest.param(
+        lambda store, damage=damage: damage(shard_path(store, 1)), id=f"an index {damage.__name__}"
+    )
     for damage in (replaced_by_a_folder, replaced_by_a_pipe)
 ]
 TO_THE_STORE = [swapped, there_twice, in_the_place_of_another, no_shards, rows_swapped, leftovers]
@@ -465,7 +507,10 @@ TO_THE_STORE = [swapped, there_twice, in_the_place_of_another, no_shards, rows_s
 
 @pytest.mark.parametrize("damage", [*TO_ONE_FILE, *TO_INDEXES, *TO_THE_STORE])
 def test_what_is_damaged_is_computed_anew(
-    tmp_path: Path, small_shards: None, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
+    tmp_path: Path,
+    small_shards: None,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], None],
 ) -> None:
     """24 photos in three shards of eight, of 256 bytes each: whatever happens to the files, the right features."""
     refs = photos_in(tmp_path / "photos", 24)
@@ -480,7 +525,9 @@ def test_what_is_damaged_is_computed_anew(
         rows, expected = healed.rows_of(asked), whole.rows_of(asked)
         readable = expected >= 0
         assert ((rows >= 0) == readable).all()
-        np.testing.assert_allclose(healed.gather(rows[readable]), whole.gather(expected[readable]), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            healed.gather(rows[readable]), whole.gather(expected[readable]), rtol=0, atol=1e-6
+        )
         assert healed.digests[rows[readable]].tolist() == whole.digests[expected[readable]].tolist()
         assert healed.unreadable.rows() == [("p3", "not a photo in a format that can be read")]
     with decoded_photos(monkeypatch) as count:
@@ -495,7 +542,10 @@ def test_zeros_in_the_place_of_features_are_told_of(tmp_path: Path) -> None:
     zeroed(next((tmp_path / "work" / "photos").iterdir()) / "features.bin")
     told = Listening()
     compute(refs, tmp_path / "photos", tmp_path / "work", progress=told)
-    assert len(told.warnings) == 1 and "1 parts of the features kept there are damaged" in told.warnings[0]
+    assert (
+        len(told.warnings) == 1
+        and "1 parts of the features kept there are damaged" in told.warnings[0]
+    )
 
 
 def test_temporary_files_of_dead_runs_go_with_the_next_shard(tmp_path: Path) -> None:
@@ -506,7 +556,9 @@ def test_temporary_files_of_dead_runs_go_with_the_next_shard(tmp_path: Path) -> 
     assert not list((tmp_path / "work").rglob("*.part"))
 
 
-def test_another_photo_under_the_same_name_is_another_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_photo_under_the_same_name_is_another_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Replaced by one of as many bytes, at another time; unreadable ones too, and in zips by their checksum."""
     refs = photos_in(tmp_path / "photos", 3)
     first, other = (BytesIO(), BytesIO())
@@ -558,11 +610,15 @@ def test_zipped_photos_give_the_same_bytes(tmp_path: Path) -> None:
         everything.extractall(tmp_path / "unpacked")
         (tmp_path / "zipped").mkdir()
         for d in range(10):
-            with zipfile.ZipFile(tmp_path / "zipped" / f"Images_{d}.zip", "w", zipfile.ZIP_DEFLATED) as part:
+            with zipfile.ZipFile(
+                tmp_path / "zipped" / f"Images_{d}.zip", "w", zipfile.ZIP_DEFLATED
+            ) as part:
                 for name in everything.namelist():
                     if name.startswith(f"Images_{d}/"):
                         part.writestr(name, everything.read(name))
-    unpacked, zipped = (compute(refs, tmp_path / kind, tmp_path / "work") for kind in ("unpacked", "zipped"))
+    unpacked, zipped = (
+        compute(refs, tmp_path / kind, tmp_path / "work") for kind in ("unpacked", "zipped")
+    )
     assert zipped.unreadable.is_empty()
     assert np.array_equal(unpacked.stored, zipped.stored)
     assert np.array_equal(unpacked.digests, zipped.digests)

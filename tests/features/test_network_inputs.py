@@ -20,7 +20,12 @@ DRAWS = 3000
 def stored(photos: pl.Series, views: int) -> PhotoFeatures:
     """The one feature of view v of photo n is 10 n + v, and 0.5 more where training views are kept."""
     names = sorted(set(photos) - {UNREADABLE}, reverse=True)
-    values = np.array([[[10 * int(name) + view + (views > 0) / 2] for view in range(max(1, views))] for name in names])
+    values = np.array(
+        [
+            [[10 * int(name) + view + (views > 0) / 2] for view in range(max(1, views))]
+            for name in names
+        ]
+    )
     return PhotoFeatures(
         photos=pl.DataFrame({"photo": names, "row": range(len(names))}).sort("photo"),
         unreadable=pl.DataFrame({"photo": [UNREADABLE], "reason": ["broken"]}),
@@ -32,7 +37,9 @@ def stored(photos: pl.Series, views: int) -> PhotoFeatures:
 
 
 def network_photos(photos: list[list[str]], settings: PhotoSettings) -> AdPhotos:
-    found = readable_photos(pl.Series(photos, dtype=pl.List(pl.String)), settings, lambda names: stored(names, 0))
+    found = readable_photos(
+        pl.Series(photos, dtype=pl.List(pl.String)), settings, lambda names: stored(names, 0)
+    )
     return found.first(settings.per_ad)
 
 
@@ -45,7 +52,9 @@ def features_of(photos: AdPhotos) -> NetworkInputs:
 @pytest.mark.parametrize("views", [0, 1, 2])
 def test_training_draws_among_the_views_of_an_ads_first_readable_photos(views: int) -> None:
     settings = PhotoSettings(views=views, per_ad=4)
-    photos = network_photos(PHOTOS, settings).with_views((lambda names: stored(names, views)) if views else None)
+    photos = network_photos(PHOTOS, settings).with_views(
+        (lambda names: stored(names, views)) if views else None
+    )
     features = features_of(photos)
     rows, draw = np.arange(len(PHOTOS)), np.random.default_rng(0)
     batches = [features.training_batch(rows, draw) for _ in range(DRAWS)]
@@ -63,19 +72,27 @@ def test_training_draws_among_the_views_of_an_ads_first_readable_photos(views: i
         assert set(seen) == set(expected)
         for count in seen.values():  # within 4 standard deviations
             share = 1 / len(expected)
-            assert count / DRAWS == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / DRAWS))
+            assert count / DRAWS == pytest.approx(
+                share, abs=4 * np.sqrt(share * (1 - share) / DRAWS)
+            )
 
 
 def test_a_batch_holds_each_ads_own_tokens() -> None:
     ads = [[2, 9, 4, 3], [], [2, 7, 3], [2, 5, 6, 8, 3]]
     offsets = np.concatenate([[0], np.cumsum([len(ad) for ad in ads])]).astype(np.int64)
-    features = NetworkInputs(TokenIds(np.array([token for ad in ads for token in ad], np.int32), offsets), None, (3,))
+    features = NetworkInputs(
+        TokenIds(np.array([token for ad in ads for token in ad], np.int32), offsets), None, (3,)
+    )
     for rows in ([3, 1, 0], [1], [2, 2]):
         batch = features.batch(np.array(rows))
         longest = max(1, *(len(ads[row]) for row in rows))
         assert batch.tokens.tolist() == [ads[row] + [0] * (longest - len(ads[row])) for row in rows]
         assert batch.lengths.tolist() == [len(ads[row]) for row in rows]
-        assert batch.image.shape == (len(rows), 3) and not batch.image.any() and not batch.has_image.any()
+        assert (
+            batch.image.shape == (len(rows), 3)
+            and not batch.image.any()
+            and not batch.has_image.any()
+        )
 
 
 def test_the_mean_of_an_ads_photos_whatever_their_order() -> None:

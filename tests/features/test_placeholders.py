@@ -19,10 +19,16 @@ from nrl_dedup.features.text.text_digests import text_digests
 from nrl_dedup.features.text.words import Words, read_words
 from tests.features.test_network_inputs import PHOTOS, network_photos
 
-WORDS = [f"{first}{second}" for first in ("лам", "сто", "ков", "вел", "шка") for second in ("па", "л", "ёр", "осипед")]
+WORDS = [
+    f"{first}{second}"
+    for first in ("лам", "сто", "ков", "вел", "шка")
+    for second in ("па", "л", "ёр", "осипед")
+]
 
 
-def ads_with(shown: dict[int, list[int]], ads: int, hashes: dict[int, int]) -> tuple[AdPhotos, PhotoDescriptors]:
+def ads_with(
+    shown: dict[int, list[int]], ads: int, hashes: dict[int, int]
+) -> tuple[AdPhotos, PhotoDescriptors]:
     """Ads that show photos, by number; photos without a hash of their own have one that is far from all others."""
     count = 1 + max(max(photos) for photos in shown.values())
     draw = np.random.default_rng(0)
@@ -42,7 +48,9 @@ def ads_with(shown: dict[int, list[int]], ads: int, hashes: dict[int, int]) -> t
         kind=KINDS["pooled"],
         shape=(1,),
     )
-    photos = AdPhotos(np.array(rows), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), features)
+    photos = AdPhotos(
+        np.array(rows), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), features
+    )
     return photos, PhotoDescriptors(known, stored)
 
 
@@ -56,13 +64,19 @@ def texts_of(ads: int, same: int = 0) -> tuple[pl.DataFrame, Words]:
     return frame, read_words([frame["title"], frame["description"]], "none")
 
 
-@pytest.mark.parametrize(("showing", "ads", "found"), [(12, 300, True), (9, 100, False), (12, 500, False)])
+@pytest.mark.parametrize(
+    ("showing", "ads", "found"), [(12, 300, True), (9, 100, False), (12, 500, False)]
+)
 def test_both_bounds_must_be_reached(showing: int, ads: int, found: bool) -> None:
-    photos, sketches = ads_with({ad: [0 if ad < showing else ad + 1, ads + 1] for ad in range(showing + 5)}, ads, {})
+    photos, sketches = ads_with(
+        {ad: [0 if ad < showing else ad + 1, ads + 1] for ad in range(showing + 5)}, ads, {}
+    )
     photos = photos.only(photos.rows != ads + 1)
     frame, words = texts_of(ads)
     placeholders = find_placeholders(photos, sketches, words, frame)
-    assert [(one.photo, one.ads, one.rows.tolist()) for one in placeholders] == [("000.jpg", showing, [0])] * found
+    assert [(one.photo, one.ads, one.rows.tolist()) for one in placeholders] == [
+        ("000.jpg", showing, [0])
+    ] * found
 
 
 def test_one_picture_in_several_files_is_known_by_its_hash() -> None:
@@ -79,15 +93,21 @@ def test_one_thing_posted_often_with_its_photo_is_no_placeholder() -> None:
     frame, words = texts_of(100, same=20)
     assert find_placeholders(photos, sketches, words, frame) == ()
     again = frame.with_columns(description=pl.lit(""), title=pl.lit("диван"))
-    assert find_placeholders(photos, sketches, texts_of(100)[1], again) == ()  # one text, though its words were unlike
+    assert (
+        find_placeholders(photos, sketches, texts_of(100)[1], again) == ()
+    )  # one text, though its words were unlike
 
 
 def test_the_network_sees_the_first_photos_and_the_pair_model_all() -> None:
     settings = PhotoSettings(views=0, per_ad=2)
     first = network_photos(PHOTOS, settings)
     every = network_photos(PHOTOS, PhotoSettings(views=0, per_ad=99))
-    assert np.diff(first.offsets).tolist() == [1, 0, 2, 2, 0] and np.diff(every.offsets).tolist() == [1, 0, 3, 4, 0]
-    hidden = every.only(every.rows != every.rows[every.offsets[3]])  # the first photo of ad 3 is a placeholder
+    assert np.diff(first.offsets).tolist() == [1, 0, 2, 2, 0] and np.diff(
+        every.offsets
+    ).tolist() == [1, 0, 3, 4, 0]
+    hidden = every.only(
+        every.rows != every.rows[every.offsets[3]]
+    )  # the first photo of ad 3 is a placeholder
     assert hidden.first(2).references(hidden.first(2).rows).to_list() == ["0", "1", "2", "5", "7"]
 
 
@@ -113,7 +133,9 @@ def test_digests_are_those_of_their_definition() -> None:
 
 def test_bits_are_counted() -> None:
     numbers = np.frombuffer(hashlib.sha256(b"bits").digest(), np.uint64).reshape(2, 2)
-    assert count_bits(numbers).tolist() == [[int(number).bit_count() for number in row] for row in numbers]
+    assert count_bits(numbers).tolist() == [
+        [int(number).bit_count() for number in row] for row in numbers
+    ]
 
 
 def test_photos_are_drawn_the_same_by_any_library(tmp_path: Path) -> None:

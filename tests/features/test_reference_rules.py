@@ -79,7 +79,16 @@ def test_a_reference_means_the_file(tmp_path: Path, where: str, ref: str, file: 
 
 
 def test_what_is_written_comes_before_what_may_be_meant(tmp_path: Path) -> None:
-    for name in ("images/a.jpg", "a.jpg", "17.0", "17.jpg", "sub\\b.png", "sub/b.png", "C.jpg", "c.jpg"):
+    for name in (
+        "images/a.jpg",
+        "a.jpg",
+        "17.0",
+        "17.jpg",
+        "sub\\b.png",
+        "sub/b.png",
+        "C.jpg",
+        "c.jpg",
+    ):
         write(tmp_path / "images" / name, name.encode())
     photos = PhotoFolder(tmp_path / "images")
     for ref in ("images/a.jpg", "a.jpg", "17.0", "sub\\b.png", "sub/b.png", "C.jpg", "c.jpg"):
@@ -99,7 +108,9 @@ def test_the_folder_by_either_of_its_names(tmp_path: Path) -> None:
     write(tmp_path / "real" / "a.jpg", b"a")
     (tmp_path / "alias").symlink_to("real")
     photos = PhotoFolder(tmp_path / "alias")
-    assert {photos.read(ref) for ref in ("alias/a.jpg", "real/a.jpg", f"{tmp_path}/alias/a.jpg")} == {b"a"}
+    assert {
+        photos.read(ref) for ref in ("alias/a.jpg", "real/a.jpg", f"{tmp_path}/alias/a.jpg")
+    } == {b"a"}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +157,9 @@ def test_links_out_of_the_folder_are_followed_where_it_is_allowed(tmp_path: Path
     refs = ["a.jpg", "a", "more/c.jpg", "MORE/c", "7", "Images_0/7/7.jpg", "gone.jpg"]
     assert PhotoFolder(folder).sizes(refs).tolist() == [LINKED_OUTSIDE] * len(refs)
     allowed = PhotoFolder(folder, follow_links=True)
-    assert [allowed.read(ref) for ref in refs[:-1]] == [b"stored"] * 2 + [b"more"] * 2 + [b"seven"] * 2
+    assert [allowed.read(ref) for ref in refs[:-1]] == [b"stored"] * 2 + [b"more"] * 2 + [
+        b"seven"
+    ] * 2
     assert allowed.sizes(["gone.jpg", "../store/9f86d081"]).tolist() == [NOT_FOUND, OUTSIDE]
 
 
@@ -164,7 +177,10 @@ CELLS = [  # what a catalogue makes of a cell, what it means
     (["0a84_1720_0", "0.jpg"], ["0a84_1720_0,0.jpg"]),
     (["0a84_1720_0", "0"], ["0a84_1720_0,0.jpg"]),
     (["Диван", "серый", "2", "5 м.jpg"], ["Диван,  серый; 2,5 м.jpg"]),
-    (["plain.jpg", "0a84_1720_0", "0.jpg", "plain.png"], ["plain.jpg", "0a84_1720_0,0.jpg", "plain.png"]),
+    (
+        ["plain.jpg", "0a84_1720_0", "0.jpg", "plain.png"],
+        ["plain.jpg", "0a84_1720_0,0.jpg", "plain.png"],
+    ),
     (["sub/x", "1.jpg", "sub/x", "2.jpg"], ["sub/x,1.jpg", "sub/x,2.jpg"]),
     (["images/sub/x", "1.jpg"], ["images/sub/x,1.jpg"]),
     (["grey", "big/y.jpg"], ["grey, big/y.jpg"]),
@@ -179,7 +195,13 @@ CELLS = [  # what a catalogue makes of a cell, what it means
 @pytest.mark.parametrize("where", ["folder", "zip"])
 def test_the_whole_cell_before_its_parts(tmp_path: Path, where: str) -> None:
     images = tmp_path / "images"
-    for name in ("0a84_1720_0,0.jpg", "Диван,  серый; 2,5 м.jpg", "sub/x,1.jpg", "sub/x,2.jpg", "grey, big/y.jpg"):
+    for name in (
+        "0a84_1720_0,0.jpg",
+        "Диван,  серый; 2,5 м.jpg",
+        "sub/x,1.jpg",
+        "sub/x,2.jpg",
+        "grey, big/y.jpg",
+    ):
         write(images / name, b"whole")
     for name in ("1.jpg", "2.jpg", "1,2.jpg", "plain.jpg", "plain.png"):
         write(images / name, b"x")
@@ -209,7 +231,9 @@ def test_a_zip_keeps_what_it_states_in_bounds(tmp_path: Path) -> None:
     assert photos.sizes(["../b.jpg", "/c.jpg"]).tolist() == [OUTSIDE] * 2
 
 
-@pytest.mark.parametrize(("data", "said"), [(b"hello", "no zip either"), (b"PK\x03\x04 cut", "cannot be opened")])
+@pytest.mark.parametrize(
+    ("data", "said"), [(b"hello", "no zip either"), (b"PK\x03\x04 cut", "cannot be opened")]
+)
 def test_a_file_that_is_no_zip(tmp_path: Path, data: bytes, said: str) -> None:
     with pytest.raises(NrlDedupError, match=rf"photos\.zip.*{said}"):
         PhotoFolder(write(tmp_path / "photos.zip", data))
@@ -223,7 +247,13 @@ def test_what_was_not_found_is_counted_with_an_example_of_each_reason(
         "not found",
         "truncated",
     )
-    reasons = {"https://x.org/1.jpg": url, "https://x.org/2.jpg": url, "a.jpg": lost, "b.jpg": broken, "c.jpg": broken}
+    reasons = {
+        "https://x.org/1.jpg": url,
+        "https://x.org/2.jpg": url,
+        "a.jpg": lost,
+        "b.jpg": broken,
+        "c.jpg": broken,
+    }
     unreadable = pl.DataFrame({"photo": list(reasons), "reason": list(reasons.values())})
     show_unreadable(unreadable, tmp_path / "images", 5)
     assert capsys.readouterr().err.splitlines() == [
@@ -246,13 +276,31 @@ def stated_zip(path: Path, sizes: dict[str, int], *, method: int = 0, flags: int
         extra = struct.pack("<HHQQ", 1, 16, size, size)
         lengths = (0xFFFFFFFF, 0xFFFFFFFF, len(name), len(extra))
         directory += struct.pack(
-            "<4s6H3L5H2L", b"PK\1\2", 45, 45, flags, method, 0, 0, 0, *lengths, 0, 0, 0, 0, len(local)
+            "<4s6H3L5H2L",
+            b"PK\1\2",
+            45,
+            45,
+            flags,
+            method,
+            0,
+            0,
+            0,
+            *lengths,
+            0,
+            0,
+            0,
+            0,
+            len(local),
         )
         directory += name.encode() + extra
         local += (
-            struct.pack("<4s5H3L2H", b"PK\3\4", 45, flags, method, 0, 0, 0, 1, 1, len(name), 0) + name.encode() + b"x"
+            struct.pack("<4s5H3L2H", b"PK\3\4", 45, flags, method, 0, 0, 0, 1, 1, len(name), 0)
+            + name.encode()
+            + b"x"
         )
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, len(sizes), len(sizes), len(directory), len(local), 0)
+    end = struct.pack(
+        "<4s4H2LH", b"PK\5\6", 0, 0, len(sizes), len(sizes), len(directory), len(local), 0
+    )
     path.write_bytes(local + directory + end)
     return path
 
@@ -263,13 +311,21 @@ def test_sizes_that_a_zip_states_are_not_believed(tmp_path: Path, size: int, avi
     name = "Images_0/5/5.jpg" if avito else "5.jpg"
     stated_zip(tmp_path / "Images_0.zip", {name: size})
     photos = PhotoFolder(tmp_path if avito else tmp_path / "Images_0.zip")
-    reason = "a file of more than 268,435,456 bytes" if size > 2**28 else "ends beyond the end of the zip"
+    reason = (
+        "a file of more than 268,435,456 bytes"
+        if size > 2**28
+        else "ends beyond the end of the zip"
+    )
     with pytest.raises(UnreadablePhoto, match=reason):
         photos.read("5")
 
 
-@pytest.mark.parametrize(("method", "flags", "reason"), [(8, 0, "damaged"), (0, 1, "encrypted"), (14, 0, "method 14")])
-def test_entries_that_cannot_be_unpacked(tmp_path: Path, method: int, flags: int, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "flags", "reason"), [(8, 0, "damaged"), (0, 1, "encrypted"), (14, 0, "method 14")]
+)
+def test_entries_that_cannot_be_unpacked(
+    tmp_path: Path, method: int, flags: int, reason: str
+) -> None:
     stated_zip(tmp_path / "photos.zip", {"5.jpg": 1}, method=method, flags=flags)
     with pytest.raises(UnreadablePhoto, match=reason):
         PhotoFolder(tmp_path / "photos.zip").read("5.jpg")

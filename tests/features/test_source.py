@@ -97,16 +97,25 @@ def test_avitos_layout(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prefix", ["Images_4/", ""])
 def test_avitos_layout_inside_its_zips(tmp_path: Path, method: int, prefix: str) -> None:
     photos = {str(image): os.urandom(image % 301) * 3 for image in range(40, 4000, 100)}
-    avito_zip(tmp_path / "Images_4.zip", {f"{prefix}40/{i}.jpg": data for i, data in photos.items()}, method)
+    avito_zip(
+        tmp_path / "Images_4.zip",
+        {f"{prefix}40/{i}.jpg": data for i, data in photos.items()},
+        method,
+    )
     folder = PhotoFolder(tmp_path)
     assert folder.sizes(list(photos)).tolist() == [len(data) for data in photos.values()]
     assert [folder.read(ref) for ref in photos] == list(photos.values())
     assert folder.read("Images_4/40/140.jpg") == folder.read("140.jpg") == photos["140"]
-    assert folder.sizes(["41", "4040", "50", "0140", "Images_4/41/140.jpg"]).tolist() == [NOT_FOUND] * 5
+    assert (
+        folder.sizes(["41", "4040", "50", "0140", "Images_4/41/140.jpg"]).tolist()
+        == [NOT_FOUND] * 5
+    )
 
 
 def test_a_zip_and_its_unpacked_folder_stand_side_by_side(tmp_path: Path) -> None:
-    avito_zip(tmp_path / "Images_0.zip", {"Images_0/1/1.jpg": b"zipped", "Images_0/2/2.jpg": b"zipped"})
+    avito_zip(
+        tmp_path / "Images_0.zip", {"Images_0/1/1.jpg": b"zipped", "Images_0/2/2.jpg": b"zipped"}
+    )
     write(tmp_path / "Images_0/1/1.jpg", b"unpacked")
     write(tmp_path / "3.jpg", b"plain")
     folder = PhotoFolder(tmp_path)
@@ -114,14 +123,22 @@ def test_a_zip_and_its_unpacked_folder_stand_side_by_side(tmp_path: Path) -> Non
 
 
 def test_entries_at_places_that_are_not_avitos_are_passed_over(tmp_path: Path) -> None:
-    entries = ["Images_1/5/5.jpg", "Images_0/6/5.jpg", "Images_0/05/5.jpg", "Images_0/5/05.jpg", "../5/5.jpg"]
+    entries = [
+        "Images_1/5/5.jpg",
+        "Images_0/6/5.jpg",
+        "Images_0/05/5.jpg",
+        "Images_0/5/05.jpg",
+        "../5/5.jpg",
+    ]
     avito_zip(tmp_path / "Images_0.zip", dict.fromkeys(entries, b"x"))
     assert PhotoFolder(tmp_path).sizes(["5", *entries]).max() < 0
 
 
 def test_threads_share_a_zip(tmp_path: Path) -> None:
     photos = {str(image): os.urandom(5000) for image in range(7, 20007, 100)}
-    avito_zip(tmp_path / "Images_0.zip", {f"Images_0/7/{ref}.jpg": data for ref, data in photos.items()})
+    avito_zip(
+        tmp_path / "Images_0.zip", {f"Images_0/7/{ref}.jpg": data for ref, data in photos.items()}
+    )
     folder = PhotoFolder(tmp_path)
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(folder.read, list(photos) * 3)) == list(photos.values()) * 3
@@ -196,7 +213,10 @@ def test_links_that_stay_inside_are_followed(tmp_path: Path) -> None:
     assert folder.sizes(["loop.jpg"]).tolist() == [NOT_FOUND]
 
 
-@given(st.lists(st.sampled_from(["..", ".", "", "in", "out", "a", "a.jpg", "up", "5"]), max_size=6), st.booleans())
+@given(
+    st.lists(st.sampled_from(["..", ".", "", "in", "out", "a", "a.jpg", "up", "5"]), max_size=6),
+    st.booleans(),
+)
 def test_whatever_the_reference_only_photos_inside_are_read(
     tmp_path_factory: pytest.TempPathFactory, parts: list[str], absolute: bool
 ) -> None:
@@ -241,7 +261,9 @@ def test_a_file_too_large_for_a_photo_is_not_read(tmp_path: Path) -> None:
         ([], None),
     ],
 )
-def test_the_folder_beside_a_catalogue(tmp_path: Path, made: list[str], expected: str | None) -> None:
+def test_the_folder_beside_a_catalogue(
+    tmp_path: Path, made: list[str], expected: str | None
+) -> None:
     for name in made:
         (tmp_path / name).mkdir() if name.endswith("/") else write(tmp_path / name, b"")
     found = find_photo_folder(tmp_path / "ItemInfo.csv")

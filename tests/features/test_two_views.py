@@ -17,7 +17,9 @@ BOTH = Shown(words=True, photos=True)
 def tokens_of(lengths: list[int]) -> TokenIds:
     """Ads of so many words, no word twice in the whole catalogue."""
     words = iter(range(FIRST_WORD, FIRST_WORD + sum(lengths)))
-    ads = [[START, *(next(words) for _ in range(length)), END] if length else [] for length in lengths]
+    ads = [
+        [START, *(next(words) for _ in range(length)), END] if length else [] for length in lengths
+    ]
     offsets = np.concatenate([[0], np.cumsum([len(ad) for ad in ads])]).astype(np.int64)
     return TokenIds(np.array([token for ad in ads for token in ad], np.int32), offsets)
 
@@ -48,17 +50,26 @@ def test_the_words_of_an_ad_are_dealt_out_whole_and_in_their_order(nothing_lost:
             if len(one + other) > 1:
                 assert one and other
             first_words.update(one[:1] if row == 3 else [])
-    assert words_of(tokens, 3)[0] in first_words and len(first_words) > 2  # either text can begin the ad
+    assert (
+        words_of(tokens, 3)[0] in first_words and len(first_words) > 2
+    )  # either text can begin the ad
 
 
 def test_spans_have_their_mean_length(nothing_lost: None) -> None:
     lengths = [2000] * 20
     left, right = two_texts(tokens_of(lengths), np.arange(20), np.random.default_rng(0))
-    breaks = sum(b - a > 1 for ad in range(20) for side in (left, right) for a, b in pairwise(words_of(side, ad)))
+    breaks = sum(
+        b - a > 1
+        for ad in range(20)
+        for side in (left, right)
+        for a, b in pairwise(words_of(side, ad))
+    )
     assert 2000 * 20 / breaks == pytest.approx(text.SPAN, rel=0.05)
 
 
-def test_spans_stay_together_when_they_are_reordered(nothing_lost: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spans_stay_together_when_they_are_reordered(
+    nothing_lost: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(text, "REORDERED", 1.0)
     tokens = tokens_of([120, 120])
     both = two_texts(tokens, np.arange(2), np.random.default_rng(0))
@@ -66,7 +77,10 @@ def test_spans_stay_together_when_they_are_reordered(nothing_lost: None, monkeyp
         assert sorted(words_of(both[0], ad) + words_of(both[1], ad)) == words_of(tokens, ad)
         for side in both:
             words = words_of(side, ad)
-            assert words != sorted(words) and sum(b - a == 1 for a, b in pairwise(words)) > len(words) / 2
+            assert (
+                words != sorted(words)
+                and sum(b - a == 1 for a, b in pairwise(words)) > len(words) / 2
+            )
 
 
 def test_shares_of_what_is_lost_and_misspelt() -> None:
@@ -82,9 +96,13 @@ def test_shares_of_what_is_lost_and_misspelt() -> None:
 
 def test_the_same_draws_give_the_same_texts() -> None:
     tokens = tokens_of([5, 9, 0, 40])
-    once, again = (two_texts(tokens, np.array([3, 0, 1]), np.random.default_rng(7)) for _ in range(2))
+    once, again = (
+        two_texts(tokens, np.array([3, 0, 1]), np.random.default_rng(7)) for _ in range(2)
+    )
     for one, other in zip(once, again, strict=True):
-        assert np.array_equal(one.values, other.values) and np.array_equal(one.offsets, other.offsets)
+        assert np.array_equal(one.values, other.values) and np.array_equal(
+            one.offsets, other.offsets
+        )
 
 
 PHOTOS = [["0"], [], ["1", "2", "3"], ["4", "5"]]
@@ -92,7 +110,9 @@ PHOTOS = [["0"], [], ["1", "2", "3"], ["4", "5"]]
 
 def features(views: int, pool: str) -> NetworkInputs:
     settings = PhotoSettings(views=views, pool=pool)
-    photos = network_photos(PHOTOS, settings).with_views((lambda names: stored(names, views)) if views else None)
+    photos = network_photos(PHOTOS, settings).with_views(
+        (lambda names: stored(names, views)) if views else None
+    )
     return NetworkInputs(tokens_of([4, 4, 4, 4]), photos, (1,))
 
 
@@ -109,7 +129,9 @@ def test_several_photos_are_dealt_out_and_one_is_shown_in_two_looks(views: int) 
         one, other = ads.two_views(rows, (BOTH, BOTH), draw)
         assert not one.has_image[1] and not other.has_image[1]
         for place, names in ((0, {1, 2, 3}), (3, {4, 5})):
-            (photo, look), (photo_2, look_2) = (photo_and_look(batch.image[place].item()) for batch in (one, other))
+            (photo, look), (photo_2, look_2) = (
+                photo_and_look(batch.image[place].item()) for batch in (one, other)
+            )
             assert photo != photo_2 and {photo, photo_2} <= names
             pairs.add((photo, photo_2))
             assert {look, look_2} <= {0, *(view + 0.5 for view in range(views))}

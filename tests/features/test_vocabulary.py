@@ -15,7 +15,16 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text import languages, words
 from nrl_dedup.features.text.cleaning import CYRILLIC_TWINS, LATIN_TWINS
 from nrl_dedup.features.text.languages import LANGUAGES, TRANSLITERATIONS
-from nrl_dedup.features.text.vocabulary import END, START, UNKNOWN, Vocabulary, clean, encode, jaccard, read_words
+from nrl_dedup.features.text.vocabulary import (
+    END,
+    START,
+    UNKNOWN,
+    Vocabulary,
+    clean,
+    encode,
+    jaccard,
+    read_words,
+)
 
 
 def one(text: str | None, language: str = "ru") -> str:
@@ -27,7 +36,10 @@ def words_of(*ads: str, language: str = "none") -> words.Words:
 
 
 def lists_of(found: words.Words) -> list[list[str]]:
-    return [found.distinct[found.ids[a:b]].to_list() for a, b in zip(found.offsets, found.offsets[1:], strict=False)]
+    return [
+        found.distinct[found.ids[a:b]].to_list()
+        for a, b in zip(found.offsets, found.offsets[1:], strict=False)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +103,9 @@ def test_look_alike_letters_are_folded_before_lower_case() -> None:
 
 def test_twins_are_the_letters_of_the_design() -> None:
     assert LATIN_TWINS == "ABCEHKMOPTXYaceopxy"
-    names = [[unicodedata.name(letter) for letter in twins] for twins in (LATIN_TWINS, CYRILLIC_TWINS)]
+    names = [
+        [unicodedata.name(letter) for letter in twins] for twins in (LATIN_TWINS, CYRILLIC_TWINS)
+    ]
     assert all(name.startswith("LATIN") for name in names[0])
     assert all(name.startswith("CYRILLIC") for name in names[1])
     same_case = [a.split()[1] == b.split()[1] for a, b in zip(*names, strict=True)]
@@ -144,7 +158,10 @@ def slow_clean(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     out = []
     for word in re.findall(r"[^\W日]+|[\W日]+", text):
-        sure = {script(c) for c in word if c not in LATIN_TWINS + CYRILLIC_TWINS} & {"LATIN", "CYRILLIC"}
+        sure = {script(c) for c in word if c not in LATIN_TWINS + CYRILLIC_TWINS} & {
+            "LATIN",
+            "CYRILLIC",
+        }
         if sure == {"LATIN"}:
             word = word.translate(str.maketrans(CYRILLIC_TWINS, LATIN_TWINS))
         elif sure == {"CYRILLIC"} and any(script(c) == "LATIN" for c in word):
@@ -196,15 +213,27 @@ def test_words_do_not_depend_on_the_chunks(ads: list[str], at_once: int) -> None
 
 def test_no_ads_have_no_words() -> None:
     found = words_of()
-    assert (len(found), len(found.ids), found.offsets.tolist(), found.lengths.shape) == (0, 0, [0], (0, 1))
+    assert (len(found), len(found.ids), found.offsets.tolist(), found.lengths.shape) == (
+        0,
+        0,
+        [0],
+        (0, 1),
+    )
     assert found.distinct.dtype == pl.String
     vocabulary = Vocabulary.most_frequent(found, 10)
     assert (vocabulary.words, len(encode(found, vocabulary, 5))) == ((), 0)
 
 
 def test_russian_words_become_lemmas() -> None:
-    found = words_of("Продаю телефоны", "телефона, ТЕЛЕФОНОМ", "ежики ёжик", "0 комнат", language="ru")
-    assert lists_of(found) == [["продавать", "телефон"], ["телефон", "телефон"], ["ёжик", "ёжик"], ["0", "комната"]]
+    found = words_of(
+        "Продаю телефоны", "телефона, ТЕЛЕФОНОМ", "ежики ёжик", "0 комнат", language="ru"
+    )
+    assert lists_of(found) == [
+        ["продавать", "телефон"],
+        ["телефон", "телефон"],
+        ["ёжик", "ёжик"],
+        ["0", "комната"],
+    ]
 
 
 def test_each_distinct_word_is_lemmatised_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +243,9 @@ def test_each_distinct_word_is_lemmatised_once(monkeypatch: pytest.MonkeyPatch) 
         seen.extend(distinct)
         return [word.rstrip("аы") for word in distinct]
 
-    monkeypatch.setitem(languages.LANGUAGES, "ru", dataclasses.replace(LANGUAGES["ru"], lemmas=lemmas))
+    monkeypatch.setitem(
+        languages.LANGUAGES, "ru", dataclasses.replace(LANGUAGES["ru"], lemmas=lemmas)
+    )
     monkeypatch.setattr(words, "ADS_AT_ONCE", 2)
     found = words_of("рама рамы", "рама мыла", "rama", "мыла рама", language="ru")
     assert sorted(seen) == ["мыла", "рама", "рамы"]
@@ -229,12 +260,16 @@ def test_vocabulary_is_the_most_frequent_words_and_ties_are_alphabetical() -> No
     assert Vocabulary.most_frequent(found, 99).words == ("d", "b", "a", "c", "e")
 
 
-ads_of_letters = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=7).map(" ".join), max_size=12)
+ads_of_letters = st.lists(
+    st.lists(st.sampled_from("abcdefgh"), max_size=7).map(" ".join), max_size=12
+)
 
 
 @settings(max_examples=40, deadline=None)
 @given(ads_of_letters, st.integers(1, 9), st.integers(1, 8), st.integers(1, 5))
-def test_token_ids_agree_with_lists(ads: list[str], size: int, max_words: int, at_once: int) -> None:
+def test_token_ids_agree_with_lists(
+    ads: list[str], size: int, max_words: int, at_once: int
+) -> None:
     found = words_of(*ads)
     vocabulary = Vocabulary.most_frequent(found, size)
     counts = Counter(" ".join(ads).split())
@@ -248,7 +283,9 @@ def test_token_ids_agree_with_lists(ads: list[str], size: int, max_words: int, a
         inner = [token.get(word, UNKNOWN) for word in ad.split()[:max_words]]
         wanted = [START, *inner, END] if inner else []
         assert tokens.values[tokens.offsets[i] : tokens.offsets[i + 1]].tolist() == wanted
-    assert tokens.has_known_word().tolist() == [any(word in token for word in ad.split()[:max_words]) for ad in ads]
+    assert tokens.has_known_word().tolist() == [
+        any(word in token for word in ad.split()[:max_words]) for ad in ads
+    ]
     assert len(tokens) == len(ads)
     assert tokens.offsets[-1] == len(tokens.values)
 
@@ -271,7 +308,9 @@ def test_jaccard_agrees_with_sets(ads: list[str], data: st.DataObject, at_once: 
         similarity = jaccard(words_of(*ads), left, right)
     for value, a, b in zip(similarity, left, right, strict=True):
         union = sets[a] | sets[b]
-        assert value == pytest.approx(len(sets[a] & sets[b]) / len(union) if union else 0, abs=1e-15)
+        assert value == pytest.approx(
+            len(sets[a] & sets[b]) / len(union) if union else 0, abs=1e-15
+        )
 
 
 def test_jaccard_of_two_ads_without_words_is_zero() -> None:

@@ -26,7 +26,10 @@ def words_of(ads: list[str]) -> Words:
 def random_ads(seed: int, ads: int, letters: str = "abcdefghijkl") -> list[str]:
     draw = np.random.default_rng(seed)
     weights = 1 / np.arange(1, len(letters) + 1)
-    return [" ".join(draw.choice(list(letters), draw.integers(0, 15), p=weights / weights.sum())) for _ in range(ads)]
+    return [
+        " ".join(draw.choice(list(letters), draw.integers(0, 15), p=weights / weights.sum()))
+        for _ in range(ads)
+    ]
 
 
 def counted(ads: list[str], known: tuple[str, ...], window: int) -> np.ndarray:
@@ -58,12 +61,16 @@ def test_counts_and_information_agree_with_their_formulas(
     monkeypatch.setattr(vectors, "ADS_AT_ONCE", at_once)
     ads = random_ads(1, 12)
     words = words_of(ads)
-    vocabulary = Vocabulary.most_frequent(words, 7)  # the other letters are unknown, but keep their places
+    vocabulary = Vocabulary.most_frequent(
+        words, 7
+    )  # the other letters are unknown, but keep their places
     counts = co_occurrences(words, vocabulary, window)
     wanted = counted(ads, vocabulary.words, window)
     assert counts.dtype == np.int32
     assert np.array_equal(counts.toarray(), wanted)
-    np.testing.assert_allclose(positive_mutual_information(counts).toarray(), information(wanted), atol=1e-6)
+    np.testing.assert_allclose(
+        positive_mutual_information(counts).toarray(), information(wanted), atol=1e-6
+    )
 
 
 def test_counts_of_an_ad_by_hand() -> None:
@@ -74,7 +81,9 @@ def test_counts_of_an_ad_by_hand() -> None:
 
 
 @pytest.mark.parametrize("dense_up_to", [1_000, 0])
-def test_vectors_are_the_square_root_of_the_information(dense_up_to: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_are_the_square_root_of_the_information(
+    dense_up_to: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """V V' = U S U' = (M M')^(1/2), which does not know the signs of U; by both ways to decompose M."""
     monkeypatch.setattr(vectors, "_DENSE_UP_TO", dense_up_to)
     ads = random_ads(2, 60)
@@ -95,7 +104,9 @@ def test_vectors_are_the_square_root_of_the_information(dense_up_to: int, monkey
 
 
 @pytest.mark.parametrize("dense_up_to", [1_000, 0])
-def test_vectors_are_the_same_at_each_run(dense_up_to: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_are_the_same_at_each_run(
+    dense_up_to: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vectors, "_DENSE_UP_TO", dense_up_to)
     words = words_of(random_ads(3, 80))
     vocabulary = Vocabulary.most_frequent(words, 12)
@@ -133,7 +144,9 @@ def test_a_small_vocabulary_leaves_columns_of_zeros() -> None:
 def test_words_without_neighbours_have_vectors_of_zeros(ads: list[str]) -> None:
     words = words_of(ads)
     vocabulary = Vocabulary.most_frequent(words, 30)
-    assert np.array_equal(learn_vectors(words, vocabulary, size=4), np.zeros((len(set(ads) - {""}), 4)))
+    assert np.array_equal(
+        learn_vectors(words, vocabulary, size=4), np.zeros((len(set(ads) - {""}), 4))
+    )
 
 
 def test_of_much_text_whole_ads_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +160,10 @@ def test_of_much_text_whole_ads_are_drawn(monkeypatch: pytest.MonkeyPatch) -> No
     # each letter is an ad of its own, three times over: 2 * (5 + 5 + 4) whenever its ad is read
     words = words_of([" ".join(letter * 3) for letter in "abcdefghij"])
     vocabulary = Vocabulary(tuple("abcdefghij"))
-    read = [tuple(co_occurrences(words, vocabulary, 5, seed, Listener()).diagonal()) for seed in (0, 0, 1)]
+    read = [
+        tuple(co_occurrences(words, vocabulary, 5, seed, Listener()).diagonal())
+        for seed in (0, 0, 1)
+    ]
     assert [sorted(row) for row in read] == [[0] * 4 + [28] * 6] * 3
     assert read[0] == read[1] != read[2]
     assert said == ["Word vectors: learned from 6 ads drawn from the 10."] * 3
@@ -186,10 +202,14 @@ def test_fasttext_vectors_are_its_own(model_file: Path) -> None:
         (lambda data: data[:-1], "cut short"),
     ],
 )
-def test_what_is_no_whole_model_is_refused(broken, why: str, model_file: Path, tmp_path: Path) -> None:
+def test_what_is_no_whole_model_is_refused(
+    broken, why: str, model_file: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "cc.bin"
     path.write_bytes(broken(model_file.read_bytes()))
-    with pytest.raises(NrlDedupError, match=rf"--word-vectors .*cc\.bin: wanted a fastText model .*{why}"):
+    with pytest.raises(
+        NrlDedupError, match=rf"--word-vectors .*cc\.bin: wanted a fastText model .*{why}"
+    ):
         read_fasttext(path, ["кот"])
 
 

@@ -15,11 +15,55 @@ from tests.fuzz.byte_mutations import mutate
 BUNDLE = "bundle"
 _LONGEST_READ = 2**27  # bytes; the longest file of a bundle has some 2**24
 _VALUES: tuple[Any, ...] = (
-    *(0, 1, -1, 3, 2**31, 2**63, 10**12, 10**300, 0.5, -0.0, 1e308, 1e-300, float("nan"), float("inf")),
-    *("", "x" * 1000, "../../etc/passwd", "/dev/zero", "\ud800", "\x1b[31m", None, True, False, [], {}, [[]] * 5),
+    *(
+        0,
+        1,
+        -1,
+        3,
+        2**31,
+        2**63,
+        10**12,
+        10**300,
+        0.5,
+        -0.0,
+        1e308,
+        1e-300,
+        float("nan"),
+        float("inf"),
+    ),
+    *(
+        "",
+        "x" * 1000,
+        "../../etc/passwd",
+        "/dev/zero",
+        "\ud800",
+        "\x1b[31m",
+        None,
+        True,
+        False,
+        [],
+        {},
+        [[]] * 5,
+    ),
 )
 _TOKENS = (
-    *("-1", "0", "1", "2", "5", "-2", "-7", "99", "nan", "inf", "-inf", "1e308", "-1e308", "1e-320", "1e999"),
+    *(
+        "-1",
+        "0",
+        "1",
+        "2",
+        "5",
+        "-2",
+        "-7",
+        "99",
+        "nan",
+        "inf",
+        "-inf",
+        "1e308",
+        "-1e308",
+        "1e-320",
+        "1e999",
+    ),
     *("2147483648", "-99999999999", "9" * 400, "", "x", "0x10", "1 1", "-0"),
 )
 
@@ -90,7 +134,12 @@ def _replace(random: Random, path: Path, place: Path, base: Path) -> str:
         path.mkdir()
     else:
         outside = base / path.relative_to(place)
-        targets = {"device": "/dev/null", "endless": "/dev/zero", "itself": path.name, "nowhere": "no-such"}
+        targets = {
+            "device": "/dev/null",
+            "endless": "/dev/zero",
+            "itself": path.name,
+            "nowhere": "no-such",
+        }
         path.symlink_to(targets.get(way, outside))
     return f"is a {way}"
 
@@ -163,7 +212,9 @@ def _trees(random: Random, path: Path) -> str:
     for _ in range(random.choice((1, 1, 2, 5))):
         at = random.randrange(min(len(lines), random.choice((40, len(lines)))))
         key, sign, values = lines[at].partition("=")
-        way = random.choice(("token", "token", "token", "removed", "more", "repeated", "gone", "moved"))
+        way = random.choice(
+            ("token", "token", "token", "removed", "more", "repeated", "gone", "moved")
+        )
         parts = values.split(" ")
         place = random.randrange(len(parts))
         if way == "token" and sign:
@@ -178,7 +229,10 @@ def _trees(random: Random, path: Path) -> str:
             del lines[at : at + random.choice((1, 1, 15))]
         else:
             other = random.randrange(len(lines))
-            lines[at : at + 1], lines[other : other + 1] = lines[other : other + 1], lines[at : at + 1]
+            lines[at : at + 1], lines[other : other + 1] = (
+                lines[other : other + 1],
+                lines[at : at + 1],
+            )
         if sign and way in ("token", "removed", "more"):
             lines[at] = f"{key}={' '.join(parts)}"
         done.append(f"line {at} {key[:20]} {way} {parts[place][:12] if way == 'token' else ''}")
@@ -191,7 +245,9 @@ def _trees(random: Random, path: Path) -> str:
 def _safetensors(random: Random, path: Path) -> str:
     data = path.read_bytes()
     (size,) = struct.unpack("<Q", data[:8]) if len(data) > 8 else (0,)
-    way = random.choice(("length", "header", "header", "header", "not finite", "not finite", "huge"))
+    way = random.choice(
+        ("length", "header", "header", "header", "not finite", "not finite", "huge")
+    )
     try:
         header = json.loads(data[8 : 8 + size])
     except (ValueError, RecursionError):
@@ -208,7 +264,9 @@ def _safetensors(random: Random, path: Path) -> str:
         if about["dtype"] != "F32" or end - start < 4:
             return _bytes(random, path)
         at = 8 + size + start + 4 * random.randrange((end - start) // 4)
-        value = 3e38 if way == "huge" else random.choice((float("nan"), float("inf"), float("-inf")))
+        value = (
+            3e38 if way == "huge" else random.choice((float("nan"), float("inf"), float("-inf")))
+        )
         path.write_bytes(data[:at] + struct.pack("<f", value) + data[at + 4 :])
         return f"{name} holds {value}"
     key = random.choice(("dtype", "shape", "shape", "data_offsets", "name", "gone"))
@@ -219,7 +277,9 @@ def _safetensors(random: Random, path: Path) -> str:
     elif key == "dtype":
         about[key] = random.choice(("F64", "I8", "BF16", "X", 3, "F16", "I64"))
     else:
-        numbers = [random.choice((0, 1, -1, 2**31, 2**40, 2**63, 1.5, *about[key], "1")) for _ in range(3)]
+        numbers = [
+            random.choice((0, 1, -1, 2**31, 2**40, 2**63, 1.5, *about[key], "1")) for _ in range(3)
+        ]
         about[key] = random.choice((numbers, numbers[:2], list(reversed(about[key])), [], None))
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size :])

@@ -9,7 +9,9 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch, FAISS and polars: their threads do not outlive a fork
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch, FAISS and polars: their threads do not outlive a fork
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 import numpy as np
@@ -27,7 +29,13 @@ from tests.fuzz.judging import Fuzzer, WrongResultError, command_line
 
 SHIPPED = ROOT / "weights" / "default"
 _CPU = torch.device("cpu")
-_THINGS = ("диван угловой", "велосипед горный", "шкаф белый", "гитара акустическая", "лампа настольная")
+_THINGS = (
+    "диван угловой",
+    "велосипед горный",
+    "шкаф белый",
+    "гитара акустическая",
+    "лампа настольная",
+)
 
 
 def judge_bundle(folder: Path) -> str:
@@ -59,7 +67,9 @@ def _ads(folder: Path) -> Catalogue:
     rows = []
     for number in range(20):
         thing, how = _THINGS[number // 2 % len(_THINGS)], "срочно" if number % 2 else "недорого"
-        rows.append(f'{number},"{thing} {number // 10}","продам {thing}, {how}",{1000 + number // 2}')
+        rows.append(
+            f'{number},"{thing} {number // 10}","продам {thing}, {how}",{1000 + number // 2}'
+        )
     path.write_text("id,title,description,price\n" + "\n".join(rows) + "\n", "utf-8")
     return with_compared_columns(read_catalogue(path))
 
@@ -78,7 +88,9 @@ def train_small(folder: Path) -> Path:
 
 def fuzzer(bases: tuple[Path, ...]) -> Fuzzer:
     """:param bases: the bundles that are damaged."""
-    return Fuzzer("bundles", partial(make_bundle, bases=bases), judge_bundle, (NrlDedupError,), batch=50)
+    return Fuzzer(
+        "bundles", partial(make_bundle, bases=bases), judge_bundle, (NrlDedupError,), batch=50
+    )
 
 
 def main() -> None:

@@ -57,7 +57,9 @@ def write_integer(random: Random, data: bytearray) -> None:
     """An extreme whole number of 2, 4 or 8 bytes somewhere, such as a length."""
     size = random.choice((2, 4, 4, 8))
     bits = 8 * size
-    value = random.choice((0, 1, (1 << bits) - 1, 1 << (bits - 1), (1 << (bits - 1)) - 1, 1 << (bits // 2), 0xFFFF))
+    value = random.choice(
+        (0, 1, (1 << bits) - 1, 1 << (bits - 1), (1 << (bits - 1)) - 1, 1 << (bits // 2), 0xFFFF)
+    )
     at = random.randrange(max(1, len(data) - size))
     data[at : at + size] = (value % (1 << bits)).to_bytes(size, random.choice(("little", "big")))
 
@@ -69,7 +71,9 @@ ANY: tuple[Mutation, ...] = (
 )
 
 
-def mutate(random: Random, data: bytes, times: int, mutations: tuple[Mutation, ...] = ANY) -> tuple[bytes, str]:
+def mutate(
+    random: Random, data: bytes, times: int, mutations: tuple[Mutation, ...] = ANY
+) -> tuple[bytes, str]:
     """The bytes after some mutations, and their names."""
     changed, names = bytearray(data), []
     for _ in range(times):

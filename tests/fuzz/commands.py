@@ -20,7 +20,9 @@ HOOK = Path(__file__).resolve().parent / "hook"
 PAIRS_KEPT = 150
 LINKED_ADS = 70
 _PATIENCE = 300  # seconds
-_TIMED = ("seconds",)  # of each epoch in bundle.json: the one thing there that two equal runs do not share
+_TIMED = (
+    "seconds",
+)  # of each epoch in bundle.json: the one thing there that two equal runs do not share
 
 _BACKBONE = (
     "--backbone",
@@ -28,7 +30,19 @@ _BACKBONE = (
     "--backbone-weights",
     str(ROOT / "weights/default/backbone.safetensors"),
 )
-_SMALL = ("--fusion", "text", "--hidden-size", "8", "--fused-size", "8", "--branch-sizes", "8", "4", "--device", "cpu")
+_SMALL = (
+    "--fusion",
+    "text",
+    "--hidden-size",
+    "8",
+    "--fused-size",
+    "8",
+    "--branch-sizes",
+    "8",
+    "4",
+    "--device",
+    "cpu",
+)
 _QUICK = (*_SMALL, *_BACKBONE, "--views", "0", "--photos-per-ad", "1")
 
 
@@ -50,7 +64,18 @@ COMMANDS = {
     for command in (
         Command(
             "train",
-            ("train", "items.csv", "pairs.csv", "-o", "model", "--epochs", "2", "--pretrain-epochs", "1", *_QUICK),
+            (
+                "train",
+                "items.csv",
+                "pairs.csv",
+                "-o",
+                "model",
+                "--epochs",
+                "2",
+                "--pretrain-epochs",
+                "1",
+                *_QUICK,
+            ),
             ("model",),
             True,
         ),
@@ -62,13 +87,35 @@ COMMANDS = {
         ),
         Command(
             "train-seeds",
-            ("train", "items.csv", "pairs.csv", "-o", "model", "--seeds", "2", "--epochs", "1", *_QUICK),
+            (
+                "train",
+                "items.csv",
+                "pairs.csv",
+                "-o",
+                "model",
+                "--seeds",
+                "2",
+                "--epochs",
+                "1",
+                *_QUICK,
+            ),
             ("model",),
             True,
         ),
         Command(
             "link",
-            ("link", "ads.csv", "--images", "images", "-o", "dupes.csv", "--links", "links.csv", "--device", "cpu"),
+            (
+                "link",
+                "ads.csv",
+                "--images",
+                "images",
+                "-o",
+                "dupes.csv",
+                "--links",
+                "links.csv",
+                "--device",
+                "cpu",
+            ),
             ("dupes.csv", "links.csv"),
             False,
         ),
@@ -129,7 +176,9 @@ def run(
         "COLUMNS": "160",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    environment["PYTHONPATH"] = os.pathsep.join(([str(HOOK)] if hook else []) + [path for path in sys.path if path])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        ([str(HOOK)] if hook else []) + [path for path in sys.path if path]
+    )
     script = "from nrl_dedup.cli import main; main()"
     if file_size is not None:
         script = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({file_size},) * 2); {script}"
@@ -190,7 +239,9 @@ def differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str
     """What stands in a folder otherwise than it should, in words."""
     said = [f"{name} is missing" for name in wanted if name not in found]
     said += [f"{name} is too much" for name in found if name not in wanted]
-    return said + [f"{name} differs" for name, digest in wanted.items() if found.get(name, digest) != digest]
+    return said + [
+        f"{name} differs" for name, digest in wanted.items() if found.get(name, digest) != digest
+    ]
 
 
 def fresh(folder: Path, inputs: Path, work: Path | None = None) -> Path:

@@ -46,7 +46,16 @@ _NOTHING = (
 )  # may be taken for empty
 _UNDECODED = re.compile("[\udc80-\udcff\0]")
 _LONGEST = 1 << 30
-_LABELS = {"1": True, "true": True, "yes": True, "1.0": True, "0": False, "false": False, "no": False, "0.0": False}
+_LABELS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "1.0": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "0.0": False,
+}
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,12 @@ def csv_rows(data: bytes, roles: tuple[str, ...]) -> Rows | None:
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     text = re.sub("\r(?!\n)", _LONE_CR, text)
     named = re.match('^"?sep=(.)"?\r?\n', text)
-    texts = [(text[named.end() :], named[1])] if named else [(text, separator) for separator in ",;\t|"]
-    found = [rows for part, separator in texts if (rows := _cut(part, separator, roles)) is not None]
+    texts = (
+        [(text[named.end() :], named[1])] if named else [(text, separator) for separator in ",;\t|"]
+    )
+    found = [
+        rows for part, separator in texts if (rows := _cut(part, separator, roles)) is not None
+    ]
     return found[0] if len(found) == 1 else None
 
 
@@ -115,7 +128,9 @@ def compare_catalogue(rows: Rows, texts: dict[str, tuple[str, str]], bad_count: 
         place = rows.place(role)
         for row in rows.good:
             if row[at] not in texts:
-                raise WrongResultError(f"lost: the ad {row[at][:50]!r} is not there, {bad_count} bad rows")
+                raise WrongResultError(
+                    f"lost: the ad {row[at][:50]!r} is not there, {bad_count} bad rows"
+                )
             found = texts[row[at]][side]
             if place is not None and not _same(found, row[place]):
                 raise WrongResultError(
@@ -133,7 +148,10 @@ def compare_pairs(
     if None in places:
         return "not judged"
     cells = [[row[place] for place in places if place is not None] for row in rows.good]
-    if any(not cell[1] or cell[2].strip().lower() not in _LABELS or cell[0].strip() != cell[0] for cell in cells):
+    if any(
+        not cell[1] or cell[2].strip().lower() not in _LABELS or cell[0].strip() != cell[0]
+        for cell in cells
+    ):
         return "not judged"
     _compare_count(rows, len(read) + left_out, bad_count)
     labels: dict[tuple[str, str], set[bool]] = {}

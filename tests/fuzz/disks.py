@@ -29,7 +29,9 @@ def small_disk(folder: Path) -> Iterator[bool]:
     """A tmpfs at `folder`; False if it cannot be mounted."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={_ROOMY}", "none", folder], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={_ROOMY}", "none", folder],
+        capture_output=True,
+        check=False,
     )
     try:
         yield done.returncode == 0
@@ -43,7 +45,9 @@ def resize(folder: Path, size: int) -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
 
 
-def starve(command: Command, size: int, mounted: bool, inputs: Path, folder: Path, wanted: dict[str, str]) -> list[str]:
+def starve(
+    command: Command, size: int, mounted: bool, inputs: Path, folder: Path, wanted: dict[str, str]
+) -> list[str]:
     """Run the command with `size` bytes and then with room; what is wrong, in words."""
     if mounted:
         resize(folder.parent, _ROOMY)
@@ -76,23 +80,36 @@ def _starve_all(command: Command, count: int, only: list[int] | None) -> int:
         make_inputs(inputs)
         with small_disk(disk) as mounted:
             if not mounted:
-                print("no tmpfs can be mounted here: a limit on the length of a file stands for a full disk")
+                print(
+                    "no tmpfs can be mounted here: a limit on the length of a file stands for a full disk"
+                )
             folder = fresh(disk / "run", inputs)
             ended = run(command, folder)
             if ended.status:
-                sys.exit(f"{command.name}: fails undisturbed with status {ended.status}:\n{ended.said[-2000:]}")
+                sys.exit(
+                    f"{command.name}: fails undisturbed with status {ended.status}:\n{ended.said[-2000:]}"
+                )
             wanted, begin, most = state(folder), _bytes(inputs), _bytes(folder)
             if not mounted:
-                begin, most = 0, max(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                begin, most = (
+                    0,
+                    max(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+                )
             wrong = 0
             numbers = only if only is not None else range(count)
             for number in numbers:
                 size = int(begin + (number + 0.5) / count * (most - begin) * _MORE)
                 said = starve(command, size, mounted, inputs, folder, wanted)
-                print(f"  {command.name} {number:2} {size:>11,} bytes: {'; '.join(said) or 'right'}", flush=True)
+                print(
+                    f"  {command.name} {number:2} {size:>11,} bytes: {'; '.join(said) or 'right'}",
+                    flush=True,
+                )
                 wrong += bool(said)
             shutil.rmtree(folder)
-    print(f"{command.name}: {len(numbers)} sizes up to {int(most * _MORE):,} bytes, {wrong} wrong", flush=True)
+    print(
+        f"{command.name}: {len(numbers)} sizes up to {int(most * _MORE):,} bytes, {wrong} wrong",
+        flush=True,
+    )
     return wrong
 
 

@@ -15,7 +15,15 @@ from tests.fuzz.byte_mutations import mutate, write_integer
 
 PHOTO = "photo"
 _SIDES = (0, 1, 2, 255, 4000, 9459, 16383, 30000, 65500, 65535, 2**20, 2**31 - 1, 2**31, 2**32 - 1)
-_LARGE = ((3000, 3000), (6000, 6000), (9459, 9459), (1, 60000), (60000, 1), (900, 70000), (20000, 4000))
+_LARGE = (
+    (3000, 3000),
+    (6000, 6000),
+    (9459, 9459),
+    (1, 60000),
+    (60000, 1),
+    (900, 70000),
+    (20000, 4000),
+)
 _RARE = 0.004  # of mutants that cost seconds to decode even where they are in order
 
 
@@ -35,7 +43,10 @@ def make_image(random: Random, folder: Path) -> str:
 
 
 def _changes(name: str) -> list[Any]:
-    known = {"jpeg": (_jpeg_size, _jpeg_scans, _jpeg_segments), "png": (_png_header, _png_chunk, _png_length)}
+    known = {
+        "jpeg": (_jpeg_size, _jpeg_scans, _jpeg_segments),
+        "png": (_png_header, _png_chunk, _png_length),
+    }
     own = known.get(name.split()[0], ())
     return [_any, _any, _any, _header, _concatenated, *own, *own]
 
@@ -67,7 +78,11 @@ def _bases() -> dict[str, bytes]:
         "png 1": (grey.convert("1"), "PNG", {}),
         "png animated": (frames[0], "PNG", {"save_all": True, "append_images": frames[1:]}),
         "gif": (palette, "GIF", {}),
-        "gif animated": (frames[0], "GIF", {"save_all": True, "append_images": frames[1:], "duration": 50}),
+        "gif animated": (
+            frames[0],
+            "GIF",
+            {"save_all": True, "append_images": frames[1:], "duration": 50},
+        ),
         "webp": (noise, "WEBP", {}),
         "webp lossless": (alpha, "WEBP", {"lossless": True, "exif": exif.tobytes()}),
         "webp animated": (frames[0], "WEBP", {"save_all": True, "append_images": frames[1:]}),
@@ -95,7 +110,15 @@ def _saved(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes:
 
 def _interlaced_png(random_rows: np.ndarray) -> bytes:
     """8 x 8 by Adam7: Pillow reads it and does not write it."""
-    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    passes = (
+        (0, 0, 8, 8),
+        (0, 4, 8, 8),
+        (4, 0, 8, 4),
+        (0, 2, 4, 4),
+        (2, 0, 4, 2),
+        (0, 1, 2, 2),
+        (1, 0, 2, 1),
+    )
     parts = [random_rows[top:8:down, left:8:right] for top, left, down, right in passes]
     rows = b"".join(b"\0" + row.tobytes() for part in parts for row in part)
     header = struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 1)
@@ -104,7 +127,8 @@ def _interlaced_png(random_rows: np.ndarray) -> bytes:
 
 def _png(chunks: list[tuple[bytes, bytes]]) -> bytes:
     parts = [
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
     ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
@@ -140,7 +164,9 @@ def _jpeg_size(random: Random, data: bytes) -> tuple[bytes, str]:
     if at < 0:
         return data, "no size"
     height, width = (min(random.choice(_SIDES), 65535) for _ in range(2))
-    return data[: at + 5] + struct.pack(">HH", height, width) + data[at + 9 :], f"{width} x {height}"
+    return data[: at + 5] + struct.pack(">HH", height, width) + data[
+        at + 9 :
+    ], f"{width} x {height}"
 
 
 def _jpeg_scans(random: Random, data: bytes) -> tuple[bytes, str]:
@@ -155,10 +181,17 @@ def _jpeg_segments(random: Random, data: bytes) -> tuple[bytes, str]:
     """Segments before the picture: EXIF, a colour profile in parts, comments, whose lengths may be wrong."""
     parts = []
     for number in range(random.choice((1, 3, 300))):
-        body = random.choice((b"Exif\0\0" + random.randbytes(200), b"ICC_PROFILE\0" + bytes([number % 256, 255])))
+        body = random.choice(
+            (b"Exif\0\0" + random.randbytes(200), b"ICC_PROFILE\0" + bytes([number % 256, 255]))
+        )
         body = (body * random.choice((1, 1, 300)))[: random.choice((50, 1000, 65533))]
         length = len(body) + 2 if random.random() < 0.8 else random.choice((0, 1, 2, 65535))
-        parts.append(b"\xff" + random.choice((b"\xe1", b"\xe2", b"\xfe", b"\xed")) + struct.pack(">H", length) + body)
+        parts.append(
+            b"\xff"
+            + random.choice((b"\xe1", b"\xe2", b"\xfe", b"\xed"))
+            + struct.pack(">H", length)
+            + body
+        )
     return data[:2] + b"".join(parts) + data[2:], f"{len(parts)} segments"
 
 
@@ -171,7 +204,10 @@ def _png_header(random: Random, data: bytes) -> tuple[bytes, str]:
     if random.random() < 0.7:
         width, height = random.choice((*_SIDES, width)), random.choice((*_SIDES, height))
     else:
-        depth, colour = random.choice((0, 1, 2, 4, 8, 16, 32, 255)), random.choice((0, 2, 3, 4, 6, 7))
+        depth, colour = (
+            random.choice((0, 1, 2, 4, 8, 16, 32, 255)),
+            random.choice((0, 2, 3, 4, 6, 7)),
+        )
     chunks[0] = (b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, *rest))
     return _png(chunks), f"{width} x {height}, {depth} bits, colour {colour}"
 
@@ -191,7 +227,13 @@ def _png_chunk(random: Random, data: bytes) -> tuple[bytes, str]:
     elif way == "cut":
         chunks[at] = (chunks[at][0], chunks[at][1][: random.randrange(len(chunks[at][1]) + 1)])
     elif way == "text":
-        new = random.choice(((b"zTXt", b"a\0\0" + bomb), (b"iTXt", b"a\0\1\0\0\0" + bomb), (b"tEXt", b"a" * 100_000)))
+        new = random.choice(
+            (
+                (b"zTXt", b"a\0\0" + bomb),
+                (b"iTXt", b"a\0\1\0\0\0" + bomb),
+                (b"tEXt", b"a" * 100_000),
+            )
+        )
         chunks[1:1] = [new] * random.choice((1, 40))
     elif way == "profile":
         chunks.insert(1, (b"iCCP", b"a\0\0" + bomb))
@@ -202,7 +244,9 @@ def _png_chunk(random: Random, data: bytes) -> tuple[bytes, str]:
 
 def _png_length(random: Random, data: bytes) -> tuple[bytes, str]:
     places = [
-        at for at in range(8, len(data) - 8) if data[at + 4 : at + 8] in (b"IDAT", b"IHDR", b"PLTE", b"tRNS", b"IEND")
+        at
+        for at in range(8, len(data) - 8)
+        if data[at + 4 : at + 8] in (b"IDAT", b"IHDR", b"PLTE", b"tRNS", b"IEND")
     ]
     if not places:
         return data, "no chunks"
@@ -220,7 +264,8 @@ def _zeros(size: int) -> bytes:
     packer = zlib.compressobj(1)
     whole, rest = divmod(size, 1 << 20)
     return b"".join(
-        [packer.compress(bytes(1 << 20)) for _ in range(whole)] + [packer.compress(bytes(rest)), packer.flush()]
+        [packer.compress(bytes(1 << 20)) for _ in range(whole)]
+        + [packer.compress(bytes(rest)), packer.flush()]
     )
 
 
@@ -239,7 +284,9 @@ def _large_png(random: Random) -> tuple[bytes, str]:
 @cache
 def _large_progressive() -> bytes:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
-    return _saved(Image.fromarray(pixels).resize((3200, 2400)), "JPEG", {"progressive": True, "quality": 30})
+    return _saved(
+        Image.fromarray(pixels).resize((3200, 2400)), "JPEG", {"progressive": True, "quality": 30}
+    )
 
 
 def _many_scans(random: Random) -> tuple[bytes, str]:

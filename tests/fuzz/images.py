@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: its threads do not outlive a fork
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch is imported: its threads do not outlive a fork
 
 import numpy as np
 

@@ -26,7 +26,14 @@ from pathlib import Path
 from typing import Any
 
 READ, REFUSED = "read", "refused"  # the two that are right
-WRONG, TRACEBACK, CRASH, HANG, MEMORY, SEVERAL_LINES = "WRONG", "TRACEBACK", "CRASH", "HANG", "MEMORY", "SEVERAL LINES"
+WRONG, TRACEBACK, CRASH, HANG, MEMORY, SEVERAL_LINES = (
+    "WRONG",
+    "TRACEBACK",
+    "CRASH",
+    "HANG",
+    "MEMORY",
+    "SEVERAL LINES",
+)
 
 SECONDS = 10.0  # of processor time
 WAITING = 30.0  # seconds by the clock, for what waits on a pipe without computing
@@ -92,13 +99,17 @@ class _Child:
     outcomes: list[Outcome] = field(default_factory=list)
 
 
-def run(fuzzer: Fuzzer, numbers: Sequence[int], seed: int, jobs: int = 1, keep: Path | None = None) -> list[Outcome]:
+def run(
+    fuzzer: Fuzzer, numbers: Sequence[int], seed: int, jobs: int = 1, keep: Path | None = None
+) -> list[Outcome]:
     """The outcome of each mutant, in the order of their numbers.
 
     :param keep: where the files of mutants that end badly are copied to.
     """
     scratch = Path(tempfile.mkdtemp(prefix=f"fuzz-{fuzzer.name}-"))
-    waiting = deque(deque(numbers[at : at + fuzzer.batch]) for at in range(0, len(numbers), fuzzer.batch))
+    waiting = deque(
+        deque(numbers[at : at + fuzzer.batch]) for at in range(0, len(numbers), fuzzer.batch)
+    )
     outcomes: list[Outcome] = []
     with selectors.DefaultSelector() as selector:
         try:
@@ -165,7 +176,9 @@ def _work(fuzzer: Fuzzer, numbers: Sequence[int], seed: int, folder: Path, pipe:
         if seconds > SECONDS and kind in (READ, REFUSED):
             kind, message = HANG, f"{seconds:.1f} s; {message}"
         noise = os.pread(errors, 2000, said).decode("utf-8", "replace")
-        _tell(pipe, done=number, kind=kind, said=message, seconds=seconds, growth=growth, noise=noise)
+        _tell(
+            pipe, done=number, kind=kind, said=message, seconds=seconds, growth=growth, noise=noise
+        )
 
 
 def _judged(fuzzer: Fuzzer, place: Path) -> tuple[str, str]:
@@ -178,8 +191,15 @@ def _judged(fuzzer: Fuzzer, place: Path) -> tuple[str, str]:
         return (SEVERAL_LINES if "\n" in message or "\r" in message else REFUSED), message[:1000]
     except BaseException as error:  # a panic of Rust code is no Exception
         where = traceback.extract_tb(error.__traceback__)
-        own = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in where if "nrl_dedup" in frame.filename]
-        return TRACEBACK, f"{type(error).__name__}: {str(error)[:200]!r} at {' < '.join(own[::-1][:3])}"
+        own = [
+            f"{Path(frame.filename).name}:{frame.lineno}"
+            for frame in where
+            if "nrl_dedup" in frame.filename
+        ]
+        return (
+            TRACEBACK,
+            f"{type(error).__name__}: {str(error)[:200]!r} at {' < '.join(own[::-1][:3])}",
+        )
 
 
 def _printed(message: str) -> str:
@@ -228,7 +248,9 @@ def _watch(child: _Child) -> None:
     cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     if child.at is not None and cpu - child.cpu_before > 2 * SECONDS:
         child.killed = f"{HANG} more than {2 * SECONDS:.0f} s of processor time"
-    elif time.monotonic() - child.begun > WAITING and (child.at is None or cpu - child.cpu_before < SECONDS / 10):
+    elif time.monotonic() - child.begun > WAITING and (
+        child.at is None or cpu - child.cpu_before < SECONDS / 10
+    ):
         child.killed = f"{HANG} waits for more than {WAITING:.0f} s"
     elif pages * resource.getpagesize() - child.memory_before > STOPPED_AT and child.at is not None:
         child.killed = f"{MEMORY} more than {STOPPED_AT / _MEBIBYTE:,.0f} MiB"
@@ -243,7 +265,9 @@ def _bury(child: _Child, fuzzer: Fuzzer, seed: int, keep: Path | None) -> list[O
     errors = (child.folder / "stderr").read_text("utf-8", "replace")[-2000:]
     if child.numbers:
         if child.at is None:
-            raise RuntimeError(f"{fuzzer.name}: mutant {child.numbers[0]} could not be made:\n{errors}")
+            raise RuntimeError(
+                f"{fuzzer.name}: mutant {child.numbers[0]} could not be made:\n{errors}"
+            )
         kind, _, said = (child.killed or f"{CRASH} {_ending(status)}").partition(" ")
         outcome = Outcome(child.numbers.popleft(), kind, child.what, said, noise=errors)
         child.outcomes.append(outcome)
@@ -280,7 +304,9 @@ def command_line(fuzzer: Fuzzer, count: int) -> None:
     """Runs the fuzzer as its options say; status 1 if a mutant ends badly."""
     parser = argparse.ArgumentParser(prog=f"python -m tests.fuzz.{fuzzer.name}")
     parser.add_argument("--count", type=int, default=count)
-    parser.add_argument("--from", type=int, default=0, dest="first", help="the first mutant's number")
+    parser.add_argument(
+        "--from", type=int, default=0, dest="first", help="the first mutant's number"
+    )
     parser.add_argument("--only", type=int, nargs="*", help="these mutants alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
@@ -290,12 +316,25 @@ def command_line(fuzzer: Fuzzer, count: int) -> None:
     numbers = options.only or range(options.first, options.first + options.count)
     begun = time.monotonic()
     outcomes = run(fuzzer, numbers, options.seed, options.jobs, options.keep)
-    report(fuzzer, outcomes, options.seed, time.monotonic() - begun, options.shown, every=bool(options.only))
+    report(
+        fuzzer,
+        outcomes,
+        options.seed,
+        time.monotonic() - begun,
+        options.shown,
+        every=bool(options.only),
+    )
     sys.exit(0 if all(outcome.right for outcome in outcomes) else 1)
 
 
 def report(
-    fuzzer: Fuzzer, outcomes: Sequence[Outcome], seed: int, seconds: float, shown: int, *, every: bool = False
+    fuzzer: Fuzzer,
+    outcomes: Sequence[Outcome],
+    seed: int,
+    seconds: float,
+    shown: int,
+    *,
+    every: bool = False,
 ) -> None:
     """Counts by kind, and the first bad ends of each."""
     counts = Counter(outcome.kind for outcome in outcomes)
@@ -303,12 +342,17 @@ def report(
     for kind, count in counts.most_common():
         print(f"  {kind:14}{count:7,}")
     if outcomes:
-        slowest, largest = max(outcomes, key=lambda o: o.seconds), max(outcomes, key=lambda o: o.growth)
+        slowest, largest = (
+            max(outcomes, key=lambda o: o.seconds),
+            max(outcomes, key=lambda o: o.growth),
+        )
         print(f"  slowest: {slowest.seconds:.1f} s ({slowest.number}); ", end="")
         print(f"most memory: {largest.growth / _MEBIBYTE:,.0f} MiB ({largest.number})")
     noisy = [outcome for outcome in outcomes if "panicked" in outcome.noise and outcome.right]
     if noisy:
-        print(f"  on standard error past Python: {len(noisy)}, first {noisy[0].number}: {noisy[0].noise[:150]!r}")
+        print(
+            f"  on standard error past Python: {len(noisy)}, first {noisy[0].number}: {noisy[0].noise[:150]!r}"
+        )
     seen: Counter[str] = Counter()
     for outcome in outcomes:
         seen[outcome.kind] += 1

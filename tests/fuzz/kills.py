@@ -21,7 +21,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from tests.fuzz.commands import COMMANDS, Command, Ended, differences, fresh, make_inputs, run, state
+from tests.fuzz.commands import (
+    COMMANDS,
+    Command,
+    Ended,
+    differences,
+    fresh,
+    make_inputs,
+    run,
+    state,
+)
 
 _SOFT = (signal.SIGTERM, signal.SIGINT)
 
@@ -54,12 +63,16 @@ def watch(command: Command, inputs: Path, scratch: Path) -> Undisturbed:
 
     :raises SystemExit: it fails, or two runs leave other bytes; then a kill can show nothing.
     """
-    folder = fresh(scratch / "run", inputs)  # the place of all runs: what is kept of photos is kept by their folder
+    folder = fresh(
+        scratch / "run", inputs
+    )  # the place of all runs: what is kept of photos is kept by their folder
     begun = time.monotonic()
     ended = run(command, folder)
     seconds = time.monotonic() - begun
     if ended.status:
-        sys.exit(f"{command.name}: fails undisturbed with status {ended.status}:\n{ended.said[-2000:]}")
+        sys.exit(
+            f"{command.name}: fails undisturbed with status {ended.status}:\n{ended.said[-2000:]}"
+        )
     files = state(folder)
     steps = scratch / "steps"
     folder = fresh(scratch / "run", inputs)
@@ -83,12 +96,18 @@ def moments(undisturbed: Undisturbed, count: int, seed: int, name: str) -> Itera
             yield Moment(number, by, step=1 + int(part * len(undisturbed.steps)))
 
 
-def disturb(command: Command, moment: Moment, undisturbed: Undisturbed, inputs: Path, folder: Path) -> list[str]:
+def disturb(
+    command: Command, moment: Moment, undisturbed: Undisturbed, inputs: Path, folder: Path
+) -> list[str]:
     """Kill the command at a moment and run it again; what is wrong, in words."""
     folder = fresh(folder, inputs)
     hook = None
     if moment.step is not None:
-        hook = {"FUZZ_BELOW": str(folder), "FUZZ_STEP": str(moment.step), "FUZZ_SIGNAL": str(int(moment.by))}
+        hook = {
+            "FUZZ_BELOW": str(folder),
+            "FUZZ_STEP": str(moment.step),
+            "FUZZ_SIGNAL": str(int(moment.by)),
+        }
     ended = run(command, folder, hook=hook, after=moment.after, by=moment.by)
     said = ["the killed run shows a traceback"] if ended.traceback else []
     said += half_written(command, folder, undisturbed.files)
@@ -120,9 +139,15 @@ def half_written(command: Command, folder: Path, wanted: dict[str, str]) -> list
         there = {name: digest for name, digest in found.items() if name in command.outputs}
         return [f"half-written: {name}" for name, digest in there.items() if digest != wanted[name]]
     if not (folder / "model" / "bundle.json").exists():
-        return ["half-written: the folder model without bundle.json"] if (folder / "model").exists() else []
+        return (
+            ["half-written: the folder model without bundle.json"]
+            if (folder / "model").exists()
+            else []
+        )
     missing = [name for name in wanted if name.startswith("model/") and name not in found]
-    return [f"half-written: the bundle lacks {', '.join(missing)}"] if missing else _unloadable(folder)
+    return (
+        [f"half-written: the bundle lacks {', '.join(missing)}"] if missing else _unloadable(folder)
+    )
 
 
 def _unloadable(folder: Path) -> list[str]:
@@ -147,7 +172,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.kills")
     parser.add_argument("--command", choices=(*COMMANDS, "all"), default="all")
     parser.add_argument("--moments", type=int, default=60)
-    parser.add_argument("--from", type=int, default=0, dest="first", help="the moment to begin with")
+    parser.add_argument(
+        "--from", type=int, default=0, dest="first", help="the moment to begin with"
+    )
     parser.add_argument("--to", type=int, help="the moment to end before")
     parser.add_argument("--only", type=int, nargs="*", help="these moments alone")
     parser.add_argument("--seed", type=int, default=0)
@@ -165,8 +192,13 @@ def _kill(command: Command, options: argparse.Namespace) -> int:
         inputs.mkdir()
         make_inputs(inputs)
         undisturbed = watch(command, inputs, Path(scratch))
-        print(f"{command.name}: {undisturbed.seconds:.1f} s and {len(undisturbed.steps)} steps undisturbed", flush=True)
-        wanted = options.only or range(options.first, options.to if options.to is not None else options.moments)
+        print(
+            f"{command.name}: {undisturbed.seconds:.1f} s and {len(undisturbed.steps)} steps undisturbed",
+            flush=True,
+        )
+        wanted = options.only or range(
+            options.first, options.to if options.to is not None else options.moments
+        )
         wrong = done = 0
         for moment in moments(undisturbed, options.moments, options.seed, command.name):
             if moment.number in wanted:

@@ -12,7 +12,24 @@ _SEPARATORS = (",", ",", ",", ";", "\t", "|")
 _ENDS = ("\n", "\n", "\r\n")
 _ENCODINGS = (*["utf-8"] * 12, "utf-8-sig", "utf-16", "utf-16-le", "cp1251", "latin-1", "utf-32")
 _PIECES = (
-    *('"', '"', '""', ",", ";", "\t", "|", "\n", "\r\n", "\r", "\n\n", '",', ',"', '"\n', '\n"', '"x"'),
+    *(
+        '"',
+        '"',
+        '""',
+        ",",
+        ";",
+        "\t",
+        "|",
+        "\n",
+        "\r\n",
+        "\r",
+        "\n\n",
+        '",',
+        ',"',
+        '"\n',
+        '\n"',
+        '"x"',
+    ),
     *("\0", "\ufeff", "\u2028", "\x0b", "\x1a", "sep=;\n", "'", "\\", '\\"', " ", "id,title\n"),
 )
 _BAD_BYTES = (
@@ -34,8 +51,36 @@ _HEADERS = {
     "other": ("colour", "x", "", "attrsJSON"),
 }
 _WORDS = (
-    *("диван", "угловой", "bike", "красный", "64 GB", "出售", "iPhone", "б/у", "don't", "1 000", "ё", "😀", "-", "nan"),
-    *("a,b", "a;b", 'say "hi"', "two\nlines", "two\r\nlines", "tab\tbed", "a|b", "", " spaces ", '"', "=1+1", "\\n"),
+    *(
+        "диван",
+        "угловой",
+        "bike",
+        "красный",
+        "64 GB",
+        "出售",
+        "iPhone",
+        "б/у",
+        "don't",
+        "1 000",
+        "ё",
+        "😀",
+        "-",
+        "nan",
+    ),
+    *(
+        "a,b",
+        "a;b",
+        'say "hi"',
+        "two\nlines",
+        "two\r\nlines",
+        "tab\tbed",
+        "a|b",
+        "",
+        " spaces ",
+        '"',
+        "=1+1",
+        "\\n",
+    ),
 )
 _LABELS = ("0", "1", "0", "1", "true", "False", "yes", "no", "1.0")
 
@@ -58,7 +103,11 @@ def _csv(random: Random, name: str) -> tuple[bytes, str]:
         change = random.choice(_ROW_CHANGES)
         change(random, rows)
         done.append(change.__name__.strip("_"))
-    separator, end, encoding = random.choice(_SEPARATORS), random.choice(_ENDS), random.choice(_ENCODINGS)
+    separator, end, encoding = (
+        random.choice(_SEPARATORS),
+        random.choice(_ENDS),
+        random.choice(_ENCODINGS),
+    )
     text = _written(random, rows, separator, end)
     for _ in range(random.choice((0, 0, 0, 1, 1, 2, 4))):
         at, piece = random.randrange(len(text) + 1), random.choice(_PIECES)
@@ -82,12 +131,19 @@ def _catalogue_rows(random: Random) -> list[list[str]]:
     random.shuffle(roles)
     header = [random.choice(_HEADERS[role]) for role in roles]
     first = random.choice((1, 1, 97, 10**6))
-    rows = [[_cell(random, role, first + number) for role in roles] for number in range(random.choice((1, 3, 8, 30)))]
+    rows = [
+        [_cell(random, role, first + number) for role in roles]
+        for number in range(random.choice((1, 3, 8, 30)))
+    ]
     return [header, *rows]
 
 
 def _pair_rows(random: Random) -> list[list[str]]:
-    header = list(random.choice((("id1", "id2", "label"), ("left", "right", "is_duplicate"), ("l", "r", "match"))))
+    header = list(
+        random.choice(
+            (("id1", "id2", "label"), ("left", "right", "is_duplicate"), ("l", "r", "match"))
+        )
+    )
     rows = []
     for _ in range(random.choice((1, 4, 12, 40))):
         one, other = random.randint(1, ADS + 3), random.randint(1, ADS + 3)
@@ -102,7 +158,9 @@ def _cell(random: Random, role: str, number: int) -> str:
     if role == "id":
         return str(number)
     if role == "photos":
-        return random.choice(("", "1.jpg", "1.jpg, 2.jpg", '["a.jpg", "b.jpg"]', "17", "[1, 2]", "a|b", '["a'))
+        return random.choice(
+            ("", "1.jpg", "1.jpg, 2.jpg", '["a.jpg", "b.jpg"]', "17", "[1, 2]", "a|b", '["a')
+        )
     if role == "price":
         return random.choice(("", "100", "1,000,000", "1 000 руб.", "free", "12.5"))
     return " ".join(random.choice(_WORDS) for _ in range(random.choice((0, 1, 2, 5))))
@@ -172,7 +230,20 @@ def _new_name(random: Random, rows: list[list[str]]) -> None:
 def _strange_cell(random: Random, rows: list[list[str]]) -> None:
     row = random.choice(rows)
     if row:
-        cells = ("", " ", "nan", "007", "1e999", "9" * 5000, "-1", "1.0", "\x1b[2J", "\u202e", "[" * 1000, '["' * 500)
+        cells = (
+            "",
+            " ",
+            "nan",
+            "007",
+            "1e999",
+            "9" * 5000,
+            "-1",
+            "1.0",
+            "\x1b[2J",
+            "\u202e",
+            "[" * 1000,
+            '["' * 500,
+        )
         row[random.randrange(len(row))] = random.choice(cells)
 
 
@@ -189,10 +260,21 @@ def _parquet(random: Random, name: str) -> tuple[bytes, str]:
     count = random.choice((1, 5, 40, 1000))
     ids = pl.Series(range(1, count + 1))
     if name == CATALOGUE:
-        kinds = (pl.Int64, pl.UInt8, pl.String, pl.Float64, pl.Binary, pl.Categorical, pl.Decimal(20, 2), pl.Date)
+        kinds = (
+            pl.Int64,
+            pl.UInt8,
+            pl.String,
+            pl.Float64,
+            pl.Binary,
+            pl.Categorical,
+            pl.Decimal(20, 2),
+            pl.Date,
+        )
         kind = random.choice(kinds if count < 100 else kinds[2:4])
         texts = ids.cast(pl.String)
-        columns["id"] = texts.cast(kind) if kind in (pl.String, pl.Binary, pl.Categorical) else ids.cast(kind)
+        columns["id"] = (
+            texts.cast(kind) if kind in (pl.String, pl.Binary, pl.Categorical) else ids.cast(kind)
+        )
         columns["title"] = _parquet_column(random, texts)
         if random.random() < 0.6:
             columns["description"] = _parquet_column(random, texts)
@@ -206,7 +288,9 @@ def _parquet(random: Random, name: str) -> tuple[bytes, str]:
         what = "pairs"
     file = BytesIO()
     compression = random.choice(("zstd", "snappy", "uncompressed", "gzip", "lz4"))
-    pl.DataFrame(columns).write_parquet(file, compression=compression, statistics=random.random() < 0.5)
+    pl.DataFrame(columns).write_parquet(
+        file, compression=compression, statistics=random.random() < 0.5
+    )
     data, names = mutate(random, file.getvalue(), random.choice((0, 1, 1, 1, 2, 5)))
     if random.random() < 0.4 and len(data) > 200:  # the footer, where the sizes are
         end, more = mutate(random, data[-300:], random.choice((1, 1, 3)))

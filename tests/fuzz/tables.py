@@ -4,7 +4,9 @@ import os
 from functools import cache
 from pathlib import Path
 
-os.environ.setdefault("POLARS_MAX_THREADS", "1")  # before polars is imported; its threads begin in each child
+os.environ.setdefault(
+    "POLARS_MAX_THREADS", "1"
+)  # before polars is imported; its threads begin in each child
 
 from nrl_dedup.catalogue.labelled_pairs import LabelledPairs, read_pairs
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
@@ -45,7 +47,12 @@ def _judge_pairs(path: Path, pairs: LabelledPairs, folder: Path) -> str:
             (*sorted((ids[left], ids[right])), label)
             for left, right, label in frame.select("row_l", "row_r", "is_duplicate").iter_rows()
         }
-        left_out = pairs.dropped_unknown + pairs.dropped_self + pairs.dropped_repeated + pairs.dropped_contradicting
+        left_out = (
+            pairs.dropped_unknown
+            + pairs.dropped_self
+            + pairs.dropped_repeated
+            + pairs.dropped_contradicting
+        )
         said += "; csv: " + compare_pairs(rows, read, left_out, pairs.bad_count, frozenset(ids))
     return said
 
@@ -53,7 +60,9 @@ def _judge_pairs(path: Path, pairs: LabelledPairs, folder: Path) -> str:
 @cache
 def _ads_of_this_process(parent: Path) -> Catalogue:
     path = parent / "ads.csv"
-    path.write_text("id,title\n" + "".join(f"{number},ad {number}\n" for number in range(1, ADS + 1)), "utf-8")
+    path.write_text(
+        "id,title\n" + "".join(f"{number},ad {number}\n" for number in range(1, ADS + 1)), "utf-8"
+    )
     return read_catalogue(path)
 
 

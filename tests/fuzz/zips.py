@@ -15,7 +15,10 @@ from nrl_dedup.features.photos.source import PhotoFolder
 from tests.fuzz.byte_mutations import mutate
 from tests.fuzz.judging import Fuzzer, WrongResultError, command_line
 
-_PHOTOS = {f"{number % 100}/{number}.jpg": b"photo %d " % number * 40 for number in (100, 101, 203, 304, 1007, 9)}
+_PHOTOS = {
+    f"{number % 100}/{number}.jpg": b"photo %d " % number * 40
+    for number in (100, 101, 203, 304, 1007, 9)
+}
 _SIZES = (0, 1, 2**16, 2**31 - 1, 2**32 - 1, 2**40, 2**63 - 1, 2**63, 2**64 - 1)
 _AVITO, _PLAIN = "Images_0.zip", "photos.zip"
 
@@ -24,17 +27,24 @@ def make_zip(random: Random, folder: Path) -> str:
     """Write `Images_0.zip` or `photos.zip` into the folder."""
     name = random.choice((_AVITO, _AVITO, _PLAIN))
     file = BytesIO()
-    method = random.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
+    method = random.choice(
+        (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+    )
     strange = random.random() < 0.2
     with zipfile.ZipFile(file, "w", method) as archive:
         for path, content in _PHOTOS.items():
-            info = zipfile.ZipInfo(random.choice(("", "", "Images_0/", "../", "/", "ж/", "a\\")) + path)
+            info = zipfile.ZipInfo(
+                random.choice(("", "", "Images_0/", "../", "/", "ж/", "a\\")) + path
+            )
             info.compress_type = method
-            info.extra = random.choice((b"", _zip64(random), random.randbytes(9))) if strange else b""
+            info.extra = (
+                random.choice((b"", _zip64(random), random.randbytes(9))) if strange else b""
+            )
             archive.writestr(info, content)
     data, what = file.getvalue(), f"{name}, method {method}"
     for change in random.sample(
-        (_large_entry, _large_entry, _entry_sizes, _end_sizes, _any, _any), random.choice((0, 1, 1, 2))
+        (_large_entry, _large_entry, _entry_sizes, _end_sizes, _any, _any),
+        random.choice((0, 1, 1, 2)),
     ):
         data, done = change(random, data)
         what += f", {done}"
@@ -46,7 +56,12 @@ def judge_zip(folder: Path) -> str:
     """Ask for every photo as the stores do: its size, then its bytes."""
     path = folder / _AVITO
     photos = PhotoFolder(folder if path.exists() else folder / _PLAIN)
-    refs = [*(name.split("/")[1].removesuffix(".jpg") for name in _PHOTOS), *_PHOTOS, "203.jpg", "missing"]
+    refs = [
+        *(name.split("/")[1].removesuffix(".jpg") for name in _PHOTOS),
+        *_PHOTOS,
+        "203.jpg",
+        "missing",
+    ]
     sizes = photos.sizes(refs)
     read = 0
     for ref, size in zip(refs, sizes.tolist(), strict=True):
@@ -56,16 +71,25 @@ def judge_zip(folder: Path) -> str:
             continue
         read += 1
         wanted = next(
-            (content for name, content in _PHOTOS.items() if ref in (name, Path(name).name, Path(name).stem)), b""
+            (
+                content
+                for name, content in _PHOTOS.items()
+                if ref in (name, Path(name).name, Path(name).stem)
+            ),
+            b"",
         )
         if data != wanted or len(data) != size:
-            raise WrongResultError(f"{ref}: {len(data)} bytes, of size {size}, that are not the photo's {len(wanted)}")
+            raise WrongResultError(
+                f"{ref}: {len(data)} bytes, of size {size}, that are not the photo's {len(wanted)}"
+            )
     return f"{read} of {len(refs)} photos"
 
 
 def _zip64(random: Random) -> bytes:
     numbers = [random.choice(_SIZES) for _ in range(random.choice((1, 2, 3)))]
-    return struct.pack("<HH", 1, 8 * len(numbers)) + b"".join(struct.pack("<Q", number) for number in numbers)
+    return struct.pack("<HH", 1, 8 * len(numbers)) + b"".join(
+        struct.pack("<Q", number) for number in numbers
+    )
 
 
 def _large_entry(random: Random, data: bytes) -> tuple[bytes, str]:
@@ -83,7 +107,9 @@ def _large_entry(random: Random, data: bytes) -> tuple[bytes, str]:
     struct.pack_into("<H", entry, 30, (old + len(extra)) % 2**16)
     tail = bytearray(data[end:])
     struct.pack_into("<I", tail, 12, (struct.unpack_from("<I", tail, 12)[0] + len(extra)) % 2**32)
-    return data[:at] + bytes(entry) + extra + data[at + 46 + name : end] + bytes(tail), f"zip64 sizes {sizes}"
+    return data[:at] + bytes(entry) + extra + data[at + 46 + name : end] + bytes(
+        tail
+    ), f"zip64 sizes {sizes}"
 
 
 def _entry_sizes(random: Random, data: bytes) -> tuple[bytes, str]:
@@ -107,7 +133,9 @@ def _end_sizes(random: Random, data: bytes) -> tuple[bytes, str]:
         locator = struct.pack("<4sIQI", b"PK\6\7", 0, random.choice((at, *_SIZES)), 1)
         return data[:at] + record + locator + data[at:], f"zip64 {numbers}"
     place = at + random.choice((4, 8, 10, 12, 16, 20))
-    return data[:place] + struct.pack("<H", random.choice((0, 1, 65535))) + data[place + 2 :], f"end {place - at}"
+    return data[:place] + struct.pack("<H", random.choice((0, 1, 65535))) + data[
+        place + 2 :
+    ], f"end {place - at}"
 
 
 def _any(random: Random, data: bytes) -> tuple[bytes, str]:

@@ -42,11 +42,17 @@ def test_several_files_come_together_or_not_at_all(tmp_path: Path) -> None:
 
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_text("old")
-    with pytest.raises(NrlDedupError, match=r"other: could not be written \(No space left on device\)"):
+    with pytest.raises(
+        NrlDedupError, match=r"other: could not be written \(No space left on device\)"
+    ):
         write_together({one: lambda path: path.write_text("new"), other: full})
     assert one.read_text() == "old" and list(tmp_path.iterdir()) == [one]
-    write_together({one: partial(Path.write_text, data="new"), other: partial(Path.write_text, data="too")})
-    assert (one.read_text(), other.read_text()) == ("new", "too") and len(list(tmp_path.iterdir())) == 2
+    write_together(
+        {one: partial(Path.write_text, data="new"), other: partial(Path.write_text, data="too")}
+    )
+    assert (one.read_text(), other.read_text()) == ("new", "too") and len(
+        list(tmp_path.iterdir())
+    ) == 2
     (tmp_path / "folder").mkdir()
     with pytest.raises(NrlDedupError, match="folder: could not be written"):
         write_together({tmp_path / "folder": Path.touch, tmp_path / "behind": Path.touch})
@@ -59,7 +65,9 @@ def test_a_link_is_written_through_and_one_that_dangles_too(tmp_path: Path) -> N
     for text in ("first", "second"):
         with written_beside(tmp_path / "link") as part:
             part.write_text(text)
-        assert (tmp_path / "link").is_symlink() and (tmp_path / "there" / "file").read_text() == text
+        assert (tmp_path / "link").is_symlink() and (
+            tmp_path / "there" / "file"
+        ).read_text() == text
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
 
 
@@ -81,7 +89,9 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_parts_of_dead_runs_are_removed_and_those_of_living_ones_are_not(tmp_path: Path, kind: str) -> None:
+def test_parts_of_dead_runs_are_removed_and_those_of_living_ones_are_not(
+    tmp_path: Path, kind: str
+) -> None:
     path = tmp_path / "dupes.csv"
     command = [sys.executable, "-c", HOLDS_A_PART, str(path), kind]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
@@ -106,7 +116,9 @@ def test_parts_of_other_outputs_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("exchanges", [True, False])
-def test_a_folder_takes_the_place_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool) -> None:
+def test_a_folder_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
+) -> None:
     if not exchanges:
         monkeypatch.setattr(writing, "_exchanged", lambda one, other: False)
     place = tmp_path / "bundle"

@@ -27,6 +27,8 @@ def test_a_gpu_without_bfloat16_trains_in_single_precision(
     supported: bool, wanted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: asked.append(how) or supported)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda **how: asked.append(how) or supported
+    )
     assert multiplies_in_bfloat16(torch.device("cuda")) is wanted
     assert asked == [{"including_emulation": False}]

@@ -27,7 +27,11 @@ def place(shop: Shop, trained: Path, tmp_path: Path) -> Path:
 
 
 def files(place: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in place.rglob("*") if path.is_file() and not path.is_fifo()}
+    return {
+        path: path.read_bytes()
+        for path in place.rglob("*")
+        if path.is_file() and not path.is_fifo()
+    }
 
 
 REFUSED = {
@@ -54,15 +58,30 @@ def test_link(run: RunCommand, place: Path, output: str, flag: str) -> None:
     other = () if flag == "-o" else ("-o", place / "dupes.csv")
     where = ("--images", place / "images", "--model", place / "model", "--device", "cpu")
     status, _, err = run("link", place / "items.csv", *where, *other, flag, place / output)
-    assert status == 1 and err.startswith(f"Error: {flag} {place / output}: ") and REFUSED[output] in err
+    assert (
+        status == 1
+        and err.startswith(f"Error: {flag} {place / output}: ")
+        and REFUSED[output] in err
+    )
     assert len(err.splitlines()) == 1 and files(place) == before
 
 
 @pytest.mark.parametrize("output", REFUSED)
 @pytest.mark.parametrize("flag", ["--json", "--scores"])
-def test_evaluate_and_explain(run: RunCommand, shop: Shop, place: Path, output: str, flag: str) -> None:
+def test_evaluate_and_explain(
+    run: RunCommand, shop: Shop, place: Path, output: str, flag: str
+) -> None:
     before = files(place)
-    where = ("--items", place / "items.csv", "--images", place / "images", "--device", "cpu", flag, place / output)
+    where = (
+        "--items",
+        place / "items.csv",
+        "--images",
+        place / "images",
+        "--device",
+        "cpu",
+        flag,
+        place / output,
+    )
     runs = [("evaluate", "--model", place / "model", "--pairs", shop.pairs, *where)]
     if flag == "--json":
         runs.append(("explain", place / "model", "0100", "0101", *where))
@@ -75,13 +94,30 @@ def test_evaluate_and_explain(run: RunCommand, shop: Shop, place: Path, output: 
 @pytest.mark.parametrize("folder", ["images", "images/plots", "model", "items.csv"])
 def test_pictures(run: RunCommand, shop: Shop, place: Path, folder: str) -> None:
     before = files(place)
-    where = ("--items", place / "items.csv", "--pairs", shop.pairs, "--images", place / "images", "--device", "cpu")
+    where = (
+        "--items",
+        place / "items.csv",
+        "--pairs",
+        shop.pairs,
+        "--images",
+        place / "images",
+        "--device",
+        "cpu",
+    )
     status, _, err = run("evaluate", "--model", place / "model", *where, "--plots", place / folder)
     assert status == 1 and err.startswith("Error: --plots ") and files(place) == before
 
 
 def test_a_bundle_among_photos(run: RunCommand, shop: Shop, place: Path) -> None:
-    arguments = ["train", place / "items.csv", shop.pairs, "--images", place / "images", "-o", place / "images" / "m"]
+    arguments = [
+        "train",
+        place / "items.csv",
+        shop.pairs,
+        "--images",
+        place / "images",
+        "-o",
+        place / "images" / "m",
+    ]
     status, _, err = run(*arguments)
     assert status == 1 and "among the photos" in err and not (place / "images" / "m").exists()
 

@@ -14,9 +14,14 @@ from nrl_dedup.scoring.trees import Trees
 
 EVIDENCE = Path(__file__).parents[2] / "weights" / "default" / "evidence"
 COLUMNS = {
-    name: len(about["names"]) for name, about in json.loads((EVIDENCE / "evidence.json").read_text())["forests"].items()
+    name: len(about["names"])
+    for name, about in json.loads((EVIDENCE / "evidence.json").read_text())["forests"].items()
 }
-LOOKS = ({"raw_score": True}, {"pred_contrib": True}, {"raw_score": True, "start_iteration": 1, "num_iteration": 2})
+LOOKS = (
+    {"raw_score": True},
+    {"pred_contrib": True},
+    {"raw_score": True, "start_iteration": 1, "num_iteration": 2},
+)
 
 
 def same_predictions(one: str, other: str, columns: int) -> bool:
@@ -24,7 +29,10 @@ def same_predictions(one: str, other: str, columns: int) -> bool:
     values = draw.normal(size=(500, columns)) * draw.choice([0.1, 1, 10], size=(500, columns))
     values[draw.random(values.shape) < 0.2] = np.nan
     first, second = lightgbm.Booster(model_str=one), lightgbm.Booster(model_str=other)
-    return all(np.array_equal(first.predict(values, **look), second.predict(values, **look)) for look in LOOKS)
+    return all(
+        np.array_equal(first.predict(values, **look), second.predict(values, **look))
+        for look in LOOKS
+    )
 
 
 @pytest.mark.parametrize("name", COLUMNS)
@@ -50,7 +58,9 @@ def grown(rows: int = 400, **settings: object) -> str:
     return lightgbm.train(settings, lightgbm.Dataset(values, labels), 3).model_to_string()
 
 
-@pytest.mark.parametrize("settings", [{}, {"monotone_constraints": [1, 0, -1]}, {"min_data_in_leaf": 10_000}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"monotone_constraints": [1, 0, -1]}, {"min_data_in_leaf": 10_000}]
+)
 def test_what_lightgbm_grows_is_taken(settings: dict) -> None:
     text = grown(**settings)
     assert same_predictions(text, checked_forest(text, 3, "x"), 3)
@@ -116,7 +126,9 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damage_is_named(damage: str) -> None:
     text, said = DAMAGES[damage]
-    with pytest.raises(NrlDedupError, match=rf"x\.txt: wanted .*{re.escape(said.removeprefix('wanted '))}"):
+    with pytest.raises(
+        NrlDedupError, match=rf"x\.txt: wanted .*{re.escape(said.removeprefix('wanted '))}"
+    ):
         checked_forest(text, 3, "x.txt")
     with pytest.raises(NrlDedupError):
         Trees(text, ("a", "b", "c"), ("text",) * 3)._booster  # noqa: B018
@@ -134,7 +146,9 @@ def test_a_damage_is_named(damage: str) -> None:
 )
 def test_what_is_no_tree_is_refused(left: str, right: str, said: str) -> None:
     text = re.sub(
-        r"(?m)^right_child=.*$", f"right_child={right}", re.sub(r"(?m)^left_child=.*$", f"left_child={left}", SMALL)
+        r"(?m)^right_child=.*$",
+        f"right_child={right}",
+        re.sub(r"(?m)^left_child=.*$", f"left_child={left}", SMALL),
     )
     with pytest.raises(NrlDedupError, match=rf"tree 0: wanted .*{said}"):
         checked_forest(text, 3, "x.txt")
@@ -146,5 +160,7 @@ def test_the_smallest_tree_and_a_threshold_of_infinity_are_taken() -> None:
     checked_forest(text, 3, "x")
     first = re.findall(r"(?m)^threshold=(\S+) ", SMALL)[0]
     infinite = SMALL.replace(f"threshold={first} ", "threshold=inf ", 1)
-    sizes = re.sub(r"tree_sizes=(\d+)", lambda size: f"tree_sizes={int(size[1]) + 3 - len(first)}", infinite)
+    sizes = re.sub(
+        r"tree_sizes=(\d+)", lambda size: f"tree_sizes={int(size[1]) + 3 - len(first)}", infinite
+    )
     assert "threshold=inf " in checked_forest(sizes, 3, "x")

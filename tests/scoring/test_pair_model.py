@@ -13,9 +13,20 @@ from sklearn.metrics import average_precision_score
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error, sigmoid
-from nrl_dedup.scoring.calibration import Calibration, cross_calibrated, fit_calibration, isotonic, platt
+from nrl_dedup.scoring.calibration import (
+    Calibration,
+    cross_calibrated,
+    fit_calibration,
+    isotonic,
+    platt,
+)
 from nrl_dedup.scoring.modality_models import co_train, each_others_best, pairs_to_learn_from
-from nrl_dedup.scoring.pair_model import PairModel, load_pair_model, save_pair_model, unlabelled_model
+from nrl_dedup.scoring.pair_model import (
+    PairModel,
+    load_pair_model,
+    save_pair_model,
+    unlabelled_model,
+)
 from nrl_dedup.scoring.trees import Size, Trees, grow, size_for
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
 from nrl_dedup.training.pair_model.folds import ad_folds
@@ -61,7 +72,9 @@ def grown(seed: int = 0, rounds: int = 20) -> Trees:
 def test_contributions_add_up_to_the_log_odds() -> None:
     evidence, *_ = made_pairs(1)
     trees = grown()
-    np.testing.assert_allclose(trees.contributions(evidence).sum(axis=1), trees.log_odds(evidence), atol=1e-9)
+    np.testing.assert_allclose(
+        trees.contributions(evidence).sum(axis=1), trees.log_odds(evidence), atol=1e-9
+    )
     assert trees.contributions(evidence.take(np.zeros(0, np.int64))).shape == (0, len(NAMES) + 1)
 
 
@@ -70,14 +83,22 @@ def test_the_first_trees_are_those_of_a_smaller_forest() -> None:
     found = grown(rounds=20).log_odds_after(evidence, (0, 5, 20))
     np.testing.assert_array_equal(found[0], 0)
     for place, rounds in ((1, 5), (2, 20)):
-        np.testing.assert_allclose(found[place], grown(rounds=rounds).log_odds(evidence), atol=1e-12)
+        np.testing.assert_allclose(
+            found[place], grown(rounds=rounds).log_odds(evidence), atol=1e-12
+        )
 
 
 def test_a_higher_similarity_never_lowers_the_log_odds() -> None:
     draw = np.random.default_rng(0)
     values = draw.normal(size=(2000, len(NAMES))).astype(np.float32)
     labels = values[:, 0] + values[:, 4] + draw.normal(size=2000) < 0  # the wrong way round
-    trees = grow(ComparisonVectors(values, NAMES, GROUPS), labels, np.ones(2000), rounds=50, size=Size(15, 20))
+    trees = grow(
+        ComparisonVectors(values, NAMES, GROUPS),
+        labels,
+        np.ones(2000),
+        rounds=50,
+        size=Size(15, 20),
+    )
     for column in range(6):
         higher = values.copy()
         higher[:, column] += draw.random(2000).astype(np.float32)
@@ -90,7 +111,9 @@ def test_columns_are_found_by_name() -> None:
     trees = grown()
     order = np.random.default_rng(0).permutation(len(NAMES))
     mixed = ComparisonVectors(
-        evidence.values[:, order], tuple(NAMES[at] for at in order), tuple(GROUPS[at] for at in order)
+        evidence.values[:, order],
+        tuple(NAMES[at] for at in order),
+        tuple(GROUPS[at] for at in order),
     )
     np.testing.assert_array_equal(trees.log_odds(mixed), trees.log_odds(evidence))
     blank = evidence.values.copy()
@@ -108,7 +131,9 @@ def test_platt_finds_the_line_that_made_the_labels() -> None:
     scores = draw.normal(3, 2, size=50_000)
     labels = draw.random(50_000) < sigmoid(0.7 * scores - 2)
     found = platt(scores, labels, np.ones(50_000))
-    assert found.slope == pytest.approx(0.7, abs=0.02) and found.intercept == pytest.approx(-2, abs=0.06)
+    assert found.slope == pytest.approx(0.7, abs=0.02) and found.intercept == pytest.approx(
+        -2, abs=0.06
+    )
     twice = platt(np.repeat(scores[:1000], 2), np.repeat(labels[:1000], 2), np.ones(2000))
     heavy = platt(scores[:1000], labels[:1000], np.full(1000, 2.0))
     assert twice.slope == pytest.approx(heavy.slope, rel=1e-3)
@@ -169,7 +194,9 @@ def test_folds_keep_ads_and_their_duplicates_together() -> None:
 def test_each_others_best() -> None:
     left, right = np.array([0, 0, 1, 3, 4]), np.array([1, 2, 2, 4, 5])
     scores = np.array([0.5, 0.9, 0.7, 0.3, 0.3])
-    np.testing.assert_array_equal(each_others_best(scores, left, right), [False, True, False, True, True])
+    np.testing.assert_array_equal(
+        each_others_best(scores, left, right), [False, True, False, True, True]
+    )
 
 
 def test_views_teach_each_other_what_neither_knew() -> None:
@@ -225,11 +252,17 @@ def test_a_fitted_model_ranks_and_is_calibrated_on_ads_it_never_saw(with_views: 
     known = np.nan_to_num(test.values, nan=0.0)
     # The log-likelihood ratio that made the data: shifts of 1.5, 1.5 and -2 of standard normal columns.
     best = (
-        1.5 * known[:, 1] + np.where(np.isnan(test.values[:, 4]), 0, 1.5 * known[:, 4] - 1.5**2 / 2) - 2 * known[:, 6]
+        1.5 * known[:, 1]
+        + np.where(np.isnan(test.values[:, 4]), 0, 1.5 * known[:, 4] - 1.5**2 / 2)
+        - 2 * known[:, 6]
     )
     assert average_precision_score(truth, log_odds) > average_precision_score(truth, best) - 0.03
-    assert (expected_calibration_error(calibration_bins(truth, log_odds, np.ones(len(truth)))) or 0) < 0.02
-    np.testing.assert_allclose(np.sum(list(model.contributions(test).values()), axis=0), log_odds, atol=1e-6)
+    assert (
+        expected_calibration_error(calibration_bins(truth, log_odds, np.ones(len(truth)))) or 0
+    ) < 0.02
+    np.testing.assert_allclose(
+        np.sum(list(model.contributions(test).values()), axis=0), log_odds, atol=1e-6
+    )
 
 
 def test_the_log_odds_of_the_pairs_themselves_are_of_models_that_did_not_see_them() -> None:
@@ -238,9 +271,13 @@ def test_the_log_odds_of_the_pairs_themselves_are_of_models_that_did_not_see_the
     assert average_precision_score(truth, fitted.log_odds) == pytest.approx(
         average_precision_score(made_pairs(1)[1], fitted.model.log_odds(made_pairs(1)[0])), abs=0.06
     )
-    error = expected_calibration_error(calibration_bins(truth, fitted.log_odds, np.ones(len(truth))))
+    error = expected_calibration_error(
+        calibration_bins(truth, fitted.log_odds, np.ones(len(truth)))
+    )
     assert (error or 0) < 0.03
-    noise = np.random.default_rng(1).random(len(left)) < 0.2  # there is nothing to learn, but by heart
+    noise = (
+        np.random.default_rng(1).random(len(left)) < 0.2
+    )  # there is nothing to learn, but by heart
     fitted = fit_pair_model(evidence, noise, left, right)
     assert average_precision_score(noise, fitted.log_odds) < noise.mean() + 0.05
 
@@ -248,7 +285,9 @@ def test_the_log_odds_of_the_pairs_themselves_are_of_models_that_did_not_see_the
 def test_weights_count_as_copies_do() -> None:
     evidence, labels, left, right = made_pairs(0)
     weights = np.where(labels, 1.0, 5.0)
-    plain, heavy = (fit_pair_model(evidence, labels, left, right, weights=w).model for w in (None, weights))
+    plain, heavy = (
+        fit_pair_model(evidence, labels, left, right, weights=w).model for w in (None, weights)
+    )
     shift = np.mean(plain.log_odds(evidence) - heavy.log_odds(evidence))
     assert shift == pytest.approx(np.log(5), abs=0.5)
 
@@ -263,12 +302,21 @@ def test_copies_lack_whole_groups() -> None:
     seen = Counter()
     for row, original in zip(found.values[pairs:], evidence.values[pair[pairs:]], strict=True):
         lacking = {group for group in set(GROUPS) if np.isnan(row[np.array(GROUPS) == group]).all()}
-        lacking -= {group for group in lacking if np.isnan(original[np.array(GROUPS) == group]).all()}
+        lacking -= {
+            group for group in lacking if np.isnan(original[np.array(GROUPS) == group]).all()
+        }
         kept = ~np.isin(GROUPS, list(lacking))
         np.testing.assert_array_equal(row[kept], original[kept])
         seen[frozenset(lacking)] += 1
-    assert {len(lacking) for lacking in seen} == {0, 1, 2}  # 0: photos were not there in the first place
-    assert min(seen[frozenset(lacking)] for lacking in (["text"], ["price"], ["text", "price"])) > pairs / 2 / 6 * 0.8
+    assert {len(lacking) for lacking in seen} == {
+        0,
+        1,
+        2,
+    }  # 0: photos were not there in the first place
+    assert (
+        min(seen[frozenset(lacking)] for lacking in (["text"], ["price"], ["text", "price"]))
+        > pairs / 2 / 6 * 0.8
+    )
     alone, pair = with_group_dropout(evidence.only(["text"]))
     assert len(alone) == len(pair) == pairs
 
@@ -276,7 +324,9 @@ def test_copies_lack_whole_groups() -> None:
 def without_group(evidence: ComparisonVectors, pairs: np.ndarray, group: str) -> ComparisonVectors:
     """What these pairs say by the group left out."""
     hidden = pairs[:, None] & (np.array(evidence.groups) == group)
-    return ComparisonVectors(np.where(hidden, np.float32(np.nan), evidence.values), evidence.names, evidence.groups)
+    return ComparisonVectors(
+        np.where(hidden, np.float32(np.nan), evidence.values), evidence.names, evidence.groups
+    )
 
 
 @pytest.mark.parametrize("with_views", [False, True])
@@ -291,10 +341,16 @@ def test_a_model_does_without_a_group_that_it_was_fitted_with(with_views: bool) 
     without = fits[0].log_odds(without_group(test, every, "price"))
     never = fits[1].log_odds(test)
     assert average_precision_score(truth, without) > average_precision_score(truth, never) - 0.02
-    assert (expected_calibration_error(calibration_bins(truth, without, np.ones(len(truth)))) or 0) < 0.03
+    assert (
+        expected_calibration_error(calibration_bins(truth, without, np.ones(len(truth)))) or 0
+    ) < 0.03
     # Prices of duplicates are two deviations closer: one is much more likely for a duplicate, one for others.
     low, high = (
-        fits[0].log_odds(ComparisonVectors(np.where(np.arange(7) == 6, np.float32(price), test.values), NAMES, GROUPS))
+        fits[0].log_odds(
+            ComparisonVectors(
+                np.where(np.arange(7) == 6, np.float32(price), test.values), NAMES, GROUPS
+            )
+        )
         for price in (-3, 1)
     )
     assert np.mean((without < low) & (without > high)) > 0.95
@@ -314,7 +370,9 @@ def test_few_labels_are_enough_on_top_of_views() -> None:
     evidence, labels, left, right = made_pairs(0, ads=1000)
     views = co_train(evidence, left, right)
     some = np.concatenate([np.flatnonzero(labels)[:12], np.flatnonzero(~labels)[:40]])
-    model = fit_pair_model(evidence.take(some), labels[some], left[some], right[some], views=views).model
+    model = fit_pair_model(
+        evidence.take(some), labels[some], left[some], right[some], views=views
+    ).model
     test, truth, *_ = made_pairs(1, ads=1000)
     alone = average_precision_score(truth, unlabelled_model(views).log_odds(test))
     assert average_precision_score(truth, model.log_odds(test)) > alone - 0.02
@@ -343,7 +401,9 @@ def test_a_saved_model_is_the_same_model(kind: str, tmp_path: Path) -> None:
     views = co_train(evidence, left, right)
     model = unlabelled_model(views)
     if kind != "views":
-        model = fit_pair_model(evidence, labels, left, right, views=views if kind == "both" else None).model
+        model = fit_pair_model(
+            evidence, labels, left, right, views=views if kind == "both" else None
+        ).model
     save_pair_model(model, tmp_path)
     found = load_pair_model(tmp_path)
     assert found == model
@@ -367,7 +427,9 @@ def test_a_damaged_model_is_refused(damage: str, tmp_path: Path) -> None:
     elif damage == "version":
         about.write_text(about.read_text("utf-8").replace('"version": 2', '"version": 7'), "utf-8")
     else:
-        about.write_text(about.read_text("utf-8").replace('"slope": ', '"slope": "x", "old": '), "utf-8")
+        about.write_text(
+            about.read_text("utf-8").replace('"slope": ', '"slope": "x", "old": '), "utf-8"
+        )
     with pytest.raises(NrlDedupError, match="version 7" if damage == "version" else "damaged"):
         load_pair_model(tmp_path)
 
@@ -383,7 +445,9 @@ def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.Mo
     draw = np.random.default_rng(0)
     left, right = np.array([0, 1, 5, 2, 9]), np.array([1, 2, 6, 7, 8])
     labels = np.array([True, True, True, False, False])
-    candidates = np.array([pair for pair in combinations(range(14), 2) if draw.random() < 0.8 or pair == (0, 2)])
+    candidates = np.array(
+        [pair for pair in combinations(range(14), 2) if draw.random() < 0.8 or pair == (0, 2)]
+    )
     candidates[::2] = candidates[::2, ::-1]  # in either order
     found = training_pairs(left, right, labels, *candidates.T)
 
@@ -392,14 +456,20 @@ def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.Mo
     proposed = {frozenset(pair) for pair in candidates.tolist()}
     inside = {pair for pair in proposed - labelled if pair <= {0, 1, 2, 5, 6, 7, 8, 9}}
     same = {pair for pair in inside if pair <= set(groups) and nx.has_path(groups, *pair)}
-    pairs = [frozenset(pair) for pair in zip(found.rows_l.tolist(), found.rows_r.tolist(), strict=True)]
+    pairs = [
+        frozenset(pair) for pair in zip(found.rows_l.tolist(), found.rows_r.tolist(), strict=True)
+    ]
     np.testing.assert_array_equal(found.rows_l[:5], left)
     np.testing.assert_array_equal(found.labels[:5], labels)
     np.testing.assert_array_equal(found.labelled, np.arange(len(pairs)) < 5)
-    np.testing.assert_array_equal(found.sampling_weight[:5], [pair in proposed for pair in pairs[:5]])
+    np.testing.assert_array_equal(
+        found.sampling_weight[:5], [pair in proposed for pair in pairs[:5]]
+    )
     assert len(set(pairs)) == len(pairs)
     assert (
-        {pair for pair, label in zip(pairs[5:], found.labels[5:], strict=True) if label} == same == {frozenset((0, 2))}
+        {pair for pair, label in zip(pairs[5:], found.labels[5:], strict=True) if label}
+        == same
+        == {frozenset((0, 2))}
     )
     others = [at for at in range(5, len(pairs)) if not found.labels[at]]
     assert {pairs[at] for at in others} <= inside - same and len(others) == 2 * (3 + 1)
@@ -411,12 +481,16 @@ def test_candidates_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
     left, right = np.array([0, 2, 4]), np.array([1, 3, 5])
     candidates = np.array(list(combinations(range(6), 2)))
     found = training_pairs(left, right, np.array([True, True, False]), *candidates.T)
-    assert len(found.labels) == 9 and found.sampling_weight.tolist() == [1] * 3 + [2] * 6  # of twelve others
+    assert (
+        len(found.labels) == 9 and found.sampling_weight.tolist() == [1] * 3 + [2] * 6
+    )  # of twelve others
 
 
 def test_no_candidates_leave_the_labelled_pairs() -> None:
     nothing = np.zeros(0, np.int64)
-    found = training_pairs(np.array([0, 1]), np.array([2, 3]), np.array([True, False]), nothing, nothing)
+    found = training_pairs(
+        np.array([0, 1]), np.array([2, 3]), np.array([True, False]), nothing, nothing
+    )
     assert found.labels.tolist() == [True, False] and found.sampling_weight.tolist() == [0, 0]
 
 
@@ -431,7 +505,9 @@ def test_calibration_follows_the_pairs_that_are_to_be_scored() -> None:
     assert sigmoid(log_odds).sum() == pytest.approx(truth.sum(), rel=0.2)
     plain = fit_pair_model(*few)
     assert sigmoid(plain.model.log_odds(test)).sum() > 1.5 * truth.sum()
-    lost = fit_pair_model(*few, sampling_weight=np.zeros(drawn.sum()))  # blocking proposes none: as without
+    lost = fit_pair_model(
+        *few, sampling_weight=np.zeros(drawn.sum())
+    )  # blocking proposes none: as without
     np.testing.assert_array_equal(lost.log_odds, plain.log_odds)
 
 
@@ -443,10 +519,16 @@ def test_a_model_can_be_calibrated_to_the_labelled_pairs_as_well() -> None:
     among = fitted.among(labelled, labels)
     test, truth, *_ = made_pairs(2, ads=2000, others=20)
     enriched = np.flatnonzero(truth | (draw.random(len(truth)) < 0.05))
-    found, whole = among.model.log_odds(test.take(enriched)), fitted.model.log_odds(test.take(enriched))
+    found, whole = (
+        among.model.log_odds(test.take(enriched)),
+        fitted.model.log_odds(test.take(enriched)),
+    )
 
     def error(log_odds: np.ndarray, labels: np.ndarray) -> float:
-        return expected_calibration_error(calibration_bins(labels, log_odds, np.ones(len(labels)))) or 0
+        return (
+            expected_calibration_error(calibration_bins(labels, log_odds, np.ones(len(labels))))
+            or 0
+        )
 
     assert error(found, truth[enriched]) < 0.04 < 0.1 < error(whole, truth[enriched])
     assert error(among.log_odds, labels[labelled]) < 0.04

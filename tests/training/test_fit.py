@@ -21,22 +21,32 @@ from tests.conftest import Shop
 CPU = torch.device("cpu")
 
 
-def fitted(shop: Shop, bundle: Bundle, folder: Path, progress: Silent | None = None) -> FittedPairModel:
+def fitted(
+    shop: Shop, bundle: Bundle, folder: Path, progress: Silent | None = None
+) -> FittedPairModel:
     catalogue = read_catalogue(shop.items)
-    return fit_pairs([catalogue], bundle, shop.images, Run(folder, device=CPU, progress=progress or Silent()))
+    return fit_pairs(
+        [catalogue], bundle, shop.images, Run(folder, device=CPU, progress=progress or Silent())
+    )
 
 
 def texts(model: PairModel | None) -> dict[str, str | None]:
     assert model is not None and model.views is not None
     correction = None if model.correction is None else model.correction.text
-    return {**{group: trees.text for group, trees in model.views.trees.items()}, "correction": correction}
+    return {
+        **{group: trees.text for group, trees in model.views.trees.items()},
+        "correction": correction,
+    }
 
 
 def test_the_labels_of_the_test_change_nothing(shop: Shop, trained: Path, tmp_path: Path) -> None:
     bundle = load_bundle(trained, CPU)
     tested = pl.col("side") == "test"
     flipped = bundle.split.with_columns(is_duplicate=pl.col("is_duplicate") ^ tested)
-    one, other = fitted(shop, bundle, tmp_path), fitted(shop, replace(bundle, split=flipped), tmp_path)
+    one, other = (
+        fitted(shop, bundle, tmp_path),
+        fitted(shop, replace(bundle, split=flipped), tmp_path),
+    )
     assert texts(one.model) == texts(other.model)
     assert one.model is not None and other.model is not None
     assert one.model.calibration == other.model.calibration
@@ -87,16 +97,22 @@ def test_the_pairs_that_are_held_out_weigh_something(trained: Path, scorer: str)
     assert np.isfinite(kept["weight"].to_numpy()).all()
 
 
-def test_recalibrated_probabilities_are_those_of_the_new_ads(shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_recalibrated_probabilities_are_those_of_the_new_ads(
+    shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     """Platt's line makes the mean probability the share of duplicates; the order of the scores stays."""
     bundle = load_bundle(trained, CPU)
     assert bundle.pair_model is not None
     shifted = replace(bundle.pair_model, calibration=Calibration(0.5, 7.0))
-    found = recalibrate(shifted, [read_catalogue(shop.items)], bundle, shop.images, Run(tmp_path, device=CPU))
+    found = recalibrate(
+        shifted, [read_catalogue(shop.items)], bundle, shop.images, Run(tmp_path, device=CPU)
+    )
     kept = found.held_out.filter(pl.col("scorer") == "evidence", pl.col("logit").is_finite())
     weights, labels = kept["weight"].to_numpy(), kept["is_duplicate"].to_numpy()
     probabilities = 1 / (1 + np.exp(-kept["logit"].to_numpy()))
     share = np.average(labels, weights=weights)
-    assert 0 < share < 0.5 and np.average(probabilities, weights=weights) == pytest.approx(share, rel=0.1)
+    assert 0 < share < 0.5 and np.average(probabilities, weights=weights) == pytest.approx(
+        share, rel=0.1
+    )
     assert found.model is not None and found.model.correction == bundle.pair_model.correction
     assert found.model.calibration.slope > 0

@@ -26,10 +26,31 @@ def test_an_ad_of_a_training_pair_is_not_held_out() -> None:
 
 def every_candidate(run: RunCommand, shop: Shop, model: Path, folder: Path) -> pl.DataFrame:
     """The pairs that `link` scores, with their scores."""
-    arguments = ["link", shop.items, "--images", shop.images, "--model", model, "--device", "cpu", "--threshold", 0]
-    status, _, err = run(*arguments, "--scorer", "siamese", "-o", folder / "dupes.csv", "--links", folder / "links.csv")
+    arguments = [
+        "link",
+        shop.items,
+        "--images",
+        shop.images,
+        "--model",
+        model,
+        "--device",
+        "cpu",
+        "--threshold",
+        0,
+    ]
+    status, _, err = run(
+        *arguments,
+        "--scorer",
+        "siamese",
+        "-o",
+        folder / "dupes.csv",
+        "--links",
+        folder / "links.csv",
+    )
     assert status == 0, err
-    return pl.read_csv(folder / "links.csv", schema_overrides={"item_id_l": pl.String, "item_id_r": pl.String})
+    return pl.read_csv(
+        folder / "links.csv", schema_overrides={"item_id_l": pl.String, "item_id_r": pl.String}
+    )
 
 
 def test_held_out_candidates_are_the_scored_pairs_of_held_out_ads(
@@ -39,8 +60,12 @@ def test_held_out_candidates_are_the_scored_pairs_of_held_out_ads(
     of_training = bundle.split.filter(pl.col("side") == "train")
     every = {*bundle.split["item_id_l"], *bundle.split["item_id_r"]}
     held_out = every - {*of_training["item_id_l"], *of_training["item_id_r"]}
-    assert every == set(pl.read_csv(shop.items, infer_schema=False)["item_id"])  # so the candidates are the same
-    graph = nx.Graph(list(bundle.split.filter("is_duplicate").select("item_id_l", "item_id_r").iter_rows()))
+    assert every == set(
+        pl.read_csv(shop.items, infer_schema=False)["item_id"]
+    )  # so the candidates are the same
+    graph = nx.Graph(
+        list(bundle.split.filter("is_duplicate").select("item_id_l", "item_id_r").iter_rows())
+    )
     graph.add_nodes_from(every)
     wanted = []
     for left, right, score in every_candidate(run, shop, trained, tmp_path).iter_rows():
@@ -49,7 +74,12 @@ def test_held_out_candidates_are_the_scored_pairs_of_held_out_ads(
             wanted.append((nx.has_path(graph, left, right), ends / 2, score))
     assert bundle.held_out is not None and bundle.held_out.schema == pl.Schema(HELD_OUT)
     kept = bundle.held_out.filter((pl.col("scorer") == "siamese") & pl.col("logit").is_finite())
-    found = zip(kept["is_duplicate"], kept["weight"], 1 / (1 + np.exp(-kept["logit"].to_numpy())), strict=True)
+    found = zip(
+        kept["is_duplicate"],
+        kept["weight"],
+        1 / (1 + np.exp(-kept["logit"].to_numpy())),
+        strict=True,
+    )
     for ours, theirs in zip(sorted(found), sorted(wanted), strict=True):
         assert ours == pytest.approx(theirs, abs=1e-5)
     assert kept["is_duplicate"].to_list() == (kept["group_l"] == kept["group_r"]).to_list()
@@ -64,9 +94,9 @@ def test_duplicates_that_blocking_loses_are_kept_with_the_lowest_logit(
 
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
     few, many = (
-        fit_pairs([catalogue], bundle, shop.images, Run(tmp_path, device=CPU), candidates_per_ad=count).held_out.filter(
-            scorer=scorer
-        )
+        fit_pairs(
+            [catalogue], bundle, shop.images, Run(tmp_path, device=CPU), candidates_per_ad=count
+        ).held_out.filter(scorer=scorer)
         for count in (1, 119)
     )
     assert many["logit"].is_finite().all()
@@ -81,8 +111,13 @@ def test_link_takes_the_threshold_that_it_names(
     run: RunCommand, shop: Shop, trained: Path, tmp_path: Path, wanted: str
 ) -> None:
     arguments = ["link", shop.items, "--images", shop.images, "--model", trained, "--device", "cpu"]
-    arguments += ["--scorer", "siamese"]  # the shop is so easy that pair evidence leaves no pair near a threshold
-    status, out, err = run(*arguments, wanted, 0.7, "-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv")
+    arguments += [
+        "--scorer",
+        "siamese",
+    ]  # the shop is so easy that pair evidence leaves no pair near a threshold
+    status, out, err = run(
+        *arguments, wanted, 0.7, "-o", tmp_path / "dupes.csv", "--links", tmp_path / "links.csv"
+    )
     assert status == 0, err
     threshold = float(out.split("Expected of links from ")[1].split(" on")[0])
     links = pl.read_csv(tmp_path / "links.csv")
@@ -90,7 +125,9 @@ def test_link_takes_the_threshold_that_it_names(
     assert (links["score"] >= threshold - 1e-4).all()
 
 
-def test_what_cannot_be_chosen_is_said(run: RunCommand, shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_chosen_is_said(
+    run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     arguments = ["link", shop.items, "-o", tmp_path / "dupes.csv", "--device", "cpu"]
     status, _, err = run(*arguments, "--model", trained, "--precision", 0.9, "--threshold", 0.5)
     assert status == 2 and "--threshold and --precision: one of them" in err

@@ -23,7 +23,11 @@ def test_contrast_is_its_formula(network: SiameseModel) -> None:
     h, groups = torch.rand(7, 5), np.array([3, 1, 3, 2, 1, 3, 0])
     losses = []
     with torch.no_grad():
-        score = {(a, b): float(network.score(h[a : a + 1], h[b : b + 1])) for a in range(7) for b in range(7)}
+        score = {
+            (a, b): float(network.score(h[a : a + 1], h[b : b + 1]))
+            for a in range(7)
+            for b in range(7)
+        }
         found = in_batch_contrast(network, h, groups).item()
     for a in range(7):
         others = sum(np.exp(score[a, n]) for n in range(7) if groups[n] != groups[a])
@@ -34,7 +38,9 @@ def test_contrast_is_its_formula(network: SiameseModel) -> None:
 
 
 @pytest.mark.parametrize("groups", [[0, 1, 2], [5, 5, 5]])
-def test_a_batch_of_one_kind_of_pairs_teaches_nothing(network: SiameseModel, groups: list[int]) -> None:
+def test_a_batch_of_one_kind_of_pairs_teaches_nothing(
+    network: SiameseModel, groups: list[int]
+) -> None:
     h = torch.rand(3, 5, requires_grad=True)
     loss = in_batch_contrast(network, h, np.array(groups))
     loss.backward()
@@ -44,7 +50,15 @@ def test_a_batch_of_one_kind_of_pairs_teaches_nothing(network: SiameseModel, gro
 def test_contrast_of_views_is_its_formula(network: SiameseModel) -> None:
     one, other = torch.rand(2, 6, 5)
     with torch.no_grad():
-        s = np.array([[network.score(one[a : a + 1], other[b : b + 1]).item() for b in range(6)] for a in range(6)])
+        s = np.array(
+            [
+                [network.score(one[a : a + 1], other[b : b + 1]).item() for b in range(6)]
+                for a in range(6)
+            ]
+        )
         found = contrast_of_views(network, one, other).item()
-    ways = [[-np.log(np.exp(table[a, a]) / np.exp(table[a]).sum()) for a in range(6)] for table in (s, s.T)]
+    ways = [
+        [-np.log(np.exp(table[a, a]) / np.exp(table[a]).sum()) for a in range(6)]
+        for table in (s, s.T)
+    ]
     assert found == pytest.approx(np.mean(ways), abs=1e-5)

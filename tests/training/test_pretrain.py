@@ -31,9 +31,13 @@ ADS, SIZE = 300, 8
 
 def photos_of(values: np.ndarray) -> PhotoFeatures:
     """:param values: photos, views, size."""
-    rows = pl.DataFrame({"photo": [str(row) for row in range(len(values))], "row": range(len(values))})
+    rows = pl.DataFrame(
+        {"photo": [str(row) for row in range(len(values))], "row": range(len(values))}
+    )
     digests = np.arange(1, len(values) + 1, dtype=np.uint64)
-    return PhotoFeatures(rows, rows.clear(), digests, values.astype(np.float32), KINDS["pooled"], (SIZE,))
+    return PhotoFeatures(
+        rows, rows.clear(), digests, values.astype(np.float32), KINDS["pooled"], (SIZE,)
+    )
 
 
 def ads(words: int = 12, photos: bool = True) -> NetworkInputs:
@@ -54,7 +58,9 @@ def ads(words: int = 12, photos: bool = True) -> NetworkInputs:
 
 def network(fusion: str = "towers") -> SiameseModel:
     torch.manual_seed(0)
-    settings = ModelSettings(fusion=fusion, word_size=16, hidden_size=16, fused_size=16, branch_sizes=(16, 16))
+    settings = ModelSettings(
+        fusion=fusion, word_size=16, hidden_size=16, fused_size=16, branch_sizes=(16, 16)
+    )
     return SiameseModel(settings, torch.randn(6 * ADS // 2, 16), SIZE)
 
 
@@ -74,16 +80,22 @@ def test_without_labels_the_network_finds_doubles(fusion: str) -> None:
     settings = PretrainSettings(epochs=10, batch_size=64, learning_rate=3e-3)
     fitted = pretrain(model, features, np.arange(30, ADS), np.arange(30), settings, 0, device=CPU)
     losses = [epoch.valid_loss for epoch in fitted.history]
-    assert fitted.best_epoch == 1 + int(np.argmin(losses)) and losses[fitted.best_epoch - 1] < losses[0]
+    assert (
+        fitted.best_epoch == 1 + int(np.argmin(losses))
+        and losses[fitted.best_epoch - 1] < losses[0]
+    )
     assert found_first(fitted.model, features) > max(0.2, at_first)  # by chance 1 / 299
 
 
 def test_the_same_seed_trains_the_same_network() -> None:
     settings, features = PretrainSettings(epochs=3, batch_size=64), ads()
     once, again = (
-        pretrain(network(), features, np.arange(30, ADS), np.arange(30), settings, 5, device=CPU) for _ in range(2)
+        pretrain(network(), features, np.arange(30, ADS), np.arange(30), settings, 5, device=CPU)
+        for _ in range(2)
     )
-    assert [epoch.valid_loss for epoch in once.history] == [epoch.valid_loss for epoch in again.history]
+    assert [epoch.valid_loss for epoch in once.history] == [
+        epoch.valid_loss for epoch in again.history
+    ]
     for name, value in once.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name])
 
@@ -102,7 +114,15 @@ def test_postings_show_what_the_network_reads_and_the_ads_have() -> None:
 def test_ads_that_show_nothing_are_passed_over() -> None:
     """Words that are all lost, photos that are not there: nothing to learn from, and nothing to stumble over."""
     settings = PretrainSettings(epochs=1, batch_size=64)
-    fitted = pretrain(network(), ads(words=1, photos=False), np.arange(30, ADS), np.arange(30), settings, 0, device=CPU)
+    fitted = pretrain(
+        network(),
+        ads(words=1, photos=False),
+        np.arange(30, ADS),
+        np.arange(30),
+        settings,
+        0,
+        device=CPU,
+    )
     assert all(np.isfinite(epoch.train_loss + epoch.valid_loss) for epoch in fitted.history)
 
 
@@ -112,7 +132,12 @@ def test_leaves_are_small_and_hold_neighbours(ads_in_all: int) -> None:
     vectors = draw.normal(size=(ads_in_all, 5)).astype(np.float32)
     leaf = leaves(vectors, 64, draw)
     sizes = np.bincount(leaf)
-    assert sizes.sum() == ads_in_all and sizes.min() > 0 and sizes.max() <= 64 and sizes.max() - sizes.min() <= 5
+    assert (
+        sizes.sum() == ads_in_all
+        and sizes.min() > 0
+        and sizes.max() <= 64
+        and sizes.max() - sizes.min() <= 5
+    )
     if ads_in_all == 1000:
         distance = cdist(vectors, vectors)
         together = leaf[:, None] == leaf[None, :]
@@ -129,11 +154,15 @@ def test_settled_scores_are_probabilities_of_two_postings() -> None:
     draw = np.random.default_rng(3)
     one, other = features.two_views(held_out, (BOTH, BOTH), draw)
     with torch.no_grad():
-        h_one, h_other, h_pool = (model.embed(batch) for batch in (one, other, features.batch(rows)))
+        h_one, h_other, h_pool = (
+            model.embed(batch) for batch in (one, other, features.batch(rows))
+        )
         others = np.sort(model.scores(h_one, h_pool).double().numpy(), axis=1)[:, :-1].ravel()
         postings = model.score(h_one, h_other).double().numpy()
     weight = (len(rows) - 1) / len(rows)
-    assert sigmoid(postings).sum() + weight * sigmoid(others).sum() == pytest.approx(len(held_out), rel=0.02)
+    assert sigmoid(postings).sum() + weight * sigmoid(others).sum() == pytest.approx(
+        len(held_out), rel=0.02
+    )
 
 
 def prepared(shop: Shop, work: Path, epochs: int, *, labelled: bool) -> TrainingData:
@@ -146,14 +175,23 @@ def prepared(shop: Shop, work: Path, epochs: int, *, labelled: bool) -> Training
     if not labelled:
         return prepare_unlabelled(catalogue, settings, resources, Run(work, CPU), {})
     return prepare_training(
-        catalogue, read_pairs(shop.pairs, catalogue).frame, None, settings, resources, Run(work, CPU), {}
+        catalogue,
+        read_pairs(shop.pairs, catalogue).frame,
+        None,
+        settings,
+        resources,
+        Run(work, CPU),
+        {},
     )
 
 
 def test_what_chooses_or_judges_is_not_learned_from(shop: Shop, tmp_path: Path) -> None:
     alone = prepared(shop, tmp_path, 5, labelled=False)
     assert len(alone.unlabelled) == 108 and len(alone.held_out) == 12
-    assert sorted([*alone.unlabelled, *alone.held_out]) == list(range(120)) and alone.split.frame.is_empty()
+    assert (
+        sorted([*alone.unlabelled, *alone.held_out]) == list(range(120))
+        and alone.split.frame.is_empty()
+    )
 
     data = prepared(shop, tmp_path, 5, labelled=True)
     ads_on = {
@@ -161,10 +199,15 @@ def test_what_chooses_or_judges_is_not_learned_from(shop: Shop, tmp_path: Path) 
         for side in ("train", "valid", "test")
     }
     assert set(data.held_out) == ads_on["valid"]
-    assert set(data.unlabelled) == set(range(120)) - ads_on["valid"] - ads_on["test"] and ads_on["test"]
+    assert (
+        set(data.unlabelled) == set(range(120)) - ads_on["valid"] - ads_on["test"]
+        and ads_on["test"]
+    )
 
     without = prepared(shop, tmp_path, 0, labelled=True)
-    assert not len(without.unlabelled) and without.fixed(without.settings) != data.fixed(data.settings)
+    assert not len(without.unlabelled) and without.fixed(without.settings) != data.fixed(
+        data.settings
+    )
 
 
 def test_a_handful_of_ads_is_refused(shop: Shop, tmp_path: Path) -> None:

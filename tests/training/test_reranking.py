@@ -68,7 +68,10 @@ def made_ads(seed: int, ads: int = 600, others: int = 10) -> Made:
     twins = np.arange(ads)[:, None] // 2 == np.arange(ads) // 2
     likeness = (np.triu(noise) + np.triu(noise).T + 2.5 * twins).astype(np.float32)
     keys = {(int(row), int(row) + 1) for row in range(0, ads, 2)}
-    keys |= {(min(pair), max(pair)) for pair in draw.integers(0, ads, size=(ads * others // 2, 2)).tolist()}
+    keys |= {
+        (min(pair), max(pair))
+        for pair in draw.integers(0, ads, size=(ads * others // 2, 2)).tolist()
+    }
     left, right = np.array(sorted(pair for pair in keys if pair[0] != pair[1])).T
     return Made(AdProfiles((Table(likeness),)), left, right, left // 2 == right // 2)
 
@@ -81,7 +84,9 @@ def looked_twice(made: Made, labels: np.ndarray) -> tuple[FittedModel, FittedMod
 
 def judged(model: PairModel, made: Made) -> np.ndarray:
     first = model.pairwise_log_odds(made.evidence)
-    rivals = Competitors.of([(made.left, made.right, first), (made.right, made.left, first)], int(made.right.max()) + 1)
+    rivals = Competitors.of(
+        [(made.left, made.right, first), (made.right, made.left, first)], int(made.right.max()) + 1
+    )
     return model.calibrated_log_odds(first, rivals.evidence(made.left, made.right, first))
 
 
@@ -104,7 +109,9 @@ def test_rivals_are_the_best_with_a_third_ad() -> None:
                 if ad in (a, b) and {a, b} != {one, other}
             ]
             best.append(max(with_third, default=LEAST))
-        np.testing.assert_allclose(evidence.values[pair], [own[pair], min(best), max(best)], rtol=1e-6)
+        np.testing.assert_allclose(
+            evidence.values[pair], [own[pair], min(best), max(best)], rtol=1e-6
+        )
 
 
 def test_an_ad_that_says_nothing_has_no_rivals() -> None:
@@ -117,9 +124,16 @@ def test_where_duplicates_come_in_pairs_a_second_look_ranks_ads_it_never_saw_bet
     first, second = looked_twice(made_ads(0), made_ads(0).labels)
     test = made_ads(1)
     alone, found = judged(first.model, test), judged(second.model, test)
-    np.testing.assert_array_equal(alone, first.model.calibrated_log_odds(first.model.pairwise_log_odds(test.evidence)))
-    assert average_precision_score(test.labels, found) > average_precision_score(test.labels, alone) + 0.03
-    assert (expected_calibration_error(calibration_bins(test.labels, found, np.ones(len(found)))) or 0) < 0.03
+    np.testing.assert_array_equal(
+        alone, first.model.calibrated_log_odds(first.model.pairwise_log_odds(test.evidence))
+    )
+    assert (
+        average_precision_score(test.labels, found)
+        > average_precision_score(test.labels, alone) + 0.03
+    )
+    assert (
+        expected_calibration_error(calibration_bins(test.labels, found, np.ones(len(found)))) or 0
+    ) < 0.03
     on_its_own = average_precision_score(made_ads(0).labels, second.log_odds)
     assert on_its_own == pytest.approx(average_precision_score(test.labels, found), abs=0.06)
 
@@ -135,13 +149,17 @@ def test_what_it_adds_is_one_group_of_the_contributions() -> None:
     made = made_ads(0)
     _, second = looked_twice(made, made.labels)
     model, first = second.model, second.model.pairwise_log_odds(made.evidence)
-    rivals = Competitors.of([(made.left, made.right, first)], 600).evidence(made.left, made.right, first)
+    rivals = Competitors.of([(made.left, made.right, first)], 600).evidence(
+        made.left, made.right, first
+    )
     found = model.contributions(made.evidence, rivals)
     without = replace(model, reranking=None)
     np.testing.assert_allclose(
         np.sum(list(found.values()), axis=0), model.calibrated_log_odds(first, rivals), atol=1e-9
     )
-    assert np.abs(found["rivals"]).max() > 0.1 and "rivals" not in without.contributions(made.evidence)
+    assert np.abs(found["rivals"]).max() > 0.1 and "rivals" not in without.contributions(
+        made.evidence
+    )
 
 
 def test_a_lone_pair_that_scores_as_one_with_better_rivals_is_more_likely() -> None:
@@ -150,7 +168,9 @@ def test_a_lone_pair_that_scores_as_one_with_better_rivals_is_more_likely() -> N
     trees = second.model.reranking
     assert trees is not None
     scores = np.full(2, np.median(second.model.pairwise_log_odds(made.evidence.take(made.labels))))
-    rivals = np.array([[scores[0], LEAST, LEAST], [scores[0], scores[0] + 2, scores[0] + 2]], np.float32)
+    rivals = np.array(
+        [[scores[0], LEAST, LEAST], [scores[0], scores[0] + 2, scores[0] + 2]], np.float32
+    )
     alone, beaten = trees.log_odds(ComparisonVectors(rivals, trees.names, trees.groups))
     assert alone > beaten + 1
 
@@ -159,10 +179,17 @@ def test_too_few_candidates_leave_the_first_look() -> None:
     made = made_ads(0)
     first = fit_pair_model(made.evidence, made.labels, made.left, made.right)
     sampling_weight = np.where(made.labels & (np.cumsum(made.labels) > 9), 0.0, 1.0)
-    assert fit_reranking(first, replace(made.pairs, sampling_weight=sampling_weight), [made.searched], 600) is first
+    assert (
+        fit_reranking(
+            first, replace(made.pairs, sampling_weight=sampling_weight), [made.searched], 600
+        )
+        is first
+    )
 
 
-def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(shop: Shop, trained: Path, tmp_path: Path) -> None:
+def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(
+    shop: Shop, trained: Path, tmp_path: Path
+) -> None:
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
     assert bundle.pair_model is not None
     made = made_ads(0)
@@ -177,16 +204,22 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(shop: Shop, tra
     assert isinstance(scorer, EvidenceScorer)
     left, right = np.triu_indices(len(blocked.rows), 1)
     pairs = set(blocked.candidates.frame.iter_rows())
-    candidate = np.array([pair in pairs for pair in zip(left.tolist(), right.tolist(), strict=True)])
+    candidate = np.array(
+        [pair in pairs for pair in zip(left.tolist(), right.tolist(), strict=True)]
+    )
     np.testing.assert_array_equal(blocked.candidate_index.places(right, left) >= 0, candidate)
     logits = scorer.logits(left, right)
     some = np.random.default_rng(0).permutation(len(left))[:300]
     np.testing.assert_allclose(scorer.logits(right[some], left[some]), logits[some], atol=1e-12)
     first = score_pairs_in_chunks(model, scorer.ads, left, right)
-    low, high = (blocked.reference.frame[end].to_numpy() for end in ("row_l", "row_r"))  # whatever the candidates
+    low, high = (
+        blocked.reference.frame[end].to_numpy() for end in ("row_l", "row_r")
+    )  # whatever the candidates
     assert len(low) > candidate.sum()
     scores = score_pairs_in_chunks(model, scorer.ads, low, high)
     rivals = Competitors.of([(low, high, scores), (high, low, scores)], len(blocked.rows))
-    np.testing.assert_allclose(logits, model.calibrated_log_odds(first, rivals.evidence(left, right, first)), atol=1e-9)
+    np.testing.assert_allclose(
+        logits, model.calibrated_log_odds(first, rivals.evidence(left, right, first)), atol=1e-9
+    )
     nothing = np.array([-1])
     assert np.isfinite(scorer.logits(nothing, np.array([0]))).all()

@@ -50,11 +50,15 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 def epochs(bundle: Path) -> list[dict]:
     history = json.loads((bundle / "bundle.json").read_text())["epochs"]
-    return [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in history]
+    return [
+        {name: value for name, value in epoch.items() if name != "seconds"} for epoch in history
+    ]
 
 
 def test_the_tables_have_the_settings_in_order(searched: Path) -> None:
-    expected = [(1, hidden, 16, 128, 64, dropout, 0.003) for hidden in (6, 12) for dropout in (0.0, 0.5)]
+    expected = [
+        (1, hidden, 16, 128, 64, dropout, 0.003) for hidden in (6, 12) for dropout in (0.0, 0.5)
+    ]
     names = ["layers", "hidden", "fused", "fc1", "fc2", "dropout", "lr"]
     for name, side in (("training.csv", "train"), ("validation.csv", "valid")):
         table = pl.read_csv(searched / name)
@@ -72,14 +76,19 @@ def test_the_figures_are_the_kept_epochs_and_their_mean_and_deviation(searched: 
     for row in trials.rows(named=True):
         history = epochs(searched / "trials" / f"{row['trial']:03d}")
         best = min(history, key=lambda epoch: epoch["valid_loss"])
-        assert (row["epoch"], *(row[name] for name in figures)) == (best["number"], *(best[name] for name in figures))
+        assert (row["epoch"], *(row[name] for name in figures)) == (
+            best["number"],
+            *(best[name] for name in figures),
+        )
     for name in figures:
         side = "training.csv" if name.startswith("train") else "validation.csv"
         table = pl.read_csv(searched / side)
         for place, row in enumerate(table.rows(named=True)):
             values = trials[name].to_list()[2 * place : 2 * place + 2]
             assert row[name] == pytest.approx(statistics.mean(values), rel=1e-12)
-            assert row[f"{name}_deviation"] == pytest.approx(statistics.stdev(values), rel=1e-9, abs=1e-15)
+            assert row[f"{name}_deviation"] == pytest.approx(
+                statistics.stdev(values), rel=1e-9, abs=1e-15
+            )
 
 
 def test_a_setting_of_the_grid_is_trained_as_if_it_were_the_only_one(
@@ -89,25 +98,33 @@ def test_a_setting_of_the_grid_is_trained_as_if_it_were_the_only_one(
     status, _, err = run(*train_arguments(shop, tmp_path / "alone", *options))
     assert status == 0, err
     assert epochs(tmp_path / "alone") == epochs(searched / "trials" / "007")
-    weights = [folder / "model.safetensors" for folder in (tmp_path / "alone", searched / "trials" / "007")]
+    weights = [
+        folder / "model.safetensors" for folder in (tmp_path / "alone", searched / "trials" / "007")
+    ]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 def test_seeds_change_the_weights_and_not_the_split(searched: Path) -> None:
     first, second = searched / "trials" / "001", searched / "trials" / "002"
     assert epochs(first)[0]["train_loss"] != epochs(second)[0]["train_loss"]
-    assert pl.read_parquet(first / "split.parquet").equals(pl.read_parquet(second / "split.parquet"))
+    assert pl.read_parquet(first / "split.parquet").equals(
+        pl.read_parquet(second / "split.parquet")
+    )
 
 
 def test_the_best_setting_is_the_bundle_and_its_test_ap_is_that_of_its_scores(
     run: RunCommand, searched: Path, tmp_path: Path
 ) -> None:
-    validation, trials = pl.read_csv(searched / "validation.csv"), pl.read_csv(searched / "trials.csv")
+    validation, trials = (
+        pl.read_csv(searched / "validation.csv"),
+        pl.read_csv(searched / "trials.csv"),
+    )
     weights = (searched / "model.safetensors").read_bytes()
     (kept,) = (
         row
         for row in trials.rows(named=True)
-        if (searched / "trials" / f"{row['trial']:03d}" / "model.safetensors").read_bytes() == weights
+        if (searched / "trials" / f"{row['trial']:03d}" / "model.safetensors").read_bytes()
+        == weights
     )
     assert validation["valid_ap"][kept["setting"] - 1] == max(validation["valid_ap"])
     assert kept["valid_ap"] == max(trials.filter(pl.col("setting") == kept["setting"])["valid_ap"])
@@ -121,11 +138,15 @@ def test_the_best_setting_is_the_bundle_and_its_test_ap_is_that_of_its_scores(
     split = pl.read_parquet(searched / "split.parquet").filter(pl.col("side") == "test")
     joined = scores.join(split, on=["item_id_l", "item_id_r"])
     assert len(joined) == len(split) == len(scores)
-    expected = average_precision_score(joined["is_duplicate"], joined["score"], sample_weight=joined["weight"])
+    expected = average_precision_score(
+        joined["is_duplicate"], joined["score"], sample_weight=joined["weight"]
+    )
     assert kept["test_ap"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_mean_and_deviation_are_printed(run: RunCommand, shop: Shop, grid: Path, searched: Path) -> None:
+def test_mean_and_deviation_are_printed(
+    run: RunCommand, shop: Shop, grid: Path, searched: Path
+) -> None:
     """The same command again trains nothing, and prints the same tables."""
     before = {path: path.stat().st_mtime_ns for path in (searched / "trials").rglob("*")}
     status, out, err = run(*train_arguments(shop, searched, "--grid", grid, "--seeds", 2))
@@ -161,7 +182,9 @@ def test_a_search_that_was_killed_in_its_third_setting_ends_with_the_same_table(
     run: RunCommand, shop: Shop, grid: Path, tmp_path: Path
 ) -> None:
     def arguments(name: str) -> list[str]:
-        return train_arguments(shop, tmp_path / name, "--grid", grid, "--work-dir", tmp_path / "work")
+        return train_arguments(
+            shop, tmp_path / name, "--grid", grid, "--work-dir", tmp_path / "work"
+        )
 
     status, _, err = run(*arguments("whole"))
     assert status == 0, err
@@ -186,7 +209,12 @@ def test_a_search_that_was_killed_in_its_third_setting_ends_with_the_same_table(
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
-    run: RunCommand, shop: Shop, grid: Path, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand,
+    shop: Shop,
+    grid: Path,
+    searched: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from nrl_dedup.training.search import trials
 
@@ -204,7 +232,9 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
     with monkeypatch.context() as patch:
         patch.setattr(trials, "train_one", interrupted_after_an_epoch)
         status, _, err = run(*arguments)
-    assert status == 130 and "trials.csv" in err and "same command" in err and "Traceback" not in err
+    assert (
+        status == 130 and "trials.csv" in err and "same command" in err and "Traceback" not in err
+    )
     kept = tmp_path / ".search.unfinished" / "bundle" / "trials.csv"
     assert len(pl.read_csv(kept)) == 2 and str(kept) in err and not (tmp_path / "search").exists()
     status, _, err = run(*train_arguments(shop, tmp_path / "search", "--epochs", 1))
@@ -252,7 +282,9 @@ def test_another_search_or_other_data_is_refused_and_nothing_is_lost(
     status, _, err = run(*arguments, tmp_path / "other.toml", "--force")
     assert status == 0 and "Trial 1 of 8" in err, err
     assert pl.read_csv(search / "validation.csv")["dropout"].to_list() == [0.0, 0.25] * 2
-    status, _, err = run(*arguments, tmp_path / "other.toml", "--force")  # its own trials are not thrown away
+    status, _, err = run(
+        *arguments, tmp_path / "other.toml", "--force"
+    )  # its own trials are not thrown away
     assert status == 0 and "8 of 8 trials are finished" in err
 
 
@@ -276,13 +308,23 @@ DAMAGE = {
         lambda text: "".join(text.splitlines(True)[:1] + text.splitlines(True)[2:]),
         ["from 1"],
     ),
-    "trials.json cut": ("trials.json", lambda text: text[:100], ["trials.json is damaged", "--force"]),
-    "trials.json newer": ("trials.json", lambda text: text.replace('"version": 2', '"version": 7'), ["version 7"]),
+    "trials.json cut": (
+        "trials.json",
+        lambda text: text[:100],
+        ["trials.json is damaged", "--force"],
+    ),
+    "trials.json newer": (
+        "trials.json",
+        lambda text: text.replace('"version": 2', '"version": 7'),
+        ["version 7"],
+    ),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGE)
-def test_a_damaged_search(run: RunCommand, shop: Shop, grid: Path, searched: Path, tmp_path: Path, case: str) -> None:
+def test_a_damaged_search(
+    run: RunCommand, shop: Shop, grid: Path, searched: Path, tmp_path: Path, case: str
+) -> None:
     name, damage, said = DAMAGE[case]
     search = shutil.copytree(searched, tmp_path / "search")
     (search / name).write_text(damage((search / name).read_text("utf-8")), "utf-8")
@@ -305,7 +347,9 @@ def test_a_setting_that_diverges_is_marked_and_does_not_end_the_search(
     run: RunCommand, shop: Shop, tmp_path: Path
 ) -> None:
     (tmp_path / "grid.toml").write_text("[grid]\nlr = [1e30, 0.003]\nepochs = 1\n")
-    status, out, err = run(*train_arguments(shop, tmp_path / "out", "--grid", tmp_path / "grid.toml"))
+    status, out, err = run(
+        *train_arguments(shop, tmp_path / "out", "--grid", tmp_path / "grid.toml")
+    )
     assert status == 0 and "Kept: setting 2" in out and "not a number" in err, err
     table = pl.read_csv(tmp_path / "out" / "validation.csv")
     assert table["valid_ap"].is_null().to_list() == [True, False]
@@ -315,7 +359,9 @@ def test_a_setting_that_diverges_is_marked_and_does_not_end_the_search(
     assert status == 1 and "No setting could be trained" in err and "--lr" in err
 
 
-def test_bad_grids_and_seeds_are_refused_before_the_work(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
+def test_bad_grids_and_seeds_are_refused_before_the_work(
+    run: RunCommand, shop: Shop, tmp_path: Path
+) -> None:
     (tmp_path / "grid.toml").write_text("[grid]\nlearning_rate = 0.1\n")
     status, _, err = run(*train_arguments(shop, tmp_path / "out", "--grid", tmp_path / "grid.toml"))
     assert status == 1 and "grid.toml" in err and "learning_rate" in err and "hidden_size" in err
@@ -329,7 +375,9 @@ def test_a_training_that_fails_leaves_no_weights_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for more in ([], ["--grid", str(grid)]):
-        arguments = [part for part in train_arguments(shop, Path("-"), *more) if part not in ("-o", "-")]
+        arguments = [
+            part for part in train_arguments(shop, Path("-"), *more) if part not in ("-o", "-")
+        ]
         arguments[2] = "no-such-pairs.csv"
         status, _, err = run(*arguments)
         assert status == 1 and "no-such-pairs.csv" in err
@@ -340,20 +388,30 @@ def test_a_search_without_a_name_is_named_after_its_grid(
     run: RunCommand, shop: Shop, grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments = [part for part in train_arguments(shop, Path("-"), "--grid", grid) if part not in ("-o", "-")]
+    arguments = [
+        part for part in train_arguments(shop, Path("-"), "--grid", grid) if part not in ("-o", "-")
+    ]
     status, _, err = run(*arguments)
     assert status == 0 and (tmp_path / "weights" / "items-grid" / "bundle.json").exists(), err
 
 
-def trial(number: int, setting: int, ap: float | None, loss: float | None, note: str | None = None) -> dict:
+def trial(
+    number: int, setting: int, ap: float | None, loss: float | None, note: str | None = None
+) -> dict:
     return {"trial": number, "setting": setting, "valid_ap": ap, "valid_loss": loss, "note": note}
 
 
 CHOICES = {  # setting, validation AP, validation loss of each trial; the number of the one to keep
-    "highest mean, not highest trial": ([(1, 0.9, 1.0), (1, 0.1, 1.0), (2, 0.6, 1.0), (2, 0.7, 1.0)], 4),
+    "highest mean, not highest trial": (
+        [(1, 0.9, 1.0), (1, 0.1, 1.0), (2, 0.6, 1.0), (2, 0.7, 1.0)],
+        4,
+    ),
     "a tie goes to the lower loss": ([(1, 0.9, 1.0), (2, 0.9, 0.5), (3, 0.9, 0.7)], 2),
     "and then to the earlier": ([(1, 0.8, 1.0), (2, 0.9, 0.5), (3, 0.9, 0.5)], 2),
-    "a setting with a failed trial comes last": ([(1, 0.9, 1.0), (1, None, None), (2, 0.3, 1.0), (2, 0.2, 1.0)], 3),
+    "a setting with a failed trial comes last": (
+        [(1, 0.9, 1.0), (1, None, None), (2, 0.3, 1.0), (2, 0.2, 1.0)],
+        3,
+    ),
     "unless all have one": ([(1, None, None), (1, 0.2, 1.0), (2, 0.3, 1.0), (2, None, None)], 3),
     "without any AP, the lowest loss": ([(1, None, 1.0), (2, None, 0.5)], 2),
 }
@@ -363,13 +421,18 @@ CHOICES = {  # setting, validation AP, validation loss of each trial; the number
 def test_the_trial_to_keep(case: str) -> None:
     rows, expected = CHOICES[case]
     frame = pl.DataFrame(
-        [trial(n, setting, ap, loss, None if loss else "diverged") for n, (setting, ap, loss) in enumerate(rows, 1)]
+        [
+            trial(n, setting, ap, loss, None if loss else "diverged")
+            for n, (setting, ap, loss) in enumerate(rows, 1)
+        ]
     )
     assert best_trial(frame) == expected
 
 
 def test_no_trial_to_keep_and_figures_that_are_not_defined() -> None:
-    failed = pl.DataFrame([trial(1, 1, None, None, "diverged")], schema_overrides={"valid_ap": pl.Float64})
+    failed = pl.DataFrame(
+        [trial(1, 1, None, None, "diverged")], schema_overrides={"valid_ap": pl.Float64}
+    )
     with pytest.raises(NrlDedupError, match="diverged"):
         best_trial(failed)
     assert mean_and_deviation(pl.Series([0.5, None])) == (None, None)

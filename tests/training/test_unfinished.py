@@ -37,7 +37,9 @@ main()
 def contents(bundle: Path) -> dict[str, bytes | dict]:
     """Every file of a bundle; of `bundle.json`, all but how long the epochs took."""
     found: dict[str, bytes | dict] = {
-        str(path.relative_to(bundle)): path.read_bytes() for path in bundle.rglob("*") if path.is_file()
+        str(path.relative_to(bundle)): path.read_bytes()
+        for path in bundle.rglob("*")
+        if path.is_file()
     }
     about = json.loads((bundle / "bundle.json").read_text("utf-8"))
     for epoch in about["epochs"]:
@@ -74,9 +76,20 @@ def undisturbed(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_killed_training_goes_on_to_the_same_bytes(
-    run: RunCommand, shop: Shop, undisturbed: Path, tmp_path: Path, module: str, name: str, kept: bool
+    run: RunCommand,
+    shop: Shop,
+    undisturbed: Path,
+    tmp_path: Path,
+    module: str,
+    name: str,
+    kept: bool,
 ) -> None:
-    command = [sys.executable, "-c", KILLED.format(module=module, name=name), *arguments(shop, tmp_path / "bundle")]
+    command = [
+        sys.executable,
+        "-c",
+        KILLED.format(module=module, name=name),
+        *arguments(shop, tmp_path / "bundle"),
+    ]
     assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
     assert [path.name for path in tmp_path.iterdir()] == [".bundle.unfinished"]
     status, _, err = run(*arguments(shop, tmp_path / "bundle"))
@@ -87,7 +100,12 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals_end_a_run_as_ctrl_c_does(
-    run: RunCommand, shop: Shop, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    run: RunCommand,
+    shop: Shop,
+    undisturbed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
 ) -> None:
     def fit_pairs(*_: object, **__: object) -> None:
         os.kill(os.getpid(), number)
@@ -95,7 +113,12 @@ def test_signals_end_a_run_as_ctrl_c_does(
     with monkeypatch.context() as patch:
         patch.setattr(pair_fitting, "fit_pairs", fit_pairs)
         status, _, err = run(*arguments(shop, tmp_path / "bundle"))
-    assert status == 128 + number and "Stopped." in err and "same command goes on" in err and "Traceback" not in err
+    assert (
+        status == 128 + number
+        and "Stopped." in err
+        and "same command goes on" in err
+        and "Traceback" not in err
+    )
     assert not (tmp_path / "bundle").exists()
     status, _, err = run(*arguments(shop, tmp_path / "bundle"))
     assert status == 0 and GOES_ON in err
@@ -127,7 +150,11 @@ def test_a_network_of_other_settings_or_of_damaged_files_is_not_gone_on_with(
 ) -> None:
     stopped(run, shop, tmp_path / "bundle", "--seed", 1)
     status, _, err = run(*arguments(shop, tmp_path / "bundle"))
-    assert status == 0 and "holds a network of other" in err and "settings; training starts anew" in err
+    assert (
+        status == 0
+        and "holds a network of other" in err
+        and "settings; training starts anew" in err
+    )
     assert contents(tmp_path / "bundle") == contents(undisturbed)
     shutil.rmtree(tmp_path / "bundle")
     stopped(run, shop, tmp_path / "bundle")
@@ -179,14 +206,24 @@ def test_a_link_says_so_where_the_pair_model_is_missing(
     run: RunCommand, shop: Shop, undisturbed: Path, tmp_path: Path
 ) -> None:
     bundle = shutil.copytree(undisturbed, tmp_path / "bundle")
-    command = ("link", shop.items, "--images", shop.images, "--model", bundle, "-o", tmp_path / "dupes.csv")
+    command = (
+        "link",
+        shop.items,
+        "--images",
+        shop.images,
+        "--model",
+        bundle,
+        "-o",
+        tmp_path / "dupes.csv",
+    )
     shutil.rmtree(bundle / "evidence")
     status, _, err = run(*command)
     assert status == 1 and "evidence is missing" in err
     about = json.loads((bundle / "bundle.json").read_text("utf-8"))
     assert about["pair_model"] == {"there": True, "why_not": None}
     told = {
-        "(there are 3 pairs)": about | {"pair_model": {"there": False, "why_not": "there are 3 pairs."}},
+        "(there are 3 pairs)": about
+        | {"pair_model": {"there": False, "why_not": "there are 3 pairs."}},
         "(its training was stopped, or there was too little to learn it from)": {
             name: value
             for name, value in about.items()
@@ -201,7 +238,9 @@ def test_a_link_says_so_where_the_pair_model_is_missing(
     assert status == 0 and "no pair model" not in err
 
 
-def test_a_bundle_that_is_moved_with_its_data_finds_it(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
+def test_a_bundle_that_is_moved_with_its_data_finds_it(
+    run: RunCommand, shop: Shop, tmp_path: Path
+) -> None:
     here = tmp_path / "here"
     shutil.copytree(shop.folder, here / "data")
     moved = Shop(here / "data", here / "data" / "network.pth")
@@ -219,7 +258,9 @@ def test_a_bundle_that_is_moved_with_its_data_finds_it(run: RunCommand, shop: Sh
     assert status == 1 and "are not there" in err and "--items" in err
 
 
-def test_an_absolute_path_of_an_older_bundle_is_still_followed(shop: Shop, undisturbed: Path, tmp_path: Path) -> None:
+def test_an_absolute_path_of_an_older_bundle_is_still_followed(
+    shop: Shop, undisturbed: Path, tmp_path: Path
+) -> None:
     bundle = shutil.copytree(undisturbed, tmp_path / "bundle")
     about = json.loads((bundle / "bundle.json").read_text("utf-8"))
     about["data"]["items"] = str(shop.items)

@@ -15,7 +15,14 @@ CPU = torch.device("cpu")
 
 
 def unlabelled_arguments(shop: Shop, folder: Path, *more: object) -> list[str]:
-    arguments = ["train", shop.items, "--backbone", "mobilenet_v3_small", "--backbone-weights", shop.backbone]
+    arguments = [
+        "train",
+        shop.items,
+        "--backbone",
+        "mobilenet_v3_small",
+        "--backbone-weights",
+        shop.backbone,
+    ]
     arguments += ["--views", 1, "--pretrain-epochs", 4, "--device", "cpu", "-o", folder, *more]
     return [str(argument) for argument in arguments]
 
@@ -36,7 +43,11 @@ def test_a_model_trained_without_labels_links_and_says_what_it_is(
     run: RunCommand, shop: Shop, unlabelled: Path, tmp_path: Path
 ) -> None:
     bundle = load_bundle(unlabelled, CPU)
-    assert not bundle.labelled and bundle.settings.pretrain.epochs == 4 and bundle.settings.model.fusion == "towers"
+    assert (
+        not bundle.labelled
+        and bundle.settings.pretrain.epochs == 4
+        and bundle.settings.model.fusion == "towers"
+    )
     assert bundle.audit == {"ads_train": 108, "ads_valid": 12}
     assert all(epoch.valid_ap is None and np.isfinite(epoch.valid_loss) for epoch in bundle.history)
     status, out, err = run("link", shop.items, "--images", shop.images, "--model", unlabelled,
@@ -45,14 +56,19 @@ def test_a_model_trained_without_labels_links_and_says_what_it_is(
     assert pl.read_csv(tmp_path / "dupes.csv").columns == ["cluster_id", "item_id", "score"]
 
 
-def test_it_is_evaluated_on_labelled_pairs_only(run: RunCommand, shop: Shop, unlabelled: Path, tmp_path: Path) -> None:
+def test_it_is_evaluated_on_labelled_pairs_only(
+    run: RunCommand, shop: Shop, unlabelled: Path, tmp_path: Path
+) -> None:
     status, _, err = run("evaluate", "--model", unlabelled, "--device", "cpu")
     assert status == 1 and "trained without labels" in err and "--items CSV --pairs CSV" in err
     status, _, err = run("evaluate", "--model", unlabelled, "--items", shop.items, "--pairs", shop.pairs, "--images",
                            shop.images, "--json", tmp_path / "figures.json", "--device", "cpu")  # fmt: skip
     assert status == 0, err
     figures = json.loads((tmp_path / "figures.json").read_text())["models"]
-    assert figures["unlabelled"]["average_precision"] > 0.9 and figures["baseline"]["average_precision"] > 0.5
+    assert (
+        figures["unlabelled"]["average_precision"] > 0.9
+        and figures["baseline"]["average_precision"] > 0.5
+    )
 
 
 def test_labels_can_follow(run: RunCommand, shop: Shop, tmp_path: Path) -> None:
@@ -74,4 +90,9 @@ def test_options_about_labels_want_labels(
     run: RunCommand, shop: Shop, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     status, _, err = run(*unlabelled_arguments(shop, tmp_path / "none", *options))
-    assert status == 2 and options[0] in err and "ITEMS PAIRS" in err and not (tmp_path / "none").exists()
+    assert (
+        status == 2
+        and options[0] in err
+        and "ITEMS PAIRS" in err
+        and not (tmp_path / "none").exists()
+    )

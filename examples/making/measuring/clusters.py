@@ -39,7 +39,9 @@ def pairwise(ads: pl.DataFrame, across: float) -> ClusterQuality:
 
     :param ads: a row for each ad of the catalogue: entity, cluster, inside.
     """
-    both, claimed, true = (_pairs(ads, names, across) for names in (("cluster", "entity"), ("cluster",), ("entity",)))
+    both, claimed, true = (
+        _pairs(ads, names, across) for names in (("cluster", "entity"), ("cluster",), ("entity",))
+    )
     return _quality(both, claimed, true)
 
 
@@ -49,7 +51,8 @@ def bcubed(ads: pl.DataFrame) -> ClusterQuality:
     :param ads: as in `pairwise`.
     """
     sizes = {
-        name: pl.len().over(over) for name, over in (("both", ["cluster", "entity"]), ("c", "cluster"), ("e", "entity"))
+        name: pl.len().over(over)
+        for name, over in (("both", ["cluster", "entity"]), ("c", "cluster"), ("e", "entity"))
     }
     inside = ads.with_columns(**sizes).filter("inside")
     precision, recall = ((inside["both"] / inside[name]).mean() for name in ("c", "e"))
@@ -58,21 +61,31 @@ def bcubed(ads: pl.DataFrame) -> ClusterQuality:
 
 def read_links(path: Path, truth: pl.DataFrame) -> pl.DataFrame:
     """The links with an ad of the fold: score, same (whether the truth says so) and across."""
-    links = pl.read_csv(path, schema_overrides={"item_id_l": pl.String, "item_id_r": pl.String, "score": pl.Float64})
+    links = pl.read_csv(
+        path, schema_overrides={"item_id_l": pl.String, "item_id_r": pl.String, "score": pl.Float64}
+    )
     for side in ("l", "r"):
         links = links.join(
-            truth.rename(lambda name, side=side: f"{name}_{side}"), left_on=f"item_id_{side}", right_on=f"item_{side}"
+            truth.rename(lambda name, side=side: f"{name}_{side}"),
+            left_on=f"item_id_{side}",
+            right_on=f"item_{side}",
         )
     links = links.filter(pl.col("inside_l") | pl.col("inside_r"))
     return links.select(
-        "score", same=pl.col("entity_l") == pl.col("entity_r"), across=pl.col("inside_l") != pl.col("inside_r")
+        "score",
+        same=pl.col("entity_l") == pl.col("entity_r"),
+        across=pl.col("inside_l") != pl.col("inside_r"),
     )
 
 
 def linked(links: pl.DataFrame, truth: pl.DataFrame, across: float) -> ClusterQuality:
     """Of the links as they are, whatever clusters they make."""
     weights = _weights(links, across)
-    return _quality(float((weights * links["same"]).sum()), float(weights.sum()), _pairs(truth, ("entity",), across))
+    return _quality(
+        float((weights * links["same"]).sum()),
+        float(weights.sum()),
+        _pairs(truth, ("entity",), across),
+    )
 
 
 def best_linked(links: pl.DataFrame, truth: pl.DataFrame, across: float) -> LinkQuality | None:
@@ -101,7 +114,9 @@ def _weights(links: pl.DataFrame, across: float) -> pl.Series:
 def _pairs(ads: pl.DataFrame, names: tuple[str, ...], across: float) -> float:
     """Pairs of ads that share all `names`, at least one of the fold: of n ads, m of the fold, m (m - 1) / 2 and, times
     `across`, m (n - m)."""
-    sizes = ads.group_by(names).agg(n=pl.len().cast(pl.Int64), m=pl.col("inside").sum().cast(pl.Int64))
+    sizes = ads.group_by(names).agg(
+        n=pl.len().cast(pl.Int64), m=pl.col("inside").sum().cast(pl.Int64)
+    )
     n, m = sizes["n"], sizes["m"]
     return float((m * (m - 1) / 2 + across * m * (n - m)).sum())
 

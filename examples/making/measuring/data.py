@@ -19,7 +19,8 @@ def write_files(study: Study) -> None:
     :raises SystemExit: there is one.
     """
     items, pairs, truth = (
-        pl.read_csv(study.real / name, infer_schema=False) for name in ("ItemInfo.csv", "ItemPairs.csv", "truth.csv")
+        pl.read_csv(study.real / name, infer_schema=False)
+        for name in ("ItemInfo.csv", "ItemPairs.csv", "truth.csv")
     )
     truth = sample_things(truth, pairs, study.share)
     ids = truth["itemID"].implode()
@@ -42,8 +43,15 @@ def sample_things(truth: pl.DataFrame, pairs: pl.DataFrame, share: float) -> pl.
     so that there are pairs of different things too; each thing stands in pairs with about four others."""
     entity = dict(truth.select("itemID", "entity").iter_rows())
     things = truth["entity"].unique(maintain_order=True)
-    drawn = set(things.filter(np.random.default_rng(SEED).random(len(things)) < (share if share == 1 else share / 5)))
-    of_pairs = ({entity[left], entity[right]} for left, right in pairs.select("itemID_1", "itemID_2").iter_rows())
+    drawn = set(
+        things.filter(
+            np.random.default_rng(SEED).random(len(things)) < (share if share == 1 else share / 5)
+        )
+    )
+    of_pairs = (
+        {entity[left], entity[right]}
+        for left, right in pairs.select("itemID_1", "itemID_2").iter_rows()
+    )
     kept = set().union(drawn, *(both for both in of_pairs if both & drawn))
     return truth.filter(pl.col("entity").is_in(list(kept)))
 
@@ -52,7 +60,9 @@ def sample_pairs(pairs: pl.DataFrame, share: float) -> pl.DataFrame:
     """A random share of the duplicates and of the others, in the file's order; a smaller share is part of a larger."""
     place = pl.Series(np.random.default_rng(SEED).permutation(len(pairs)))
     rank = (
-        pairs.select("isDuplicate", place=place).select(pl.col("place").rank("ordinal").over("isDuplicate")).to_series()
+        pairs.select("isDuplicate", place=place)
+        .select(pl.col("place").rank("ordinal").over("isDuplicate"))
+        .to_series()
     )
     size = pairs.select(pl.len().over("isDuplicate")).to_series()
     return pairs.filter(rank <= (share * size).round())
@@ -66,10 +76,13 @@ def apart(pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """
     ids = pl.concat([pairs["itemID_1"], pairs["itemID_2"]]).unique().sort()
     ends = (
-        pl.col(name).replace_strict(ids, range(len(ids)), return_dtype=pl.Int64) for name in ("itemID_1", "itemID_2")
+        pl.col(name).replace_strict(ids, range(len(ids)), return_dtype=pl.Int64)
+        for name in ("itemID_1", "itemID_2")
     )
     left, right = pairs.select(ends)
-    labelled = pl.DataFrame({"row_l": left, "row_r": right, "is_duplicate": pairs["isDuplicate"] == "1"})
+    labelled = pl.DataFrame(
+        {"row_l": left, "row_r": right, "is_duplicate": pairs["isDuplicate"] == "1"}
+    )
     try:
         side = split_pairs(labelled, "ads", SEED).side("valid")
     except NrlDedupError as error:
@@ -84,6 +97,8 @@ def apart(pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _write(path: Path, frame: pl.DataFrame) -> None:
     content = frame.write_csv()
     if path.exists() and path.read_text("utf-8") != content:
-        raise SystemExit(f"{path} is of another run, with other options or other ads. Name another OUT.")
+        raise SystemExit(
+            f"{path} is of another run, with other options or other ads. Name another OUT."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content, "utf-8")

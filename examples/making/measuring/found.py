@@ -10,7 +10,15 @@ import numpy as np
 import polars as pl
 from results.on_disk import BASELINE
 
-from measuring.clusters import bcubed, best_linked, linked, pairwise, read_clusters, read_links, read_truth
+from measuring.clusters import (
+    bcubed,
+    best_linked,
+    linked,
+    pairwise,
+    read_clusters,
+    read_links,
+    read_truth,
+)
 from measuring.steps import Step
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error
 
@@ -72,7 +80,11 @@ def read_linked(step: Step, fold: Fold) -> Figures | None:
         return None
     ads = read_clusters(step.folder / "dupes.csv", fold.ads)
     found = {"": pairwise(ads, across=1), "half_": pairwise(ads, across=0.5), "b_": bcubed(ads)}
-    return {prefix + name: value for prefix, quality in found.items() for name, value in vars(quality).items()}
+    return {
+        prefix + name: value
+        for prefix, quality in found.items()
+        for name, value in vars(quality).items()
+    }
 
 
 def read_links_alone(step: Step, fold: Fold) -> Figures | None:
@@ -81,7 +93,11 @@ def read_links_alone(step: Step, fold: Fold) -> Figures | None:
         return None
     links = read_links(step.folder / "links.csv", fold.ads)
     found = {"": linked(links, fold.ads, across=1), "half_": linked(links, fold.ads, across=0.5)}
-    return {prefix + name: value for prefix, quality in found.items() for name, value in vars(quality).items()}
+    return {
+        prefix + name: value
+        for prefix, quality in found.items()
+        for name, value in vars(quality).items()
+    }
 
 
 def read_best(step: Step, fold: Fold) -> Figures | None:
@@ -89,9 +105,14 @@ def read_best(step: Step, fold: Fold) -> Figures | None:
     if not step.finished:
         return None
     links = read_links(step.folder / "links.csv", fold.ads)
-    found = {prefix: best_linked(links, fold.ads, across) for prefix, across in (("", 1), ("half_", 0.5))}
+    found = {
+        prefix: best_linked(links, fold.ads, across) for prefix, across in (("", 1), ("half_", 0.5))
+    }
     return {
-        prefix + name: value for prefix, quality in found.items() if quality for name, value in vars(quality).items()
+        prefix + name: value
+        for prefix, quality in found.items()
+        if quality
+        for name, value in vars(quality).items()
     }
 
 
@@ -102,7 +123,11 @@ def read_threshold(step: Step) -> Figures | None:
 
 def read_stages(step: Step) -> Figures | None:
     """The seconds of each stage, as `link` printed them."""
-    return {name: float(seconds) for name, seconds in STAGE.findall(step.output)} if step.finished else None
+    return (
+        {name: float(seconds) for name, seconds in STAGE.findall(step.output)}
+        if step.finished
+        else None
+    )
 
 
 def read_seconds(step: Step) -> Figures | None:

@@ -77,18 +77,26 @@ def stamp(photo: Image.Image) -> Image.Image:
     font = ImageFont.load_default(size)
     stamped = photo.copy()
     place, edge = (photo.width / 2, photo.height / 2), max(1, size // 16)
-    ImageDraw.Draw(stamped).text(place, STAMP, "white", font, anchor="mm", stroke_width=edge, stroke_fill="black")
+    ImageDraw.Draw(stamped).text(
+        place, STAMP, "white", font, anchor="mm", stroke_width=edge, stroke_fill="black"
+    )
     return stamped
 
 
-_TWINS = {chr(letter): chr(twin) for table in (LOOKALIKES, TO_CYRILLIC) for letter, twin in table.items()}
+_TWINS = {
+    chr(letter): chr(twin) for table in (LOOKALIKES, TO_CYRILLIC) for letter, twin in table.items()
+}
 
 EVASIONS: dict[str, WordsChange | PhotoChange] = {
-    "letters": WordsChange("look-alike letters: half of those that have a twin in the other alphabet", swap_letters),
+    "letters": WordsChange(
+        "look-alike letters: half of those that have a twin in the other alphabet", swap_letters
+    ),
     "crop": PhotoChange("photos cropped by a tenth on each side", crop),
     "mirror": PhotoChange("photos mirrored", ImageOps.mirror),
     "stamp": PhotoChange(f"photos stamped with words, a sixth of their height ({STAMP})", stamp),
-    "recompression": PhotoChange(f"photos saved again at quality {LOW_QUALITY}", lambda photo: photo, LOW_QUALITY),
+    "recompression": PhotoChange(
+        f"photos saved again at quality {LOW_QUALITY}", lambda photo: photo, LOW_QUALITY
+    ),
     "price": WordsChange("price changed by a tenth, up or down", change_price),
 }
 

@@ -87,7 +87,9 @@ def run(one: Step) -> bool:
     start = time.perf_counter()
     with (one.part / OUTPUT).open("w", encoding="utf-8") as output:
         environment = {**os.environ, **WIDE}
-        ended = subprocess.run(one.command(one.part), stdout=output, stderr=subprocess.STDOUT, env=environment)
+        ended = subprocess.run(
+            one.command(one.part), stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
     (one.part / SECONDS).write_text(f"{time.perf_counter() - start:.2f}\n")
     (one.part / COMMAND).write_text(shlex.join(one.shown) + "\n", "utf-8")
     one.part.rename(one.failed if ended.returncode else one.folder)

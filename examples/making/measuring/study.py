@@ -36,7 +36,9 @@ class Study:
     @property
     def shown(self) -> "Study":
         """The same with names for paths."""
-        return replace(self, real=Path("REAL"), out=Path("OUT"), weights=self.weights and Path("FILE"))
+        return replace(
+            self, real=Path("REAL"), out=Path("OUT"), weights=self.weights and Path("FILE")
+        )
 
     @property
     def images(self) -> Path:
@@ -95,7 +97,15 @@ class OfFold:
     @property
     def steps(self) -> list[Step]:
         few = [step for model in self.few for step in model.steps]
-        return [*self.model.steps, self.siamese, self.link, self.precise, self.low, *self.clustered, *few]
+        return [
+            *self.model.steps,
+            self.siamese,
+            self.link,
+            self.precise,
+            self.low,
+            *self.clustered,
+            *few,
+        ]
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,11 @@ class OfSetting:
 
     @property
     def steps(self) -> list[Step]:
-        return [*self.unlabelled.steps, *(step for fold in self.folds for step in fold.steps), self.cold]
+        return [
+            *self.unlabelled.steps,
+            *(step for fold in self.folds for step in fold.steps),
+            self.cold,
+        ]
 
 
 def of_setting(study: Study, setting: str) -> OfSetting:
@@ -121,19 +135,24 @@ def unlabelled(study: Study, setting: str, on: list[str]) -> OfModel:
     """Trained on the whole catalogue without labels."""
     folder = study.out / setting / "no-labels"
     train = _train(study, folder / "train", study.items(setting))
-    return OfModel(train, tuple(_evaluate(study, setting, train, fold, f"evaluate-fold-{fold}") for fold in on))
+    return OfModel(
+        train, tuple(_evaluate(study, setting, train, fold, f"evaluate-fold-{fold}") for fold in on)
+    )
 
 
 def of_fold(study: Study, setting: str, fold: str) -> OfFold:
     model = _labelled(study, setting, fold, WHOLE)
     return OfFold(
         model=model,
-        siamese=_evaluate(study, setting, model.train, fold, "evaluate-siamese", "--scorer", "siamese"),
+        siamese=_evaluate(
+            study, setting, model.train, fold, "evaluate-siamese", "--scorer", "siamese"
+        ),
         link=_link(study, setting, model.train, "link"),
         precise=_link(study, setting, model.train, "link-precision", "--precision", PRECISION),
         low=_link(study, setting, model.train, "link-low", "--threshold", LOW),
         clustered=tuple(
-            _link(study, setting, model.train, f"link-{name}", "--clustering", name) for name in OTHER_METHODS
+            _link(study, setting, model.train, f"link-{name}", "--clustering", name)
+            for name in OTHER_METHODS
         ),
         few=tuple(_labelled(study, setting, fold, share) for share in study.few),
     )
@@ -141,25 +160,51 @@ def of_fold(study: Study, setting: str, fold: str) -> OfFold:
 
 def _labelled(study: Study, setting: str, fold: str, labels: float) -> OfModel:
     folder = study.out / setting / f"fold-{fold}" / f"labels-{percent(labels)}"
-    published = ["--valid-pairs", study.valid_pairs(fold, labels), "--test-pairs", study.test_pairs(fold)]
-    train = _train(study, folder / "train", study.items(setting), study.train_pairs(fold, labels), *published)
+    published = [
+        "--valid-pairs",
+        study.valid_pairs(fold, labels),
+        "--test-pairs",
+        study.test_pairs(fold),
+    ]
+    train = _train(
+        study, folder / "train", study.items(setting), study.train_pairs(fold, labels), *published
+    )
     return OfModel(train, (_evaluate(study, setting, train, fold, "evaluate"),))
 
 
 def _train(study: Study, folder: Path, *files: object) -> Step:
-    network = ["--backbone", study.backbone, *(["--backbone-weights", study.weights] if study.weights else [])]
+    network = [
+        "--backbone",
+        study.backbone,
+        *(["--backbone-weights", study.weights] if study.weights else []),
+    ]
     how = ["--images", study.images, "--language", "en", *network, *study.train_options]
     return step(folder, "train", *files, *how, "-o", "{}/bundle")
 
 
 def _evaluate(study: Study, setting: str, train: Step, fold: str, name: str, *how: object) -> Step:
-    on = ["--items", study.items(setting), "--pairs", study.test_pairs(fold), "--images", study.images]
+    on = [
+        "--items",
+        study.items(setting),
+        "--pairs",
+        study.test_pairs(fold),
+        "--images",
+        study.images,
+    ]
     written = ["--blocking", "--json", "{}/figures.json", "--scores", "{}/scores.csv"]
     words = ["evaluate", "--model", train.folder / "bundle", *on, *how, *written]
     return step(train.folder.with_name(name), *words, needs=[train])
 
 
 def _link(study: Study, setting: str, train: Step, name: str, *how: object) -> Step:
-    words = ["link", study.items(setting), "--images", study.images, "--model", train.folder / "bundle", *how]
+    words = [
+        "link",
+        study.items(setting),
+        "--images",
+        study.images,
+        "--model",
+        train.folder / "bundle",
+        *how,
+    ]
     written = ["-o", "{}/dupes.csv", "--links", "{}/links.csv"]
     return step(train.folder.with_name(name), *words, *written, needs=[train])

@@ -62,11 +62,15 @@ def report(study: Study) -> str:
 
 def cell(found: Found, name: str, digits: int = 3) -> str | None:
     """Mean ± deviation of one figure over the finished steps; how many, if not all are."""
-    known = [figures[name] for figures in found if figures is not None and figures.get(name) is not None]
+    known = [
+        figures[name] for figures in found if figures is not None and figures.get(name) is not None
+    ]
     spread = Spread.of(known)
     if spread.mean is None:
         return None
-    text = f"{spread.mean:.{digits}f}" + ("" if spread.deviation is None else f" ± {spread.deviation:.{digits}f}")
+    text = f"{spread.mean:.{digits}f}" + (
+        "" if spread.deviation is None else f" ± {spread.deviation:.{digits}f}"
+    )
     return text if len(known) == len(found) else f"{text} ({len(known)} of {len(found)})"
 
 
@@ -78,9 +82,27 @@ def precision_section(found: dict[str, OfSetting]) -> str:
         blind = [read_evaluation(step) for step in steps.unlabelled.evaluated]
         name = SETTINGS[setting]
         rows += [
-            (f"{name}: trained with labels", cell(ours, "ap"), cell(ours, "ece"), WANTED_AP[setting], "T, E"),
-            (f"{name}: its Siamese score alone", cell(siamese, "ap"), cell(siamese, "ece"), None, "T, S"),
-            (f"{name}: trained without labels", cell(blind, "ap"), cell(blind, "ece"), "0.84", "U, V"),
+            (
+                f"{name}: trained with labels",
+                cell(ours, "ap"),
+                cell(ours, "ece"),
+                WANTED_AP[setting],
+                "T, E",
+            ),
+            (
+                f"{name}: its Siamese score alone",
+                cell(siamese, "ap"),
+                cell(siamese, "ece"),
+                None,
+                "T, S",
+            ),
+            (
+                f"{name}: trained without labels",
+                cell(blind, "ap"),
+                cell(blind, "ece"),
+                "0.84",
+                "U, V",
+            ),
             (f"{name}: baseline", cell(ours, "baseline"), None, None, "T, E"),
             (f"{name}: chance", cell(ours, "chance"), None, None, "E"),
         ]
@@ -98,7 +120,9 @@ def labels_section(study: Study, found: dict[str, OfSetting]) -> str:
         of_share["100 %"] = [read_evaluation(fold.model.evaluated[0]) for fold in steps.folds]
         for share, figures in of_share.items():
             by = "U, V" if share == "none" else "T, E"
-            rows.append((f"{SETTINGS[setting]}: {share}", cell(figures, "ap"), cell(figures, "ece"), by))
+            rows.append(
+                (f"{SETTINGS[setting]}: {share}", cell(figures, "ap"), cell(figures, "ece"), by)
+            )
     return section("Few labels", table(("labels", "AP", "calibration error", "by"), rows))
 
 
@@ -108,10 +132,18 @@ def blocking_section(found: dict[str, OfSetting]) -> str:
         labelled = [read_evaluation(fold.model.evaluated[0]) for fold in steps.folds]
         blind = [read_evaluation(step) for step in steps.unlabelled.evaluated]
         for name, figures, by in (("with", labelled, "T, E"), ("without", blind, "U, V")):
-            cells = (cell(figures, "completeness"), cell(figures, "candidates", 1), cell(figures, "ratio", 5))
+            cells = (
+                cell(figures, "completeness"),
+                cell(figures, "candidates", 1),
+                cell(figures, "ratio", 5),
+            )
             rows.append((f"{SETTINGS[setting]}: trained {name} labels", *cells, by))
     header = ("", "pairs completeness", "candidates of an ad", "reduction ratio", "by")
-    return section("Blocking", table(header, rows), "Wanted: 0.90 with at most 100 candidates of an ad, on average.")
+    return section(
+        "Blocking",
+        table(header, rows),
+        "Wanted: 0.90 with at most 100 candidates of an ad, on average.",
+    )
 
 
 def links_section(study: Study, found: dict[str, OfSetting]) -> str:
@@ -127,10 +159,34 @@ def links_section(study: Study, found: dict[str, OfSetting]) -> str:
             ),
         ):
             figures = [read_linked(step, test) for step, test in zip(linked, tests, strict=True)]
-            names = ("precision", "recall", "f1", "half_precision", "half_f1", "b_precision", "b_recall", "b_f1")
-            clusters.append((f"{name}, {kind}", *(cell(figures, each) for each in names), WANTED_F1[setting], by))
+            names = (
+                "precision",
+                "recall",
+                "f1",
+                "half_precision",
+                "half_f1",
+                "b_precision",
+                "b_recall",
+                "b_f1",
+            )
+            clusters.append(
+                (
+                    f"{name}, {kind}",
+                    *(cell(figures, each) for each in names),
+                    WANTED_F1[setting],
+                    by,
+                )
+            )
         best = [read_best(fold.low, test) for fold, test in zip(steps.folds, tests, strict=True)]
-        names = ("threshold", "precision", "recall", "f1", "half_threshold", "half_precision", "half_f1")
+        names = (
+            "threshold",
+            "precision",
+            "recall",
+            "f1",
+            "half_threshold",
+            "half_precision",
+            "half_f1",
+        )
         links.append((name, *(cell(best, each) for each in names), "T, B"))
     header = ("", "precision", "recall", "F1", "half: precision", "half: F1")
     bcubed = ("B-cubed precision", "B-cubed recall", "B-cubed F1")
@@ -159,17 +215,32 @@ def promise_section(study: Study, found: dict[str, OfSetting]) -> str:
     rows, single = [], []
     for setting, steps in found.items():
         precise = [fold.precise for fold in steps.folds]
-        of_links = [read_links_alone(step, test) for step, test in zip(precise, of_folds(study), strict=True)]
-        of_clusters = [read_linked(step, test) for step, test in zip(precise, of_folds(study), strict=True)]
+        of_links = [
+            read_links_alone(step, test)
+            for step, test in zip(precise, of_folds(study), strict=True)
+        ]
+        of_clusters = [
+            read_linked(step, test) for step, test in zip(precise, of_folds(study), strict=True)
+        ]
         threshold = cell([read_threshold(step) for step in precise], "threshold")
         names = ("half_precision", "precision", "recall")
         cells = (*(cell(of_links, name) for name in names), cell(of_clusters, "half_precision"))
         rows.append((SETTINGS[setting], threshold, *cells, "T, P"))
         each = ", ".join("-" if one is None else f"{one['half_precision']:.3f}" for one in of_links)
         single.append(f"{SETTINGS[setting]}, each fold's links (half): {each}.")
-    header = ("", "threshold", "links: precision (half)", "precision", "recall", "clusters: precision (half)", "by")
+    header = (
+        "",
+        "threshold",
+        "links: precision (half)",
+        "precision",
+        "recall",
+        "clusters: precision (half)",
+        "by",
+    )
     wanted = "Wanted: 0.93 to 0.97. What is promised is the precision of links, half as above, as it is chosen."
-    return section(f"What `--precision {PRECISION}` gives", table(header, rows), bullets(single), wanted)
+    return section(
+        f"What `--precision {PRECISION}` gives", table(header, rows), bullets(single), wanted
+    )
 
 
 def seconds_section(found: dict[str, OfSetting]) -> str:
@@ -190,7 +261,10 @@ def seconds_section(found: dict[str, OfSetting]) -> str:
         }
         for kind, of_kind in kinds.items():
             commands.append(
-                (f"{SETTINGS[setting]}: {kind}", cell([read_seconds(step) for step in of_kind], "seconds", 1))
+                (
+                    f"{SETTINGS[setting]}: {kind}",
+                    cell([read_seconds(step) for step in of_kind], "seconds", 1),
+                )
             )
     return section(
         "Seconds",
@@ -227,7 +301,11 @@ def commands_section(study: Study) -> str:
 
 def open_section(study: Study, found: dict[str, OfSetting]) -> str:
     steps = [step for setting in found.values() for step in setting.steps]
-    missing = [f"`{step.folder.relative_to(study.out)}`: {state(step)}" for step in steps if not step.finished]
+    missing = [
+        f"`{step.folder.relative_to(study.out)}`: {state(step)}"
+        for step in steps
+        if not step.finished
+    ]
     said = f"{len(steps) - len(missing)} of {len(steps)} commands have ended well."
     return section("What is missing", said, bullets(missing))
 

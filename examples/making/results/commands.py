@@ -72,10 +72,21 @@ class Plan:
 
 def make_results(plan: Plan) -> list[str]:
     """The script's own command."""
-    how = ["--systems", *plan.systems, "--seeds", plan.seeds, "--ads", plan.ads, "--runs", plan.runs]
+    how = [
+        "--systems",
+        *plan.systems,
+        "--seeds",
+        plan.seeds,
+        "--ads",
+        plan.ads,
+        "--runs",
+        plan.runs,
+    ]
     how += ["--regions-table"] * plan.regions_table
     how += [f"--train-options={shlex.join(plan.train_options)}"] * bool(plan.train_options)
-    return _words(plan.checkout / "examples" / "making" / "make_results.py", plan.real, *plan.network(), *how)
+    return _words(
+        plan.checkout / "examples" / "making" / "make_results.py", plan.real, *plan.network(), *how
+    )
 
 
 def make_ads(plan: Plan, out: Path) -> list[str]:
@@ -94,8 +105,15 @@ def train_form(plan: Plan, form: str) -> list[str]:
 
 
 def train_examples(plan: Plan, system: str) -> list[str]:
-    made_ads = (plan.made / "catalogue.csv", plan.made / "pairs.csv", "--images", plan.made / "images")
-    return _train(plan, made_ads, ("--fusion", system, "--seeds", plan.seeds), plan.examples_run(system))
+    made_ads = (
+        plan.made / "catalogue.csv",
+        plan.made / "pairs.csv",
+        "--images",
+        plan.made / "images",
+    )
+    return _train(
+        plan, made_ads, ("--fusion", system, "--seeds", plan.seeds), plan.examples_run(system)
+    )
 
 
 def _real_ads(plan: Plan) -> Sequence[object]:
@@ -112,11 +130,18 @@ def evaluate_real(plan: Plan, systems: Sequence[str]) -> list[str]:
 
 
 def evaluate_forms(plan: Plan, forms: Sequence[str]) -> list[str]:
-    return _evaluate(plan, [trial(plan.form_run(form), FIRST) for form in forms], "regions", *plan.photo_weights())
+    return _evaluate(
+        plan,
+        [trial(plan.form_run(form), FIRST) for form in forms],
+        "regions",
+        *plan.photo_weights(),
+    )
 
 
 def evaluate_examples(plan: Plan, systems: Sequence[str]) -> list[str]:
-    return _evaluate(plan, [plan.examples_run(system) for system in systems], "examples", *_shipped_ads(plan))
+    return _evaluate(
+        plan, [plan.examples_run(system) for system in systems], "examples", *_shipped_ads(plan)
+    )
 
 
 def evaluate_trial(plan: Plan, systems: Sequence[str], name: str) -> list[str]:
@@ -127,7 +152,14 @@ def evaluate_trial(plan: Plan, systems: Sequence[str], name: str) -> list[str]:
 
 def _shipped_ads(plan: Plan) -> Sequence[object]:
     examples = plan.checkout / "examples"
-    return "--items", examples / "catalogue.csv", "--pairs", examples / "pairs.csv", "--images", examples / "images"
+    return (
+        "--items",
+        examples / "catalogue.csv",
+        "--pairs",
+        examples / "pairs.csv",
+        "--images",
+        examples / "images",
+    )
 
 
 def _evaluate(plan: Plan, models: Sequence[Path], name: str, *how: object) -> list[str]:

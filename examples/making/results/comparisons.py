@@ -15,8 +15,21 @@ def systems_table(found: Sequence[Standing], test: str, kept: str) -> str:
     rows = []
     for standing in found:
         epochs = ", ".join(f"{figure(seed.kept_epoch)} of {seed.epochs}" for seed in standing.seeds)
-        train, valid = (Spread.of(getattr(seed, name) for seed in standing.seeds) for name in ("train_ap", "valid_ap"))
-        rows.append((f"`{standing.name}`", standing.state, epochs or None, train, valid, standing.test, standing.kept))
+        train, valid = (
+            Spread.of(getattr(seed, name) for seed in standing.seeds)
+            for name in ("train_ap", "valid_ap")
+        )
+        rows.append(
+            (
+                f"`{standing.name}`",
+                standing.state,
+                epochs or None,
+                train,
+                valid,
+                standing.test,
+                standing.kept,
+            )
+        )
     return table(("", "seeds", "kept epoch", "training AP", "validation AP", test, kept), rows)
 
 
@@ -68,7 +81,11 @@ def trained_to_the_end(standing: Standing) -> str:
     if not standing.comparable:
         return f"`{standing.name}`: {standing.state}."
     early = sum(seed.epochs < seed.most_epochs for seed in standing.seeds)
-    ended = "trained to the end" if early == len(standing.seeds) else "not trained to the end with every seed"
+    ended = (
+        "trained to the end"
+        if early == len(standing.seeds)
+        else "not trained to the end with every seed"
+    )
     lengths = ", ".join(f"{seed.epochs} of at most {seed.most_epochs}" for seed in standing.seeds)
     return (
         f"`{standing.name}` is {ended}: early stopping ended {early} of {len(standing.seeds)} trainings (epochs: "
@@ -87,9 +104,15 @@ def added_parts(found: Sequence[Standing]) -> tuple[str, str]:
                 difference = both.test.mean - one.test.mean
                 known, helped = known + 1, helped + (difference > 0)
                 added, relative = f"{difference:+.3f}", f"{difference / one.test.mean:+.1%}"
-                meet = {True: "overlap", False: "do not overlap", None: None}[overlap(one.kept, both.kept)]
+                meet = {True: "overlap", False: "do not overlap", None: None}[
+                    overlap(one.kept, both.kept)
+                ]
             means = (figure(each.test.mean) if each.comparable else None for each in (one, both))
             rows.append((f"{other}: `{side}` to `{both.name}`", *means, added, relative, meet))
         if known:
-            said.append(f"{other.capitalize()} add to `{side}` in {helped} of {known} systems that have both.")
-    return table(("what is added", "AP without", "AP with", "added", "relative", "intervals"), rows), " ".join(said)
+            said.append(
+                f"{other.capitalize()} add to `{side}` in {helped} of {known} systems that have both."
+            )
+    return table(
+        ("what is added", "AP without", "AP with", "added", "relative", "intervals"), rows
+    ), " ".join(said)

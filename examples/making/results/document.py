@@ -21,7 +21,9 @@ def put_part(document: Path, script: str, report: str) -> None:
 def find_part(text: str, script: str) -> slice | None:
     """Where the part between the two comments of a script is; None if they are not there."""
     start, end = markers(script)
-    found = re.search(f"^{re.escape(start)}\n(.*?)^{re.escape(end)}$", text, re.DOTALL | re.MULTILINE)
+    found = re.search(
+        f"^{re.escape(start)}\n(.*?)^{re.escape(end)}$", text, re.DOTALL | re.MULTILINE
+    )
     return slice(*found.span(1)) if found else None
 
 

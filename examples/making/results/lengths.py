@@ -40,7 +40,9 @@ def compare_kinds(kinds: dict[str, tuple[Together, Together]], first: str, secon
         (unknown if not fits else worse if other.ap < one.ap else others).append(name)
     if not worse and not others:
         return f"Nothing to compare: no model has an average precision both on pairs {first} and on pairs {second}."
-    said = f"Worse on pairs {second} than on pairs {first}: {code(worse)}; not worse: {code(others)}"
+    said = (
+        f"Worse on pairs {second} than on pairs {first}: {code(worse)}; not worse: {code(others)}"
+    )
     said += f"; not known: {code(unknown)}." if unknown else "."
     one, other = next(iter(kinds.values()))
     return said + (
@@ -63,11 +65,16 @@ def length_parts(evaluation: Evaluation) -> tuple[str, str]:
         )
         for name, model in models.items()
     }
-    for title, parts in zip((f"below {LONG}", f"from {LONG} on"), zip(*kinds.values(), strict=True), strict=True):
-        rows.append((title, figure(parts[0].pairs), share(parts[0]), *(figure(part.ap) for part in parts)))
+    for title, parts in zip(
+        (f"below {LONG}", f"from {LONG} on"), zip(*kinds.values(), strict=True), strict=True
+    ):
+        rows.append(
+            (title, figure(parts[0].pairs), share(parts[0]), *(figure(part.ap) for part in parts))
+        )
     header = ("mean words", "pairs", "share of duplicates", *(f"`{name}`" for name in models))
-    said = "The last two rows are means of the rows above, each weighted by its duplicates. " + compare_kinds(
-        kinds, f"below {LONG} words", f"from {LONG} words on"
+    said = (
+        "The last two rows are means of the rows above, each weighted by its duplicates. "
+        + compare_kinds(kinds, f"below {LONG} words", f"from {LONG} words on")
     )
     return table(header, rows), said
 
@@ -87,7 +94,9 @@ def unlike_parts(evaluation: Evaluation) -> tuple[str, str]:
         if key not in product:
             return ""  # the shorter description is not the longer one
         pairs = product[key].pairs
-        return f"{figure(product[key].ap)} / {figure(baseline[key].ap)} ({pairs:,})" if pairs else None
+        return (
+            f"{figure(product[key].ap)} / {figure(baseline[key].ap)} ({pairs:,})" if pairs else None
+        )
 
     spans = list(dict.fromkeys(longer for _, longer in product))
     rows = [(shorter, *(cell((shorter, longer)) for longer in spans)) for shorter in spans]
@@ -98,6 +107,13 @@ def unlike_parts(evaluation: Evaluation) -> tuple[str, str]:
         )
         for name, parts in models.items()
     }
-    means = "; ".join(f"`{name}` {figure(like.ap)} and {figure(unlike.ap)}" for name, (like, unlike) in kinds.items())
-    said = f"On the diagonal (like length) and off it, cells weighted by their duplicates: {means}. "
-    return table(("shorter", *spans), rows), said + compare_kinds(kinds, "of like length", "of unlike length")
+    means = "; ".join(
+        f"`{name}` {figure(like.ap)} and {figure(unlike.ap)}"
+        for name, (like, unlike) in kinds.items()
+    )
+    said = (
+        f"On the diagonal (like length) and off it, cells weighted by their duplicates: {means}. "
+    )
+    return table(("shorter", *spans), rows), said + compare_kinds(
+        kinds, "of like length", "of unlike length"
+    )

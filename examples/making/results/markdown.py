@@ -18,7 +18,9 @@ def figure(value: float | int | None) -> str:
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """The first column to the left, the others to the right; `-` for None."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join('-' if cell is None else str(cell) for cell in line)} |" for line in lines)
+    return "\n".join(
+        f"| {' | '.join('-' if cell is None else str(cell) for cell in line)} |" for line in lines
+    )
 
 
 def bullets(lines: Iterable[str]) -> str:
@@ -40,6 +42,12 @@ def typed(*commands: Sequence[str]) -> str:
     for words in commands:
         program = "python" if words[0].endswith(".py") else "nrl-dedup"
         line = " ".join([program, *(shlex.quote(word).replace(" ", HELD_SPACE) for word in words)])
-        held = re.sub(r"(-[-\w]+) (?!-)", rf"\1{HELD_SPACE}", line)  # no line ends between an option and its value
-        lines.append(" \\\n    ".join(textwrap.wrap(held, 112, break_long_words=False, break_on_hyphens=False)))
+        held = re.sub(
+            r"(-[-\w]+) (?!-)", rf"\1{HELD_SPACE}", line
+        )  # no line ends between an option and its value
+        lines.append(
+            " \\\n    ".join(
+                textwrap.wrap(held, 112, break_long_words=False, break_on_hyphens=False)
+            )
+        )
     return "\n".join(["```sh", *lines, "```"]).replace(HELD_SPACE, " ")

@@ -77,7 +77,9 @@ def read_run(folder: Path, system: str) -> Run:
         if row["note"] is not None:
             seeds.append(Seed(*figures, 0, 0))
             continue
-        bundle = json.loads((trial(folder, f"{row['trial']:03d}") / "bundle.json").read_text("utf-8"))
+        bundle = json.loads(
+            (trial(folder, f"{row['trial']:03d}") / "bundle.json").read_text("utf-8")
+        )
         seeds.append(Seed(*figures, len(bundle["epochs"]), bundle["settings"]["train"]["epochs"]))
         split = bundle["split"]
     return Run(system, tuple(seeds), (folder / "bundle.json").exists(), split)
@@ -94,9 +96,17 @@ class Finished:
 
 def find_finished(plan: Plan) -> Finished:
     def systems(run_of: Callable[[str], Path]) -> list[str]:
-        return [system for system in plan.systems if read_run(run_of(system), system).is_finished(plan.seeds)]
+        return [
+            system
+            for system in plan.systems
+            if read_run(run_of(system), system).is_finished(plan.seeds)
+        ]
 
-    forms = [form for form in REGION_KINDS if (trial(plan.form_run(form), FIRST) / "bundle.json").exists()]
+    forms = [
+        form
+        for form in REGION_KINDS
+        if (trial(plan.form_run(form), FIRST) / "bundle.json").exists()
+    ]
     return Finished(systems(plan.real_run), forms, systems(plan.examples_run))
 
 
@@ -182,7 +192,9 @@ def read_evaluation(path: Path, names: Sequence[str]) -> Evaluation:
     """The JSON of `evaluate`. Its models have the names of folders there; here, in the same order, `names`."""
     found = json.loads(path.read_text("utf-8"))
     figures = [_figures(model) for model in found["models"].values()]
-    return Evaluation(dict(zip((*names, BASELINE), figures, strict=True)), found["bootstrap"]["groups"])
+    return Evaluation(
+        dict(zip((*names, BASELINE), figures, strict=True)), found["bootstrap"]["groups"]
+    )
 
 
 def _figures(model: dict[str, Any]) -> Figures:
@@ -207,7 +219,9 @@ def _blocking(row: dict[str, Any]) -> Blocking:
 
 def _attention(row: dict[str, Any]) -> Attention:
     trained, untrained = _overlap(row), _overlap(row["untrained"])
-    return Attention(row["pairs"], trained, untrained, row["added"], _interval(row["added_interval"]))
+    return Attention(
+        row["pairs"], trained, untrained, row["added"], _interval(row["added_interval"])
+    )
 
 
 def _overlap(row: dict[str, Any]) -> Overlap:

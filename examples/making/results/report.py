@@ -23,7 +23,14 @@ from results.commands import (
     train_form,
     train_real,
 )
-from results.comparisons import added_parts, against_baseline, overlap_words, systems_table, trained_to_the_end, verdict
+from results.comparisons import (
+    added_parts,
+    against_baseline,
+    overlap_words,
+    systems_table,
+    trained_to_the_end,
+    verdict,
+)
 from results.lengths import length_parts, unlike_parts
 from results.markdown import bullets, figure, section, table, typed
 from results.on_disk import BASELINE, Attention, Data, Evaluation, Interval
@@ -102,12 +109,17 @@ def systems_section(shown: Plan, results: Results) -> str:
         systems_table(results.real, "test AP", "test AP of the kept model"),
         legend,
         against_baseline(results.real),
-        typed(train_real(shown, "NAME"), *([evaluate_real(shown, evaluation.systems)] if evaluation else [])),
+        typed(
+            train_real(shown, "NAME"),
+            *([evaluate_real(shown, evaluation.systems)] if evaluation else []),
+        ),
     )
 
 
 def attention_section(results: Results) -> str:
-    product, attention, bilinear = (by_name(results.real, name) for name in (PRODUCT, ATTENTION, BILINEAR))
+    product, attention, bilinear = (
+        by_name(results.real, name) for name in (PRODUCT, ATTENTION, BILINEAR)
+    )
     models = results.evaluation.models if results.evaluation else {}
     looked = models[ATTENTION].attention if ATTENTION in models else None
     where = []
@@ -115,18 +127,35 @@ def attention_section(results: Results) -> str:
         what = "Whether attention looks at the same place in both photos of a duplicate: of the fifth of the regions"
         what += " that it looks at most, the share in common. Untrained: the same network as its training began."
         where = [what, *attention_parts(ATTENTION, looked), SAME_COMMAND]
-    said = [verdict(attention, product), *map(trained_to_the_end, (attention, product)), verdict(bilinear, product)]
-    return section("Attention and bilinear pooling against the product", bullets(said), "From the first table.", *where)
+    said = [
+        verdict(attention, product),
+        *map(trained_to_the_end, (attention, product)),
+        verdict(bilinear, product),
+    ]
+    return section(
+        "Attention and bilinear pooling against the product",
+        bullets(said),
+        "From the first table.",
+        *where,
+    )
 
 
 def attention_parts(name: str, found: Attention) -> tuple[str, str]:
     """How much of what attention looks at most is the same in both photos of a duplicate, whether by chance, and
     whether training added anything to what the untrained network shares."""
     rows = [
-        (title, figure(found.pairs), figure(one.overlap), figure(one.chance), *_signed(one.difference, one.interval))
+        (
+            title,
+            figure(found.pairs),
+            figure(one.overlap),
+            figure(one.chance),
+            *_signed(one.difference, one.interval),
+        )
         for title, one in ((f"`{name}`", found.trained), (f"`{name}`, untrained", found.untrained))
     ]
-    rows.append(("added by training", None, None, None, *_signed(found.added, found.added_interval)))
+    rows.append(
+        ("added by training", None, None, None, *_signed(found.added, found.added_interval))
+    )
     header = ("", "duplicates", "overlap", "by chance", "difference", "95 % interval")
     said = SAME_PLACE[_where(found.trained.interval)], LEARNT[_where(found.added_interval)]
     return table(header, rows), " ".join(said)
@@ -153,11 +182,16 @@ def evaluation_sections(evaluation: Evaluation | None) -> list[str]:
         return [section(title, NONE_YET) for title in titles]
     if PRODUCT in evaluation.models:
         what = f"AP of `{PRODUCT}` / of the baseline, and in brackets the pairs, by the words of the shorter "
-        unlike = (what + "description (down) and of the longer one (to the right).", *unlike_parts(evaluation))
+        unlike = (
+            what + "description (down) and of the longer one (to the right).",
+            *unlike_parts(evaluation),
+        )
     else:
         unlike = (f"`{PRODUCT}` is not finished yet.",)
     searched = next(model.blocking for model in evaluation.models.values())
-    search = f"Each of the {searched.ads:,} ads has at most {searched.wanted:,} candidates, on average."
+    search = (
+        f"Each of the {searched.ads:,} ads has at most {searched.wanted:,} candidates, on average."
+    )
     parts = (length_parts(evaluation), unlike, (search, *blocking_parts(evaluation)))
     return [section(title, *made, SAME_COMMAND) for title, made in zip(titles, parts, strict=True)]
 
@@ -170,13 +204,27 @@ def blocking_parts(evaluation: Evaluation) -> tuple[str, str]:
         ratio = None if kept.reduction_ratio is None else f"{kept.reduction_ratio:.5f}"
         completeness = figure(kept.pairs_completeness)
         rows.append((f"`{name}`", figure(kept.candidate_pairs), completeness, ratio, kept.part))
-    known = {name: kept.pairs_completeness for name, kept in found.items() if kept.pairs_completeness is not None}
+    known = {
+        name: kept.pairs_completeness
+        for name, kept in found.items()
+        if kept.pairs_completeness is not None
+    }
     said = ""
     if known:
         best, worst = max(known, key=known.get), min(known, key=known.get)
         said = f"Of the duplicates, the search of `{best}` keeps the largest share, {figure(known[best])}"
-        said += f", and that of `{worst}` the smallest, {figure(known[worst])}." if known[worst] < known[best] else "."
-    header = ("", "candidate pairs", "pairs completeness", "reduction ratio", "AP with lost pairs last")
+        said += (
+            f", and that of `{worst}` the smallest, {figure(known[worst])}."
+            if known[worst] < known[best]
+            else "."
+        )
+    header = (
+        "",
+        "candidate pairs",
+        "pairs completeness",
+        "reduction ratio",
+        "AP with lost pairs last",
+    )
     return table(header, rows), said
 
 
@@ -204,11 +252,29 @@ def forms_parts(forms: Evaluation | None, row: BackboneRow) -> tuple[str, str]:
         if form != EXACT_FORM and part and exact and None not in (part.ap, exact.ap):
             change = f"{part.ap - exact.ap:+.3f}"
             loses = "loses" if part.ap < exact.ap else "does not lose"
-            said.append(f"`{form}` {loses} against `{EXACT_FORM}` ({change}); {overlap_words(part, exact)}.")
+            said.append(
+                f"`{form}` {loses} against `{EXACT_FORM}` ({change}); {overlap_words(part, exact)}."
+            )
         title = f"`{form}`{', the default' if form == OWN_FORM else ''}"
         places, length = KINDS[form].shape(row)
-        rows.append((title, f"{places} x {length}", figure(size), f"{size / whole:.0%}", part or "not trained", change))
-    header = ("form", "regions x size", "bytes an ad", f"of `{EXACT_FORM}`", "test AP", f"against `{EXACT_FORM}`")
+        rows.append(
+            (
+                title,
+                f"{places} x {length}",
+                figure(size),
+                f"{size / whole:.0%}",
+                part or "not trained",
+                change,
+            )
+        )
+    header = (
+        "form",
+        "regions x size",
+        "bytes an ad",
+        f"of `{EXACT_FORM}`",
+        "test AP",
+        f"against `{EXACT_FORM}`",
+    )
     return table(header, rows), bullets(said)
 
 

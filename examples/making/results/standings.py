@@ -9,7 +9,18 @@ import polars as pl
 from nrl_dedup.training.search.trial_tables import mean_and_deviation
 from results.commands import Plan, trial_names
 from results.markdown import figure
-from results.on_disk import BASELINE, Data, Evaluation, Finished, Part, Run, Seed, read_data, read_evaluation, read_run
+from results.on_disk import (
+    BASELINE,
+    Data,
+    Evaluation,
+    Finished,
+    Part,
+    Run,
+    Seed,
+    read_data,
+    read_evaluation,
+    read_run,
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,9 @@ class Spread:
         return cls(*mean_and_deviation(known)) if len(known) else cls(None)
 
     def __str__(self) -> str:
-        return figure(self.mean) + ("" if self.deviation is None else f" ± {figure(self.deviation)}")
+        return figure(self.mean) + (
+            "" if self.deviation is None else f" ± {figure(self.deviation)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,10 @@ class Standing:
 
 
 def standings(
-    runs: Sequence[Run], seeds: int, evaluation: Evaluation | None, test: Callable[[Run], Iterable[float | None]]
+    runs: Sequence[Run],
+    seeds: int,
+    evaluation: Evaluation | None,
+    test: Callable[[Run], Iterable[float | None]],
 ) -> list[Standing]:
     """All systems, then the baseline.
 
@@ -53,10 +69,16 @@ def standings(
     """
     kept = {name: model.overall for name, model in evaluation.models.items()} if evaluation else {}
     found = [
-        Standing(run.system, run.state(seeds), run.seeds, Spread.of(test(run)), kept.get(run.system)) for run in runs
+        Standing(
+            run.system, run.state(seeds), run.seeds, Spread.of(test(run)), kept.get(run.system)
+        )
+        for run in runs
     ]
     baseline = kept.get(BASELINE)
-    return [*found, Standing(BASELINE, "-", (), Spread(baseline.ap if baseline else None), baseline)]
+    return [
+        *found,
+        Standing(BASELINE, "-", (), Spread(baseline.ap if baseline else None), baseline),
+    ]
 
 
 def by_name(found: Iterable[Standing], name: str) -> Standing:
@@ -86,11 +108,20 @@ def gather(plan: Plan, finished: Finished) -> Results:
 
     real = [read_run(plan.real_run(system), system) for system in plan.systems]
     made = [read_run(plan.examples_run(system), system) for system in plan.systems]
-    on_real, on_shipped = evaluation("real", finished.systems), evaluation("examples", finished.on_examples)
-    of_trials = [evaluation(f"examples-{name}", finished.on_examples) for name in trial_names(plan.seeds)]
+    on_real, on_shipped = (
+        evaluation("real", finished.systems),
+        evaluation("examples", finished.on_examples),
+    )
+    of_trials = [
+        evaluation(f"examples-{name}", finished.on_examples) for name in trial_names(plan.seeds)
+    ]
 
     def on_shipped_pairs(run: Run) -> list[float | None]:
-        return [one.models[run.system].overall.ap for one in of_trials if one and run.system in one.models]
+        return [
+            one.models[run.system].overall.ap
+            for one in of_trials
+            if one and run.system in one.models
+        ]
 
     return Results(
         data=read_data(plan.real),

@@ -2,7 +2,20 @@
 
 import polars as pl
 
-_NOTHING = ("nan", "null", "none", "n/a", "#n/a", "<na>", "nat", r"\n", "-", "--", "–", "—")  # in any case
+_NOTHING = (
+    "nan",
+    "null",
+    "none",
+    "n/a",
+    "#n/a",
+    "<na>",
+    "nat",
+    r"\n",
+    "-",
+    "--",
+    "–",
+    "—",
+)  # in any case
 NOTHING = "nan, NULL, None, N/A or -"  # for messages
 
 
@@ -20,6 +33,8 @@ def emptied(cells: pl.Series) -> tuple[pl.Series, int]:
 
 def emptied_lists(lists: pl.Series) -> tuple[pl.Series, int]:
     """The same of lists of cells: those that say nothing are left out."""
-    kept = lists.list.eval(pl.element().filter(~pl.element().str.strip_chars().str.to_lowercase().is_in(_NOTHING)))
+    kept = lists.list.eval(
+        pl.element().filter(~pl.element().str.strip_chars().str.to_lowercase().is_in(_NOTHING))
+    )
     count = int((lists.list.len().cast(pl.Int64) - kept.list.len().cast(pl.Int64)).sum() or 0)
     return (kept if count else lists), count

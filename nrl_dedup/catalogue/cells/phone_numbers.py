@@ -26,4 +26,8 @@ def _digits() -> pl.Expr:
     part = pl.element().str.strip_chars()
     bare = part.str.replace_all(r"\D", "").str.replace(r"^00", "")
     bare = bare.str.replace(r"^8(\d{10})$", "7${1}").str.replace(r"^(9\d{9})$", "7${1}")
-    return pl.when(part.str.contains(_WRITTEN) & (bare.str.len_chars() >= _FEWEST)).then(bare).otherwise(part)
+    return (
+        pl.when(part.str.contains(_WRITTEN) & (bare.str.len_chars() >= _FEWEST))
+        .then(bare)
+        .otherwise(part)
+    )

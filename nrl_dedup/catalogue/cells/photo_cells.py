@@ -13,7 +13,9 @@ def photo_lists(cells: pl.Series) -> pl.Series:
     """Photo references as List(String): trimmed, without empty ones, each once and in its order."""
     lists = cells if isinstance(cells.dtype, pl.List) else _split(cells)
     part = pl.element()
-    return lists.list.eval(part.str.strip_chars().filter(part.str.strip_chars() != "")).list.unique(maintain_order=True)
+    return lists.list.eval(part.str.strip_chars().filter(part.str.strip_chars() != "")).list.unique(
+        maintain_order=True
+    )
 
 
 def _split(cells: pl.Series) -> pl.Series:

@@ -27,7 +27,23 @@ SCALES = {
 }
 NO_PRICE = frozenset(_NO_PRICE.split())
 CURRENCIES = frozenset(_CURRENCIES.split())
-BETWEEN_NUMBERS = ("до", "to", "bis", "do", "по", "a", "à", "hasta", "and", "и", "und", "et", "y")  # of a range
+BETWEEN_NUMBERS = (
+    "до",
+    "to",
+    "bis",
+    "do",
+    "по",
+    "a",
+    "à",
+    "hasta",
+    "and",
+    "и",
+    "und",
+    "et",
+    "y",
+)  # of a range
 BESIDE_NUMBERS = (
-    CURRENCIES | NO_PRICE | {word for words in (_AROUND.split(), BETWEEN_NUMBERS, *SCALES.values()) for word in words}
+    CURRENCIES
+    | NO_PRICE
+    | {word for words in (_AROUND.split(), BETWEEN_NUMBERS, *SCALES.values()) for word in words}
 )

@@ -26,7 +26,13 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from nrl_dedup.catalogue.cells.price_words import BESIDE_NUMBERS, BETWEEN_NUMBERS, CURRENCIES, NO_PRICE, SCALES
+from nrl_dedup.catalogue.cells.price_words import (
+    BESIDE_NUMBERS,
+    BETWEEN_NUMBERS,
+    CURRENCIES,
+    NO_PRICE,
+    SCALES,
+)
 
 _NUMERIC_SHARE = 0.9  # of the values with a digit in them, that are to be numbers
 _ENOUGH = 0.7  # of all values but the words for no price: the rest may be other words
@@ -36,7 +42,9 @@ _PRICE_ENDINGS = 0.5
 _GROUPED = r"\d{1,3}(?:[ ']\d{3})+(?:[.,]\d+)?"
 _NUMBER = rf"[+-]?(?:{_GROUPED}|\d[\d.,]*|[.,]\d+)(?:\^[+-]?\d{{1,3}})?"
 _ONE_OR_TWO = rf"^({_NUMBER})(?: ?(?:-|\.\.+) ?({_NUMBER}))?$"
-_CODE = r"(?:^|[^\p{L}])(?:\p{L}|[\p{L}--[отдо]]\p{L})\d|\d[a-jl-zà](?:$|[^\p{L}])"  # A100, RS200, 12b
+_CODE = (
+    r"(?:^|[^\p{L}])(?:\p{L}|[\p{L}--[отдо]]\p{L})\d|\d[a-jl-zà](?:$|[^\p{L}])"  # A100, RS200, 12b
+)
 _WORD = "¤"  # stands for a word that says nothing of the number
 
 # The kinds of spelling: a number's signs show themselves, or may be either.
@@ -86,19 +94,34 @@ def read_numbers(texts: pl.Series, *, thousands: bool = True) -> WrittenNumbers 
 
     :param thousands: False where `1,500` can only be a fraction, as in degrees.
     """
-    distinct = texts.fill_null("").alias("text").to_frame().group_by("text", maintain_order=True).len("count")
+    distinct = (
+        texts.fill_null("")
+        .alias("text")
+        .to_frame()
+        .group_by("text", maintain_order=True)
+        .len("count")
+    )
     distinct = _read(distinct, thousands=thousands)
     there = distinct.filter((pl.col("bare") != "") & ~pl.col("no price"))
     is_number = pl.col("number").is_not_null()
     count = pl.col("count")
     numbers, with_digit, all_values = there.select(
-        count.filter(is_number).sum().alias("a"), count.filter("digit").sum().alias("b"), count.sum().alias("c")
+        count.filter(is_number).sum().alias("a"),
+        count.filter("digit").sum().alias("b"),
+        count.sum().alias("c"),
     ).row(0)
     if numbers == 0 or numbers < _NUMERIC_SHARE * with_digit or numbers < _ENOUGH * all_values:
         others = there.filter(~is_number)["text"]
         return NoNumbers(all_values - numbers, all_values, others[0] if len(others) else "")
-    rows = texts.fill_null("").alias("text").to_frame().join(distinct, on="text", how="left", maintain_order="left")
-    return WrittenNumbers(rows["number"].fill_null(np.nan).to_numpy(), rows["value"].alias(texts.name))
+    rows = (
+        texts.fill_null("")
+        .alias("text")
+        .to_frame()
+        .join(distinct, on="text", how="left", maintain_order="left")
+    )
+    return WrittenNumbers(
+        rows["number"].fill_null(np.nan).to_numpy(), rows["value"].alias(texts.name)
+    )
 
 
 def _read(distinct: pl.DataFrame, *, thousands: bool) -> pl.DataFrame:
@@ -118,7 +141,8 @@ def _read(distinct: pl.DataFrame, *, thousands: bool) -> pl.DataFrame:
         written=pl.when(known).then(_signs(pl.col("bare"))),
     )
     frame = frame.with_columns(
-        low=pl.col("written").str.extract(_ONE_OR_TWO, 1), high=pl.col("written").str.extract(_ONE_OR_TWO, 2)
+        low=pl.col("written").str.extract(_ONE_OR_TWO, 1),
+        high=pl.col("written").str.extract(_ONE_OR_TWO, 2),
     )
     frame = frame.with_columns(low_kind=_kind("low"), high_kind=_kind("high"))
     comma, point = _fraction_signs(frame) if thousands else (True, True)
@@ -129,7 +153,13 @@ def _read(distinct: pl.DataFrame, *, thousands: bool) -> pl.DataFrame:
     is_code = pl.col("low").str.contains(r"^0\d+$")
     spelled = pl.col("number").is_not_null() & pl.col("high").is_null() & ~is_code
     as_text = text.str.strip_chars().str.to_lowercase()
-    value = pl.when("no price").then(pl.lit("")).when(spelled).then(pl.col("number").cast(pl.String)).otherwise(as_text)
+    value = (
+        pl.when("no price")
+        .then(pl.lit(""))
+        .when(spelled)
+        .then(pl.col("number").cast(pl.String))
+        .otherwise(as_text)
+    )
     return frame.with_columns(value=value)
 
 
@@ -144,7 +174,9 @@ def _all(words: Collection[str]) -> pl.Expr:
 def _bare(text: pl.Expr) -> pl.Expr:
     """Lower case, one kind of space, apostrophe and dash; a sign for those of currency and percent."""
     bare = text.str.normalize("NFKC").str.to_lowercase().str.replace_all("[’‘`´ʼ_]", "'")
-    bare = bare.str.replace_all("[‐‑‒–—−]", "-").str.replace_all(r"(?:\b[a-z]{1,2})?\p{Sc}|%|\b[мm]2\b", _WORD)
+    bare = bare.str.replace_all("[‐‑‒–—−]", "-").str.replace_all(
+        r"(?:\b[a-z]{1,2})?\p{Sc}|%|\b[мm]2\b", _WORD
+    )
     bare = bare.str.replace_all(r"(\d)e([+-]?\d)", "${1}^${2}")  # the e of 1e5 is no word
     return bare.str.replace_all(r"\s+", " ").str.strip_chars()
 
@@ -161,11 +193,15 @@ def _scale() -> pl.Expr:
 
 def _signs(bare: pl.Expr) -> pl.Expr:
     """The number, or both of a range with a dash between, and nothing else where the text is of that kind."""
-    text = bare.str.replace_all(rf"\b(?:{'|'.join(BETWEEN_NUMBERS)})\b", "→").str.replace_all(r"\p{L}+\.?", _WORD)
+    text = bare.str.replace_all(rf"\b(?:{'|'.join(BETWEEN_NUMBERS)})\b", "→").str.replace_all(
+        r"\p{L}+\.?", _WORD
+    )
     text = text.str.replace(rf"(\d)[ {_WORD}]*(?:→|-|\.\.+)[ {_WORD}]*(\d)", "${1}-${2}")
     text = text.str.replace_all("→", _WORD).str.replace(r"^\((.*)\)$", "-${1}")
     text = text.str.replace(rf"^[{_WORD} ~≈<>≤≥=:/]+([+-]?[\d.,])", "${1}")
-    return text.str.replace(rf"[{_WORD} :/()!?*]+$", "").str.replace(r"(?:[.,]?-+|[.,+]+)$", "")  # 500,-
+    return text.str.replace(rf"[{_WORD} :/()!?*]+$", "").str.replace(
+        r"(?:[.,]?-+|[.,+]+)$", ""
+    )  # 500,-
 
 
 def _body(end: str) -> pl.Expr:
@@ -195,7 +231,9 @@ def _fraction_signs(frame: pl.DataFrame) -> tuple[bool, bool]:
     round_off = either & pl.col("body").str.contains("[09]$")
     count = pl.col("count")
     thousands = kinds.select(
-        plain.any() & ~large.any() & (count.filter(round_off).sum() > _PRICE_ENDINGS * count.filter(either).sum())
+        plain.any()
+        & ~large.any()
+        & (count.filter(round_off).sum() > _PRICE_ENDINGS * count.filter(either).sum())
     ).item()
     return comma, not thousands
 
@@ -205,12 +243,22 @@ def _value(end: str, *, comma_fraction: bool, point_fraction: bool) -> pl.Expr:
     comma_is_fraction = kind.is_in(["comma fraction", "point thousands"]) | (
         (kind == "comma either") & pl.lit(comma_fraction)
     )
-    point_is_thousands = (kind == "point thousands") | ((kind == "point either") & pl.lit(not point_fraction))
-    plain = pl.when(point_is_thousands).then(written.str.replace_all(".", "", literal=True)).otherwise(written)
+    point_is_thousands = (kind == "point thousands") | (
+        (kind == "point either") & pl.lit(not point_fraction)
+    )
+    plain = (
+        pl.when(point_is_thousands)
+        .then(written.str.replace_all(".", "", literal=True))
+        .otherwise(written)
+    )
     plain = (
         pl.when(comma_is_fraction)
         .then(plain.str.replace_all(",", ".", literal=True))
         .otherwise(plain.str.replace_all(",", "", literal=True))
     )
-    number = plain.str.replace("^", "e", literal=True).str.strip_prefix("+").cast(pl.Float64, strict=False)
+    number = (
+        plain.str.replace("^", "e", literal=True)
+        .str.strip_prefix("+")
+        .cast(pl.Float64, strict=False)
+    )
     return pl.when(kind.is_not_null()).then(number)

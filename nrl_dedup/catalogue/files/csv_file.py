@@ -36,12 +36,18 @@ def read_csv(path: Path, wanted: Mapping[str, WantedColumn], encoding: str | Non
         dialect = dialect_of(text.file)
         header = _header(path, text, dialect)
         found = find_columns(path, header, wanted, _in_words(dialect))
-        positions = {f"{key}\n{position}": position for key, places in found.items() for position in places}
+        positions = {
+            f"{key}\n{position}": position for key, places in found.items() for position in places
+        }
         layout = survey(text.file, dialect)
         frame = None
         if layout is not None and layout.width == len(header):
             frame = _read_strictly(text, dialect, header, positions, layout)
-        table = Table(frame) if frame is not None else _read_each_record(path, text, dialect, header, positions)
+        table = (
+            Table(frame)
+            if frame is not None
+            else _read_each_record(path, text, dialect, header, positions)
+        )
     return _choose(table, header, found)
 
 
@@ -55,7 +61,9 @@ def _header(path: Path, text: PlainText, dialect: Dialect) -> list[str]:
     if records.undecodable:
         raise NrlDedupError(_other_encoding(path, records, text, "the names of the columns"))
     if reason:
-        raise NrlDedupError(f"{path}: the first row, the names of the columns, cannot be read ({reason}).")
+        raise NrlDedupError(
+            f"{path}: the first row, the names of the columns, cannot be read ({reason})."
+        )
     return header
 
 
@@ -66,7 +74,9 @@ def _read_strictly(
     may repeat the header."""
     line = pl.Series(LINE, layout.lines, pl.Int64)
     if not len(line):
-        return pl.DataFrame({**{key: pl.Series([], dtype=pl.String) for key in positions}, LINE: line})
+        return pl.DataFrame(
+            {**{key: pl.Series([], dtype=pl.String) for key in positions}, LINE: line}
+        )
     names = [str(place) for place in range(layout.width)]
     text.file.seek(0)
     try:
@@ -92,7 +102,9 @@ def _read_strictly(
     return frame.with_columns(line)
 
 
-def _read_each_record(path: Path, text: PlainText, dialect: Dialect, header: list[str], positions: _Positions) -> Table:
+def _read_each_record(
+    path: Path, text: PlainText, dialect: Dialect, header: list[str], positions: _Positions
+) -> Table:
     """The slow way: one record at a time, those that are malformed or of another width left out and listed."""
     schema = {**dict.fromkeys(positions, pl.String), LINE: pl.Int64}
     batches = [pl.DataFrame(schema=schema)]
@@ -105,7 +117,11 @@ def _read_each_record(path: Path, text: PlainText, dialect: Dialect, header: lis
     next(reader)
     for line, fields, reason in reader:
         reason = reason or _wrong_with(fields, header)
-        cut = _cut_at_returns(records.returning, dialect, header) if reason and records.returning else []
+        cut = (
+            _cut_at_returns(records.returning, dialect, header)
+            if reason and records.returning
+            else []
+        )
         for part, wrong in cut or [(fields, reason)]:
             if wrong:
                 bad_count += 1
@@ -132,10 +148,14 @@ def _wrong_with(fields: list[str], header: list[str]) -> str:
     return ""
 
 
-def _cut_at_returns(record: bytes, dialect: Dialect, header: list[str]) -> list[tuple[list[str], str]]:
+def _cut_at_returns(
+    record: bytes, dialect: Dialect, header: list[str]
+) -> list[tuple[list[str], str]]:
     """A malformed record as the rows, and what is wrong with them, that it is if its carriage returns end lines as in
     old Mac files; none where that makes not one good row of it."""
-    rows = Records(BytesIO(record.replace(b"\r\n", b"\n").replace(b"\r", b"\n")), Dialect(dialect.separator))
+    rows = Records(
+        BytesIO(record.replace(b"\r\n", b"\n").replace(b"\r", b"\n")), Dialect(dialect.separator)
+    )
     cut = [(fields, reason or _wrong_with(fields, header)) for _, fields, reason in rows]
     return cut if any(not wrong for _, wrong in cut) else []
 
@@ -173,13 +193,21 @@ def _choose(table: Table, header: Sequence[str], found: Mapping[str, tuple[int, 
     for key, places in found.items():
         filled = {place: int((table.frame[f"{key}\n{place}"] != "").sum()) for place in places}
         first = next((place for place in places if filled[place]), places[0])
-        alike = [place for place in places if plain_name(header[place]) == plain_name(header[first])]
+        alike = [
+            place for place in places if plain_name(header[place]) == plain_name(header[first])
+        ]
         chosen[key] = max(alike, key=lambda place: filled[place])
         if len(alike) > 1:
-            columns = " and ".join(f"column {place + 1} ({filled[place]:,} values)" for place in alike)
-            notes.append(f'"{header[first]}" stands {len(alike)} times: {columns}; {chosen[key] + 1} is taken.')
+            columns = " and ".join(
+                f"column {place + 1} ({filled[place]:,} values)" for place in alike
+            )
+            notes.append(
+                f'"{header[first]}" stands {len(alike)} times: {columns}; {chosen[key] + 1} is taken.'
+            )
     return Table(
-        table.frame.select(*(pl.col(f"{key}\n{place}").alias(key) for key, place in chosen.items()), LINE),
+        table.frame.select(
+            *(pl.col(f"{key}\n{place}").alias(key) for key, place in chosen.items()), LINE
+        ),
         table.bad_rows,
         table.bad_count,
         {key: header[place] for key, place in chosen.items()},

@@ -12,7 +12,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-LONGEST = 1 << 26  # bytes of a record; so much memory one stray quote, or a file without a line feed, may cost
+LONGEST = (
+    1 << 26
+)  # bytes of a record; so much memory one stray quote, or a file without a line feed, may cost
 _CHUNK = 1 << 22
 _PIECE = 1 << 20
 BOM = b"\xef\xbb\xbf"
@@ -65,7 +67,9 @@ class Records:
         self.undecodable = 0
         self.first_undecodable = ""
         self.sample = b""  # of what is undecodable
-        self.returning = b""  # the record given last, where it has carriage returns that end no line
+        self.returning = (
+            b""  # the record given last, where it has carriage returns that end no line
+        )
         self._lines = _Lines(file, dialect.ahead, encoding)
         self._separator = dialect.separator
 
@@ -135,7 +139,9 @@ class _Lines:
         self._size = 0
         self._raw: list[bytes] = []
         self._returns = False
-        self._wrong: dict[int, tuple[str, bytes]] = {}  # the place of a line -> what is wrong, itself if undecodable
+        self._wrong: dict[
+            int, tuple[str, bytes]
+        ] = {}  # the place of a line -> what is wrong, itself if undecodable
         self._ascii = True
 
     def __iter__(self) -> "_Lines":
@@ -222,7 +228,10 @@ def survey(file: ByteFile, dialect: Dialect) -> Survey | None:
         inside = (np.cumsum(kind == _QUOTE) + quoted) % 2 == 1  # after this byte
         ends = ~inside & (kind == _LF)
         lengths = np.diff([*(offset + at[ends] + 1), offset + len(chunk)], prepend=last_end)
-        if not _well_formed(data, at, kind, inside, ord(dialect.separator)) or lengths.max() > LONGEST:
+        if (
+            not _well_formed(data, at, kind, inside, ord(dialect.separator))
+            or lengths.max() > LONGEST
+        ):
             return None
         last_end = offset + int(at[ends][-1]) + 1 if ends.any() else last_end
         so_far = np.cumsum(~inside & (kind == ord(dialect.separator))) + fields
@@ -241,7 +250,9 @@ def survey(file: ByteFile, dialect: Dialect) -> Survey | None:
     return None if quoted or (all_widths != width).any() else Survey(width, all_starts[1:])
 
 
-def _well_formed(data: np.ndarray, at: np.ndarray, kind: np.ndarray, inside: np.ndarray, separator: int) -> bool:
+def _well_formed(
+    data: np.ndarray, at: np.ndarray, kind: np.ndarray, inside: np.ndarray, separator: int
+) -> bool:
     """Quotes open at the start of a field and close at its end; a CR outside quotes stands before an LF.
 
     `data` starts at the start of a line and ends at the end of one, or of the file. A doubled quote inside a

@@ -15,7 +15,11 @@ _UNPACK = "Unpack it, and name the file that was in it."
 _FOREIGN = (  # first bytes, what they begin, what to do; the longer of two that begin alike stands first
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file (.xls)", _AS_CSV),
     (b"%PDF", "a PDF", "Export its table as CSV in UTF-8."),
-    (b"SQLite format 3\x00", "an SQLite database", "Export the table with the ads as CSV in UTF-8."),
+    (
+        b"SQLite format 3\x00",
+        "an SQLite database",
+        "Export the table with the ads as CSV in UTF-8.",
+    ),
     (b"PARE", "an encrypted Parquet file", "Store it without encryption."),
     (b"ARROW1", "an Arrow (Feather) file", "Save it as Parquet or as CSV in UTF-8."),
     (b"ORC", "an ORC file", "Save it as Parquet or as CSV in UTF-8."),
@@ -25,9 +29,21 @@ _FOREIGN = (  # first bytes, what they begin, what to do; the longer of two that
     (b"{\\rtf", "a text document (RTF)", _AS_CSV),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", _UNPACK),
-    (b"\x89PNG\r\n\x1a\n", "a picture (PNG)", "Name the table of the ads, and the photos' folder with --images."),
-    (b"\xff\xd8\xff", "a picture (JPEG)", "Name the table of the ads, and the photos' folder with --images."),
-    (b"GIF8", "a picture (GIF)", "Name the table of the ads, and the photos' folder with --images."),
+    (
+        b"\x89PNG\r\n\x1a\n",
+        "a picture (PNG)",
+        "Name the table of the ads, and the photos' folder with --images.",
+    ),
+    (
+        b"\xff\xd8\xff",
+        "a picture (JPEG)",
+        "Name the table of the ads, and the photos' folder with --images.",
+    ),
+    (
+        b"GIF8",
+        "a picture (GIF)",
+        "Name the table of the ads, and the photos' folder with --images.",
+    ),
     (b"\x7fELF", "a program", "Name the table of the ads."),
 )
 _TAR_AT, _TAR = 257, b"ustar"
@@ -87,7 +103,10 @@ def _foreign(head: bytes) -> tuple[str, str] | None:
     if head[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
         return "a tar archive", _UNPACK
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return next(((what, advice) for mark, what, advice in _ZIPS if mark in head), ("a zip archive", _UNPACK))
+        return next(
+            ((what, advice) for mark, what, advice in _ZIPS if mark in head),
+            ("a zip archive", _UNPACK),
+        )
     text = head.removeprefix(b"\xef\xbb\xbf")
     if _OBJECT.match(text):
         return ("JSON lines" if _WHOLE_OBJECT_ON_A_LINE.match(text) else "JSON"), _AS_TABLE

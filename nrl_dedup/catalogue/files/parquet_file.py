@@ -42,17 +42,29 @@ def read_parquet(path: Path, wanted: Mapping[str, WantedColumn]) -> Table:
             schema = pl.scan_parquet(path, glob=False).collect_schema()
             header = schema.names()
             fitting = {
-                key: [header[place] for place in places] for key, places in find_columns(path, header, wanted).items()
+                key: [header[place] for place in places]
+                for key, places in find_columns(path, header, wanted).items()
             }
             check_parquet(path, {name for names in fitting.values() for name in names})
             found = {key: _first_filled(path, names) for key, names in fitting.items()}
             found, notes = _readable(path, schema, found, wanted)
-            frame = pl.scan_parquet(path, glob=False).select(pl.col(name).alias(key) for key, name in found.items())
+            frame = pl.scan_parquet(path, glob=False).select(
+                pl.col(name).alias(key) for key, name in found.items()
+            )
             read = frame.collect()
-            columns = [_as_text(path, read[key], name, wanted[key].joint) for key, name in found.items()]
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OverflowError) as error:
+            columns = [
+                _as_text(path, read[key], name, wanted[key].joint) for key, name in found.items()
+            ]
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        ValueError,
+        OverflowError,
+    ) as error:
         reason = " ".join(str(error).split())[:200]
-        raise NrlDedupError(f"{path}: this Parquet file cannot be read ({reason}). Write it anew.") from error
+        raise NrlDedupError(
+            f"{path}: this Parquet file cannot be read ({reason}). Write it anew."
+        ) from error
     table = Table(
         pl.DataFrame([*columns, pl.Series(LINE, np.arange(1, read.height + 1), pl.Int64)]),
         taken=found,
@@ -143,12 +155,19 @@ def _plain_text(values: pl.Series) -> pl.Series:
         values = values.fill_nan(None)
     missing = values.is_null()
     texts = _decoded(values) if isinstance(values.dtype, pl.Binary) else values.cast(pl.String)
-    return texts.to_frame().select(pl.when(~missing).then(pl.all()).otherwise(pl.lit(""))).to_series()
+    return (
+        texts.to_frame().select(pl.when(~missing).then(pl.all()).otherwise(pl.lit(""))).to_series()
+    )
 
 
 def _lists_of_text(lists: pl.Series) -> pl.Series:
     value = pl.element().fill_nan(None) if lists.dtype.inner.is_float() else pl.element()  # type: ignore[attr-defined]
-    lists = lists.list.eval(value.drop_nulls()).to_frame().select(pl.all().fill_null(pl.lit([]))).to_series()
+    lists = (
+        lists.list.eval(value.drop_nulls())
+        .to_frame()
+        .select(pl.all().fill_null(pl.lit([])))
+        .to_series()
+    )
     if lists.dtype == pl.List(pl.Binary):
         return _decoded(lists)
     return lists.cast(pl.List(pl.String))
@@ -159,7 +178,9 @@ def _decoded(values: pl.Series) -> pl.Series:
     try:
         return values.cast(kind)
     except pl.exceptions.ComputeError:  # one value is no UTF-8
-        return pl.Series(values.name, [_text_or_none(value) for value in values.to_list()], dtype=kind)
+        return pl.Series(
+            values.name, [_text_or_none(value) for value in values.to_list()], dtype=kind
+        )
 
 
 def _text_or_none(value: bytes | list[bytes] | None) -> str | list[str] | None:

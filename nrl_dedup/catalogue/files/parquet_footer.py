@@ -15,7 +15,10 @@ _MAGIC = b"PAR1"
 _DEEPEST = 32  # levels of the schema; a list takes three
 _NESTED = 16  # levels of Thrift structs and lists; Parquet's own go to eight
 _LARGEST_FOOTER = 1 << 28
-_MOST_UNPACKED, _MOST_TIMES = 1 << 28, 200  # text of ads is packed to a third or a tenth, never to a hundredth
+_MOST_UNPACKED, _MOST_TIMES = (
+    1 << 28,
+    200,
+)  # text of ads is packed to a third or a tenth, never to a hundredth
 _MOST_ROWS, _ROWS_A_BYTE = 1 << 20, 100  # ids differ, so rows take room
 _PAGE_HEADER = 1 << 16  # statistics in it are short, but for those of long texts
 
@@ -36,7 +39,9 @@ def check_parquet(path: Path, columns: Collection[str] | None = None) -> None:
             footer = _footer(file, size)
             _check_schema(footer.get(2))
             rows = [group.get(3) for group in footer.get(4) or []]
-            if any(not isinstance(count, int) or count < 0 for count in rows) or footer.get(3) != sum(rows):
+            if any(not isinstance(count, int) or count < 0 for count in rows) or footer.get(
+                3
+            ) != sum(rows):
                 raise _MalformedError("its row groups have other rows than it declares")
             if sum(rows) > max(_MOST_ROWS, _ROWS_A_BYTE * size):
                 raise _MalformedError(f"it declares {sum(rows):,} rows in {size:,} bytes")
@@ -47,7 +52,9 @@ def check_parquet(path: Path, columns: Collection[str] | None = None) -> None:
     except (_MalformedError, ValueError, AttributeError, TypeError, IndexError) as error:
         told = isinstance(error, _MalformedError | ValueError)
         reason = str(error) if told else "a field has another type than it should"
-        raise NrlDedupError(f"{path}: this Parquet file is damaged: {reason}. Fetch or write it anew.") from error
+        raise NrlDedupError(
+            f"{path}: this Parquet file is damaged: {reason}. Fetch or write it anew."
+        ) from error
 
 
 def _footer(file: IO[bytes], size: int) -> Struct:
@@ -101,7 +108,9 @@ def _check_chunk(
     starts = [about[number] for number in (9, 11) if about.get(number)]
     start = min(starts, default=-1)
     if not (0 <= start <= size and 0 <= packed <= size - start and 0 <= unpacked <= most):
-        raise _MalformedError(f"its column {name} declares {packed:,} bytes at {start:,}, {unpacked:,} unpacked")
+        raise _MalformedError(
+            f"its column {name} declares {packed:,} bytes at {start:,}, {unpacked:,} unpacked"
+        )
     if not 0 <= values <= max(_MOST_ROWS, rows, _ROWS_A_BYTE * size):
         raise _MalformedError(f"its column {name} declares {values:,} values in {rows:,} rows")
     if columns is None or name.split(".")[0] in columns:
@@ -119,10 +128,17 @@ def _check_pages(file: IO[bytes], name: str, at: int, end: int, values: int, unp
         about = header.get({0: 5, 2: 7, 3: 8}.get(kind, -1)) or {}
         count = about.get(1, 0)
         at += length + smaller
-        if smaller < 0 or at > end or not 0 <= larger <= unpacked or not 0 <= count <= max(values, unpacked):
+        if (
+            smaller < 0
+            or at > end
+            or not 0 <= larger <= unpacked
+            or not 0 <= count <= max(values, unpacked)
+        ):
             raise _MalformedError(
                 f"a page of its column {name} declares {smaller:,} bytes, {larger:,} unpacked, {count:,} values"
             )
         found += count if kind != 2 else 0
     if found != values:
-        raise _MalformedError(f"its column {name} declares {values:,} values, and its pages {found:,}")
+        raise _MalformedError(
+            f"its column {name} declares {values:,} values, and its pages {found:,}"
+        )

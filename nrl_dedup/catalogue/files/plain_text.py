@@ -20,11 +20,19 @@ from typing import IO, cast
 
 from nrl_dedup.catalogue.files.csv_records import ByteFile
 from nrl_dedup.catalogue.files.file_kinds import HEAD, PARQUET, packing_of, refuse_foreign
-from nrl_dedup.catalogue.files.text_encodings import UTF8, check_encoding, is_wide, refuse_other_encodings
+from nrl_dedup.catalogue.files.text_encodings import (
+    UTF8,
+    check_encoding,
+    is_wide,
+    refuse_other_encodings,
+)
 from nrl_dedup.errors import NrlDedupError
 
 _PIECE = 1 << 20
-_MOST_UNPACKED, _MOST_TIMES = 1 << 30, 200  # text of ads is packed to a third or a tenth, never to a hundredth
+_MOST_UNPACKED, _MOST_TIMES = (
+    1 << 30,
+    200,
+)  # text of ads is packed to a third or a tenth, never to a hundredth
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, OSError)
 _UNDECODABLE = "nrl_dedup.undecodable"
 # Three bytes that are no UTF-8 once encoded, so that the row is found to be no text.
@@ -76,12 +84,16 @@ def _unpacked(path: Path, packed: IO[bytes]) -> Iterator[IO[bytes]]:
     most = max(_MOST_UNPACKED, _MOST_TIMES * path.stat().st_size)
     with _copied(path, _unpack(path, packed, packing), most, packing) as copy:
         if _head(copy).startswith(PARQUET):
-            raise NrlDedupError(f"{path}: this is a Parquet file packed with {packing}. Unpack it first.")
+            raise NrlDedupError(
+                f"{path}: this is a Parquet file packed with {packing}. Unpack it first."
+            )
         yield copy
 
 
 @contextmanager
-def _copied(path: Path, pieces: Iterator[bytes], most: int | None, packing: str = "") -> Iterator[IO[bytes]]:
+def _copied(
+    path: Path, pieces: Iterator[bytes], most: int | None, packing: str = ""
+) -> Iterator[IO[bytes]]:
     """A temporary file of these pieces, at its start."""
     with tempfile.TemporaryFile() as copy:
         size = 0
@@ -110,9 +122,13 @@ def _next(path: Path, pieces: Iterator[bytes], packing: str) -> bytes | None:
     except _DAMAGED as error:
         if not packing:
             raise
-        raise NrlDedupError(f"{path}: this {packing} file is damaged ({error}). Fetch or pack it anew.") from error
+        raise NrlDedupError(
+            f"{path}: this {packing} file is damaged ({error}). Fetch or pack it anew."
+        ) from error
     except UnicodeError as error:
-        raise NrlDedupError(f"{path}: it cannot be decoded ({error}). Name another --encoding.") from error
+        raise NrlDedupError(
+            f"{path}: it cannot be decoded ({error}). Name another --encoding."
+        ) from error
 
 
 def _unpack(path: Path, packed: IO[bytes], packing: str) -> Iterator[bytes]:
@@ -133,7 +149,9 @@ def _zstd(path: Path, program: str) -> Iterator[bytes]:
     """By the program of that name: Python has no such module, and polars holds a whole line, however long."""
     with (
         path.open("rb") as packed,
-        subprocess.Popen([program, "-dcq"], stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        subprocess.Popen(
+            [program, "-dcq"], stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
     ):
         yield from _pieces(cast(IO[bytes], process.stdout))
         said = cast(IO[bytes], process.stderr).read(_PIECE).decode(errors="replace")

@@ -29,7 +29,9 @@ def dialect_of(file: ByteFile) -> Dialect:
 
 
 def _alike(start: bytes, separator: str) -> tuple[int, int]:
-    rows = [fields for _, fields, _ in islice(Records(BytesIO(start), Dialect(separator)), _ROWS + 1)]
+    rows = [
+        fields for _, fields, _ in islice(Records(BytesIO(start), Dialect(separator)), _ROWS + 1)
+    ]
     header = rows[0] if rows else []
     alike = sum(len(fields) == len(header) for fields in rows)
     return alike * (len(header) - 1), -sum(name.startswith(" ") for name in header)

@@ -13,7 +13,9 @@ from nrl_dedup.errors import NrlDedupError
 _WANTED = "a CSV or Parquet file"
 
 
-def read_table(path: Path, wanted: Mapping[str, WantedColumn], encoding: str | None = None) -> Table:
+def read_table(
+    path: Path, wanted: Mapping[str, WantedColumn], encoding: str | None = None
+) -> Table:
     """The columns of `path` that `wanted` describes, under its keys; of those not required, one must be there.
 
     Everything is read as text and empty cells are ""; a Parquet column of lists stays one, of text, where
@@ -33,7 +35,9 @@ def read_table(path: Path, wanted: Mapping[str, WantedColumn], encoding: str | N
             raise NrlDedupError(f"{path}: the file is empty (0 bytes); {_WANTED} was wanted.")
         table = read_parquet(path, wanted) if start == PARQUET else read_csv(path, wanted, encoding)
     except OSError as error:
-        raise NrlDedupError(f"{path}: cannot be read ({error.strerror or error}); wanted {_WANTED}.") from error
+        raise NrlDedupError(
+            f"{path}: cannot be read ({error.strerror or error}); wanted {_WANTED}."
+        ) from error
     if table.bad_count and table.frame.is_empty():
         first = table.bad_rows[0]
         raise NrlDedupError(

@@ -41,7 +41,8 @@ class Table:
             return self
         lines = self.frame.filter(is_bad)[LINE]
         listed = sorted(
-            [*self.bad_rows, *(BadRow(line, reason) for line in lines.head(LISTED))], key=lambda row: row.line
+            [*self.bad_rows, *(BadRow(line, reason) for line in lines.head(LISTED))],
+            key=lambda row: row.line,
         )
         return replace(
             self,
@@ -56,4 +57,6 @@ def columns_taken(path: Path, taken: Mapping[str, str], header: Sequence[str]) -
     used = ", ".join(f'{role} <- "{name}"' for role, name in taken.items())
     unused = [name for name in dict.fromkeys(header) if name not in taken.values()]
     more = f" and {len(unused) - _UNUSED} more" if len(unused) > _UNUSED else ""
-    return f"{path}: {used}" + (f"; not used: {', '.join(unused[:_UNUSED])}{more}" if unused else "")
+    return f"{path}: {used}" + (
+        f"; not used: {', '.join(unused[:_UNUSED])}{more}" if unused else ""
+    )

@@ -27,7 +27,10 @@ class WantedColumn:
 
 
 def find_columns(
-    path: Path, header: Sequence[str], wanted: Mapping[str, WantedColumn], separator: str | None = None
+    path: Path,
+    header: Sequence[str],
+    wanted: Mapping[str, WantedColumn],
+    separator: str | None = None,
 ) -> dict[str, tuple[int, ...]]:
     """The positions in `header` of the columns that fit each wanted one, the likeliest first.
 
@@ -46,13 +49,18 @@ def find_columns(
             if column.given not in header:
                 raise NrlDedupError(f"{path}: no column {column.given!r} ({column.flag}). {shown}")
             found[key] = tuple(i for i, name in enumerate(header) if name == column.given)
-    taken = {position for key, positions in found.items() if wanted[key].names for position in positions}
+    taken = {
+        position for key, positions in found.items() if wanted[key].names for position in positions
+    }
     plain = [plain_name(name) if i not in taken else "" for i, name in enumerate(header)]
     for key, column in wanted.items():
         if column.given is not None:
             continue
         usual = [plain_name(name) for name in column.names]
-        fitting = sorted((i for i, name in enumerate(plain) if name in usual), key=lambda i: usual.index(plain[i]))
+        fitting = sorted(
+            (i for i, name in enumerate(plain) if name in usual),
+            key=lambda i: usual.index(plain[i]),
+        )
         if fitting:
             found[key] = tuple(fitting)
         elif column.required:
@@ -64,7 +72,9 @@ def find_columns(
     if optional and not optional.keys() & found.keys():
         names = ", ".join(name for column in optional.values() for name in column.names)
         flags = ", ".join(column.flag for column in optional.values())
-        raise NrlDedupError(f"{path}: wanted at least one of {names}. {shown} Name one with {flags}.")
+        raise NrlDedupError(
+            f"{path}: wanted at least one of {names}. {shown} Name one with {flags}."
+        )
     return found
 
 

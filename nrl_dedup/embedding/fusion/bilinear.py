@@ -20,7 +20,9 @@ class Bilinear(FusionModule):
     10). In place of its tanh, the side that an ad lacks has a learned vector, at first all ones.
     """
 
-    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+    def __init__(
+        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
+    ) -> None:
         super().__init__()
         self.output_size = settings.fused_size
         self.encoder = WordEncoder(vectors, settings.hidden_size, settings.gru_layers)

@@ -14,7 +14,9 @@ class Image(FusionModule):
     reads_words = False
     needs_photos = True
 
-    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+    def __init__(
+        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
+    ) -> None:
         super().__init__()
         self.output_size = settings.fused_size
         self.image = nn.Linear(image_size, settings.fused_size)
@@ -29,4 +31,6 @@ class Image(FusionModule):
         has_image: Bool[Tensor, "ads"],
     ) -> Float[Tensor, "ads fused"]:
         photo = self.image(image)
-        return self.dropout(torch.where(has_image[:, None], photo, self.absent_image.to(photo.dtype)))
+        return self.dropout(
+            torch.where(has_image[:, None], photo, self.absent_image.to(photo.dtype))
+        )

@@ -42,7 +42,10 @@ class Packing:
 
 
 def read(
-    gru: nn.GRU, inputs: Float[Tensor, "distinct size"], which: Int64[Tensor, "tokens"], packing: Packing
+    gru: nn.GRU,
+    inputs: Float[Tensor, "distinct size"],
+    which: Int64[Tensor, "tokens"],
+    packing: Packing,
 ) -> Float[Tensor, "tokens hidden"]:
     """The states of `gru`, all its layers, after each packed token.
 
@@ -52,13 +55,18 @@ def read(
     states = inputs
     for layer in range(gru.num_layers):
         w_input, w_state, b_input, b_state = (
-            gru.get_parameter(f"{kind}_l{layer}") for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            gru.get_parameter(f"{kind}_l{layer}")
+            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         reset_and_update, new = b_state.split([2 * gru.hidden_size, gru.hidden_size])
         gates = (
-            linear(states, w_input).to(b_input.dtype) + b_input + torch.cat([reset_and_update, torch.zeros_like(new)])
+            linear(states, w_input).to(b_input.dtype)
+            + b_input
+            + torch.cat([reset_and_update, torch.zeros_like(new)])
         )
-        states = _Recurrence.apply(gates.index_select(0, which) if layer == 0 else gates, w_state, new, packing.sizes)
+        states = _Recurrence.apply(
+            gates.index_select(0, which) if layer == 0 else gates, w_state, new, packing.sizes
+        )
     return states
 
 
@@ -82,7 +90,9 @@ class _Recurrence(torch.autograd.Function):
                 now, h = slice(first, first + size), h[:size]
                 recurrent = h.to(kind) @ transposed
                 r, z = (
-                    torch.add(gates[now, : 2 * hidden], recurrent[:, : 2 * hidden], out=sigmoids[now])
+                    torch.add(
+                        gates[now, : 2 * hidden], recurrent[:, : 2 * hidden], out=sigmoids[now]
+                    )
                     .sigmoid_()
                     .split(hidden, dim=1)
                 )
@@ -101,9 +111,13 @@ class _Recurrence(torch.autograd.Function):
         starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
         before = torch.zeros_like(states)
         for time in range(1, len(sizes)):
-            before[starts[time] : starts[time + 1]] = states[starts[time - 1] : starts[time - 1] + sizes[time]]
+            before[starts[time] : starts[time + 1]] = states[
+                starts[time - 1] : starts[time - 1] + sizes[time]
+            ]
         r, z = sigmoids.split(hidden, dim=1)
-        to_new = (1 - z) * (1 - new * new)  # of the state's gradient, what reaches the argument of each gate
+        to_new = (1 - z) * (
+            1 - new * new
+        )  # of the state's gradient, what reaches the argument of each gate
         to_update = (before - new) * z * (1 - z)
         to_reset = proposed * r * (1 - r)  # by way of n
         recurrent = states.new_empty(len(states), 3 * hidden, dtype=kind)

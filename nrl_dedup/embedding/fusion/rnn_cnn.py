@@ -20,7 +20,9 @@ class RnnCnn(FusionModule):
     numbers does not, and what the sides say together is learned from there.
     """
 
-    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+    def __init__(
+        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
+    ) -> None:
         super().__init__()
         self.output_size = settings.fused_size
         self.encoder = WordEncoder(vectors, settings.hidden_size, settings.gru_layers)

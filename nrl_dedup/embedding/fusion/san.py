@@ -42,13 +42,16 @@ class StackedAttention(FusionModule):
     photo_features = "regions"
     needs_photos = True
 
-    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+    def __init__(
+        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
+    ) -> None:
         super().__init__()
         self.output_size = settings.hidden_size
         self.encoder = WordEncoder(vectors, settings.hidden_size, settings.gru_layers)
         self.region = nn.Linear(image_size, settings.hidden_size)
         self.layers = nn.ModuleList(
-            AttentionLayer(settings.hidden_size, settings.attention_size) for _ in range(settings.attention_layers)
+            AttentionLayer(settings.hidden_size, settings.attention_size)
+            for _ in range(settings.attention_layers)
         )
         self.absent_text = nn.Parameter(torch.zeros(settings.hidden_size))
         self.absent_image = nn.Parameter(torch.zeros(settings.hidden_size))
@@ -65,7 +68,9 @@ class StackedAttention(FusionModule):
         u = self.encoder(tokens, lengths)
         u = torch.where((lengths > 0)[:, None], u, self.absent_text.to(u.dtype))
         v = self.region(image)  # ads, regions, hidden
-        if not has_image.all():  # most batches; it saves three passes over the largest tensor that there is
+        if (
+            not has_image.all()
+        ):  # most batches; it saves three passes over the largest tensor that there is
             v = torch.where(has_image[:, None, None], v, self.absent_image.to(v.dtype))
         maps = []
         for layer in self.layers:

@@ -14,7 +14,9 @@ class Text(FusionModule):
 
     reads_photos = False
 
-    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+    def __init__(
+        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
+    ) -> None:
         super().__init__()
         self.output_size = settings.fused_size
         self.encoder = WordEncoder(vectors, settings.hidden_size, settings.gru_layers)
@@ -30,4 +32,6 @@ class Text(FusionModule):
         has_image: Bool[Tensor, "ads"],
     ) -> Float[Tensor, "ads fused"]:
         text = self.text(self.encoder(tokens, lengths))
-        return self.dropout(torch.where((lengths > 0)[:, None], text, self.absent_text.to(text.dtype)))
+        return self.dropout(
+            torch.where((lengths > 0)[:, None], text, self.absent_text.to(text.dtype))
+        )

@@ -39,7 +39,9 @@ class Towers(FusionModule):
     branched = False
     looks_first = True
 
-    def __init__(self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int) -> None:
+    def __init__(
+        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
+    ) -> None:
         super().__init__()
         part = max(1, settings.fused_size // 2)
         if not len(vectors):  # a table of no rows cannot be read
@@ -68,10 +70,14 @@ class Towers(FusionModule):
         counts = known.sum(dim=1)
         starts = counts.cumsum(dim=0) - counts
         weights = self.log_weights.index_select(0, word).exp()
-        t = _unit(embedding_bag(word, self.words, starts, mode="sum", per_sample_weights=weights))  # ads, part
+        t = _unit(
+            embedding_bag(word, self.words, starts, mode="sum", per_sample_weights=weights)
+        )  # ads, part
         photo = SLOW * image.sign() * image.abs().sqrt()
         i = _unit(self.image(photo))
-        m = _unit(_unit(self.shared_text(t)) * has_text + _unit(self.shared_image(photo)) * has_photo)
+        m = _unit(
+            _unit(self.shared_text(t)) * has_text + _unit(self.shared_image(photo)) * has_photo
+        )
         t = torch.where(has_text, t, self.absent_text)
         i = torch.where(has_photo, i, self.absent_image)
         return self.dropout(torch.cat([t, i, m], dim=1))
@@ -88,8 +94,13 @@ class Towers(FusionModule):
         known = tokens >= SPECIAL_TOKENS
         once = torch.unique(torch.stack([ads[known], tokens[known] - SPECIAL_TOKENS]), dim=1)[1]
         found = torch.bincount(once, minlength=len(self.words))
-        self.log_weights.copy_(torch.log((len(tokens) + 1) / (found + 1)).clamp(min=_LEAST_WEIGHT).log())
-        one, two = (x.sign() * x.abs().sqrt() for x in (image[has_image].double(), other[has_image].double()))
+        self.log_weights.copy_(
+            torch.log((len(tokens) + 1) / (found + 1)).clamp(min=_LEAST_WEIGHT).log()
+        )
+        one, two = (
+            x.sign() * x.abs().sqrt()
+            for x in (image[has_image].double(), other[has_image].double())
+        )
         part = self.image.out_features
         if len(one) > 2 * part:
             weight, bias = _whitening(one, two, part)

@@ -25,7 +25,9 @@ class WordEncoder(nn.Module):
 
     vectors: Tensor
 
-    def __init__(self, vectors: Float32[Tensor, "words size"], hidden_size: int, layers: int) -> None:
+    def __init__(
+        self, vectors: Float32[Tensor, "words size"], hidden_size: int, layers: int
+    ) -> None:
         super().__init__()
         size = vectors.shape[1]
         # To the size of the special tokens' vectors: at a norm of 1, as they come, the GRU would hardly see the words.
@@ -36,9 +38,13 @@ class WordEncoder(nn.Module):
         with torch.no_grad():
             for layer in range(layers):
                 self.gru.get_parameter(f"bias_hh_l{layer}")[update] = 0
-                self.gru.get_parameter(f"bias_ih_l{layer}")[update].uniform_(1, LONGEST_MEMORY).log_()
+                self.gru.get_parameter(f"bias_ih_l{layer}")[update].uniform_(
+                    1, LONGEST_MEMORY
+                ).log_()
 
-    def forward(self, tokens: Int64[Tensor, "ads words"], lengths: Int64[Tensor, "ads"]) -> Float[Tensor, "ads hidden"]:
+    def forward(
+        self, tokens: Int64[Tensor, "ads words"], lengths: Int64[Tensor, "ads"]
+    ) -> Float[Tensor, "ads hidden"]:
         """
         :param tokens: token ids, padded with 0 behind each ad's last token.
         :param lengths: tokens of each ad; the state of an ad of length 0 means nothing and must not be used.
@@ -55,9 +61,13 @@ class WordEncoder(nn.Module):
         packing = Packing.of(lengths)
         distinct, which = tokens[packing.rows, packing.columns].unique(return_inverse=True)
         states = read(self.gru, self._vectors_of(distinct), which, packing)
-        return states.new_zeros(len(tokens), states.shape[1]).index_copy(0, packing.order, states[packing.last])
+        return states.new_zeros(len(tokens), states.shape[1]).index_copy(
+            0, packing.order, states[packing.last]
+        )
 
     def _vectors_of(self, tokens: Int64[Tensor, "*tokens"]) -> Float[Tensor, "*tokens size"]:
         special = self.special(tokens.clamp(max=SPECIAL_TOKENS - 1))
-        known = self.vectors[(tokens - SPECIAL_TOKENS).clamp(min=0)] if len(self.vectors) else special
+        known = (
+            self.vectors[(tokens - SPECIAL_TOKENS).clamp(min=0)] if len(self.vectors) else special
+        )
         return torch.where((tokens < SPECIAL_TOKENS)[..., None], special, known)

@@ -32,7 +32,9 @@ class AttendedPhoto:
 
 
 @house_style()
-def attention(left: AttendedPhoto, right: AttendedPhoto, *, outlined: str, is_duplicate: bool, score: float) -> Figure:
+def attention(
+    left: AttendedPhoto, right: AttendedPhoto, *, outlined: str, is_duplicate: bool, score: float
+) -> Figure:
     """Both photos of one pair, whole, and beside each a row for each attention layer: the view that the network saw,
     dark where the layer did not look.
 
@@ -53,10 +55,14 @@ def attention(left: AttendedPhoto, right: AttendedPhoto, *, outlined: str, is_du
         view = _view(ad.photo)
         for layer, (shares, top) in enumerate(zip(ad.maps, ad.top, strict=True)):
             axes = figure.add_subplot(grid[layer, map_column])
-            axes.set_title(f"layer {layer + 1}: largest share\n{shares.max() * shares.size:.1f} x the mean")
+            axes.set_title(
+                f"layer {layer + 1}: largest share\n{shares.max() * shares.size:.1f} x the mean"
+            )
             _overlaid(axes, view, shares)
             _outline(axes, top)
-    figure.supxlabel(f"Bright: looked at. Line: {outlined}. Frame on a photo: what the network saw.", fontsize=9)
+    figure.supxlabel(
+        f"Bright: looked at. Line: {outlined}. Frame on a photo: what the network saw.", fontsize=9
+    )
     return figure
 
 
@@ -72,7 +78,9 @@ def _whole(axes: Axes, ad: AttendedPhoto) -> None:
     small.thumbnail((DRAWN_SIDE, DRAWN_SIDE))
     axes.imshow(np.asarray(small), extent=(0, ad.photo.width, ad.photo.height, 0))
     for colour, width in (("white", 3.0), ("black", 1.2)):
-        axes.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=colour, linewidth=width))
+        axes.add_patch(
+            Rectangle((left, top), side, side, fill=False, edgecolor=colour, linewidth=width)
+        )
     axes.set_axis_off()
 
 
@@ -97,8 +105,12 @@ def _outline(axes: Axes, top: Bool[np.ndarray, "height width"]) -> None:
     around = np.pad(top, 1)
     upright = np.argwhere(around[1:-1, 1:] != around[1:-1, :-1])
     level = np.argwhere(around[1:, 1:-1] != around[:-1, 1:-1])
-    corners = np.concatenate([np.stack([at, at + step], axis=1) for at, step in ((upright, (1, 0)), (level, (0, 1)))])
+    corners = np.concatenate(
+        [np.stack([at, at + step], axis=1) for at, step in ((upright, (1, 0)), (level, (0, 1)))]
+    )
     region = VIEW / np.array(top.shape)
     edges = list((corners * region - 0.5)[..., ::-1])  # x, y; pixel 0 lies from -0.5 to 0.5
     for colour, width in (("black", 4.0), ("white", 1.8)):
-        axes.add_collection(LineCollection(edges, colors=colour, linewidths=width, capstyle="projecting"))
+        axes.add_collection(
+            LineCollection(edges, colors=colour, linewidths=width, capstyle="projecting")
+        )

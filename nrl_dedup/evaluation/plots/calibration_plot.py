@@ -6,7 +6,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nrl_dedup.evaluation.plots.style import Scores, house_style, legend_below, look, new_figure
-from nrl_dedup.metrics import CALIBRATION_BINS, calibration_bins, expected_calibration_error, sigmoid
+from nrl_dedup.metrics import (
+    CALIBRATION_BINS,
+    calibration_bins,
+    expected_calibration_error,
+    sigmoid,
+)
 
 COLUMNS = 20
 
@@ -33,7 +38,11 @@ def calibration(models: Mapping[str, Scores], pairs: str) -> Figure:
         error = expected_calibration_error(bins)
         style = look(place)
         handles += above.plot(
-            bins.predicted, bins.observed, color=style.colour, linestyle=style.line, marker=style.marker
+            bins.predicted,
+            bins.observed,
+            color=style.colour,
+            linestyle=style.line,
+            marker=style.marker,
         )
         labels.append(f"ECE {'n/a' if error is None else format(error, '.3f')}  {name}")
         counts = np.histogram(sigmoid(scores.logits), edges)[0]
@@ -42,5 +51,10 @@ def calibration(models: Mapping[str, Scores], pairs: str) -> Figure:
     labels.append("perfect")
     for axes in (above, below):
         axes.grid()
-    legend_below(figure, handles, labels, f"ECE: expected calibration error over {CALIBRATION_BINS} quantile bins")
+    legend_below(
+        figure,
+        handles,
+        labels,
+        f"ECE: expected calibration error over {CALIBRATION_BINS} quantile bins",
+    )
     return figure

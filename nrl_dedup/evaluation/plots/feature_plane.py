@@ -50,32 +50,57 @@ def feature_plane(
     figure = new_figure(8.5, 4.3, f"The baseline's features, {pairs}")
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     line = _segment(*_line(logits, threshold), height)
-    for axes, classes, title in ((left, labels[chosen], "actual classes"), (right, predicted, "predicted classes")):
+    for axes, classes, title in (
+        (left, labels[chosen], "actual classes"),
+        (right, predicted, "predicted classes"),
+    ):
         handles = _points(axes, x, y, classes)
         handles += axes.plot(*line.T, color="black", linewidth=1.5)
         axes.set(title=title, xlabel="Jaccard similarity of the words", xlim=(-0.03, 1.03))
     left.set_ylabel("Euclidean distance of the photos")
     _mark_distances((left, right), height, missing, logits, threshold)
-    words = ["duplicate", "not a duplicate", "decision" if len(line) else "decision: outside the picture"]
+    words = [
+        "duplicate",
+        "not a duplicate",
+        "decision" if len(line) else "decision: outside the picture",
+    ]
     without = np.isnan(evidence[:, 1]).sum()
-    notes = [f"{len(chosen):,} of {count:,} pairs are drawn, chosen at random."] if len(chosen) < count else []
-    notes += [f"{without:,} of {count:,} pairs have no distance: a photo is missing."] if without else []
+    notes = (
+        [f"{len(chosen):,} of {count:,} pairs are drawn, chosen at random."]
+        if len(chosen) < count
+        else []
+    )
+    notes += (
+        [f"{without:,} of {count:,} pairs have no distance: a photo is missing."] if without else []
+    )
     legend_below(figure, handles, words, "\n".join(notes), columns=3)
     return figure
 
 
 def _points(axes: Axes, x: np.ndarray, y: np.ndarray, duplicate: np.ndarray) -> list[Artist]:
     """A pair is a hollow circle or a cross. Rasterised: an SVG of 10,000 markers is slow to open."""
-    look: dict[str, Any] = {"linestyle": "", "markersize": 3.5, "markeredgewidth": 0.7, "rasterized": True, "zorder": 1}
+    look: dict[str, Any] = {
+        "linestyle": "",
+        "markersize": 3.5,
+        "markeredgewidth": 0.7,
+        "rasterized": True,
+        "zorder": 1,
+    }
     negative = axes.plot(x[~duplicate], y[~duplicate], marker="x", color=ORANGE, **look)
-    positive = axes.plot(x[duplicate], y[duplicate], marker="o", color=BLUE, markerfacecolor="none", **look)
+    positive = axes.plot(
+        x[duplicate], y[duplicate], marker="o", color=BLUE, markerfacecolor="none", **look
+    )
     return [*positive, *negative]
 
 
 def _line(logits: Linear, threshold: float) -> tuple[float, float, float]:
     """a, b, c with a * similarity + b * distance + c = 0 where the score is `threshold`."""
     origin, one_similar, one_distant = logits(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
-    return float(one_similar - origin), float(one_distant - origin), float(origin - logit(threshold))
+    return (
+        float(one_similar - origin),
+        float(one_distant - origin),
+        float(origin - logit(threshold)),
+    )
 
 
 def _segment(a: float, b: float, c: float, height: float) -> Float64[np.ndarray, "points 2"]:
@@ -90,7 +115,11 @@ def _mark_distances(
     panels: tuple[Axes, Axes], height: float, missing: np.ndarray, logits: Linear, threshold: float
 ) -> None:
     """Ticks of the distance, and the strip of the pairs that have none with its own decision."""
-    ticks = [] if missing.all() else [float(t) for t in MaxNLocator(5).tick_values(0, height) if 0 <= t <= height]
+    ticks = (
+        []
+        if missing.all()
+        else [float(t) for t in MaxNLocator(5).tick_values(0, height) if 0 <= t <= height]
+    )
     names = [f"{tick:g}" for tick in ticks]
     bottom = -0.03 * height
     if missing.any():

@@ -7,7 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nrl_dedup.evaluation.plots.style import BLUE, ORANGE, PAPER, house_style, legend_below, new_figure
+from nrl_dedup.evaluation.plots.style import (
+    BLUE,
+    ORANGE,
+    PAPER,
+    house_style,
+    legend_below,
+    new_figure,
+)
 
 
 @house_style()
@@ -30,9 +37,14 @@ def history(
     left, right = figure.subplots(1, 2)
     _curves(left, numbers, train_loss, valid_loss, "binary cross-entropy")
     _curves(right, numbers, train_ap, valid_ap, "average precision")
-    handles = [*left.lines, left.axvline(best_epoch, color="0.4", linewidth=1.2, linestyle=(0, (1, 2)))]
+    handles = [
+        *left.lines,
+        left.axvline(best_epoch, color="0.4", linewidth=1.2, linestyle=(0, (1, 2))),
+    ]
     right.axvline(best_epoch, color="0.4", linewidth=1.2, linestyle=(0, (1, 2)))
-    legend_below(figure, handles, ["training", "validation", f"kept: epoch {best_epoch}"], columns=3)
+    legend_below(
+        figure, handles, ["training", "validation", f"kept: epoch {best_epoch}"], columns=3
+    )
     return figure
 
 
@@ -46,9 +58,18 @@ def _curves(
     axes.set(xlabel="epoch", ylabel=what, xlim=(min(numbers) - 0.5, max(numbers) + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid()
-    train_values, valid_values = (np.array(values, dtype=np.float64) for values in (train, valid))  # None is NaN
+    train_values, valid_values = (
+        np.array(values, dtype=np.float64) for values in (train, valid)
+    )  # None is NaN
     axes.plot(numbers, train_values, color=BLUE, linestyle="-", marker="o")
     axes.plot(numbers, valid_values, color=ORANGE, linestyle="--", marker="s")
     if np.isnan(train_values).all() and np.isnan(valid_values).all():
         axes.set_yticks([])
-        axes.text(0.5, 0.5, "not defined: one class only", transform=axes.transAxes, ha="center", bbox=PAPER)
+        axes.text(
+            0.5,
+            0.5,
+            "not defined: one class only",
+            transform=axes.transAxes,
+            ha="center",
+            bbox=PAPER,
+        )

@@ -10,7 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
-from nrl_dedup.evaluation.plots.style import PAPER, SKY, house_style, legend_below, look, new_figure, paler
+from nrl_dedup.evaluation.plots.style import (
+    PAPER,
+    SKY,
+    house_style,
+    legend_below,
+    look,
+    new_figure,
+    paler,
+)
 from nrl_dedup.metrics import BUCKETS
 
 BUCKET_NAMES = (*(f"{10 * bucket}-{10 * bucket + 9}" for bucket in range(BUCKETS - 1)), "100")
@@ -19,7 +27,9 @@ MEAN_WORDS = "mean words of the two descriptions"
 
 @house_style()
 def class_shares(
-    labels: Bool[np.ndarray, "pairs"], weights: Float64[np.ndarray, "pairs"], buckets: Int64[np.ndarray, "pairs"]
+    labels: Bool[np.ndarray, "pairs"],
+    weights: Float64[np.ndarray, "pairs"],
+    buckets: Int64[np.ndarray, "pairs"],
 ) -> Figure:
     """Figure 4.11: the weighted share of duplicates in each length bucket; on the bar, how many of how many pairs (a
     plain count). A bucket without pairs has no bar and says "empty".
@@ -28,14 +38,26 @@ def class_shares(
     """
     figure = new_figure(8.0, 4.0, "Share of duplicates by description length")
     axes = figure.add_subplot(xlabel=MEAN_WORDS, ylabel="share of duplicates")
-    counts, found = (np.bincount(chosen, minlength=BUCKETS) for chosen in (buckets, buckets[labels]))
-    total, positive = (np.bincount(buckets, w, minlength=BUCKETS) for w in (weights, weights * labels))
+    counts, found = (
+        np.bincount(chosen, minlength=BUCKETS) for chosen in (buckets, buckets[labels])
+    )
+    total, positive = (
+        np.bincount(buckets, w, minlength=BUCKETS) for w in (weights, weights * labels)
+    )
     full = np.flatnonzero(counts)
     shares = positive[full] / total[full]
     axes.bar(full, shares, width=0.75, color=paler(SKY), edgecolor="black", hatch="////")
     for bucket in full:
         text = f"{found[bucket]:,}\nof\n{counts[bucket]:,}"
-        axes.annotate(text, (bucket, 0), (0, 4), textcoords="offset points", ha="center", va="bottom", bbox=PAPER)
+        axes.annotate(
+            text,
+            (bucket, 0),
+            (0, 4),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            bbox=PAPER,
+        )
     for bucket in np.flatnonzero(counts == 0):
         _mark_missing(axes, float(bucket), "empty")
     axes.set_xticks(range(BUCKETS), BUCKET_NAMES)
@@ -62,15 +84,23 @@ def ap_by_length(
     :param counts: pairs in each bucket.
     :param intervals: by the same names: lowest and highest AP of the 95 % interval, drawn as whiskers.
     """
-    figure = new_figure(max(8.0, 1 + 1.6 * len(models)), 4.2, "Average precision by description length")
-    axes = figure.add_subplot(xlabel=f"{MEAN_WORDS}\n(pairs)", ylabel="average precision", ylim=(0, 1.02))
+    figure = new_figure(
+        max(8.0, 1 + 1.6 * len(models)), 4.2, "Average precision by description length"
+    )
+    axes = figure.add_subplot(
+        xlabel=f"{MEAN_WORDS}\n(pairs)", ylabel="average precision", ylim=(0, 1.02)
+    )
     axes.grid(axis="y")
     width = 0.84 / max(len(models), 1)
     handles = []
     for place, (name, values) in enumerate(models.items()):
         at = np.arange(len(values)) + width * (place - (len(models) - 1) / 2)
         style = look(place)
-        fill: dict[str, Any] = {"facecolor": paler(style.colour), "hatch": style.hatch, "edgecolor": "black"}
+        fill: dict[str, Any] = {
+            "facecolor": paler(style.colour),
+            "hatch": style.hatch,
+            "edgecolor": "black",
+        }
         defined = [(x, value) for x, value in zip(at, values, strict=True) if value is not None]
         axes.bar([x for x, _ in defined], [value for _, value in defined], width, **fill)
         handles.append(Patch(**fill))
@@ -80,18 +110,33 @@ def ap_by_length(
                 _mark_missing(axes, x, "n/a")
             if interval is not None:
                 halo = [withStroke(linewidth=3, foreground="white")]
-                axes.plot([x] * 2, interval, color="black", linewidth=1.2, marker="_", markersize=5, path_effects=halo)
-    axes.set_xticks(range(BUCKETS), [f"{name}\n({n:,})" for name, n in zip(BUCKET_NAMES, counts, strict=True)])
+                axes.plot(
+                    [x] * 2,
+                    interval,
+                    color="black",
+                    linewidth=1.2,
+                    marker="_",
+                    markersize=5,
+                    path_effects=halo,
+                )
+    axes.set_xticks(
+        range(BUCKETS), [f"{name}\n({n:,})" for name, n in zip(BUCKET_NAMES, counts, strict=True)]
+    )
     axes.set_xlim(-0.6, BUCKETS - 0.4)
     note = "Whiskers: 95 % intervals" if intervals else ""
-    names = [f" {name}" for name in models]  # matplotlib before 3.10 hides a label that starts with an underscore
+    names = [
+        f" {name}" for name in models
+    ]  # matplotlib before 3.10 hides a label that starts with an underscore
     legend_below(figure, handles, names, note, columns=2 if len(models) > 1 else 1)
     return figure
 
 
 @house_style()
 def unlike_lengths(
-    ap: Float64[np.ndarray, "bins bins"], counts: Int64[np.ndarray, "bins bins"], names: Sequence[str], model: str
+    ap: Float64[np.ndarray, "bins bins"],
+    counts: Int64[np.ndarray, "bins bins"],
+    names: Sequence[str],
+    model: str,
 ) -> Figure:
     """The AP (4.1) by the words of the shorter (row) and of the longer description (column), and the pairs in each.
 
@@ -104,9 +149,15 @@ def unlike_lengths(
     """
     bins = len(names)
     size = 0.75 * bins
-    figure = new_figure(max(size, 3.0) + 2.1, max(size, 3.0) + 0.9, f"Average precision of {model} by the two lengths")
+    figure = new_figure(
+        max(size, 3.0) + 2.1,
+        max(size, 3.0) + 0.9,
+        f"Average precision of {model} by the two lengths",
+    )
     axes = figure.add_subplot(
-        xlabel="words of the longer description", ylabel="words of the shorter description", aspect="equal"
+        xlabel="words of the longer description",
+        ylabel="words of the shorter description",
+        aspect="equal",
     )
     lowest = float(np.floor(10 * np.min(ap, initial=0.9, where=~np.isnan(ap)))) / 10
     image = axes.imshow(np.ma.masked_invalid(ap), cmap="Blues", vmin=lowest, vmax=1)
@@ -128,8 +179,18 @@ def unlike_lengths(
 
 def _mark_missing(axes: Axes, at: float, word: str) -> None:
     """A word where the bar would stand."""
-    axes.annotate(word, (at, 0), (0, 3), textcoords="offset points", rotation=90, ha="center", va="bottom")
+    axes.annotate(
+        word, (at, 0), (0, 3), textcoords="offset points", rotation=90, ha="center", va="bottom"
+    )
 
 
 def _hatched_cell(row: int, column: int) -> Rectangle:
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor="0.6", hatch="////", linewidth=0.5)
+    return Rectangle(
+        (column - 0.5, row - 0.5),
+        1,
+        1,
+        facecolor="white",
+        edgecolor="0.6",
+        hatch="////",
+        linewidth=0.5,
+    )

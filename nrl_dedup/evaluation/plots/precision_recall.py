@@ -20,7 +20,9 @@ def precision_recall(models: Mapping[str, Scores], pairs: str) -> Figure:
     :param pairs: which pairs these are, for the title: "test pairs".
     """
     figure = new_figure(6.0, 5.0, f"Precision and recall, {pairs}")
-    axes = figure.add_subplot(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes = figure.add_subplot(
+        xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
+    )
     axes.grid()
     handles, labels = [], []
     for place, (name, scores) in enumerate(models.items()):
@@ -38,10 +40,16 @@ def precision_recall(models: Mapping[str, Scores], pairs: str) -> Figure:
             linestyle=style.line,
             marker=style.marker,
             # apart from those of a curve that runs along this one
-            markevery=np.searchsorted(recall, np.arange(0.1, 1, 0.2) + 0.02 * (place % 5)).tolist() if curve else None,
+            markevery=np.searchsorted(recall, np.arange(0.1, 1, 0.2) + 0.02 * (place % 5)).tolist()
+            if curve
+            else None,
         )
         labels.append(f"AP {'n/a' if ap is None else format(ap, '.3f')}  {name}")
-    shares = {round(float(np.average(s.labels, weights=s.weights)), 3) for s in models.values() if len(s.labels)}
+    shares = {
+        round(float(np.average(s.labels, weights=s.weights)), 3)
+        for s in models.values()
+        if len(s.labels)
+    }
     for share in sorted(shares):
         handles.append(axes.axhline(share, color="0.4", linewidth=1, linestyle=(0, (1, 3))))
         labels.append(f"chance: the share of duplicates, {share:.3f}")

@@ -15,7 +15,14 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito (2008): colours that people with any colour vision tell apart, without the yellow, too pale for paper;
 # dark and light by turns, so that neighbours differ in grey too.
-BLUE, ORANGE, SKY, VERMILION, PURPLE, GREEN = "#0072B2", "#E69F00", "#56B4E9", "#D55E00", "#CC79A7", "#009E73"
+BLUE, ORANGE, SKY, VERMILION, PURPLE, GREEN = (
+    "#0072B2",
+    "#E69F00",
+    "#56B4E9",
+    "#D55E00",
+    "#CC79A7",
+    "#009E73",
+)
 COLOURS = (BLUE, ORANGE, "black", SKY, VERMILION, PURPLE, GREEN)
 LINES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1)), (0, (6, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -23,7 +30,11 @@ HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----")
 
 SMALL = 9.0
 LINE_OF_TITLE, LINE_OF_LEGEND = 6.5, 9  # characters an inch, such that wide letters fit too
-PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}  # behind letters that stand on a hatch or a line
+PAPER = {
+    "facecolor": "white",
+    "edgecolor": "none",
+    "pad": 1.0,
+}  # behind letters that stand on a hatch or a line
 SETTINGS: dict[str, Any] = {
     "font.size": SMALL,
     "axes.titlesize": 10.0,
@@ -91,7 +102,11 @@ def wrapped(text: str, width: int) -> str:
 
 
 def legend_below(
-    figure: Figure, handles: Sequence[Artist], labels: Sequence[str], note: str = "", columns: int = 1
+    figure: Figure,
+    handles: Sequence[Artist],
+    labels: Sequence[str],
+    note: str = "",
+    columns: int = 1,
 ) -> None:
     """A legend under the axes, where it hides nothing; `note` stands above it. The figure grows by its height."""
     width = figure.get_figwidth()
@@ -100,5 +115,7 @@ def legend_below(
     rows = [labels[start : start + columns] for start in range(0, len(labels), columns)]
     lines = sum(max(label.count("\n") + 1 for label in row) for row in rows) + note.count("\n") + 1
     figure.set_figheight(figure.get_figheight() + 0.2 * lines)
-    legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns, title=note, frameon=False)
+    legend = figure.legend(
+        handles, labels, loc="outside lower center", ncols=columns, title=note, frameon=False
+    )
     legend.get_title().set_multialignment("center")

@@ -78,7 +78,9 @@ class AdPhotos:
         if views is None:
             return replace(self, views=self.centre, view_rows=self.rows)
         drawn_from = views(self.names())
-        return replace(self, views=drawn_from, view_rows=drawn_from.rows_of(self.references(self.rows)))
+        return replace(
+            self, views=drawn_from, view_rows=drawn_from.rows_of(self.references(self.rows))
+        )
 
     def chosen(self) -> Int64[np.ndarray, "ads"]:
         """The store row of each ad's first readable photo; ABSENT for an ad without one."""
@@ -93,18 +95,24 @@ class AdPhotos:
         digests = np.zeros(len(counts), dtype=np.uint64)
         has = counts > 0
         if has.any():
-            total = np.add.reduceat(self.centre.digests[self.rows], _starts(counts[has]))  # modulo 2^64
+            total = np.add.reduceat(
+                self.centre.digests[self.rows], _starts(counts[has])
+            )  # modulo 2^64
             digests[has] = np.maximum(total, np.uint64(1))
         return digests
 
-    def embedded(self, ads: Int64[np.ndarray, "ads"]) -> tuple[Int64[np.ndarray, "photos"], Int64[np.ndarray, "ads"]]:
+    def embedded(
+        self, ads: Int64[np.ndarray, "ads"]
+    ) -> tuple[Int64[np.ndarray, "photos"], Int64[np.ndarray, "ads"]]:
         """The photos (places in `rows`) that embedding takes of some ads, ad after ad, and how many of each."""
         counts = self.offsets[ads + 1] - self.offsets[ads]
         if self.pool == "one":
             counts = np.minimum(counts, 1)
         return ragged(self.offsets[ads], counts), counts
 
-    def dealt_out(self, ads: Int64[np.ndarray, "ads"], draw: np.random.Generator) -> tuple[Dealt, Dealt]:
+    def dealt_out(
+        self, ads: Int64[np.ndarray, "ads"], draw: np.random.Generator
+    ) -> tuple[Dealt, Dealt]:
         """The photos of each ad dealt out to two postings at random, in drawn looks: the augmented views, the centre.
 
         Of several photos each posting gets other ones: half of them, or one with `pool` "one". A single photo goes to
@@ -126,8 +134,12 @@ class AdPhotos:
             if self.pool == "one":
                 gets &= place < 2
             if which and looks > 1:  # of a single photo another look than the first
-                look = np.where(single, (look + draw.integers(1, looks, size=len(at))) % looks, look)
-            dealt.append((self._looks(at[gets], look[gets]), np.bincount(ad[gets], minlength=len(ads))))
+                look = np.where(
+                    single, (look + draw.integers(1, looks, size=len(at))) % looks, look
+                )
+            dealt.append(
+                (self._looks(at[gets], look[gets]), np.bincount(ad[gets], minlength=len(ads)))
+            )
         return dealt[0], dealt[1]
 
     def _looks(
@@ -149,9 +161,17 @@ def photos_in_order(photos: pl.Series, choice: str) -> pl.DataFrame:
 
     `first` keeps the ad's own order; `random` orders them by a digest of their names, the same in every run.
     """
-    frame = pl.DataFrame({"photo": photos}).with_row_index("row").explode("photo").drop_nulls("photo")
-    order = pl.int_range(pl.len()) if choice == "first" else pl.lit(pl.Series(text_digests(frame["photo"])))
-    return frame.with_columns(pl.col("row").cast(pl.Int64), place=order.rank("ordinal").over("row") - 1)
+    frame = (
+        pl.DataFrame({"photo": photos}).with_row_index("row").explode("photo").drop_nulls("photo")
+    )
+    order = (
+        pl.int_range(pl.len())
+        if choice == "first"
+        else pl.lit(pl.Series(text_digests(frame["photo"])))
+    )
+    return frame.with_columns(
+        pl.col("row").cast(pl.Int64), place=order.rank("ordinal").over("row") - 1
+    )
 
 
 def readable_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute) -> AdPhotos:
@@ -160,9 +180,15 @@ def readable_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute)
     :param photos: the photo references of each ad, a list each; null counts as none.
     :param centre: computes (or finds) the centre views of the photos that it is given.
     """
-    frame = photos_in_order(photos, settings.choice).filter(pl.col("place") < MAX_PHOTOS).sort("row", "place")
+    frame = (
+        photos_in_order(photos, settings.choice)
+        .filter(pl.col("place") < MAX_PHOTOS)
+        .sort("row", "place")
+    )
     stored = centre(frame["photo"].unique().sort())
-    frame = frame.with_columns(at=pl.Series(stored.rows_of(frame["photo"]))).filter(pl.col("at") >= 0)
+    frame = frame.with_columns(at=pl.Series(stored.rows_of(frame["photo"]))).filter(
+        pl.col("at") >= 0
+    )
     counts = np.bincount(frame["row"].to_numpy(), minlength=len(photos))
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return AdPhotos(frame["at"].to_numpy(), offsets, stored, pool=settings.pool)

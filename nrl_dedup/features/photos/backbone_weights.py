@@ -64,10 +64,16 @@ def read(path: Path) -> Mapping[str, Tensor]:
         raise NrlDedupError(f"{flag}: no such file.")
     size = path.stat().st_size
     if size > MOST:
-        raise NrlDedupError(f"{flag}: wanted at most {MOST:,} bytes, found {size:,}. No network here has so many.")
+        raise NrlDedupError(
+            f"{flag}: wanted at most {MOST:,} bytes, found {size:,}. No network here has so many."
+        )
     try:
         # Where a link leads to: a user may name one.
-        return read_tensors(path.resolve(), MOST) if path.suffix == ".safetensors" else read_state(path)
+        return (
+            read_tensors(path.resolve(), MOST)
+            if path.suffix == ".safetensors"
+            else read_state(path)
+        )
     except NrlDedupError as error:
         raise NrlDedupError(
             f"{flag}: not a file of weights that can be read without running code ({str(error).rstrip('.')}). Wanted a "
@@ -75,7 +81,9 @@ def read(path: Path) -> Mapping[str, Tensor]:
         ) from error
 
 
-def needed(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str, meant: str) -> dict[str, Tensor]:
+def needed(
+    found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str, meant: str
+) -> dict[str, Tensor]:
     """The tensors of `found` that the state dict `wanted` has too, as float32; a classifier's are left out.
 
     :raises NrlDedupError: one is missing, has another shape, is not finite, or belongs to neither; `source` and `meant`
@@ -92,12 +100,16 @@ def needed(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: st
         ],
     }
     if any(faults.values()):
-        listed = "; ".join(f"{len(keys)} {fault}: {_few(keys)}" for fault, keys in faults.items() if keys)
+        listed = "; ".join(
+            f"{len(keys)} {fault}: {_few(keys)}" for fault, keys in faults.items() if keys
+        )
         raise NrlDedupError(f"{source}: these are not the weights of {meant}. {listed}.")
     state = {key: found[key].detach().float().contiguous() for key in shapes}
     spoiled = [key for key, tensor in state.items() if not torch.isfinite(tensor).all()]
     if spoiled:
-        raise NrlDedupError(f"{source}: wanted finite numbers, found a NaN or an infinity in {_few(spoiled)}.")
+        raise NrlDedupError(
+            f"{source}: wanted finite numbers, found a NaN or an infinity in {_few(spoiled)}."
+        )
     return state
 
 

@@ -33,7 +33,9 @@ __all__ = [
 
 def _resnet_trunk(model: nn.Module) -> nn.Sequential:
     return nn.Sequential(
-        OrderedDict((name, child) for name, child in model.named_children() if name not in ("avgpool", "fc"))
+        OrderedDict(
+            (name, child) for name, child in model.named_children() if name not in ("avgpool", "fc")
+        )
     )
 
 
@@ -112,7 +114,9 @@ def backbone_row(name: str) -> BackboneRow:
     :raises NrlDedupError: no such backbone.
     """
     if name not in BACKBONES:
-        raise NrlDedupError(f"--backbone {name}: no such backbone. Use one of {', '.join(BACKBONES)}.")
+        raise NrlDedupError(
+            f"--backbone {name}: no such backbone. Use one of {', '.join(BACKBONES)}."
+        )
     return BACKBONES[name]
 
 
@@ -128,11 +132,17 @@ def load_backbone(name: str, weights: Path | None, device: torch.device) -> Back
     """
     row = backbone_row(name)
     file = weights if weights is not None else find_weights(name, row.weights)
-    found, source = (read(file), str(file)) if file is not None else (download(name, row.weights), row.weights)
+    found, source = (
+        (read(file), str(file)) if file is not None else (download(name, row.weights), row.weights)
+    )
     module = _empty_trunk(row)
     meant = f"{name}, torchvision's {row.weights} ({published_name(row.weights)})"
     state = needed(found, module.state_dict(), source, meant)
-    counters = {key: torch.zeros((), dtype=torch.int64) for key in module.state_dict() if key.endswith(COUNTERS)}
+    counters = {
+        key: torch.zeros((), dtype=torch.int64)
+        for key in module.state_dict()
+        if key.endswith(COUNTERS)
+    }
     module.load_state_dict({**state, **counters}, assign=True)
     module.requires_grad_(False).eval().to(device)
     return Backbone(
@@ -170,7 +180,9 @@ def pooled(backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]) -> Float3
     return _feature_map(backbone, images).mean(dim=(2, 3))
 
 
-def regions(backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]) -> Float32[Tensor, "n regions size"]:
+def regions(
+    backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]
+) -> Float32[Tensor, "n regions size"]:
     """The last feature map, place by place, on the backbone's device.
 
     Region r of a map that is `width` wide is its place (row r div width, column r mod width). `vgg19`: 196 regions
@@ -190,4 +202,6 @@ def _full_precision(device: torch.device) -> AbstractContextManager[None]:
     """No TF32, which GPUs use for convolutions unless told otherwise: 10 bits of mantissa in place of 23."""
     if device.type != "cuda":
         return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    return torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )

@@ -15,7 +15,9 @@ def descriptor_rows(
     photos: AdPhotos, sketches: PhotoDescriptors, rows: Int64[np.ndarray, "some"]
 ) -> Int64[np.ndarray, "some"]:
     """The sketch of each of some photos (rows of the feature store `photos.centre`); -1 without one."""
-    names = pl.DataFrame({"row": rows}).join(photos.centre.photos, on="row", how="left", maintain_order="left")
+    names = pl.DataFrame({"row": rows}).join(
+        photos.centre.photos, on="row", how="left", maintain_order="left"
+    )
     return sketches.rows_of(names["photo"])
 
 

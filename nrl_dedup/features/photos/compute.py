@@ -59,7 +59,9 @@ class _Prepared:
     lasting: bool = True
 
 
-def extract(job: Job, missing: pl.DataFrame, writer: ShardWriter, progress: Progress) -> pl.DataFrame:
+def extract(
+    job: Job, missing: pl.DataFrame, writer: ShardWriter, progress: Progress
+) -> pl.DataFrame:
     """Computes and stores the missing photos; those that could not be read this time are returned with reasons."""
     pool = ThreadPoolExecutor(READERS)
     passing = []
@@ -96,7 +98,9 @@ def _compute_shard(
     columns = {"digest": pl.UInt64, "reason": pl.String, "lasting": pl.Boolean}
     table = shard.hstack(pl.DataFrame(results, schema=columns, orient="row"))
     readable = pl.col("reason").is_null()
-    table = table.with_columns(row=pl.when(readable).then(readable.cum_sum().cast(pl.Int64) - 1).otherwise(-1))
+    table = table.with_columns(
+        row=pl.when(readable).then(readable.cum_sum().cast(pl.Int64) - 1).otherwise(-1)
+    )
     return features.reshape(-1, *shape), table
 
 
@@ -124,11 +128,15 @@ def _prepare(job: Job, ref: str) -> _Prepared:
     digest = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little") or 1
     if job.views == 0:
         return _Prepared([centre_view(image)], digest)
-    return _Prepared([training_view(image, _view_seed(job.seed, view, ref)) for view in range(job.views)], digest)
+    return _Prepared(
+        [training_view(image, _view_seed(job.seed, view, ref)) for view in range(job.views)], digest
+    )
 
 
 def _view_seed(seed: int, view: int, ref: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{seed} {view} {ref}".encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(
+        hashlib.blake2b(f"{seed} {view} {ref}".encode(), digest_size=8).digest(), "little"
+    )
 
 
 def _through_network(job: Job, images: list[Tensor]) -> np.ndarray:

@@ -16,7 +16,9 @@ DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 # Principal components of ImageNet's pixels, RGB from 0 to 1 (Krizhevsky et al., 2012, section 4.1): the square
 # roots of the eigenvalues, and one eigenvector a column.
 LIGHTING_SCALES = np.array([0.2175, 0.0188, 0.0045])
-LIGHTING_VECTORS = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+LIGHTING_VECTORS = np.array(
+    [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
+)
 LIGHTING_DEVIATION = 0.1
 
 
@@ -60,7 +62,9 @@ def _resized(image: Image.Image, shorter: int) -> tuple[int, int]:
     return int(shorter * image.width / image.height), shorter
 
 
-def _pixels(image: Image.Image, resized: tuple[int, int], left: int, top: int) -> Float32[np.ndarray, "224 224 3"]:
+def _pixels(
+    image: Image.Image, resized: tuple[int, int], left: int, top: int
+) -> Float32[np.ndarray, "224 224 3"]:
     """The crop at (left, top) of the resized photo, from 0 to 1.
 
     Only the crop is computed, from its own place in the photo: a photo of 1 x 4000 pixels, resized whole, would

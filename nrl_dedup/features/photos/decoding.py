@@ -25,7 +25,9 @@ MAX_BYTES = 256 * 2**20  # of a photo's file
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side keeps this many pixels, more than
 # any view needs (480): four times as fast for a photo straight from a telephone.
 DRAFT_SIDE = 512
-STRIP_PIXELS = 2**20  # converted at a time, so that no second copy of a large photo is made on the way
+STRIP_PIXELS = (
+    2**20
+)  # converted at a time, so that no second copy of a large photo is made on the way
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -82,7 +84,10 @@ def quiet_pillow() -> Iterator[None]:
 
 def _upright(data: bytes) -> Image.Image:
     check_structure(data)
-    with Image.open(BytesIO(data), formats=_readable_formats()) as image, _MEMORY.taken(check_cost(image, data)):
+    with (
+        Image.open(BytesIO(data), formats=_readable_formats()) as image,
+        _MEMORY.taken(check_cost(image, data)),
+    ):
         image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
         image.load()
         turn = _UPRIGHT.get(_orientation(image))
@@ -141,4 +146,8 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     text = str(error)
-    return "truncated" if "truncated" in text.lower() else f"damaged ({text[:80] or type(error).__name__})"
+    return (
+        "truncated"
+        if "truncated" in text.lower()
+        else f"damaged ({text[:80] or type(error).__name__})"
+    )

@@ -28,7 +28,9 @@ MAX_RLE_PIXELS = 2**22  # Pillow unpacks run lengths of a BMP in Python
 DECODED_AT_ONCE = 512 * 2**20  # bytes, by all threads together; a single photo may need more
 
 _SCAN = b"\xff\xda"
-_NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # not a stuffed byte, nor one that restarts the decoder
+_NEXT_MARKER = re.compile(
+    rb"\xff[\x01-\xcf\xd8-\xfe]"
+)  # not a stuffed byte, nor one that restarts the decoder
 _ARITHMETIC_FRAMES = range(0xC9, 0xD0)
 _TIFF_STARTS = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
 _TIFF_PIECES = (273, 324)  # offsets of strips, of tiles
@@ -64,7 +66,9 @@ def check_cost(image: Image.Image, data: bytes) -> int:
         return _check_jpeg(image, data, pixels)
     tiles = getattr(image, "tile", ())
     if tiles and tiles[0][0] == "bmp_rle" and max(pixels, len(data)) > MAX_RLE_PIXELS:
-        raise UnreadablePhoto(f"packed by run lengths, and more than {MAX_RLE_PIXELS:,} pixels or bytes")
+        raise UnreadablePhoto(
+            f"packed by run lengths, and more than {MAX_RLE_PIXELS:,} pixels or bytes"
+        )
     unpacked = pixels * _bytes_per_pixel(image)
     if unpacked > MAX_PIXEL_BYTES:
         raise UnreadablePhoto(f"more than {MAX_PIXEL_BYTES:,} bytes of pixels")
@@ -113,7 +117,9 @@ def _names(arguments: object) -> Iterator[str]:
 
 
 def _check_jpeg(image: Image.Image, data: bytes, pixels: int) -> int:
-    scans = data.count(_SCAN)  # those of a thumbnail too; so it is counted rightly only where it matters
+    scans = data.count(
+        _SCAN
+    )  # those of a thumbnail too; so it is counted rightly only where it matters
     ahead = takewhile(lambda marker: marker != 0xDA, _jpeg_segments(data))
     factor = ARITHMETIC if any(marker in _ARITHMETIC_FRAMES for marker in ahead) else 1
     if scans > MAX_SCANS or scans * pixels * factor > MAX_SCANNED:
@@ -121,8 +127,12 @@ def _check_jpeg(image: Image.Image, data: bytes, pixels: int) -> int:
     if scans > MAX_SCANS:
         raise UnreadablePhoto(f"a JPEG of more than {MAX_SCANS} scans")
     if scans * pixels * factor > MAX_SCANNED:
-        raise UnreadablePhoto(f"a JPEG of {scans} scans, more than {MAX_SCANNED:,} pixels in all of them")
-    coefficients = 2 * len(image.getbands()) * pixels if scans > 1 else 0  # kept until the last scan
+        raise UnreadablePhoto(
+            f"a JPEG of {scans} scans, more than {MAX_SCANNED:,} pixels in all of them"
+        )
+    coefficients = (
+        2 * len(image.getbands()) * pixels if scans > 1 else 0
+    )  # kept until the last scan
     return coefficients + 8 * pixels
 
 
@@ -135,7 +145,11 @@ def _jpeg_segments(data: bytes) -> Iterator[int]:
         if marker == 0xFF:
             at += 1
             continue
-        at += 2 if 0xD0 <= marker <= 0xD8 or marker == 1 else 2 + int.from_bytes(data[at + 2 : at + 4])
+        at += (
+            2
+            if 0xD0 <= marker <= 0xD8 or marker == 1
+            else 2 + int.from_bytes(data[at + 2 : at + 4])
+        )
         if marker == 0xDA:
             found = _NEXT_MARKER.search(data, at)
             at = len(data) if found is None else found.start()
@@ -189,7 +203,13 @@ def _tiff_tags(data: bytes) -> Iterator[tuple[int, int, int]]:
         at += struct.calcsize(order + number)
         for _ in range(min(entries, MAX_PARTS)):
             tag, kind, count, value = struct.unpack_from(order + entry, data, at)
-            yield tag, count, int.from_bytes(value[:2] if kind == 3 else value, "little" if order == "<" else "big")
+            yield (
+                tag,
+                count,
+                int.from_bytes(
+                    value[:2] if kind == 3 else value, "little" if order == "<" else "big"
+                ),
+            )
             at += struct.calcsize(order + entry)
     except (struct.error, OverflowError):
         return  # cut short: Pillow says so

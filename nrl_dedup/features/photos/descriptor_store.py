@@ -37,7 +37,10 @@ class PhotoDescriptors:
 
 
 def compute_descriptors(
-    refs: Sequence[str] | pl.Series, folder: PhotoFolder, work_dir: Path, progress: Progress = SILENT
+    refs: Sequence[str] | pl.Series,
+    folder: PhotoFolder,
+    work_dir: Path,
+    progress: Progress = SILENT,
 ) -> PhotoDescriptors:
     """The sketches of all photos named by `refs`; those that `work_dir` lacks are made now, 356 bytes each.
 
@@ -54,7 +57,9 @@ def compute_descriptors(
     return PhotoDescriptors(readable.select("photo", "row"), store.rows()[0])
 
 
-def _make_all(folder: PhotoFolder, progress: Progress, missing: pl.DataFrame, writer: ShardWriter) -> None:
+def _make_all(
+    folder: PhotoFolder, progress: Progress, missing: pl.DataFrame, writer: ShardWriter
+) -> None:
     with (
         quiet_pillow(),
         ThreadPoolExecutor(READERS) as pool,
@@ -72,7 +77,9 @@ def _make_all(folder: PhotoFolder, progress: Progress, missing: pl.DataFrame, wr
             task.advance(len(shard))
 
 
-def _make(folder: PhotoFolder, photo: tuple[str, int, int]) -> tuple[np.ndarray | None, tuple] | None:
+def _make(
+    folder: PhotoFolder, photo: tuple[str, int, int]
+) -> tuple[np.ndarray | None, tuple] | None:
     """A sketch and its row of `INDEX`, whose `row` is 0 for a photo that has one; None: not read this time."""
     try:
         data = folder.read(photo[0])

@@ -20,7 +20,11 @@ DESCRIPTOR = np.dtype(
     [
         ("hashes", "<u8", (VIEWS,)),  # whole, mirrored, its middle, its middle mirrored
         ("layout", "u1", (LAYOUT, LAYOUT, 3)),  # mean RGB of each cell
-        ("colours", "u1", (int(np.prod(HSV_BINS)),)),  # sqrt of each bin's share of the pixels, 255 for 1
+        (
+            "colours",
+            "u1",
+            (int(np.prod(HSV_BINS)),),
+        ),  # sqrt of each bin's share of the pixels, 255 for 1
         ("width", "<u2"),  # in pixels, the largest number that this holds for any more
         ("height", "<u2"),
     ]
@@ -55,7 +59,9 @@ def perceptual_hashes(image: Image.Image) -> UInt64[np.ndarray, "4"]:
     middle = (edges[0], edges[1], image.width - edges[0], image.height - edges[1])
     found = []
     for box in (None, middle):
-        small = np.asarray(grey.resize((_DCT_SIDE, _DCT_SIDE), Image.Resampling.BOX, box=box), np.float64)
+        small = np.asarray(
+            grey.resize((_DCT_SIDE, _DCT_SIDE), Image.Resampling.BOX, box=box), np.float64
+        )
         low = _cosines() @ small @ _cosines().T
         found += [_bits(low), _bits(low * (-1.0) ** np.arange(_HASH_SIDE))]
     return np.array(found, np.uint64)

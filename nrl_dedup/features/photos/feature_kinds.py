@@ -37,7 +37,9 @@ class Kind:
         return dtype.itemsize * int(np.prod(shape))
 
 
-def _fewer_regions(backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]) -> Float32[Tensor, "n fewer size"]:
+def _fewer_regions(
+    backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]
+) -> Float32[Tensor, "n fewer size"]:
     """Regions of two by two places: their mean, at an odd border the mean of the one or two that are there."""
     every = regions(backbone, images)
     side = _side(every.shape[1])
@@ -45,7 +47,9 @@ def _fewer_regions(backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]) -
     return avg_pool2d(grid, 2, ceil_mode=True, count_include_pad=False).flatten(2).transpose(1, 2)
 
 
-def _projected(backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]) -> Float32[Tensor, "n fewer projected"]:
+def _projected(
+    backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]
+) -> Float32[Tensor, "n fewer projected"]:
     """`_fewer_regions` times a fixed random matrix with orthonormal columns, scaled so that lengths are kept on the
     average (Johnson and Lindenstrauss): sizes down to 128 without a look at any data."""
     fewer = _fewer_regions(backbone, images)
@@ -54,7 +58,9 @@ def _projected(backbone: Backbone, images: Float32[Tensor, "n 3 224 224"]) -> Fl
 
 @cache
 def _projection(size: int) -> Float32[Tensor, "size projected"]:
-    gauss = torch.randn(size, PROJECTED_SIZE, generator=torch.Generator().manual_seed(_PROJECTION_SEED))
+    gauss = torch.randn(
+        size, PROJECTED_SIZE, generator=torch.Generator().manual_seed(_PROJECTION_SEED)
+    )
     return torch.linalg.qr(gauss)[0] * (size / PROJECTED_SIZE) ** 0.5
 
 

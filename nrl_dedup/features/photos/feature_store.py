@@ -60,7 +60,9 @@ class PhotoFeatures:
         :raises IndexError: there is no such row or view; -1, a photo that is not there, is none.
         """
         if np.any(rows < 0) or np.any(np.asarray(view) < 0):
-            raise IndexError("A row and a view are 0 or more; the rows of unreadable photos must be left out.")
+            raise IndexError(
+                "A row and a view are 0 or more; the rows of unreadable photos must be left out."
+            )
         return self.kind.decode(np.asarray(self.stored[rows, view]))
 
 
@@ -107,9 +109,13 @@ def compute_features(
 
 
 def _store_name(job: Job, kind: str) -> str:
-    where = hashlib.sha256(str(job.folder.folder).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    where = hashlib.sha256(str(job.folder.folder).encode("utf-8", "surrogateescape")).hexdigest()[
+        :12
+    ]
     plan = f"views{job.views}-seed{job.seed}" if job.views else "centre"
-    return f"{job.backbone.row.name}-{job.backbone.fingerprint[:12]}-{kind}-{where}-{plan}-v{VERSION}"
+    return (
+        f"{job.backbone.row.name}-{job.backbone.fingerprint[:12]}-{kind}-{where}-{plan}-v{VERSION}"
+    )
 
 
 def _features(

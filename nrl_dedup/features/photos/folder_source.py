@@ -108,7 +108,9 @@ def _best(files: dict[str, tuple[str, ...]], name: str) -> str | None:
     ending = name[len(_stem(name)) :].lower()
     alike = sorted(found for found in same_stem if found[len(_stem(found)) :].lower() == ending)
     longer = (found for found in files.get(name, ()) if _stem(found) != found)
-    by_ending = sorted(longer, key=lambda found: (ENDINGS.index(found[len(_stem(found)) :].lower()), found))
+    by_ending = sorted(
+        longer, key=lambda found: (ENDINGS.index(found[len(_stem(found)) :].lower()), found)
+    )
     return next(iter([*alike, *by_ending]), None)
 
 
@@ -141,7 +143,11 @@ class DiskTree:
                 found = os.lstat(os.path.realpath(full))
         except (OSError, ValueError):
             return Found(NOT_FOUND)
-        return Found(found.st_size, found.st_mtime_ns, full) if stat.S_ISREG(found.st_mode) else Found(NOT_FOUND)
+        return (
+            Found(found.st_size, found.st_mtime_ns, full)
+            if stat.S_ISREG(found.st_mode)
+            else Found(NOT_FOUND)
+        )
 
     def contains(self, path: str) -> bool:
         """Whether a path without links may be read."""
@@ -171,7 +177,10 @@ class DiskTree:
                 found = [(entry.name, _is_folder(entry)) for entry in entries]
         except (OSError, ValueError):
             return Names((), ())
-        return Names((name for name, is_dir in found if not is_dir), (name for name, is_dir in found if is_dir))
+        return Names(
+            (name for name, is_dir in found if not is_dir),
+            (name for name, is_dir in found if is_dir),
+        )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -52,7 +52,9 @@ def _tell_of_older(store: ShardStore, progress: Progress) -> None:
         return
     name, _, version = store.folder.name.rpartition("-v")
     older = [
-        path.name for path in store.folder.parent.glob(f"{name}-v*") if re.fullmatch(r"\d+", path.name[len(name) + 2 :])
+        path.name
+        for path in store.folder.parent.glob(f"{name}-v*")
+        if re.fullmatch(r"\d+", path.name[len(name) + 2 :])
     ]
     if any(int(path.rpartition("-v")[2]) < int(version) for path in older):
         progress.say(

@@ -26,11 +26,18 @@ class CutName:
 
     def starts(self, parts: Sequence[str]) -> str | None:
         """The whole reference, if the parts begin with the pieces of this name."""
-        if len(parts) < len(self.pieces) or tuple(parts[: len(self.pieces) - 1]) != self.pieces[:-1]:
+        if (
+            len(parts) < len(self.pieces)
+            or tuple(parts[: len(self.pieces) - 1]) != self.pieces[:-1]
+        ):
             return None
         last, piece = parts[len(self.pieces) - 1], self.pieces[-1]
         if self.is_folder:
-            return self.path + last[len(piece) :] if last.startswith((f"{piece}/", f"{piece}\\")) else None
+            return (
+                self.path + last[len(piece) :]
+                if last.startswith((f"{piece}/", f"{piece}\\"))
+                else None
+            )
         return self.path if last in (piece, re.sub(ENDING, "", piece)) else None
 
 
@@ -42,8 +49,12 @@ def whole_names(photos: pl.Series, folder: PhotoFolder) -> pl.Series:
 
     :param photos: a list of references for each ad, cut at separators; null counts as none.
     """
-    parts = pl.DataFrame({"photo": photos}).with_row_index("row").filter(pl.col("photo").list.len() > 1)
-    parts = parts.explode("photo").filter(pl.col("row") == pl.col("row").shift(-1))  # all but an ad's last
+    parts = (
+        pl.DataFrame({"photo": photos}).with_row_index("row").filter(pl.col("photo").list.len() > 1)
+    )
+    parts = parts.explode("photo").filter(
+        pl.col("row") == pl.col("row").shift(-1)
+    )  # all but an ad's last
     parts = parts.filter(~pl.col("photo").str.contains(ENDING))
     names = _cut_names(parts["photo"].str.extract(FOLDER).fill_null("").unique().sort(), folder)
     if not names:
@@ -51,7 +62,8 @@ def whole_names(photos: pl.Series, folder: PhotoFolder) -> pl.Series:
     rows = parts.filter(pl.col("photo").is_in(list(names)))["row"].unique()
     joined = {row: _joined(photos[row].to_list(), names) for row in rows}
     changed = pl.DataFrame(
-        {"row": list(joined), "whole": list(joined.values())}, schema={"row": rows.dtype, "whole": photos.dtype}
+        {"row": list(joined), "whole": list(joined.values())},
+        schema={"row": rows.dtype, "whole": photos.dtype},
     )
     every = pl.DataFrame({"photo": photos}).with_row_index("row")
     every = every.join(changed, on="row", how="left", maintain_order="left")
@@ -70,7 +82,9 @@ def _cut_names(starts: pl.Series, folder: PhotoFolder) -> dict[str, list[CutName
 
 
 def _in_folder(start: str, folder: PhotoFolder) -> Iterator[CutName]:
-    for where in dict.fromkeys(posixpath.dirname(path) for path in meanings(f"{start}x", folder.around)):
+    for where in dict.fromkeys(
+        posixpath.dirname(path) for path in meanings(f"{start}x", folder.around)
+    ):
         names = folder.names(where)
         for name in names:
             pieces = [piece for piece in SEPARATORS.split(name.strip()) if piece]

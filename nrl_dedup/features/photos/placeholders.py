@@ -46,7 +46,12 @@ def find_placeholders(
     :param catalogue: columns title and description, a row for each ad.
     """
     ad = np.repeat(np.arange(len(photos.offsets) - 1), np.diff(photos.offsets))
-    text = catalogue.select(pl.struct("title", "description").rank("dense")).to_series().to_numpy().astype(np.int64)
+    text = (
+        catalogue.select(pl.struct("title", "description").rank("dense"))
+        .to_series()
+        .to_numpy()
+        .astype(np.int64)
+    )
     distinct, place = np.unique(photos.rows, return_inverse=True)
     digests = photos.centre.digests[distinct]
     found: list[Placeholder] = []

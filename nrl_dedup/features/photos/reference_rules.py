@@ -10,7 +10,9 @@ from pathlib import Path
 
 QUOTES = " \t\"'`“”„«»‘’"
 # pandas writes whole numbers as 17.0 where the column has gaps.
-FLOAT_NAME = re.compile(r"(?P<number>(?:^|.*/)\d+)\.0+(?P<ending>(?:\.[A-Za-z]{3,4})?)", re.ASCII | re.DOTALL)
+FLOAT_NAME = re.compile(
+    r"(?P<number>(?:^|.*/)\d+)\.0+(?P<ending>(?:\.[A-Za-z]{3,4})?)", re.ASCII | re.DOTALL
+)
 WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 AS_IN_URL = re.compile(r"%[0-9A-Fa-f]{2}|\.\w{3,4}[?#]")
 
@@ -28,7 +30,9 @@ class ReferenceContext:
         named = (os.path.abspath(folder), os.path.realpath(folder))  # noqa: PTH100 - keeps links, as written
         bare = (path.removesuffix(".zip") for path in named)
         folders = (path.rstrip("/") for path in (*named, *bare))
-        return cls(tuple(dict.fromkeys(folders)), None if beside is None else os.path.realpath(beside))
+        return cls(
+            tuple(dict.fromkeys(folders)), None if beside is None else os.path.realpath(beside)
+        )
 
     def inside(self, path: str) -> list[str]:
         """An absolute path as one from the folder; none, if it does not lie there."""
@@ -60,7 +64,11 @@ def without_own_name(ref: str, around: ReferenceContext) -> list[str]:
     parts = [part for part in posixpath.normpath(ref).split("/") if part != ".."]
     if not parts or parts[0] not in around.names:
         return []
-    owned = ((folder.split("/"), length) for folder in around.folders for length in range(len(parts) - 1, 0, -1))
+    owned = (
+        (folder.split("/"), length)
+        for folder in around.folders
+        for length in range(len(parts) - 1, 0, -1)
+    )
     return ["/".join(parts[length:]) for own, length in owned if own[-length:] == parts[:length]]
 
 
@@ -97,7 +105,11 @@ def meanings(ref: str, around: ReferenceContext) -> list[str]:
         return [posixpath.normpath(ref)]
     meant = [ref]
     for rules in STEPS:
-        meant = [each for one in meant for each in (one, *(made for rule in rules for made in rule(one, around)))]
+        meant = [
+            each
+            for one in meant
+            for each in (one, *(made for rule in rules for made in rule(one, around)))
+        ]
     return list(dict.fromkeys(map(posixpath.normpath, meant)))
 
 

@@ -21,7 +21,11 @@ from jaxtyping import Shaped, UInt64
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.store_lock import locked
 
-PHOTO = ["photo", "size", "changed"]  # what a photo is known by: another size or time is another photo
+PHOTO = [
+    "photo",
+    "size",
+    "changed",
+]  # what a photo is known by: another size or time is another photo
 INDEX = {
     "photo": pl.String,
     "size": pl.Int64,  # in bytes
@@ -110,7 +114,9 @@ class ShardStore:
         digests[readable["row"].to_numpy()] = readable["digest"].to_numpy()
         if count == 0:
             return np.empty((0, *self.shape), dtype=self.dtype), digests
-        return np.memmap(self.data_path, dtype=self.dtype, mode="r", shape=(count, *self.shape)), digests
+        return np.memmap(
+            self.data_path, dtype=self.dtype, mode="r", shape=(count, *self.shape)
+        ), digests
 
     @contextmanager
     def writing(self) -> Iterator["ShardWriter"]:
@@ -172,12 +178,16 @@ class ShardStore:
     def _read_index(self, path: Path) -> Shard | None:
         """The shard of an index file; None if the file is not what was written for this store."""
         try:
-            head, _, table = path.read_bytes().partition(b"\n") if path.is_file() else (b"", b"", b"")
+            head, _, table = (
+                path.read_bytes().partition(b"\n") if path.is_file() else (b"", b"", b"")
+            )
             said = json.loads(head)
             if said["store"] != self.folder.name or said["index"] != _digest_of(table):
                 return None
             photos = pl.read_parquet(BytesIO(table)).select(list(INDEX))
-            return Shard(path, int(said["first_row"]), int(said["rows"]), str(said["digest"]), photos)
+            return Shard(
+                path, int(said["first_row"]), int(said["rows"]), str(said["digest"]), photos
+            )
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
             return None
 
@@ -200,7 +210,9 @@ class ShardWriter:
         self._store = store
         self._data = data
         self._next_row = next_row
-        numbers = [int(path.stem) for path in store.index_folder.glob("*.shard") if path.stem.isdecimal()]
+        numbers = [
+            int(path.stem) for path in store.index_folder.glob("*.shard") if path.stem.isdecimal()
+        ]
         self._next_shard = max(numbers, default=-1) + 1
 
     def append(self, features: Shaped[np.ndarray, "rows ..."], shard: pl.DataFrame) -> None:

@@ -65,7 +65,9 @@ class PhotoFolder:
     :raises NrlDedupError: there is no such folder, or a zip in it is damaged.
     """
 
-    def __init__(self, folder: Path, *, beside: Path | None = None, follow_links: bool | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, beside: Path | None = None, follow_links: bool | None = None
+    ) -> None:
         follow = LINKS_FOLLOWED.get() if follow_links is None else follow_links
         self.folder = folder.resolve()
         self.around = ReferenceContext.of(folder, beside)
@@ -76,8 +78,14 @@ class PhotoFolder:
             disk = self._tree = DiskTree(folder, follow_links=follow)
             self._unpacked = {part for part in AVITO_PARTS if (self.folder / part).is_dir()}
             zips = ((part, self.folder / f"{part}.zip") for part in AVITO_PARTS)
-            inside = ((part, path, disk.contains(str(path.resolve()))) for part, path in zips if path.is_file())
-            self._zips = {part: PhotoZip(path) if may_be_read else None for part, path, may_be_read in inside}
+            inside = (
+                (part, path, disk.contains(str(path.resolve())))
+                for part, path in zips
+                if path.is_file()
+            )
+            self._zips = {
+                part: PhotoZip(path) if may_be_read else None for part, path, may_be_read in inside
+            }
         elif folder.is_file():
             self._tree = _zip_tree(folder)
         else:
@@ -91,7 +99,9 @@ class PhotoFolder:
         """
         return self.stamps(refs)[0]
 
-    def stamps(self, refs: Sequence[str]) -> tuple[Int64[np.ndarray, "refs"], Int64[np.ndarray, "refs"]]:
+    def stamps(
+        self, refs: Sequence[str]
+    ) -> tuple[Int64[np.ndarray, "refs"], Int64[np.ndarray, "refs"]]:
         """The size of each photo as `sizes` gives it, and when it last changed: in nanoseconds, in a zip its CRC-32.
         As long as both stay, the photo is taken for the same."""
         sizes, changed = (np.zeros(len(refs), np.int64) for _ in range(2))
@@ -110,7 +120,9 @@ class PhotoFolder:
             raise UnreadablePhoto(ABSENCES[found.size])
         if found.size > MAX_BYTES:
             raise UnreadablePhoto(f"a file of more than {MAX_BYTES:,} bytes")
-        archive, place = found.place if isinstance(found.place, tuple) else (self._tree, found.place)
+        archive, place = (
+            found.place if isinstance(found.place, tuple) else (self._tree, found.place)
+        )
         return archive.read(place)
 
     def names(self, folder: str) -> Names:
@@ -168,7 +180,9 @@ class PhotoFolder:
         there = self._alike(folder)
         if there is None:
             return Found(NOT_FOUND)
-        return self._tree.find(posixpath.join(there, self._tree.names(there).alike_file(name) or name))
+        return self._tree.find(
+            posixpath.join(there, self._tree.names(there).alike_file(name) or name)
+        )
 
     def _alike_folder(self, folder: str) -> str | None:
         """The folder that differs from this path in capitals and accents alone."""

@@ -18,7 +18,9 @@ def locked(folder: Path, not_written: Callable[[OSError], NrlDedupError]) -> Ite
     """
     try:
         # Not blocking: a named pipe in the lock's place would be waited for without end.
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        lock = os.open(
+            folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666
+        )
     except OSError as error:
         raise not_written(error) from error
     try:

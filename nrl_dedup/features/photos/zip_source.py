@@ -28,7 +28,9 @@ ENTRY = np.dtype(
         ("flags", np.uint16),
     ]
 )
-LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, ..., lengths of the name and of the extra field
+LOCAL_HEADER = struct.Struct(
+    "<4s22xHH"
+)  # signature, ..., lengths of the name and of the extra field
 ENCRYPTED = 0x1
 BEYOND = 2**62  # stands for any larger size that a directory may state, up to 2^64
 
@@ -53,7 +55,9 @@ class PackedFiles:
             with zipfile.ZipFile(path) as archive:
                 self._entries = archive.infolist()
             self._file = os.open(path, os.O_RDONLY)
-        except Exception as error:  # a damaged directory meets zipfile's code with nearly any exception
+        except (
+            Exception
+        ) as error:  # a damaged directory meets zipfile's code with nearly any exception
             raise NrlDedupError(
                 f"{path}: this zip of photos cannot be opened ({error or type(error).__name__}). Fetch it again, or "
                 "unpack what is left of it."
@@ -82,7 +86,9 @@ class PackedFiles:
         if entry["flags"] & ENCRYPTED:
             raise UnreadablePhoto("encrypted entry in its zip")
         if entry["method"] not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise UnreadablePhoto(f"its zip packs it by method {entry['method']}, only stored and deflated are read")
+            raise UnreadablePhoto(
+                f"its zip packs it by method {entry['method']}, only stored and deflated are read"
+            )
         header_at, packed = int(entry["header"]), int(entry["packed"])
         if header_at + packed > self._bytes:
             raise UnreadablePhoto("damaged entry in its zip: it ends beyond the end of the zip")
@@ -118,7 +124,9 @@ class PhotoZip:
     def __init__(self, path: Path) -> None:
         self._files = PackedFiles(path)
         found = ((_image(name), info) for name, info in self._files.entries())
-        table = np.array([_entry(image, info) for image, info in found if image is not None], dtype=ENTRY)
+        table = np.array(
+            [_entry(image, info) for image, info in found if image is not None], dtype=ENTRY
+        )
         self._entries = table[np.argsort(table["image"], kind="stable")]
         self._images = np.ascontiguousarray(self._entries["image"])
 
@@ -160,7 +168,10 @@ class ZipTree:
         """What lies in a folder of the zip."""
         places = dict.fromkeys([folder, (self._top + folder).rstrip("/")])
         found = [self._names[place] for place in places if place in self._names]
-        return Names((name for files, _ in found for name in files), (name for _, names in found for name in names))
+        return Names(
+            (name for files, _ in found for name in files),
+            (name for _, names in found for name in names),
+        )
 
     def read(self, place: object) -> bytes:
         """The photo's bytes. :raises UnreadablePhoto: as `PackedFiles.read`."""
@@ -195,4 +206,7 @@ def _by_folder(paths: dict[str, zipfile.ZipInfo]) -> dict[str, tuple[list[str], 
         while folder:
             folder, name = posixpath.split(folder)
             folders.setdefault(folder, {})[name] = None
-    return {folder: (files.get(folder, []), list(folders.get(folder, ()))) for folder in files.keys() | folders.keys()}
+    return {
+        folder: (files.get(folder, []), list(folders.get(folder, ())))
+        for folder in files.keys() | folders.keys()
+    }

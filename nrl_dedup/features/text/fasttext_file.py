@@ -55,7 +55,9 @@ def check_fasttext(path: Path) -> int:
     wrong = f"--word-vectors {path}: wanted a fastText model (.bin), such as cc.ru.300.bin"
     try:
         if path.exists() and not path.is_file():
-            raise NrlDedupError(f"{wrong}; it cannot be read: this is a folder, a pipe or a device.")
+            raise NrlDedupError(
+                f"{wrong}; it cannot be read: this is a folder, a pipe or a device."
+            )
         with path.open("rb") as file:
             if path.stat().st_size < _START.size:
                 raise ValueError("this file is not one, or is cut short")
@@ -78,11 +80,19 @@ def _read_options(data: mmap.mmap) -> _Options:
         raise ValueError("this one is quantised. Get the .bin of the same name")
     needed = labels if kind == _SUPERVISED else words
     if entries != words + labels or words < 1 or labels < 0 or needed < 1:
-        raise ValueError(f"this one says that {words:,} words and {labels:,} labels are {entries:,} entries")
+        raise ValueError(
+            f"this one says that {words:,} words and {labels:,} labels are {entries:,} entries"
+        )
     within = 0 < size <= LARGEST_SIZE and 0 <= buckets <= MOST_BUCKETS and negatives >= 0
-    subwords = 0 <= shortest <= LONGEST_SUBWORD and 0 <= longest <= LONGEST_SUBWORD and (buckets or not longest)
+    subwords = (
+        0 <= shortest <= LONGEST_SUBWORD
+        and 0 <= longest <= LONGEST_SUBWORD
+        and (buckets or not longest)
+    )
     if not within or not subwords or loss not in _LOSSES or kind not in _KINDS:
-        raise ValueError(f"this one's options cannot be so (vectors of {size:,}, {buckets:,} buckets)")
+        raise ValueError(
+            f"this one's options cannot be so (vectors of {size:,}, {buckets:,} buckets)"
+        )
     return _Options(size, loss, kind, buckets, longest, entries, words, labels)
 
 
@@ -92,12 +102,16 @@ def _end_of_dictionary(data: mmap.mmap, options: _Options) -> int:
     for number in range(options.entries):
         end = data.find(b"\0", at, at + _LONGEST_WORD)
         if end < 0 or end + 1 + _ENTRY.size > len(data):
-            raise ValueError(f"this one is cut short in the dictionary, at entry {number + 1:,} of {options.entries:,}")
+            raise ValueError(
+                f"this one is cut short in the dictionary, at entry {number + 1:,} of {options.entries:,}"
+            )
         count, is_label = _ENTRY.unpack_from(data, end + 1)
         total += count
         # fastText writes all words, the most frequent first, and then all labels.
         if count < 0 or total > _MOST_COUNT or is_label != (number >= options.words):
-            raise ValueError(f"this one's entry {number + 1:,} has the count {count:,}, or is of another kind")
+            raise ValueError(
+                f"this one's entry {number + 1:,} has the count {count:,}, or is of another kind"
+            )
         if options.loss == _HUFFMAN and count > last and number != options.words:
             raise ValueError(f"this one's entry {number + 1:,} is out of order")
         at, last = end + 1 + _ENTRY.size, count

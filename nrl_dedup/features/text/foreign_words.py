@@ -21,7 +21,9 @@ def with_foreign_words(words: Words, columns: Sequence[pl.Series]) -> Words:
     :param columns: those that `words` was read from.
     """
     empty = np.flatnonzero(np.diff(words.offsets) == 0)
-    found = [fold_twins(column.fill_null("").gather(empty).str.normalize("NFC")) for column in columns]
+    found = [
+        fold_twins(column.fill_null("").gather(empty).str.normalize("NFC")) for column in columns
+    ]
     lists = [texts.str.to_lowercase().str.extract_all(_WORD) for texts in found]
     counts = np.stack([column.list.len().to_numpy() for column in lists], axis=1).astype(np.int32)
     if not counts.any():
@@ -36,7 +38,10 @@ def with_foreign_words(words: Words, columns: Sequence[pl.Series]) -> Words:
     offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=1, dtype=np.int64))])
     ids = np.empty(offsets[-1], np.int32)
     full = np.flatnonzero(np.diff(words.offsets) > 0)
-    for ads, numbers in ((full, _numbers(words.distinct, distinct)[words.ids]), (empty, _numbers(own, distinct))):
+    for ads, numbers in (
+        (full, _numbers(words.distinct, distinct)[words.ids]),
+        (empty, _numbers(own, distinct)),
+    ):
         ids[_places(offsets, ads)] = numbers
     return replace(words, ids=ids, offsets=offsets, distinct=distinct, lengths=lengths)
 
@@ -48,5 +53,7 @@ def _numbers(some: pl.Series, distinct: pl.Series) -> Int32[np.ndarray, "some"]:
     return found["place"].cast(pl.Int32).to_numpy()
 
 
-def _places(offsets: Int64[np.ndarray, "ads_plus_1"], ads: Int64[np.ndarray, "some"]) -> Int64[np.ndarray, "words"]:
+def _places(
+    offsets: Int64[np.ndarray, "ads_plus_1"], ads: Int64[np.ndarray, "some"]
+) -> Int64[np.ndarray, "words"]:
     return ragged(offsets[ads], offsets[ads + 1] - offsets[ads])

@@ -13,7 +13,10 @@ def text_digests(texts: pl.Series) -> UInt64[np.ndarray, "texts"]:
 
     Without the mixing, texts that differ in their last letter alone would have digests in the order of that letter.
     """
-    parts = [_digests_of(texts[start : start + _TEXTS_AT_ONCE]) for start in range(0, len(texts), _TEXTS_AT_ONCE)]
+    parts = [
+        _digests_of(texts[start : start + _TEXTS_AT_ONCE])
+        for start in range(0, len(texts), _TEXTS_AT_ONCE)
+    ]
     return np.concatenate([np.zeros(0, np.uint64), *parts])
 
 
@@ -23,7 +26,9 @@ def _digests_of(texts: pl.Series) -> UInt64[np.ndarray, "texts"]:
     starts = np.cumsum(lengths) - lengths
     digests = np.full(len(texts), _FNV_OFFSET)
     longest_first = np.argsort(-lengths, kind="stable")
-    reaching = np.searchsorted(-lengths[longest_first], -np.arange(1, int(lengths.max(initial=0)) + 1), side="right")
+    reaching = np.searchsorted(
+        -lengths[longest_first], -np.arange(1, int(lengths.max(initial=0)) + 1), side="right"
+    )
     for place, count in enumerate(reaching):
         some = longest_first[:count]
         digests[some] = (digests[some] ^ data[starts[some] + place]) * _FNV_PRIME

@@ -79,7 +79,9 @@ class TokenIds:
 def has_text(catalogue: pl.DataFrame) -> Bool[np.ndarray, "ads"]:
     """Whether an ad has a letter or a digit of any script in its title or its description."""
     sign = r"[\p{L}\p{N}]"
-    found = catalogue.select(pl.col("title").str.contains(sign) | pl.col("description").str.contains(sign))
+    found = catalogue.select(
+        pl.col("title").str.contains(sign) | pl.col("description").str.contains(sign)
+    )
     return found.to_series().to_numpy()
 
 
@@ -109,7 +111,9 @@ def _framed(words: Int64[np.ndarray, "ads"]) -> TokenIds:
     return TokenIds(values, offsets)
 
 
-def two_texts(tokens: TokenIds, rows: Int64[np.ndarray, "ads"], draw: np.random.Generator) -> tuple[TokenIds, TokenIds]:
+def two_texts(
+    tokens: TokenIds, rows: Int64[np.ndarray, "ads"], draw: np.random.Generator
+) -> tuple[TokenIds, TokenIds]:
     """Some ads as two sellers might write them, each with words of its own; in the order of `rows`.
 
     An ad's words are dealt out in spans of `SPAN` words on average, fewer where the ad is short, each span to one of
@@ -121,10 +125,18 @@ def two_texts(tokens: TokenIds, rows: Int64[np.ndarray, "ads"], draw: np.random.
     counts = np.maximum(np.diff(tokens.offsets)[rows] - 2, 0)
     at, ad = ragged(tokens.offsets[rows] + 1, counts), np.repeat(np.arange(len(rows)), counts)
     place = np.arange(len(at)) - (np.cumsum(counts) - counts)[ad]
-    cut = 1 + np.floor(draw.random(len(rows)) * (counts - 1))  # both sides of it go to different texts
-    begins = (draw.random(len(at)) * np.clip(counts / 4, 1, SPAN)[ad] < 1) | (place == cut[ad]) | (place == 0)
+    cut = 1 + np.floor(
+        draw.random(len(rows)) * (counts - 1)
+    )  # both sides of it go to different texts
+    begins = (
+        (draw.random(len(at)) * np.clip(counts / 4, 1, SPAN)[ad] < 1)
+        | (place == cut[ad])
+        | (place == 0)
+    )
     span = np.cumsum(begins)
-    first_span = span[np.minimum(np.cumsum(counts) - counts, max(0, len(at) - 1))] if len(at) else counts
+    first_span = (
+        span[np.minimum(np.cumsum(counts) - counts, max(0, len(at) - 1))] if len(at) else counts
+    )
     side = (span - first_span[ad] + draw.integers(2, size=len(rows))[ad]) % 2
     texts = []
     for which in (0, 1):
@@ -134,6 +146,8 @@ def two_texts(tokens: TokenIds, rows: Int64[np.ndarray, "ads"], draw: np.random.
         order = np.where(reordered[ad[kept]], draw.random(len(at) + 1)[span[kept]], 0.0)
         sequence = np.lexsort((order, ad[kept]))  # stable: the words of a span stay together
         framed = _framed(np.bincount(ad[kept], minlength=len(rows)))
-        framed.values[ragged(framed.offsets[:-1] + 1, np.maximum(np.diff(framed.offsets) - 2, 0))] = words[sequence]
+        framed.values[
+            ragged(framed.offsets[:-1] + 1, np.maximum(np.diff(framed.offsets) - 2, 0))
+        ] = words[sequence]
         texts.append(framed)
     return texts[0], texts[1]

@@ -15,7 +15,9 @@ from nrl_dedup.features.text.words import ADS_AT_ONCE, Words, ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 MOST_WORDS_READ = 10_000_000  # beyond this the wait grows; up to this all counts fit 32 bits
-LARGEST = 1e6  # of a vector's numbers, beyond which their squares leave 32 bits; fastText's are about 1
+LARGEST = (
+    1e6  # of a vector's numbers, beyond which their squares leave 32 bits; fastText's are about 1
+)
 _SMOOTHING = 0.75  # of the context distribution, so that rare contexts do not rule
 _DENSE_UP_TO = 1_000
 
@@ -35,8 +37,12 @@ def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "word
     try:
         model = fasttext.load_model(str(path))
     except (ValueError, RuntimeError, MemoryError) as error:
-        raise NrlDedupError(f"--word-vectors {path}: fastText cannot load this model ({error}).") from error
-    vectors = np.array([model.get_word_vector(word) for word in words], np.float32).reshape(len(words), size)
+        raise NrlDedupError(
+            f"--word-vectors {path}: fastText cannot load this model ({error})."
+        ) from error
+    vectors = np.array([model.get_word_vector(word) for word in words], np.float32).reshape(
+        len(words), size
+    )
     spoiled = np.flatnonzero(~(np.abs(vectors) <= LARGEST).all(axis=1))
     if len(spoiled):
         raise NrlDedupError(
@@ -98,12 +104,18 @@ def _ads_to_read(words: Words, seed: int) -> Int64[np.ndarray, "some"]:
     if len(words.ids) <= MOST_WORDS_READ:
         return np.arange(len(words))
     drawn = np.random.default_rng(seed).permutation(len(words))
-    enough = np.searchsorted(np.cumsum(np.diff(words.offsets)[drawn]), MOST_WORDS_READ, side="right")
+    enough = np.searchsorted(
+        np.cumsum(np.diff(words.offsets)[drawn]), MOST_WORDS_READ, side="right"
+    )
     return np.sort(drawn[:enough])
 
 
 def _pairs_within(
-    words: Words, ads: Int64[np.ndarray, "some"], known: Int32[np.ndarray, "distinct"], window: int, size: int
+    words: Words,
+    ads: Int64[np.ndarray, "some"],
+    known: Int32[np.ndarray, "distinct"],
+    window: int,
+    size: int,
 ) -> sparse.csr_array:
     """n(w, c) of some ads with w ahead of c."""
     lengths = np.diff(words.offsets)[ads]
@@ -114,7 +126,12 @@ def _pairs_within(
         ahead, behind = index[:-distance], index[distance:]
         together = (ahead >= 0) & (behind >= 0) & (ad[:-distance] == ad[distance:])
         weights = np.full(together.sum(), window + 1 - distance, np.int32)
-        counts = counts + sparse.coo_array((weights, (ahead[together], behind[together])), shape=(size, size)).tocsr()
+        counts = (
+            counts
+            + sparse.coo_array(
+                (weights, (ahead[together], behind[together])), shape=(size, size)
+            ).tocsr()
+        )
     return counts
 
 
@@ -127,7 +144,9 @@ def positive_mutual_information(counts: sparse.csr_array) -> sparse.csr_array:
     information = np.log(counts.data, dtype=np.float32)
     information -= np.repeat(logs.astype(np.float32), np.diff(counts.indptr))
     information -= context_logs.astype(np.float32)[counts.indices]
-    positive = sparse.csr_array((np.maximum(information, 0), counts.indices, counts.indptr), shape=counts.shape)
+    positive = sparse.csr_array(
+        (np.maximum(information, 0), counts.indices, counts.indptr), shape=counts.shape
+    )
     positive.eliminate_zeros()
     return positive
 

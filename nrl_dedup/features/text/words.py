@@ -38,7 +38,9 @@ class Words:
         """The words of some ads, in the order of `rows`; `distinct` stays whole."""
         counts = np.diff(self.offsets)[rows]
         found = self.ids[ragged(self.offsets[rows], counts)]
-        return Words(found, np.concatenate([[0], np.cumsum(counts)]), self.distinct, self.lengths[rows])
+        return Words(
+            found, np.concatenate([[0], np.cumsum(counts)]), self.distinct, self.lengths[rows]
+        )
 
 
 def read_words(columns: Sequence[pl.Series], language: str, progress: Progress = SILENT) -> Words:
@@ -97,13 +99,17 @@ def _take_apart(cleaned: Sequence[pl.Series]) -> pl.Series:
     return words.filter(words != "")
 
 
-def _lemmas(spellings: pl.Series, row: Language) -> tuple[pl.Series, Int32[np.ndarray, "spellings"]]:
+def _lemmas(
+    spellings: pl.Series, row: Language
+) -> tuple[pl.Series, Int32[np.ndarray, "spellings"]]:
     """The distinct lemmas in order, and for each spelling the index of its lemma."""
     frame = transliterate(spellings, row).to_frame("word")
     if row.lemmas is not None:
         once = frame["word"].unique()
         lemma = pl.Series("lemma", row.lemmas(once.to_list()), dtype=pl.String)
-        frame = frame.join(pl.DataFrame([once, lemma]), on="word", how="left", maintain_order="left")
+        frame = frame.join(
+            pl.DataFrame([once, lemma]), on="word", how="left", maintain_order="left"
+        )
         frame = frame.select(word="lemma")
     distinct = frame["word"].unique().sort()
     index = distinct.to_frame("word").with_row_index("index")
@@ -121,7 +127,9 @@ def jaccard(
     similarity = np.empty(len(rows_l))
     for start in range(0, len(rows_l), _PAIRS_AT_ONCE):
         pairs = slice(start, start + _PAIRS_AT_ONCE)
-        ads, position = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
+        ads, position = np.unique(
+            np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True
+        )
         left, right = np.split(position, 2)
         sets = _word_sets(words, ads)
         common = np.asarray(sets[left].multiply(sets[right]).sum(axis=1)).ravel()
@@ -136,13 +144,17 @@ def _word_sets(words: Words, ads: Int64[np.ndarray, "some"]) -> sparse.csr_array
     counts = np.diff(words.offsets)[ads]
     found = words.ids[ragged(words.offsets[ads], counts)]
     ends = np.concatenate([[0], np.cumsum(counts)])
-    sets = sparse.csr_array((np.ones(len(found)), found, ends), shape=(len(ads), len(words.distinct)))
+    sets = sparse.csr_array(
+        (np.ones(len(found)), found, ends), shape=(len(ads), len(words.distinct))
+    )
     sets.sum_duplicates()
     sets.data[:] = 1
     return sets
 
 
-def ragged(starts: Int64[np.ndarray, "ads"], counts: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "positions"]:
+def ragged(
+    starts: Int64[np.ndarray, "ads"], counts: Int64[np.ndarray, "ads"]
+) -> Int64[np.ndarray, "positions"]:
     """The positions start, start + 1, ... start + count - 1 of every ad, one after the other."""
     before = np.cumsum(counts) - counts
     return np.repeat(starts - before, counts) + np.arange(counts.sum())

@@ -51,7 +51,11 @@ class FittedModel:
         ones = np.ones(len(scores))
         model = replace(self.model, calibration=fit_calibration(scores, own, ones, folds[0]))
         return replace(
-            self, model=model, log_odds=cross_calibrated(scores, own, ones, folds[0]), scores=scores, folds=folds
+            self,
+            model=model,
+            log_odds=cross_calibrated(scores, own, ones, folds[0]),
+            scores=scores,
+            folds=folds,
         )
 
 
@@ -90,14 +94,22 @@ def fit_pair_model(
     base = np.zeros(len(whole)) if views is None else views.log_odds(whole)
     shares = weights[pair] / np.bincount(pair)[pair]
 
-    def start_and_trees(kept: Bool[np.ndarray, "pairs"], rounds: int) -> tuple[Calibration, Trees | None]:
+    def start_and_trees(
+        kept: Bool[np.ndarray, "pairs"], rounds: int
+    ) -> tuple[Calibration, Trees | None]:
         start = _scale(base[: len(kept)][kept], labels[kept], weights[kept], views)
         if not rounds:
             return start, None
         rows = np.flatnonzero(kept[pair])
         own, size = pair[rows], size_for(int(kept.sum()))
         return start, grow(
-            whole.take(rows), labels[own], shares[rows], rounds=rounds, size=size, start=start(base[rows]), seed=seed
+            whole.take(rows),
+            labels[own],
+            shares[rows],
+            rounds=rounds,
+            size=size,
+            start=start(base[rows]),
+            seed=seed,
         )
 
     fold_l, fold_r = _folds(rows_l, rows_r, labels)
@@ -132,9 +144,15 @@ def choose_stage(
     return best, calibration, cross_calibrated(stages[best], labels, weights, folds)
 
 
-def _scale(base: Scores, labels: Labels, weights: Scores, views: ModalityModels | None) -> Calibration:
+def _scale(
+    base: Scores, labels: Labels, weights: Scores, views: ModalityModels | None
+) -> Calibration:
     """The views' log-odds in the labels' scale. Without views, the log-odds of a duplicate."""
-    return platt(base, labels, weights) if views is not None else Calibration(0.0, _log_odds(labels, weights))
+    return (
+        platt(base, labels, weights)
+        if views is not None
+        else Calibration(0.0, _log_odds(labels, weights))
+    )
 
 
 def _log_odds(labels: Labels, weights: Scores) -> float:

@@ -22,7 +22,12 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import extract
 from nrl_dedup.runtime.progress import Progress
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.modality_models import MOST_PAIRS, ModalityModels, co_train, pairs_to_learn_from
+from nrl_dedup.scoring.modality_models import (
+    MOST_PAIRS,
+    ModalityModels,
+    co_train,
+    pairs_to_learn_from,
+)
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
 from nrl_dedup.scoring.score import EVIDENCE, profiles_of
 from nrl_dedup.scoring.siamese import SIAMESE, siamese_scorer
@@ -69,7 +74,9 @@ def fit_pairs(
     parts = search_catalogues(catalogues, bundle, photo_folder, run, candidates_per_ad)
     views = _views(parts, progress)
     if not bundle.labelled:
-        return FittedPairModel(None if views is None else unlabelled_model(views), pl.DataFrame(schema=HELD_OUT))
+        return FittedPairModel(
+            None if views is None else unlabelled_model(views), pl.DataFrame(schema=HELD_OUT)
+        )
     siamese = pl.concat([part.siamese for part in parts])
     try:
         model, evidence = _fit(parts, views, progress)
@@ -92,11 +99,15 @@ def search_catalogues(
         photos = bundle.photo_input(photo_folder, run.device)
         kind = photo_kind(bundle.settings)
         features = extract(catalogue, bundle.settings, bundle.vocabulary, kind, photos, run)
-        blocked = block(catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder)
+        blocked = block(
+            catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder
+        )
         labelled = LabelledAds.of(bundle, catalogue, blocked)
         compared = profiles_of(catalogue, features, blocked)
         first = sum(part.ads for part in parts)
-        parts.append(SearchedCatalogue.of(bundle, blocked, labelled, compared, first, len(catalogues), run))
+        parts.append(
+            SearchedCatalogue.of(bundle, blocked, labelled, compared, first, len(catalogues), run)
+        )
     return parts
 
 
@@ -142,7 +153,9 @@ class SearchedCatalogue:
             )
         left, right = left[some], right[some]
         pairs = _pairs_to_fit(blocked, labelled, MOST_PAIRS // parts, progress)
-        lost = lost_pairs(EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels])
+        lost = lost_pairs(
+            EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels]
+        )
         siamese = _held_out_from_network(bundle, blocked, labelled, run.device)
         return cls(
             len(blocked.rows),
@@ -181,17 +194,27 @@ def _fit(
     left, right, labels, weights = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.sampling_weight
     group = np.concatenate([part.group for part in parts])
     evidence = ComparisonVectors.joined([part.evidence for part in parts])
-    pairwise_log_odds = fit_pair_model(evidence, labels, left, right, views=views, sampling_weight=weights)
-    fitted = fit_reranking(pairwise_log_odds, pairs, [part.searched for part in parts], len(group), progress=progress)
+    pairwise_log_odds = fit_pair_model(
+        evidence, labels, left, right, views=views, sampling_weight=weights
+    )
+    fitted = fit_reranking(
+        pairwise_log_odds, pairs, [part.searched for part in parts], len(group), progress=progress
+    )
     some = weights > 0
-    kept = held_out_pairs(EVIDENCE, left[some], right[some], fitted.log_odds[some], weights[some], labels[some], group)
+    kept = held_out_pairs(
+        EVIDENCE, left[some], right[some], fitted.log_odds[some], weights[some], labels[some], group
+    )
     to_labelled = None
     if 0 < labels[pairs.labelled].sum() < pairs.labelled.sum():
         to_labelled = fitted.among(pairs.labelled, labels).model.calibration
-    return replace(fitted.model, labelled=to_labelled), pl.concat([kept, *(part.lost for part in parts)])
+    return replace(fitted.model, labelled=to_labelled), pl.concat(
+        [kept, *(part.lost for part in parts)]
+    )
 
 
-def _pairs_to_fit(blocked: BlockingResult, labelled: LabelledAds, most: int, progress: Progress) -> TrainingPairs:
+def _pairs_to_fit(
+    blocked: BlockingResult, labelled: LabelledAds, most: int, progress: Progress
+) -> TrainingPairs:
     """The pairs of `fit_pairs`."""
     left, right = _candidates(blocked)
     weight = _weight(labelled.ads, left, right)
@@ -201,11 +224,17 @@ def _pairs_to_fit(blocked: BlockingResult, labelled: LabelledAds, most: int, pro
             f"{MOST_WEIGHT:.0f}, and counts as {MOST_WEIGHT:.0f}. Precision looks a little better on held-out ads "
             "than it is; more labels put that right."
         )
-    both = labelled.ads[left] & labelled.ads[right] & ~_among(left, right, labelled, labelled.side == "test")
+    both = (
+        labelled.ads[left]
+        & labelled.ads[right]
+        & ~_among(left, right, labelled, labelled.side == "test")
+    )
     left, right = left[both], right[both]
     some = pairs_to_learn_from(left, right, most)
     if len(some) < len(left):
-        progress.say(f"The pair model is fitted to {len(some):,} of {len(left):,} candidate pairs of labelled ads.")
+        progress.say(
+            f"The pair model is fitted to {len(some):,} of {len(left):,} candidate pairs of labelled ads."
+        )
     learned = (labelled.side != "test") & (labelled.ends >= 0).all(axis=0)
     ends = labelled.ends[:, learned]
     pairs = training_pairs(ends[0], ends[1], labelled.labels[learned], left[some], right[some])
@@ -229,21 +258,32 @@ def _held_out_from_network(
     network was trained on; if the other is, the pair weighs half: it stands in one held-out ad's list. Labelled copies
     are among them, as `link` scores them too."""
     left, right = _candidates(blocked)
-    wanted = (labelled.held_out[left] | labelled.held_out[right]) & labelled.every[left] & labelled.every[right]
+    wanted = (
+        (labelled.held_out[left] | labelled.held_out[right])
+        & labelled.every[left]
+        & labelled.every[right]
+    )
     weight = _weight(labelled.every, left, right)
     left, right = left[wanted], right[wanted]
     labels = labelled.group[left] == labelled.group[right]
     weights = (labelled.held_out[left].astype(float) + labelled.held_out[right]) / 2
     weights[~labels] *= weight
-    new = np.append(labelled.held_out, True)[labelled.ends].all(axis=0)  # what says nothing is of no side
+    new = np.append(labelled.held_out, True)[labelled.ends].all(
+        axis=0
+    )  # what says nothing is of no side
     of_new_ads = new & (labelled.side != "train")
     copies = of_new_ads & (labelled.ends[0] == labelled.ends[1]) & (labelled.ends[0] >= 0)
     ads = labelled.ends[0, copies]
     left, right = np.append(left, ads), np.append(right, ads)
-    labels, weights = np.append(labels, labelled.labels[copies]), np.append(weights, np.ones(len(ads)))
+    labels, weights = (
+        np.append(labels, labelled.labels[copies]),
+        np.append(weights, np.ones(len(ads))),
+    )
     logits = siamese_scorer(bundle.model, blocked, device).logits(left, right)
     kept = held_out_pairs(SIAMESE, left, right, logits, weights, labels, labelled.group)
-    return pl.concat([kept, lost_pairs(SIAMESE, blocked, *labelled.rows[:, of_new_ads & labelled.labels])])
+    return pl.concat(
+        [kept, lost_pairs(SIAMESE, blocked, *labelled.rows[:, of_new_ads & labelled.labels])]
+    )
 
 
 def _candidates(blocked: BlockingResult) -> tuple[Positions, Positions]:
@@ -254,4 +294,6 @@ def _candidates(blocked: BlockingResult) -> tuple[Positions, Positions]:
 def _weight(ads: Ads, left: Positions, right: Positions) -> float:
     """The candidates of these ads, over those of them whose two ads are among these."""
     inside = 2 * int((ads[left] & ads[right]).sum())
-    return min(MOST_WEIGHT, (int(ads[left].sum()) + int(ads[right].sum())) / inside) if inside else 1.0
+    return (
+        min(MOST_WEIGHT, (int(ads[left].sum()) + int(ads[right].sum())) / inside) if inside else 1.0
+    )

@@ -25,7 +25,10 @@ def ad_folds(
     left, right = group[left], group[right]
     groups = int(group.max(initial=-1)) + 1
     ones = np.ones(2 * len(left), dtype=bool)
-    graph = coo_array((ones, (np.concatenate([left, right]), np.concatenate([right, left]))), shape=(groups, groups))
+    graph = coo_array(
+        (ones, (np.concatenate([left, right]), np.concatenate([right, left]))),
+        shape=(groups, groups),
+    )
     order = reverse_cuthill_mckee(graph.tocsr(), symmetric_mode=True)
     pairs_before = np.concatenate([[0], np.cumsum(np.bincount(left, minlength=groups)[order])[:-1]])
     fold = np.empty(groups, np.int64)

@@ -26,4 +26,6 @@ def with_group_dropout(
     for at, group in enumerate(evidence.groups):
         lacking = choice >> groups.index(group) & 1 == 1
         values[pairs:, at][lacking] = np.nan
-    return ComparisonVectors(values, evidence.names, evidence.groups), np.concatenate([np.arange(pairs), copied])
+    return ComparisonVectors(values, evidence.names, evidence.groups), np.concatenate(
+        [np.arange(pairs), copied]
+    )

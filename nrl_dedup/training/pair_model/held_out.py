@@ -12,7 +12,12 @@ from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.bundle.load import HELD_OUT, Bundle
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluation.bootstrap import PairGroups
-from nrl_dedup.evaluation.thresholds import ChosenThreshold, HeldOut, threshold_for_precision, threshold_for_recall
+from nrl_dedup.evaluation.thresholds import (
+    ChosenThreshold,
+    HeldOut,
+    threshold_for_precision,
+    threshold_for_recall,
+)
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.scoring.score import scorer_name
 
@@ -28,7 +33,11 @@ def held_out_ads(labelled: pl.DataFrame, ads: int) -> Bool[np.ndarray, "ads"]:
 
 
 def choose_threshold(
-    bundle: Bundle, *, scorer: str | None = None, precision: float | None = None, recall: float | None = None
+    bundle: Bundle,
+    *,
+    scorer: str | None = None,
+    precision: float | None = None,
+    recall: float | None = None,
 ) -> ChosenThreshold | None:
     """The logit from which links have this precision, or recall, on the bundle's held-out candidates; None if neither
     is wanted.
@@ -40,16 +49,22 @@ def choose_threshold(
         return None
     kept = bundle.held_out
     if kept is not None:
-        kept = kept.filter(pl.col("scorer") == scorer_name(scorer, bundle.pair_model, bundle.folder))
+        kept = kept.filter(
+            pl.col("scorer") == scorer_name(scorer, bundle.pair_model, bundle.folder)
+        )
     if kept is None or not kept["is_duplicate"].any():
         flag = "--recall" if precision is None else "--precision"
         raise NrlDedupError(
             f"{flag}: {bundle.folder} remembers no duplicates that its training held out, so nothing is known of its "
             "links. Name --threshold, or train with labelled pairs: nrl-dedup train ITEMS PAIRS."
         )
-    groups, place = np.unique(np.concatenate([kept["group_l"], kept["group_r"]]), return_inverse=True)
+    groups, place = np.unique(
+        np.concatenate([kept["group_l"], kept["group_r"]]), return_inverse=True
+    )
     left, right = place.reshape(2, -1)
-    labels, logits, weights = (kept[name].to_numpy() for name in ("is_duplicate", "logit", "weight"))
+    labels, logits, weights = (
+        kept[name].to_numpy() for name in ("is_duplicate", "logit", "weight")
+    )
     pairs = HeldOut(labels, logits, weights, PairGroups(left, right, len(groups)))
     if recall is not None:
         return threshold_for_recall(pairs, recall)
@@ -89,7 +104,10 @@ def held_out_pairs(
 
 
 def lost_pairs(
-    scorer: str, blocked: BlockingResult, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
+    scorer: str,
+    blocked: BlockingResult,
+    rows_l: Int64[np.ndarray, "pairs"],
+    rows_r: Int64[np.ndarray, "pairs"],
 ) -> pl.DataFrame:
     """`bundle.HELD_OUT` of those of some duplicates (rows of the catalogue) that blocking loses, each in a group of its
     own."""

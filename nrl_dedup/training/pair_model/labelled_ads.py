@@ -38,9 +38,15 @@ class LabelledAds:
     def of(cls, bundle: Bundle, catalogue: Catalogue, blocked: BlockingResult) -> "LabelledAds":
         count, ids = len(blocked.rows), catalogue.ids.implode()
         split = bundle.split.filter(pl.col("item_id_l").is_in(ids) & pl.col("item_id_r").is_in(ids))
-        rows = np.stack([catalogue.rows_of(split[name]).to_numpy() for name in ("item_id_l", "item_id_r")])
+        rows = np.stack(
+            [catalogue.rows_of(split[name]).to_numpy() for name in ("item_id_l", "item_id_r")]
+        )
         rows = rows.astype(np.int64)
-        ends, labels, side = blocked.position[rows], split["is_duplicate"].to_numpy(), split["side"].to_numpy()
+        ends, labels, side = (
+            blocked.position[rows],
+            split["is_duplicate"].to_numpy(),
+            split["side"].to_numpy(),
+        )
         there = (ends >= 0).all(axis=0)
 
         def stand_in(pairs: Bool[np.ndarray, "pairs"]) -> Ads:

@@ -40,7 +40,9 @@ def recalibrate(
     evidence = ComparisonVectors.joined([part.evidence for part in parts])
     scores = model.pairwise_log_odds(evidence)
     if model.reranking is not None:
-        scores = scores + model.reranking.log_odds(_rivals(model, parts).evidence(pairs.rows_l, pairs.rows_r, scores))
+        scores = scores + model.reranking.log_odds(
+            _rivals(model, parts).evidence(pairs.rows_l, pairs.rows_r, scores)
+        )
     some, own = pairs.sampling_weight > 0, pairs.labelled
     calibration = platt(scores[some], pairs.labels[some], pairs.sampling_weight[some])
     to_labelled = platt(scores[own], pairs.labels[own], np.ones(int(own.sum())))

@@ -56,7 +56,12 @@ def fit_reranking(
     :param fitted: by `fit_pair_model`, to `pairs`.
     :param ads: of all catalogues.
     """
-    rows_l, rows_r, labels, sampling_weight = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.sampling_weight
+    rows_l, rows_r, labels, sampling_weight = (
+        pairs.rows_l,
+        pairs.rows_r,
+        pairs.labels,
+        pairs.sampling_weight,
+    )
     fold_l, fold_r = fitted.folds
     fold = np.full(ads, _NO_FOLD)
     fold[rows_l], fold[rows_r] = fold_l, fold_r
@@ -91,7 +96,10 @@ def fit_reranking(
 
 
 def _rivals(
-    fitted: FittedModel, fold: Int64[np.ndarray, "ads"], searched: Sequence[Searched], progress: Progress
+    fitted: FittedModel,
+    fold: Int64[np.ndarray, "ads"],
+    searched: Sequence[Searched],
+    progress: Progress,
 ) -> Competitors:
     """Of the ads that have a fold, by the model that has not seen it."""
     ends: list[End] = []
@@ -105,7 +113,12 @@ def _rivals(
                 evidence = compare_pairs(catalogue.compared, left[chunk], right[chunk])
                 for number in range(FOLDS):
                     ends += _of_fold(
-                        fitted, number, folds[:, chunk], evidence, left[chunk] + first, right[chunk] + first
+                        fitted,
+                        number,
+                        folds[:, chunk],
+                        evidence,
+                        left[chunk] + first,
+                        right[chunk] + first,
                     )
                 task.advance(len(chunk))
     return Competitors.of(ends, len(fold))
@@ -126,4 +139,7 @@ def _of_fold(
     scores = fitted.held_out[number].pairwise_log_odds(evidence.take(own))
     of_left, of_right = folds[:, own] == number
     left, right = left[own], right[own]
-    return [(left[of_left], right[of_left], scores[of_left]), (right[of_right], left[of_right], scores[of_right])]
+    return [
+        (left[of_left], right[of_left], scores[of_left]),
+        (right[of_right], left[of_right], scores[of_right]),
+    ]

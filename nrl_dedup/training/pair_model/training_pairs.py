@@ -31,7 +31,12 @@ class TrainingPairs:
     @classmethod
     def joined(cls, parts: "Sequence[TrainingPairs]") -> "TrainingPairs":
         """One after the other."""
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        return cls(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(cls)
+            )
+        )
 
     def numbered_from(self, first: int) -> "TrainingPairs":
         """Of ads that are numbered so among those of several catalogues."""
@@ -54,7 +59,12 @@ def training_pairs(
 
     :param candidates_l, candidates_r: of blocking, each pair once, in either order; labelled ones may be among them.
     """
-    ads = 1 + int(max((rows.max(initial=-1) for rows in (rows_l, rows_r, candidates_l, candidates_r)), default=-1))
+    ads = 1 + int(
+        max(
+            (rows.max(initial=-1) for rows in (rows_l, rows_r, candidates_l, candidates_r)),
+            default=-1,
+        )
+    )
     known = np.zeros(ads, dtype=bool)
     known[rows_l], known[rows_r] = True, True
     group = duplicate_groups(rows_l[labels], rows_r[labels], ads)
@@ -62,7 +72,10 @@ def training_pairs(
     new = np.flatnonzero(known[candidates_l] & known[candidates_r] & ~np.isin(found, own))
     same = group[candidates_l[new]] == group[candidates_r[new]]
     others = new[~same]
-    most = min(NEGATIVES * int(labels.sum() + same.sum()), max(0, MOST_PAIRS - len(labels) - int(same.sum())))
+    most = min(
+        NEGATIVES * int(labels.sum() + same.sum()),
+        max(0, MOST_PAIRS - len(labels) - int(same.sum())),
+    )
     drawn = np.sort(np.random.default_rng(seed).permutation(others)[:most])
     further = np.concatenate([new[same], drawn])
     weight = len(others) / max(1, len(drawn))

@@ -26,14 +26,24 @@ MOST_SETTINGS = 10_000  # of a file; each is a training
 _MOST_BYTES = 1 << 20  # of a file: some hundred thousand values
 Value = int | float | str | tuple[int, int]
 
-SHARED = ("word_size", "split", "complete_only")  # these decide features and split, which a grid's settings share
+SHARED = (
+    "word_size",
+    "split",
+    "complete_only",
+)  # these decide features and split, which a grid's settings share
 
 
 def _keys() -> dict[str, tuple[str, str, Any]]:
     parts = (("model", ModelSettings), ("train", TrainSettings))
-    found = [(part, field) for part, settings in parts for field in fields(settings) if field.name not in SHARED]
+    found = [
+        (part, field)
+        for part, settings in parts
+        for field in fields(settings)
+        if field.name not in SHARED
+    ]
     return {
-        "lr" if field.name == "learning_rate" else field.name: (part, field.name, field.type) for part, field in found
+        "lr" if field.name == "learning_rate" else field.name: (part, field.name, field.type)
+        for part, field in found
     }
 
 
@@ -56,7 +66,10 @@ def with_values(settings: Settings, values: Mapping[str, Value]) -> Settings:
     for key, value in values.items():
         part, field, _ = KEYS[key]
         changed[part][field] = value
-    model, train = replace(settings.model, **changed["model"]), replace(settings.train, **changed["train"])
+    model, train = (
+        replace(settings.model, **changed["model"]),
+        replace(settings.train, **changed["train"]),
+    )
     fusion_module(model.fusion)
     return replace(settings, model=model, train=train)
 
@@ -73,13 +86,18 @@ def read_grid(path: Path, settings: Settings) -> tuple[Settings, ...]:
         where = f"{path}: grid {number}"
         if not grid:
             raise NrlDedupError(f"{where} is empty. Name at least one of {', '.join(KEYS)}.")
-        values = {key: _values(f"{where}, {key:.60}", key, value, settings) for key, value in grid.items()}
+        values = {
+            key: _values(f"{where}, {key:.60}", key, value, settings) for key, value in grid.items()
+        }
         many = len(found) + math.prod(map(len, values.values()))
         if many > MOST_SETTINGS:
             raise NrlDedupError(
                 f"{where}: wanted at most {MOST_SETTINGS:,} settings in all, found {many:,} up to here."
             )
-        found += [with_values(settings, dict(zip(values, row, strict=True))) for row in product(*values.values())]
+        found += [
+            with_values(settings, dict(zip(values, row, strict=True)))
+            for row in product(*values.values())
+        ]
     features = fusion_module(settings.model.fusion).photo_features
     for number, one in enumerate(found, 1):
         wanted = fusion_module(one.model.fusion).photo_features
@@ -117,7 +135,9 @@ def plan_trials(settings: Sequence[Settings], seeds: int) -> tuple[Trial, ...]:
         for seed in range(one.train.seed, one.train.seed + seeds):
             trials.append(Trial(number, replace(one, train=replace(one.train, seed=seed))))
     if len({trial.settings for trial in trials}) < len(trials):
-        raise NrlDedupError(f"--seeds {seeds}: the grid has seeds of its own, and some trials would be the same.")
+        raise NrlDedupError(
+            f"--seeds {seeds}: the grid has seeds of its own, and some trials would be the same."
+        )
     return tuple(trials)
 
 
@@ -128,7 +148,11 @@ def _grids(path: Path) -> list[dict[str, Any]]:
     wanted = "wanted [grid], or several [[grid]], with keys and values below it"
     if document:
         raise NrlDedupError(f"{path}: unknown {', '.join(list(document)[:3]):.100}; {wanted}.")
-    if not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids) or not grids:
+    if (
+        not isinstance(grids, list)
+        or not all(isinstance(grid, dict) for grid in grids)
+        or not grids
+    ):
         raise NrlDedupError(f"{path}: there is no grid; {wanted}. The keys are {', '.join(KEYS)}.")
     return grids
 
@@ -136,7 +160,9 @@ def _grids(path: Path) -> list[dict[str, Any]]:
 def _document(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
-            raise NrlDedupError(f"--grid {path}: this is a directory, a pipe or a device; a file was wanted.")
+            raise NrlDedupError(
+                f"--grid {path}: this is a directory, a pipe or a device; a file was wanted."
+            )
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
@@ -145,7 +171,9 @@ def _document(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise NrlDedupError(f"--grid {path}: cannot be read ({error.strerror}).") from error
     except RecursionError:
-        raise NrlDedupError(f"--grid {path}: wanted lists and tables in each other a few times, found many.") from None
+        raise NrlDedupError(
+            f"--grid {path}: wanted lists and tables in each other a few times, found many."
+        ) from None
     except ValueError as error:  # of TOML, of UTF-8, and of a whole number of thousands of digits
         raise NrlDedupError(f"--grid {path}: this is no TOML ({error!s:.200}).") from error
 
@@ -159,12 +187,16 @@ def _values(where: str, key: str, given: object, settings: Settings) -> list[Val
     kind = KEYS[key][2]
     if given == []:
         raise NrlDedupError(f"{where}: an empty list; wanted {WANTED[kind]}, or a list of such.")
-    several = isinstance(given, list) and (kind != PAIR or any(isinstance(one, list) for one in given))
+    several = isinstance(given, list) and (
+        kind != PAIR or any(isinstance(one, list) for one in given)
+    )
     values: list[Value] = []
     one: Any
     for one in given if isinstance(given, list) and several else [given]:
         if not is_of_type(one, kind):
-            raise NrlDedupError(f"{where} = {shown(one)}: wanted {WANTED[kind]}, or a list of such.")
+            raise NrlDedupError(
+                f"{where} = {shown(one)}: wanted {WANTED[kind]}, or a list of such."
+            )
         value: Value = as_field(one, kind)
         try:
             with_values(settings, {key: value})

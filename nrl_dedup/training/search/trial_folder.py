@@ -22,7 +22,13 @@ from nrl_dedup.bundle.load import EVIDENCE, Bundle
 from nrl_dedup.bundle.save import check_bundle_target, is_whole, save_bundle, write_network
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone
-from nrl_dedup.runtime.atomic_files import folder_written_beside, give_usual_mode, reason, write_csv, write_together
+from nrl_dedup.runtime.atomic_files import (
+    folder_written_beside,
+    give_usual_mode,
+    reason,
+    write_csv,
+    write_together,
+)
 from nrl_dedup.runtime.hidden_parts import remove, remove_if_dead
 from nrl_dedup.runtime.output_checks import check_folder_writable
 from nrl_dedup.training.data import TrainingData
@@ -57,7 +63,9 @@ class TrialFolder:
     def save_trial(self, number: int, bundle: Bundle) -> None:
         """Put the bundle of a trial on disk, in place of one that a run that was killed has left."""
         folder = self.trial(number)
-        save_bundle(bundle, None, folder, place=self.place / folder.relative_to(self.path), force=True)
+        save_bundle(
+            bundle, None, folder, place=self.place / folder.relative_to(self.path), force=True
+        )
 
     def write_tables(self, trials: pl.DataFrame, seeds: int) -> None:
         """trials.csv and, made from it, the thesis's two tables; all written beside, and then renamed."""
@@ -77,7 +85,9 @@ class TrialFolder:
         try:
             write_network(bundle, backbone, self.path, self.place)
         except OSError as error:
-            raise NrlDedupError(f"-o {self.place}: could not be written ({reason(error)}).") from error
+            raise NrlDedupError(
+                f"-o {self.place}: could not be written ({reason(error)})."
+            ) from error
 
     def is_finished(self, planned: int) -> bool:
         """Whether all trials are done and the folder is a whole bundle."""
@@ -88,16 +98,23 @@ class TrialFolder:
 
         :raises NrlDedupError: the folder is damaged.
         """
-        for left_over in [*self.path.glob(".*.part"), *self.path.glob("trials/.*.part")]:  # of a run that was killed
+        for left_over in [
+            *self.path.glob(".*.part"),
+            *self.path.glob("trials/.*.part"),
+        ]:  # of a run that was killed
             remove_if_dead(left_over)
         if not self.table.exists():
             return []
         try:
             table = pl.read_csv(
-                self.table, columns=["trial", *FIGURES], schema_overrides={"trial": pl.Int64, **FIGURES}
+                self.table,
+                columns=["trial", *FIGURES],
+                schema_overrides={"trial": pl.Int64, **FIGURES},
             )
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise NrlDedupError(f"{self.table}: cannot be read ({error}). Put the file back as it was.") from error
+            raise NrlDedupError(
+                f"{self.table}: cannot be read ({error}). Put the file back as it was."
+            ) from error
         numbers = table["trial"].to_list()
         if numbers != list(range(1, len(numbers) + 1)) or len(numbers) > planned:
             raise NrlDedupError(
@@ -126,7 +143,9 @@ def check_search_target(output: Path, *, force: bool) -> None:
         check_bundle_target(output, force=force)
 
 
-def begin_search(work: Unfinished, data: TrainingData, plan: Sequence[Trial], *, force: bool) -> TrialFolder:
+def begin_search(
+    work: Unfinished, data: TrainingData, plan: Sequence[Trial], *, force: bool
+) -> TrialFolder:
     """The folder of the plan's trials: the one that stands at `work.place`, if it is finished; else one in `work`,
     where the trials that are done already are gone on with.
 
@@ -151,7 +170,9 @@ def begin_search(work: Unfinished, data: TrainingData, plan: Sequence[Trial], *,
     remove(begun.path)
     with folder_written_beside(begun.path) as part:
         (part / "trials").mkdir()
-        (part / SEARCH_PLAN).write_text(json.dumps(wanted, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        (part / SEARCH_PLAN).write_text(
+            json.dumps(wanted, ensure_ascii=False, indent=1) + "\n", "utf-8"
+        )
         give_usual_mode(part / SEARCH_PLAN)
     return begun
 
@@ -162,7 +183,9 @@ def _taken_up_again(work: Unfinished, there: TrialFolder, begun: TrialFolder) ->
         remove(begun.path)
         there.path.rename(begun.path)
     except OSError as error:
-        raise NrlDedupError(f"-o {work.output}: cannot be moved to {begun.path} ({reason(error)}).") from error
+        raise NrlDedupError(
+            f"-o {work.output}: cannot be moved to {begun.path} ({reason(error)})."
+        ) from error
     return begun
 
 
@@ -173,7 +196,9 @@ def _description(data: TrainingData, plan: Sequence[Trial]) -> dict[str, Any]:
         "data": data.identity(),
         "trials": [asdict(trial.settings) for trial in plan],
     }
-    copy: dict[str, Any] = json.loads(json.dumps(description))  # as it will be read back: tuples are lists
+    copy: dict[str, Any] = json.loads(
+        json.dumps(description)
+    )  # as it will be read back: tuples are lists
     return copy
 
 
@@ -183,14 +208,22 @@ def _differences(path: Path, now: dict[str, Any]) -> list[str]:
         then = json.loads(path.read_text("utf-8"))
         if then["version"] != VERSION:
             return [f"{path.name} is of version {then['version']}, this program's is {VERSION}"]
-        said = [f"other {name}" for name, digest in now["data"].items() if then["data"][name] != digest]
+        said = [
+            f"other {name}" for name, digest in now["data"].items() if then["data"][name] != digest
+        ]
         if then["seed"] != now["seed"]:
             said.append(f"--seed was {then['seed']}, is {now['seed']}")
         if len(then["trials"]) != len(now["trials"]):
             said.append(f"there were {len(then['trials'])} trials to do, are {len(now['trials'])}")
         for number, (old, new) in enumerate(zip(then["trials"], now["trials"], strict=False), 1):
-            values = [(name, old[part][name], new[part][name]) for part in new for name in new[part]]
-            changed = [f"{name} was {before}, is {after}" for name, before, after in values if before != after]
+            values = [
+                (name, old[part][name], new[part][name]) for part in new for name in new[part]
+            ]
+            changed = [
+                f"{name} was {before}, is {after}"
+                for name, before, after in values
+                if before != after
+            ]
             if changed:
                 return [*said, f"trial {number}: {', '.join(changed)}"]
         return said

@@ -100,7 +100,14 @@ def best_trial(trials: pl.DataFrame) -> int:
         setting: mean_and_deviation(of_setting["valid_ap"])[0]
         for (setting,), of_setting in trials.group_by("setting", maintain_order=True)
     }
-    ranked = done.with_columns(mean=pl.col("setting").replace_strict(means, return_dtype=pl.Float64)).sort(
-        "mean", "valid_ap", "valid_loss", descending=[True, True, False], nulls_last=True, maintain_order=True
+    ranked = done.with_columns(
+        mean=pl.col("setting").replace_strict(means, return_dtype=pl.Float64)
+    ).sort(
+        "mean",
+        "valid_ap",
+        "valid_loss",
+        descending=[True, True, False],
+        nulls_last=True,
+        maintain_order=True,
     )
     return int(ranked["trial"][0])

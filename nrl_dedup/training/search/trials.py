@@ -80,7 +80,8 @@ def run_trials(
 def _what_varies(plan: Sequence[Trial], trial: Trial) -> str:
     varied = [key for key in KEYS if len({value_of(one.settings, key) for one in plan}) > 1]
     return "".join(
-        f"{', ' if place else ': '}{key} {value_of(trial.settings, key)}" for place, key in enumerate(varied)
+        f"{', ' if place else ': '}{key} {value_of(trial.settings, key)}"
+        for place, key in enumerate(varied)
     )
 
 
@@ -94,8 +95,12 @@ def _run(
     progress: Progress,
 ) -> Figures:
     try:
-        trained = train_one(data, trial.settings, device=device, on_epoch=on_epoch, progress=progress)
-    except NrlDedupError as error:  # the loss diverged: that is a result too, and no reason to end the others
+        trained = train_one(
+            data, trial.settings, device=device, on_epoch=on_epoch, progress=progress
+        )
+    except (
+        NrlDedupError
+    ) as error:  # the loss diverged: that is a result too, and no reason to end the others
         progress.warn(str(error))
         return {**_NO_FIGURES, "note": str(error)}
     if trained.interrupted:
@@ -111,5 +116,7 @@ def _run(
         "train_ap": epoch.train_ap,
         "valid_loss": epoch.valid_loss,
         "valid_ap": epoch.valid_ap,
-        "test_ap": average_precision(test["is_duplicate"].to_numpy(), logits, test["weight"].to_numpy()),
+        "test_ap": average_precision(
+            test["is_duplicate"].to_numpy(), logits, test["weight"].to_numpy()
+        ),
     }

@@ -49,7 +49,11 @@ class _Steps:
         """The path that is about to be changed, if it counts."""
         if event == "open":
             mode, flags = arguments[1], arguments[2]
-            if not (flags & _WRITING if isinstance(flags, int) else any(sign in (mode or "") for sign in "wax+")):
+            if not (
+                flags & _WRITING
+                if isinstance(flags, int)
+                else any(sign in (mode or "") for sign in "wax+")
+            ):
                 return None
         path = arguments[0]
         if not isinstance(path, str | bytes | os.PathLike):
