@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from examples.check_links import check
-from tests.conftest import Run
+from tests.conftest import RunCommand
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def dupes(run: Run, folder: Path) -> Path:
+def dupes(run: RunCommand, folder: Path) -> Path:
     """What the first set-up command writes, made once; its other words are those of the README."""
     first = re.search(r"<!-- setup -->\n+```sh\n.*?nrl-dedup (.*)\n", README)[1].split()
     output = folder / first[-1]

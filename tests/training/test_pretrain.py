@@ -20,7 +20,12 @@ from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.metrics import sigmoid
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.training.data import Resources, TrainingData, prepare_training, prepare_unlabelled
+from nrl_dedup.training.data import (
+    TrainingData,
+    TrainingFiles,
+    prepare_training,
+    prepare_unlabelled,
+)
 from nrl_dedup.training.pretrain import BOTH, PHOTOS, SHOWN, WORDS, Plan, leaves, pretrain, settle
 from tests.conftest import Shop
 from tests.features.test_two_views import tokens_of
@@ -170,7 +175,7 @@ def prepared(shop: Shop, work: Path, epochs: int, *, labelled: bool) -> Training
         Settings(TextSettings(), PhotoSettings(backbone="mobilenet_v3_small", views=0)),
         pretrain=PretrainSettings(epochs=epochs),
     )
-    resources = Resources(shop.images, shop.backbone)
+    resources = TrainingFiles(shop.images, shop.backbone)
     catalogue = read_catalogue(shop.items)
     if not labelled:
         return prepare_unlabelled(catalogue, settings, resources, Run(work, CPU), {})
@@ -215,4 +220,4 @@ def test_a_handful_of_ads_is_refused(shop: Shop, tmp_path: Path) -> None:
     few.write_text("id,title\n" + "".join(f"{row},thing {row}\n" for row in range(19)))
     settings = replace(Settings(), pretrain=PretrainSettings(epochs=1))
     with pytest.raises(NrlDedupError, match=r"19 ads have words.*wants 20"):
-        prepare_unlabelled(read_catalogue(few), settings, Resources(), Run(tmp_path, CPU), {})
+        prepare_unlabelled(read_catalogue(few), settings, TrainingFiles(), Run(tmp_path, CPU), {})
