@@ -9,7 +9,7 @@ from nrl_dedup.cli.plain_console import styled
 from nrl_dedup.explanation.wording import name_in_words, value_in_words
 
 if TYPE_CHECKING:
-    from nrl_dedup.explanation.explain import Ad, Cluster, Explanation
+    from nrl_dedup.explanation.explained_pair import Ad, Cluster, Explanation
     from nrl_dedup.explanation.side_by_side import ColumnPair, Shared
 
 LONGEST_TEXT = 400

@@ -155,23 +155,24 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     """`HELP`."""
     from nrl_dedup.cli.console import (
         ConsoleProgress,
+        show_held_out,
         show_photos_not_seen,
         show_split,
         show_trained,
         show_unreadable,
     )
     from nrl_dedup.cli.show_trials import show_search
-    from nrl_dedup.cli.training_stages import fit_pairs_of, train_many, train_one
+    from nrl_dedup.cli.training_stages import train_many, train_one
     from nrl_dedup.embedding.fusion import fusion_module
     from nrl_dedup.runtime.device import pick_device
     from nrl_dedup.runtime.run import Run
     from nrl_dedup.training.data import (
-        TrainingFiles,
-        check_before_the_work,
         prepare_training,
         prepare_unlabelled,
     )
     from nrl_dedup.training.search.grid import plan_trials, read_grid
+    from nrl_dedup.training.seen_ads import TrainingFiles, check_before_the_work
+    from nrl_dedup.training.train_bundle import add_fitted_pair_model
     from nrl_dedup.training.unfinished import unfinished
 
     fusion_named = options["fusion"] is not None or not options["grid"]
@@ -208,17 +209,19 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
             data = prepare_training(catalogue, labelled, *given, on_split=show_split)
         if many:
             show_unreadable(data.unreadable, resources.photo_folder, photo_count(catalogue))
-            trials = train_many(data, plan, work, device, progress, force=options["force"])
+            trials = train_many(data, plan, work, run, force=options["force"])
             bundle, whole = trials.bundle, trials.was_finished
         else:
             bundle, whole = (
-                train_one(data, settings, work, device, progress, force=options["force"]),
+                train_one(data, settings, work, run, force=options["force"]),
                 False,
             )
             show_unreadable(data.unreadable, resources.photo_folder, photo_count(catalogue))
         show_trained(bundle)
         if not whole:
-            fit_pairs_of(catalogue, work.bundle, resources.photo_folder, run)
+            fitted = add_fitted_pair_model(catalogue, work.bundle, resources.photo_folder, run)
+            if len(fitted.held_out):
+                show_held_out(fitted.held_out)
             work.put_in_place()
     where = shlex.quote(str(output.resolve()))
     progress.say(f"Saved {output}. Next:")

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from nrl_dedup.catalogue.read import Catalogue
     from nrl_dedup.config import Settings
 
-THESIS, UNLABELLED = "rnn-cnn", "towers"
-UNLABELLED_EPOCHS = 40
+THESIS = "rnn-cnn"  # what a grid file varies where --fusion names nothing else
 
 
 def with_defaults(pairs: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -28,10 +27,12 @@ def with_defaults(pairs: Path | None, options: dict[str, Any]) -> dict[str, Any]
                 raise click.UsageError(
                     f"--{name.replace('_', '-')} is about labelled pairs; name them: ITEMS PAIRS."
                 )
-    fusion = options["fusion"] or (THESIS if options["grid"] else UNLABELLED)
+    from nrl_dedup.training.defaults import DEFAULT_FUSION, PRETRAIN_EPOCHS
+
+    fusion = options["fusion"] or (THESIS if options["grid"] else DEFAULT_FUSION)
     epochs = options["pretrain_epochs"]
     if epochs is None:
-        epochs = UNLABELLED_EPOCHS if pairs is None or fusion == UNLABELLED else 0
+        epochs = PRETRAIN_EPOCHS if pairs is None or fusion == DEFAULT_FUSION else 0
     if pairs is None and not epochs:
         raise click.UsageError(
             "--pretrain-epochs 0 leaves nothing to learn from; name labelled pairs: ITEMS PAIRS."

@@ -32,14 +32,6 @@ from nrl_dedup.training.seen_ads import (
     read_training_ads,
 )
 
-__all__ = [
-    "TrainingData",
-    "TrainingFiles",
-    "check_before_the_work",
-    "prepare_training",
-    "prepare_unlabelled",
-]
-
 HELD_OUT_MOST = 2048  # ads that choose the epoch of training without labels
 LEAST_ADS = 20
 BASELINE_PAIRS = 10_000

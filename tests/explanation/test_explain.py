@@ -15,7 +15,8 @@ from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.explanation.contributions import find_reasons
-from nrl_dedup.explanation.explain import Explanation, explain, find_pair
+from nrl_dedup.explanation.explain import explain, find_pair
+from nrl_dedup.explanation.explained_pair import Explanation
 from nrl_dedup.explanation.side_by_side import Shared, shared_numbers, shared_words
 from nrl_dedup.features.text.words import read_words
 from nrl_dedup.metrics import sigmoid

@@ -22,11 +22,11 @@ from nrl_dedup.metrics import sigmoid
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.data import (
     TrainingData,
-    TrainingFiles,
     prepare_training,
     prepare_unlabelled,
 )
 from nrl_dedup.training.pretrain import BOTH, PHOTOS, SHOWN, WORDS, Plan, leaves, pretrain, settle
+from nrl_dedup.training.seen_ads import TrainingFiles
 from tests.conftest import Shop
 from tests.features.test_two_views import tokens_of
 

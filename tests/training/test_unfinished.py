@@ -14,7 +14,7 @@ import torch
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.cli import console
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.training.pair_model import fit as pair_fitting
+from nrl_dedup.training import train_bundle
 from nrl_dedup.training.unfinished import unfinished
 from tests.conftest import RunCommand, Shop, train_arguments
 
@@ -65,7 +65,7 @@ def undisturbed(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("module", "name", "kept"),
     [
-        ("nrl_dedup.training.pair_model.fit", "fit_pairs", True),
+        ("nrl_dedup.training.train_bundle", "fit_pairs", True),
         ("nrl_dedup.training.unfinished", "put_in_place", True),
         ("nrl_dedup.training.train", "fit", False),
         (
@@ -111,7 +111,7 @@ def test_signals_end_a_run_as_ctrl_c_does(
         os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pair_fitting, "fit_pairs", fit_pairs)
+        patch.setattr(train_bundle, "fit_pairs", fit_pairs)
         status, _, err = run(*arguments(shop, tmp_path / "bundle"))
     assert (
         status == 128 + number
@@ -141,7 +141,7 @@ def stopped(run: RunCommand, shop: Shop, folder: Path, *more: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pair_fitting, "fit_pairs", fit_pairs)
+        patch.setattr(train_bundle, "fit_pairs", fit_pairs)
         assert run(*arguments(shop, folder, *more))[0] == 130
 
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torchvision import models
 
-import nrl_dedup
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.untrusted.pth_file import read_state
 from nrl_dedup.untrusted.safetensors_file import read_tensors
@@ -22,7 +21,7 @@ ENDINGS = (".pth", ".pt", ".safetensors")
 
 def weights_folder() -> Path:
     """The project's `weights/`: inside the package in a wheel, beside it in a checkout."""
-    package = Path(nrl_dedup.__file__).parent
+    package = Path(__file__).parents[2]  # nrl_dedup/
     inside = package / "weights"
     return inside if inside.is_dir() else package.parent / "weights"
 

@@ -1,0 +1,236 @@
+"""The library's five functions: what the commands do, from Python.
+
+Paths may be text. `device`: "auto", "cpu", "cuda" or "cuda:N". `work_dir`: where photo features are kept between runs;
+None: the folder that the commands use. `progress`: told what the stages do (`runtime.progress.Progress`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import polars as pl
+
+from nrl_dedup.blocking.block import CANDIDATES_PER_AD
+from nrl_dedup.bundle.load import Bundle, load_bundle
+from nrl_dedup.bundle.save import check_bundle_target
+from nrl_dedup.catalogue.labelled_pairs import read_pairs, require_both_classes
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
+from nrl_dedup.clustering import DEFAULT
+from nrl_dedup.config import Settings
+from nrl_dedup.evaluation.evaluate import Contender, names_of
+from nrl_dedup.evaluation.evaluate import evaluate as evaluate_models
+from nrl_dedup.evaluation.report import Report, report
+from nrl_dedup.explanation.explain import explain as explain_pair
+from nrl_dedup.explanation.explained_pair import Explanation
+from nrl_dedup.features.photos.source import find_photo_folder
+from nrl_dedup.pipeline import LinkResult
+from nrl_dedup.pipeline import link as link_catalogue
+from nrl_dedup.runtime.default_work_folder import default_work_folder
+from nrl_dedup.runtime.device import pick_device
+from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.runtime.run import Run
+from nrl_dedup.training.data import prepare_training, prepare_unlabelled
+from nrl_dedup.training.defaults import default_settings
+from nrl_dedup.training.pair_model.held_out import choose_threshold, score_of
+from nrl_dedup.training.seen_ads import TrainingFiles, check_before_the_work
+from nrl_dedup.training.train_bundle import add_fitted_pair_model, train_network
+from nrl_dedup.training.unfinished import unfinished
+
+AnyPath = str | PathLike[str]
+
+# The score from which two ads are linked where nobody names another: the probability of a duplicate is then one half.
+DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What `link` found.
+
+    `clusters`: cluster_id, item_id, score: the file of `-o`. `links`: item_id_l, item_id_r, score, and a column for
+    each group of evidence: the file of `--links`. `result`: all that `pipeline.link` returns, by row of `catalogue`.
+    `threshold`: the score from which two ads were linked.
+    """
+
+    clusters: pl.DataFrame
+    links: pl.DataFrame
+    result: LinkResult
+    catalogue: Catalogue
+    threshold: float
+
+
+def load_model(folder: AnyPath | None = None, *, device: str = "auto") -> Bundle:
+    """A trained model; without a folder the one that comes with the program.
+
+    >>> load_model().settings.model.fusion
+    'towers'
+
+    :raises NrlDedupError: there is none, or it is damaged.
+    """
+    return load_bundle(None if folder is None else Path(folder), pick_device(device))
+
+
+def link(
+    catalogue: AnyPath,
+    *,
+    images: AnyPath | None = None,
+    model: Bundle | None = None,
+    threshold: float = DEFAULT_THRESHOLD,
+    precision: float | None = None,
+    candidates_per_ad: int = CANDIDATES_PER_AD,
+    scorer: str | None = None,
+    clustering: str = DEFAULT,
+    compare: Sequence[str] = (),
+    backbone_weights: AnyPath | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    work_dir: AnyPath | None = None,
+    progress: Progress = SILENT,
+) -> Duplicates:
+    """The ads of a catalogue that describe the same thing.
+
+    >>> found = link("examples/catalogue.csv", images="examples/images")
+    >>> found.links.columns[:3]
+    ['item_id_l', 'item_id_r', 'score']
+    >>> bool(found.links["score"].min() >= found.threshold)
+    True
+
+    :param images: the folder or zip of the photos; None: the one beside the catalogue, if there is one.
+    :param threshold: the score from which two ads are linked. :param precision: chooses it in its place, on the pairs
+        that the model's training held out.
+    :param compare: further columns by which ads are compared.
+    :raises NrlDedupError: a file cannot be read, or there is no such scorer or clustering.
+    """
+    bundle = model or load_model(device=device)
+    chosen = choose_threshold(bundle, scorer=scorer, precision=precision)
+    if chosen is not None:
+        threshold = score_of(chosen)
+    ads = _read(Path(catalogue), compare, bundle.data.compared)
+    result = link_catalogue(
+        ads,
+        bundle,
+        _photos(images, ads),
+        _run(work_dir, device, seed, progress),
+        threshold=threshold,
+        candidates_per_ad=candidates_per_ad,
+        scorer=scorer,
+        clustering=clustering,
+        backbone_weights=None if backbone_weights is None else Path(backbone_weights),
+    )
+    clusters, links = result.with_ids(ads.ids)
+    return Duplicates(clusters, links, result, ads, threshold)
+
+
+def explain(found: Duplicates, id_a: str, id_b: str) -> Explanation:
+    """Why two ads are in one cluster, or at which stage their pair was lost.
+
+    >>> found = link("examples/catalogue.csv", images="examples/images")
+    >>> id_a, id_b = found.links.row(0)[:2]
+    >>> explain(found, id_a, id_b).together
+    True
+
+    :raises NrlDedupError: the catalogue has no such ad.
+    """
+    return explain_pair(found.result, found.catalogue, id_a, id_b, found.threshold)
+
+
+def evaluate(
+    items: AnyPath,
+    pairs: AnyPath,
+    *,
+    images: AnyPath | None = None,
+    model: Bundle | None = None,
+    threshold: float = DEFAULT_THRESHOLD,
+    candidates_per_ad: int = CANDIDATES_PER_AD,
+    scorer: str | None = None,
+    blocking: bool = False,
+    compare: Sequence[str] = (),
+    device: str = "auto",
+    work_dir: AnyPath | None = None,
+    progress: Progress = SILENT,
+) -> Report:
+    """How well a model tells the labelled pairs of some ads apart; `as_json()` has the figures of `--json`.
+
+    >>> figures = evaluate("examples/catalogue.csv", "examples/pairs.csv", images="examples/images")
+    >>> figures.as_json()["models"]["default"]["average_precision"] > 0.9
+    True
+
+    :param blocking: whether to say, too, how many of the duplicates blocking keeps.
+    :raises NrlDedupError: a file cannot be read, or there is no such scorer.
+    """
+    bundle = model or load_model(device=device)
+    ads = _read(Path(items), compare, bundle.data.compared)
+    labelled = read_pairs(Path(pairs), ads).frame.with_columns(weight=pl.lit(1.0))
+    (name,) = names_of([bundle.folder]) if bundle.folder else ("model",)
+    evaluation = evaluate_models(
+        ads,
+        labelled,
+        [Contender(name, bundle, _photos(images, ads), None)],
+        _run(work_dir, device, 0, progress),
+        threshold=threshold,
+        scorer=scorer,
+        candidates_per_ad=candidates_per_ad,
+        blocking=blocking,
+    )
+    return report(evaluation, {}, {}, progress)
+
+
+def train(
+    items: AnyPath,
+    pairs: AnyPath | None = None,
+    *,
+    output: AnyPath,
+    images: AnyPath | None = None,
+    settings: Settings | None = None,
+    compare: Sequence[str] = (),
+    backbone_weights: AnyPath | None = None,
+    word_vectors: AnyPath | None = None,
+    force: bool = False,
+    device: str = "auto",
+    work_dir: AnyPath | None = None,
+    progress: Progress = SILENT,
+) -> Bundle:
+    """A model trained on a catalogue's ads, and on labelled pairs of them if there are any; saved in `output`.
+
+    A training that was stopped goes on when it is called again with the same arguments.
+
+    :param settings: None: those of `nrl-dedup train` without options (`training.defaults.default_settings`).
+    :param force: whether a bundle that is there may be replaced.
+    :raises NrlDedupError: a file cannot be read, there is too little to learn from, or `output` cannot be written.
+    """
+    settings = settings or default_settings(labelled=pairs is not None)
+    folder = Path(output)
+    check_bundle_target(folder, force=force)
+    ads = _read(Path(items), compare)
+    files = TrainingFiles(
+        _photos(images, ads),
+        None if backbone_weights is None else Path(backbone_weights),
+        None if word_vectors is None else Path(word_vectors),
+    )
+    check_before_the_work(settings, files)
+    run = _run(work_dir, device, 0, progress)
+    with unfinished(folder) as work:
+        if pairs is None:
+            data = prepare_unlabelled(ads, settings, files, run, {})
+        else:
+            labelled = read_pairs(Path(pairs), ads)
+            require_both_classes(labelled)
+            data = prepare_training(ads, labelled.frame, None, settings, files, run, {})
+        train_network(data, settings, work, run)
+        add_fitted_pair_model(ads, work.bundle, files.photo_folder, run)
+        work.put_in_place()
+    return load_model(folder, device=device)
+
+
+def _read(path: Path, compare: Sequence[str], remembered: Sequence[str] = ()) -> Catalogue:
+    return with_compared_columns(read_catalogue(path), compare, None, remembered)
+
+
+def _photos(images: AnyPath | None, ads: Catalogue) -> Path | None:
+    return find_photo_folder(ads.path) if images is None else Path(images)
+
+
+def _run(work_dir: AnyPath | None, device: str, seed: int, progress: Progress) -> Run:
+    folder = default_work_folder(progress) if work_dir is None else Path(work_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Run(folder, pick_device(device), seed, progress)
