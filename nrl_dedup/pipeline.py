@@ -27,19 +27,23 @@ from nrl_dedup.scoring.score import Scorer, make_scorer, scorer_name
 
 @dataclass(frozen=True)
 class LinkResult:
-    """What `link` found. Rows are rows of the catalogue."""
+    """What `link` found. Rows are rows of the catalogue.
 
-    links: pl.DataFrame  # tables.SCORED_PAIRS: candidates and copies at or above the threshold
-    reasons: pl.DataFrame  # of each link, what each group of evidence adds to the log-odds
-    clusters: pl.DataFrame  # tables.CLUSTERS
+    `links`: tables.SCORED_PAIRS, candidates and copies at or above the threshold. `reasons`: of each link, what each
+    group of evidence adds to the log-odds. `clusters`: tables.CLUSTERS. `identical`: how many ads are the same, letter
+    for letter and byte for byte, as another. `chained`: cluster_row, size, mean_score of the clusters whose ads mostly
+    do not match, found among the `looked_at` largest. `costs`: what each stage took.
+    """
+
+    links: pl.DataFrame
+    reasons: pl.DataFrame
+    clusters: pl.DataFrame
     features: CatalogueFeatures
     blocked: BlockingResult
-    scorer: Scorer  # what gave the scores
-    identical: int  # ads that are the same, letter for letter and byte for byte, as another
-    chained: (
-        pl.DataFrame
-    )  # cluster_row, size, mean_score of the clusters whose ads mostly do not match
-    looked_at: int  # clusters, the largest, among which such ones were looked for
+    scorer: Scorer
+    identical: int
+    chained: pl.DataFrame
+    looked_at: int
     costs: list[StageCost]
 
     @property
@@ -76,8 +80,8 @@ def link(
     """Link the ads of `catalogue` that describe the same thing.
 
     Copies, the same in their texts, all photos and all columns that are compared, are scored as any other pair, though
-    only with the one that stands for them; the others of them are as near to each other. Ads that have neither a text
-    nor a readable photo say nothing, and are linked to none. By the Siamese score, those that have nothing that the
+    only with the one that represents them; the others of them are as near to each other. Ads that have neither a text
+    nor a readable photo are linked to none. By the Siamese score, those that have nothing that the
     model reads and knows are linked to copies only.
 
     :param candidates_per_ad: on average (`block`).
@@ -160,14 +164,16 @@ def score_pairs(scorer: Scorer, pairs: pl.DataFrame, progress: Progress = SILENT
     """`pairs` (tables.CANDIDATE_PAIRS, positions) with `score` = sigmoid(logit) (SCORED_PAIRS), without those of which
     the scorer cannot tell anything."""
     logits = scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy(), progress)
-    told = np.isfinite(logits)
-    return pairs.filter(told).with_columns(score=pl.Series(sigmoid(logits[told]), dtype=pl.Float32))
+    is_scored = np.isfinite(logits)
+    return pairs.filter(is_scored).with_columns(
+        score=pl.Series(sigmoid(logits[is_scored]), dtype=pl.Float32)
+    )
 
 
 def links_of_copies(links: pl.DataFrame, apart: pl.DataFrame) -> pl.DataFrame:
     """What links an ad links its copy: the same links for copies that are not linked with the ad itself.
 
-    :param links: SCORED_PAIRS of ads that stand for copies. :param apart: SCORED_PAIRS of ads (row_l) and copies
+    :param links: SCORED_PAIRS of ads that represent copies. :param apart: SCORED_PAIRS of ads (row_l) and copies
         (row_r) whose own score makes no link.
     """
     copies = apart.select("row_l", copy="row_r")

@@ -93,7 +93,7 @@ def attention_maps(
 ) -> Float32[np.ndarray, "wanted layers regions"]:
     """p_I (3.4) of each attention layer, in the centre view of the photo that embedding takes.
 
-    The map of an ad without a readable photo says nothing.
+    The map of an ad without a readable photo has no meaning.
 
     :param fusion: in evaluation mode.
     :param rows: of `features`; the maps come in their order.
@@ -160,7 +160,7 @@ def attention_overlap(
 def _overlap_and_chance(
     top: Bool[np.ndarray, "2 pairs layers regions"], group: Int64[np.ndarray, "pairs"], count: int
 ) -> Callable[[Float64[np.ndarray, "groups"]], tuple[float, float]]:
-    """What gives overlap and chance where each group stands so many times; NaN where chance is not defined.
+    """What gives overlap and chance where each group is drawn so many times; NaN where chance is not defined.
 
     `chance` is the mean over *every* two of the pairs' photos that are of different groups: what re-pairing the photos
     at random comes to after infinitely many draws. With c_g(r) the photos of group g that have region r among their

@@ -1,6 +1,6 @@
 """How far an average precision can be trusted: bootstrap intervals over groups of duplicates.
 
-Pairs are not independent of each other: an ad stands in several, and the ads of one group of duplicates are the same
+Pairs are not independent of each other: an ad is in several, and the ads of one group of duplicates are the same
 thing in other words, so that they are scored right or wrong together. Drawing pairs would count each of them as news,
 and the interval would be too narrow. What is drawn are therefore the groups. As both ends of a pair are drawn, this
 is the pigeonhole bootstrap (Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1), whose intervals
@@ -49,7 +49,7 @@ def resampled_weights(
     """The pairs' weights in each replicate.
 
     G of the G groups are drawn with replacement, group g m_g times. A pair inside g weighs w m_g, one between g and h
-    w m_g m_h, w being its own weight: it stands there as often as its ads do.
+    w m_g m_h, w being its own weight: it is drawn as often as its ads are.
     """
     draw = np.random.default_rng(seed)
     inside = groups.left == groups.right

@@ -178,7 +178,7 @@ def evaluate(
 
 def names_of(folders: Sequence[Path]) -> list[str]:
     """What each bundle is called in tables: its folder's name, or `parent/name` and so on where that is not enough to
-    tell it from another one or from the baseline.
+    distinguish it from another one or from the baseline.
 
     :raises NrlDedupError: a folder is named twice.
     """
@@ -222,7 +222,7 @@ def weights_of(bundles: Mapping[str, Bundle], weights: Path) -> list[Path | None
 
 
 def check_same_test(contenders: Sequence[Contender]) -> None:
-    """Figures stand side by side only if they are of the same pairs, and there must be some.
+    """Figures can be compared only if they are of the same pairs, and there must be some.
 
     :raises NrlDedupError: a bundle was trained without labels; or two bundles were trained on different ads, or
         remember other pairs, labels or weights for the test. It names the two and what differs.

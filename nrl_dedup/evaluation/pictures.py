@@ -32,8 +32,8 @@ from nrl_dedup.metrics import are_links, sigmoid
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.baseline import baseline_features
 
-MOST_CERTAIN = 3  # pairs of each kind whose attention is drawn
-NAME_LENGTH = 60  # characters of a model's name that stand in the name of a file
+MAX_DRAWN = 3  # pairs of each kind whose attention is drawn
+NAME_LENGTH = 60  # characters of a model's name that come into the name of a file
 
 Picture = Callable[[], Figure]
 
@@ -122,7 +122,7 @@ def pictures(
 
 
 def file_names(models: Iterable[str]) -> dict[str, str]:
-    """What stands for each model in the names of files: letters, digits, `_`, `.` and `-` only, at most 60 of them,
+    """The name of each model in the names of files: letters, digits, `_`, `.` and `-` only, at most 60 of them,
     and no two alike on a disk that does not know capitals; of like ones the later get a number."""
     found: dict[str, str] = {}
     taken = set()
@@ -245,7 +245,7 @@ def most_certain(
     found = {}
     for kind, (of_kind, uncertainty) in kinds.items():
         at = np.flatnonzero(of_kind & candidates)
-        found[kind] = at[np.argsort(uncertainty[at], kind="stable")][:MOST_CERTAIN]
+        found[kind] = at[np.argsort(uncertainty[at], kind="stable")][:MAX_DRAWN]
     return found
 
 

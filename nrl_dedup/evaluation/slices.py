@@ -11,9 +11,9 @@ from jaxtyping import Bool, Int64
 
 from nrl_dedup.metrics import BUCKETS, length_bucket
 
-MOST_WORDS = 100
-MOST_PHOTOS = 3
-MOST_VALUES = 10
+MAX_WORDS = 100  # longer descriptions share the last bucket, as in the thesis
+MAX_PHOTOS = 3  # more photos share the last slice. Not tuned.
+MAX_VALUES = 10  # slices of a column that a person reads at a glance. Not tuned.
 DIFFERENT, OTHER, EMPTY = "(different)", "(other)", "(empty)"
 _UNLIKE_STARTS = (0, 10, 20, 40, 70, 100)
 
@@ -48,7 +48,7 @@ def by_unlike_length(
 ) -> Slicing:
     """The words of the shorter description against those of the longer one, each at most 100; so 21 cells, for the
     shorter one is in no higher span. Keys: shorter, longer."""
-    ends = np.sort(np.minimum([words_l, words_r], MOST_WORDS), axis=0)
+    ends = np.sort(np.minimum([words_l, words_r], MAX_WORDS), axis=0)
     shorter, longer = np.searchsorted(_UNLIKE_STARTS, ends, side="right") - 1
     return _by_two("shorter", "longer", _spans(_UNLIKE_STARTS), shorter, longer)
 
@@ -57,8 +57,8 @@ def by_photos(
     photos_l: Int64[np.ndarray, "pairs"], photos_r: Int64[np.ndarray, "pairs"]
 ) -> Slicing:
     """How many photos the two ads name, the fewer first, each at most 3 ("3+"). Keys: value."""
-    fewer, more = np.sort(np.minimum([photos_l, photos_r], MOST_PHOTOS), axis=0)
-    labels = [*map(str, range(MOST_PHOTOS)), f"{MOST_PHOTOS}+"]
+    fewer, more = np.sort(np.minimum([photos_l, photos_r], MAX_PHOTOS), axis=0)
+    labels = [*map(str, range(MAX_PHOTOS)), f"{MAX_PHOTOS}+"]
     cells = _by_two("fewer", "more", labels, fewer, more)
     return Slicing(
         tuple({"value": f"{key['fewer']} and {key['more']}"} for key in cells.keys), cells.of_pair
@@ -91,7 +91,7 @@ def by_values(values_l: pl.Series, values_r: pl.Series) -> Slicing:
     value = pairs.select(value=pl.when(pl.col("l") == pl.col("r")).then("l")).to_series()
     counts = value.drop_nulls().value_counts().filter(pl.col("value") != "")
     top = (
-        counts.sort("count", "value", descending=[True, False])["value"].head(MOST_VALUES).to_list()
+        counts.sort("count", "value", descending=[True, False])["value"].head(MAX_VALUES).to_list()
     )
     labels = np.array([*top, EMPTY, OTHER, DIFFERENT])
     empty, other, different = range(len(top), len(labels))

@@ -54,10 +54,10 @@ def threshold_for_precision(held_out: HeldOut, target: float, *, seed: int = 0) 
     over the pairs at a threshold or above. It never falls as the threshold rises, so it crosses `target` once. No shape
     is supposed for the share: logistic regression, fitted to all pairs, is off at the end that matters.
 
-    Above all pairs stands one more, of their mean weight, that is no duplicate. So a few right pairs at the top promise
-    nothing (a precision of 0.95 needs 19 of them), and what the fit takes too kindly is made up for. In a simulation
-    with 2,600 and with 650 held-out duplicates, 0.95 wanted, the true precision at the threshold was 0.950 +- 0.005 and
-    0.952 +- 0.013 (logistic regression: 0.969, 0.970).
+    Above all pairs one more is assumed, of their mean weight, that is not a duplicate. So a few right pairs at the top
+    promise nothing (a precision of 0.95 needs 19 of them), and what the fit takes too kindly is made up for. In a
+    simulation with 2,600 and with 650 held-out duplicates, 0.95 wanted, the true precision at the threshold was 0.950
+    +- 0.005 and 0.952 +- 0.013 (logistic regression: 0.969, 0.970).
 
     :raises NrlDedupError: `target` is not above 0 and below 1, or no threshold reaches it.
     """

@@ -26,8 +26,8 @@ class ColumnContribution:
 class Reason:
     """What a group of evidence adds to the log-odds.
 
-    `columns`: what each of its columns adds to that, the strongest first; what they leave over is what the group says
-    of any pair.
+    `columns`: what each of its columns adds to that, the strongest first; what they leave over is what the group adds
+    for any pair.
     """
 
     group: str
@@ -75,7 +75,7 @@ def column_contributions(
     model: PairModel, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None
 ) -> dict[str, tuple[ColumnContribution, ...]]:
     """Of the one pair of `evidence`, what each column adds, by group: the Shapley values of its view's trees, of the
-    correction's and of the second look's, on the scale of the log-odds."""
+    correction's and of the re-ranking's, on the scale of the log-odds."""
     added: dict[tuple[str, str], float] = {}
     values_of: dict[tuple[str, str], float] = {}
     for trees, slope, shown in _forests(model, evidence, rivals):

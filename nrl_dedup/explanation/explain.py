@@ -112,7 +112,9 @@ def _ad(linked: LinkResult, catalogue: Catalogue, row: int) -> Ad:
     twin = (
         None if place < 0 or blocked.rows[place] == row else catalogue.ids[int(blocked.rows[place])]
     )
-    told = place >= 0 and (linked.scorer.name == EVIDENCE or not np.isnan(blocked.z[place]).any())
+    has_known_input = place >= 0 and (
+        linked.scorer.name == EVIDENCE or not np.isnan(blocked.z[place]).any()
+    )
     return Ad(
         item_id,
         title,
@@ -120,7 +122,7 @@ def _ad(linked: LinkResult, catalogue: Catalogue, row: int) -> Ad:
         tuple(photos),
         readable,
         int(linked.features.words.lengths[row].sum()),
-        told,
+        has_known_input,
         twin,
         _cluster(linked, catalogue, row),
     )
@@ -136,7 +138,7 @@ def _cluster(linked: LinkResult, catalogue: Catalogue, row: int) -> Cluster | No
 def _listings(
     linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]
 ) -> Iterator[Listing]:
-    """Of both ads (or of those that stand for them) in every space that has them."""
+    """Of both ads (or of their representatives) in every space that has them."""
     blocked, candidates = linked.blocked, linked.candidates
     ids = [catalogue.ids[int(row)] for row in blocked.rows[at]]
     for space, depth in zip(candidates.spaces, candidates.depths, strict=True):

@@ -23,8 +23,8 @@ class Cluster:
 class Ad:
     """One of the two ads. `readable`: those of its photos that the model looks at. `words`: how many it has.
 
-    `told`: whether the model finds anything in it that it knows. `twin`: the identical ad that stands for it where ads
-    are searched and scored; None where it stands for itself. `cluster`: None where it is in none.
+    `told`: whether the model finds anything in it that it knows. `twin`: the identical ad that represents it where ads
+    are searched and scored; None where it represents itself. `cluster`: None where it is in none.
     """
 
     item_id: str
@@ -90,7 +90,7 @@ class Step:
 class Explanation:
     """`stage`: one of `TOGETHER`, or that at which the pair was lost.
 
-    `score`, `log_odds`: None where an ad says nothing at all. `reasons`: sum to `log_odds`.
+    `score`, `log_odds`: None where an ad has neither words nor a readable photo. `reasons`: sum to `log_odds`.
     `between`: of two clusters that were kept apart. `path`: the shortest chain of links from the left ad to the right
     one, where they are in one cluster without a link of their own; empty where there is none. `rivals`: of the left and
     the right ad, where they have one.

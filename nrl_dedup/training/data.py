@@ -32,9 +32,12 @@ from nrl_dedup.training.seen_ads import (
     read_training_ads,
 )
 
-HELD_OUT_MOST = 2048  # ads that choose the epoch of training without labels
-LEAST_ADS = 20
-BASELINE_PAIRS = 10_000
+# Ads that choose the epoch of training without labels: their loss costs one batch of embeddings per epoch. Not tuned.
+MAX_HELD_OUT = 2048
+MIN_ADS = 20  # of fewer, a tenth to choose the epoch is one ad or none. Not tuned.
+BASELINE_PAIRS = (
+    10_000  # drawn at random, to scale the baseline where there are no labels. Not tuned.
+)
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,9 @@ class TrainingData:
     """Computed once; any number of networks are trained on it.
 
     `settings`: those that it was computed with. `features`: by row of the catalogue, without the photos of ads that
-    stand in no pair, unless the network learns from these too. `split`: without pairs where there are no labels.
+    are in no pair, unless the network learns from these too. `split`: without pairs where there are no labels.
     `unlabelled`, `held_out`: the ads that training without labels learns from, and those that choose its epoch; none
-    of the first stands in a labelled pair for validation or test. `vectors`: of `vocabulary`, in its order. `ids`: item
+    of the first is in a labelled pair for validation or test. `vectors`: of `vocabulary`, in its order. `ids`: item
     ids by row. `unreadable`: photo, reason.
     """
 
@@ -111,7 +114,7 @@ def prepare_training(
 ) -> TrainingData:
     """Words, photos and split of the labelled pairs; vocabulary, word vectors and baseline of the training side.
 
-    Where the network learns without labels first, the photos of all ads, and vocabulary and vectors of all that stand
+    Where the network learns without labels first, the photos of all ads, and vocabulary and vectors of all that are
     in no pair for validation or test.
 
     :param pairs: tables.LABELLED_PAIRS over `catalogue`; all of them, or the training ones if `published` is given.
@@ -167,26 +170,26 @@ def prepare_unlabelled(
 ) -> TrainingData:
     """Words, photos, vocabulary and word vectors of all ads, for training without labels.
 
-    A tenth of the ads that have words or a photo, `HELD_OUT_MOST` at most, are held out, at random. There is no split,
+    A tenth of the ads that have words or a photo, `MAX_HELD_OUT` at most, are held out, at random. There is no split,
     and the baseline is `baseline.unfitted_baseline`.
 
-    :raises NrlDedupError: a setting names nothing that there is, fewer than `LEAST_ADS` ads have words or a readable
+    :raises NrlDedupError: a setting names nothing that there is, fewer than `MIN_ADS` ads have words or a readable
         photo, the ads have nothing that the model reads, or weights cannot be had.
     """
     check_before_the_work(settings, resources)
     seen = read_training_ads(catalogue, None, settings, resources, run)
     ads = np.flatnonzero(seen.something)
-    if len(ads) < LEAST_ADS:
+    if len(ads) < MIN_ADS:
         raise NrlDedupError(
             f"{catalogue.path}: {len(ads)} of {len(catalogue)} ads have words in the letters of --language "
-            f"{settings.text.language} or a readable photo, and training without labels wants {LEAST_ADS} or more. "
+            f"{settings.text.language} or a readable photo, and training without labels wants {MIN_ADS} or more. "
             "Name more ads, thousands are worth the while; or, if their texts have other letters, --language none."
         )
     different = seen.different(ads)
-    if different < LEAST_ADS:
+    if different < MIN_ADS:
         raise NrlDedupError(
             f"{catalogue.path}: to the network, which reads every number as 0, {len(ads)} ads have only {different} "
-            f"different texts and photos, and training without labels wants {LEAST_ADS} or more: nothing can be "
+            f"different texts and photos, and training without labels wants {MIN_ADS} or more: nothing can be "
             "learned from these. Name ads that differ in their words or photos."
         )
     draw = np.random.default_rng(settings.train.seed)
@@ -270,8 +273,8 @@ def _prepared(
 
 
 def _some(ads: Int64[np.ndarray, "ads"], seed: int) -> Int64[np.ndarray, "some"]:
-    """At most `HELD_OUT_MOST` of them, at random."""
-    return np.sort(np.random.default_rng(seed).permutation(ads)[:HELD_OUT_MOST])
+    """At most `MAX_HELD_OUT` of them, at random."""
+    return np.sort(np.random.default_rng(seed).permutation(ads)[:MAX_HELD_OUT])
 
 
 def _digest(*parts: np.ndarray | bytes) -> str:
@@ -283,7 +286,7 @@ def _digest(*parts: np.ndarray | bytes) -> str:
 
 
 def _ads_of(sides: Sequence[pl.DataFrame]) -> Int64[np.ndarray, "ads"]:
-    """The rows of the ads that stand in these pairs, each once, in order."""
+    """The rows of the ads of these pairs, each once, in order."""
     return np.unique(
         np.concatenate([side[name].to_numpy() for side in sides for name in ("row_l", "row_r")])
     )

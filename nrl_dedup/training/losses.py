@@ -14,7 +14,7 @@ _NEVER = -1e9  # a logit for what must not count; finite, because 0 x inf is not
 def in_batch_contrast(
     model: SiameseModel, h: Float[Tensor, "ads size"], groups: Int64[np.ndarray, "ads"]
 ) -> Float[Tensor, ""]:
-    """How hard it is to tell each ad's duplicates from the other ads of a batch, by the head's own logits s.
+    """How badly each ad's duplicates are separated from the other ads of a batch, by the head's own logits s.
 
         mean over a, p of one group of   -log( exp s(a, p) / (exp s(a, p) + sum over n of other groups exp s(a, n)) )
 

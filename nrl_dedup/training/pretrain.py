@@ -30,7 +30,7 @@ WORDS, PHOTOS, BOTH = (
 
 # What the two postings of all ads of a batch show, and the share of the batches. Words against other words of the ad,
 # and words against its photo, are what a duplicate with another photo looks like. Two looks at one photo are not: they
-# are too easy, so they never stand alone where there are words. Within a batch all ads show the same sides: else the
+# are too easy, so they are never alone where there are words. Within a batch all ads show the same sides: else the
 # network learns which sides are there.
 SHOWN = (
     (WORDS, WORDS, 0.3),
@@ -42,14 +42,16 @@ SHOWN = (
 )
 STARTED_FROM = 4096  # ads
 START_DISTANCE = 10.0  # of two ads before training, in logits
-START_DISTANCE_AFTER_LOOKING = (
+START_DISTANCE_INITIALISED = (
     40.0  # where it means something already, only the nearest of a batch are to count
 )
 HEAD_PACE = 5.0  # how much faster the head's weights learn: they are larger than the others
-EPOCH_MOST = 500_000  # ads; of more, each epoch draws others
-TOGETHER = 64  # neighbours in a batch
+MAX_EPOCH_ADS = (
+    500_000  # of more ads, each epoch draws others: an epoch stays below an hour. Not tuned.
+)
+GROUP_SIZE = 64  # near ads that come into a batch together: a quarter of it. Not tuned.
 JUDGED_ON = 512  # held-out ads at a time
-JUDGED_AGAINST = 2048  # ads, to settle what score means "linked"
+JUDGED_AGAINST = 2048  # ads, to calibrate the score of a link
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,11 @@ def pretrain(
     on_epoch: OnEpoch | None = None,
     progress: Progress = SILENT,
 ) -> StoppedTraining:
-    """Minimise `contrast_of_views` of two postings of each ad (`NetworkInputs.two_views`) with Adam; stop when that of
-    the
-    held-out ads has not improved for `patience` epochs; keep the epoch of its lowest value; `settle` the scores. From
-    the second epoch on the batches are made of neighbours. Ctrl-C ends the loop and keeps the best so far.
+    """Minimise `contrast_of_views` of two postings of each ad (`NetworkInputs.two_views`) with Adam.
+
+    Stop when that of the held-out ads has not improved for `patience` epochs; keep the epoch of its lowest value;
+    `calibrate` the scores. From the second epoch on the batches are made of neighbours. Ctrl-C ends the loop and keeps
+    the best so far.
 
     :param rows: the ads to learn from; `held_out` those that choose the epoch, two or more. No labels are looked at.
     :raises NrlDedupError: the loss diverged; or no ad has what the network reads.
@@ -105,7 +108,7 @@ def pretrain(
     few = torch.from_numpy(
         embed_ads(model, features, draw.permutation(rows)[:1024], device=device)
     ).to(device)
-    distance = START_DISTANCE_AFTER_LOOKING if model.fusion.looks_first else START_DISTANCE
+    distance = START_DISTANCE_INITIALISED if model.fusion.initialised_from_data else START_DISTANCE
     model.start_head(few[::2][: len(few) // 2], few[1::2], START_BIAS - distance)
     body = [parameter for name, parameter in model.named_parameters() if name != "raw_weight"]
     optimiser = torch.optim.Adam(body, lr=settings.learning_rate)
@@ -117,7 +120,7 @@ def pretrain(
         for number in range(1, settings.epochs + 1):
             start = time.perf_counter()
             model.train()
-            order = draw.permutation(rows)[:EPOCH_MOST]
+            order = draw.permutation(rows)[:MAX_EPOCH_ADS]
             if number > 1:
                 order = _neighbours_together(model, features, order, draw, device)
             losses: list[torch.Tensor] = []
@@ -144,7 +147,7 @@ def pretrain(
     except KeyboardInterrupt:
         interrupted = True
     fitted = best.fitted(interrupted=interrupted)
-    settle(fitted.model, features, rows, held_out, draw, device=device)
+    calibrate(fitted.model, features, rows, held_out, draw, device=device)
     return fitted
 
 
@@ -159,9 +162,9 @@ def _batches(
     for start in range(0, len(order), size):
         shown = plan.shown[draw.choice(len(plan.shown), p=plan.shares)]
         one, other = features.two_views(order[start : start + size], shown, draw)
-        says = _says_something(one) & _says_something(other)
-        if says.sum() > 1:
-            yield one.take(says), other.take(says)
+        known = _has_known_input(one) & _has_known_input(other)
+        if known.sum() > 1:
+            yield one.take(known), other.take(known)
 
 
 def _neighbours_together(
@@ -171,10 +174,10 @@ def _neighbours_together(
     draw: np.random.Generator,
     device: torch.device,
 ) -> Int64[np.ndarray, "ads"]:
-    """The ads in groups of at most `TOGETHER` that are near to each other as the network sees them now, the groups in
-    any order. So a batch holds, for each ad, some others that are hard to tell from it, and many that are not."""
+    """The ads in groups of at most `GROUP_SIZE` that are near to each other as the network sees them now, the groups in
+    any order. So a batch holds, for each ad, some others that are near to it, and many that are not."""
     h = torch.from_numpy(embed_ads(model, features, rows, device=device)).to(device)
-    groups = leaves(model.scaled(h).detach().cpu().numpy(), TOGETHER, draw)
+    groups = leaves(model.scaled(h).detach().cpu().numpy(), GROUP_SIZE, draw)
     return rows[
         np.lexsort((draw.random(len(rows)), draw.permutation(int(groups.max()) + 1)[groups]))
     ]
@@ -201,7 +204,7 @@ def leaves(
     return np.unique(leaf, return_inverse=True)[1]
 
 
-def _says_something(batch: Batch) -> torch.Tensor:
+def _has_known_input(batch: Batch) -> torch.Tensor:
     return (batch.lengths > 0) | batch.has_image
 
 
@@ -241,7 +244,7 @@ def start_fusion(
     draw: np.random.Generator,
 ) -> None:
     """Let the fusion module look at some of the ads before it learns, on the processor."""
-    if not model.fusion.looks_first:
+    if not model.fusion.initialised_from_data:
         return
     some = np.sort(draw.permutation(rows)[:STARTED_FROM])
     whole = features.batch(some)
@@ -250,7 +253,7 @@ def start_fusion(
 
 
 @torch.no_grad()
-def settle(
+def calibrate(
     model: SiameseModel,
     features: NetworkInputs,
     rows: Int64[np.ndarray, "ads"],
@@ -271,12 +274,12 @@ def settle(
     some = held_out[:JUDGED_ON]
     sides = Shown(words=model.fusion.reads_words, photos=model.fusion.reads_photos)
     one, other = features.two_views(some, (sides, sides), draw)
-    says = _says_something(one) & _says_something(other)
-    some = some[says.numpy()]
+    known = _has_known_input(one) & _has_known_input(other)
+    some = some[known.numpy()]
     pool = draw.permutation(np.setdiff1d(rows, some))[:JUDGED_AGAINST]
     if not len(some) or len(pool) < 2:
         return
-    h_one, h_other = (model.embed(batch.take(says).to(device)) for batch in (one, other))
+    h_one, h_other = (model.embed(batch.take(known).to(device)) for batch in (one, other))
     h_pool = torch.from_numpy(embed_ads(model, features, pool, device=device)).to(device)
     found = model.score(h_one, h_other).double().cpu().numpy()
     others = np.sort(model.scores(h_one, h_pool).double().cpu().numpy(), axis=1)[:, :-1].ravel()

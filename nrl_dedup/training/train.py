@@ -236,7 +236,7 @@ def _batch(
     pairs: np.ndarray,
     draw: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Batch]:
-    """`pairs`, their distinct ads, where those stand in the pairs [2, pairs], and the ads as training sees them."""
+    """`pairs`, their distinct ads, their places in the pairs [2, pairs], and the ads as training sees them."""
     ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
     return pairs, ads, place.reshape(2, -1), features.training_batch(ads, draw)
 

@@ -22,7 +22,7 @@ from nrl_dedup.training.unfinished import Unfinished
 
 
 class _RememberedWarnings:
-    """Passes on what a stage says, and remembers its warnings."""
+    """Passes on the messages of a stage, and remembers its warnings."""
 
     def __init__(self, progress: Progress) -> None:
         self.task = progress.task

@@ -37,7 +37,7 @@ Identity = Mapping[str, Any]  # what a network follows from, as JSON holds it
 
 @dataclass(frozen=True)
 class Unfinished:
-    """The folder of a training whose bundle will stand at `place`; `output` is how the user named that."""
+    """The folder of a training whose bundle will be at `place`; `output` is how the user named that."""
 
     output: Path
     place: Path
@@ -143,7 +143,7 @@ class Unfinished:
 
 @contextmanager
 def unfinished(output: Path) -> Iterator[Unfinished]:
-    """The folder of the training whose bundle will stand at `output`, for one run at a time.
+    """The folder of the training whose bundle will be at `output`, for one run at a time.
 
     It goes when the block ends, unless there is something in it to go on with.
 
@@ -171,7 +171,7 @@ def unfinished(output: Path) -> Iterator[Unfinished]:
         if not found.holds_anything():
             remove(folder)
             if parent_is_new:
-                with suppress(OSError):  # the bundle stands in it, or something else
+                with suppress(OSError):  # the bundle is in it, or something else
                     place.parent.rmdir()
         os.close(held)
 

@@ -22,7 +22,7 @@ from nrl_dedup.features.photos.backbones import Backbone, load_backbone
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.word_vectors import read_fasttext
 from nrl_dedup.scoring.calibration import Calibration, isotonic
-from nrl_dedup.training.search.grid import MOST_SETTINGS, read_grid
+from nrl_dedup.training.search.grid import MAX_SETTINGS, read_grid
 from nrl_dedup.untrusted.saved_table import read_table
 from nrl_dedup.untrusted.thrift_compact import Reader
 
@@ -237,7 +237,7 @@ GRIDS = {
     "a large file": ("#" * (1 << 20) + "\n", "wanted at most 1,048,576 bytes"),
     "many settings": (
         "[grid]\nhidden_size = {0}\nfused_size = {0}".format(list(range(1, 200))),
-        f"wanted at most {MOST_SETTINGS:,} settings in all, found 39,601",
+        f"wanted at most {MAX_SETTINGS:,} settings in all, found 39,601",
     ),
     "many grids": ("\n".join(f"[[grid]]\nseed = {list(range(6_000))}" for _ in range(2)), "found 12,000 up to here"),
 }  # fmt: skip

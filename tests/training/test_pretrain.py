@@ -25,7 +25,16 @@ from nrl_dedup.training.data import (
     prepare_training,
     prepare_unlabelled,
 )
-from nrl_dedup.training.pretrain import BOTH, PHOTOS, SHOWN, WORDS, Plan, leaves, pretrain, settle
+from nrl_dedup.training.pretrain import (
+    BOTH,
+    PHOTOS,
+    SHOWN,
+    WORDS,
+    Plan,
+    calibrate,
+    leaves,
+    pretrain,
+)
 from nrl_dedup.training.seen_ads import TrainingFiles
 from tests.conftest import Shop
 from tests.features.test_two_views import tokens_of
@@ -155,7 +164,7 @@ def test_settled_scores_are_probabilities_of_two_postings() -> None:
     model, features = network().eval(), ads()
     rows, held_out = np.arange(30, ADS), np.arange(30)
     model.start_head(*torch.rand(2, 50, 24), -20.0)
-    settle(model, features, rows, held_out, np.random.default_rng(3), device=CPU)
+    calibrate(model, features, rows, held_out, np.random.default_rng(3), device=CPU)
     draw = np.random.default_rng(3)
     one, other = features.two_views(held_out, (BOTH, BOTH), draw)
     with torch.no_grad():

@@ -13,8 +13,8 @@ class FusionModule(nn.Module):
     `backbone` is the photo network that the thesis gives it. `reads_words` and `reads_photos` say which sides of an ad
     it looks at, `needs_photos` that it is of no use on a catalogue without any. An ad's vector depends on that ad
     alone, and all ads that lack every side that it looks at have one vector. `branched`: whether the thesis's two fully
-    connected layers follow; without them the head compares the module's own output. `looks_first`: whether `start` is
-    of use.
+    connected layers follow; without them the head compares the module's own output. `initialised_from_data`: whether
+    `start` is of use.
     """
 
     reads_words: ClassVar[bool] = True
@@ -23,7 +23,7 @@ class FusionModule(nn.Module):
     backbone: ClassVar[str] = "resnet152"
     photo_features: ClassVar[Literal["pooled", "regions"]] = "pooled"
     branched: ClassVar[bool] = True
-    looks_first: ClassVar[bool] = False
+    initialised_from_data: ClassVar[bool] = False
     output_size: int
 
     def start(

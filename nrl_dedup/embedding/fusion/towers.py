@@ -37,7 +37,7 @@ class Towers(FusionModule):
     """
 
     branched = False
-    looks_first = True
+    initialised_from_data = True
 
     def __init__(
         self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int

@@ -14,7 +14,7 @@ from scipy.special import logit
 from nrl_dedup.evaluation.plots.style import BLUE, ORANGE, house_style, legend_below, new_figure
 from nrl_dedup.metrics import sigmoid
 
-MOST_POINTS = 5_000
+MAX_POINTS = 5_000
 SEED = 0
 STRIP = (-0.17, -0.05)  # where pairs without a distance lie, in parts of the largest distance
 
@@ -33,14 +33,14 @@ def feature_plane(
     predicted ones (4.2, 4.4), with the line between them, where sigmoid(logits) is `threshold`.
 
     Pairs whose distance is NaN lie in a strip of their own below the plane, at random heights. Of more than 5,000
-    pairs a random 5,000 are drawn, always the same ones, and the picture says so.
+    pairs a random 5,000 are drawn, always the same ones, which the picture states.
 
     :param logits: `Baseline.logits`, or another function that is linear in the two features and gives NaN a fixed say.
     :param pairs: which pairs these are, for the title: "test pairs".
     """
     draw = np.random.default_rng(SEED)
     count = len(labels)
-    chosen = np.sort(draw.choice(count, size=min(count, MOST_POINTS), replace=False))
+    chosen = np.sort(draw.choice(count, size=min(count, MAX_POINTS), replace=False))
     predicted = sigmoid(logits(evidence[chosen])) >= threshold
     missing = np.isnan(evidence[chosen, 1])
     height = float(np.max(evidence[chosen, 1], initial=0.0, where=~missing)) or 1.0

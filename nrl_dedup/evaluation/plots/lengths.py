@@ -32,7 +32,7 @@ def class_shares(
     buckets: Int64[np.ndarray, "pairs"],
 ) -> Figure:
     """Figure 4.11: the weighted share of duplicates in each length bucket; on the bar, how many of how many pairs (a
-    plain count). A bucket without pairs has no bar and says "empty".
+    plain count). A bucket without pairs has the word "empty" in place of a bar.
 
     :param buckets: `metrics.length_bucket` of each pair.
     """
@@ -78,7 +78,7 @@ def ap_by_length(
 ) -> Figure:
     """Figure 4.12: the AP (4.1) of every model in each length bucket; below it, the bucket's pairs.
 
-    An AP that is not defined has no bar and says "n/a".
+    An AP that is not defined has "n/a" in place of a bar.
 
     :param models: by name, in the order of the legend: the AP in each of the 11 buckets, None where it is not defined.
     :param counts: pairs in each bucket.
@@ -141,7 +141,7 @@ def unlike_lengths(
     """The AP (4.1) by the words of the shorter (row) and of the longer description (column), and the pairs in each.
 
     Where the AP is not defined the cell is hatched: without pairs it is otherwise empty, with pairs of one class only
-    it says "n/a" and how many. Nothing is drawn where the shorter one would be the longer.
+    it shows "n/a" and how many. Nothing is drawn where the shorter one would be the longer.
 
     :param ap: NaN where it is not defined.
     :param names: of the bins, from the shortest on: "0-9".
@@ -178,7 +178,7 @@ def unlike_lengths(
 
 
 def _mark_missing(axes: Axes, at: float, word: str) -> None:
-    """A word where the bar would stand."""
+    """A word where the bar would be."""
     axes.annotate(
         word, (at, 0), (0, 3), textcoords="offset points", rotation=90, ha="center", va="bottom"
     )

@@ -13,8 +13,8 @@ from matplotlib.artist import Artist
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-# Okabe and Ito (2008): colours that people with any colour vision tell apart, without the yellow, too pale for paper;
-# dark and light by turns, so that neighbours differ in grey too.
+# Okabe and Ito (2008): colours that people with any colour vision can distinguish, without the yellow, too pale for
+# paper; dark and light by turns, so that neighbours differ in grey too.
 BLUE, ORANGE, SKY, VERMILION, PURPLE, GREEN = (
     "#0072B2",
     "#E69F00",
@@ -34,7 +34,7 @@ PAPER = {
     "facecolor": "white",
     "edgecolor": "none",
     "pad": 1.0,
-}  # behind letters that stand on a hatch or a line
+}  # under letters on a hatch or a line
 SETTINGS: dict[str, Any] = {
     "font.size": SMALL,
     "axes.titlesize": 10.0,
@@ -54,7 +54,7 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Scores:
-    """What one model says of labelled pairs; weights above 0."""
+    """The scores of one model for labelled pairs; weights above 0."""
 
     labels: Bool[np.ndarray, "pairs"]
     logits: Float64[np.ndarray, "pairs"]
@@ -78,7 +78,7 @@ def look(place: int) -> Look:
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """matplotlib's defaults and `SETTINGS`, whatever a user's own matplotlibrc says; undone at the end."""
+    """matplotlib's defaults and `SETTINGS`, whatever a user's own matplotlibrc sets; undone at the end."""
     with matplotlib.style.context(["default", SETTINGS]):
         yield
 
@@ -108,7 +108,7 @@ def legend_below(
     note: str = "",
     columns: int = 1,
 ) -> None:
-    """A legend under the axes, where it hides nothing; `note` stands above it. The figure grows by its height."""
+    """A legend under the axes, where it hides nothing; `note` is above it. The figure grows by its height."""
     width = figure.get_figwidth()
     note = wrapped(note, int(width * LINE_OF_LEGEND))
     labels = [wrapped(label, int((width / columns - 0.8) * LINE_OF_LEGEND)) for label in labels]

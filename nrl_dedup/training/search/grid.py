@@ -22,8 +22,8 @@ from nrl_dedup.config import ModelSettings, Settings, TrainSettings
 from nrl_dedup.embedding.fusion import fusion_module
 from nrl_dedup.errors import NrlDedupError
 
-MOST_SETTINGS = 10_000  # of a file; each is a training
-_MOST_BYTES = 1 << 20  # of a file: some hundred thousand values
+MAX_SETTINGS = 10_000  # of a file; each is a training
+_MAX_BYTES = 1 << 20  # of a file: some hundred thousand values
 Value = int | float | str | tuple[int, int]
 
 SHARED = (
@@ -90,9 +90,9 @@ def read_grid(path: Path, settings: Settings) -> tuple[Settings, ...]:
             key: _values(f"{where}, {key:.60}", key, value, settings) for key, value in grid.items()
         }
         many = len(found) + math.prod(map(len, values.values()))
-        if many > MOST_SETTINGS:
+        if many > MAX_SETTINGS:
             raise NrlDedupError(
-                f"{where}: wanted at most {MOST_SETTINGS:,} settings in all, found {many:,} up to here."
+                f"{where}: wanted at most {MAX_SETTINGS:,} settings in all, found {many:,} up to here."
             )
         found += [
             with_values(settings, dict(zip(values, row, strict=True)))
@@ -164,9 +164,9 @@ def _document(path: Path) -> dict[str, Any]:
                 f"--grid {path}: this is a directory, a pipe or a device; a file was wanted."
             )
         with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise NrlDedupError(f"--grid {path}: wanted at most {_MOST_BYTES:,} bytes, found more.")
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise NrlDedupError(f"--grid {path}: wanted at most {_MAX_BYTES:,} bytes, found more.")
         return tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise NrlDedupError(f"--grid {path}: cannot be read ({error.strerror}).") from error

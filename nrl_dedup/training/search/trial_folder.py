@@ -146,10 +146,10 @@ def check_search_target(output: Path, *, force: bool) -> None:
 def begin_search(
     work: Unfinished, data: TrainingData, plan: Sequence[Trial], *, force: bool
 ) -> TrialFolder:
-    """The folder of the plan's trials: the one that stands at `work.place`, if it is finished; else one in `work`,
+    """The folder of the plan's trials: the one at `work.place`, if it is finished; else one in `work`,
     where the trials that are done already are gone on with.
 
-    :param force: throw away the trials of another plan in `work`; what stands at the place is replaced in the end.
+    :param force: throw away the trials of another plan in `work`; what is at the place is replaced in the end.
     :raises NrlDedupError: other trials are there, the folder is damaged, or it cannot be written.
     """
     check_search_target(work.output, force=force)
@@ -178,7 +178,7 @@ def begin_search(
 
 
 def _taken_up_again(work: Unfinished, there: TrialFolder, begun: TrialFolder) -> TrialFolder:
-    """Trials that stand at the place though they are not finished go back to where they are worked at."""
+    """Trials at the place though they are not finished go back to where they are worked at."""
     try:
         remove(begun.path)
         there.path.rename(begun.path)

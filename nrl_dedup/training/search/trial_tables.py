@@ -31,7 +31,7 @@ _OTHER_COLUMNS = tuple(key for key in KEYS if key not in _THESIS)
 
 
 def trials_table(plan: Sequence[Trial], figures: Sequence[Figures]) -> pl.DataFrame:
-    """trial and setting (from 1), `THESIS_COLUMNS`, the other keys of a grid, `FIGURES`: a row a finished trial.
+    """trial and setting (from 1), `THESIS_COLUMNS`, the other keys of a grid, `FIGURES`: one row per finished trial.
 
     :param figures: of the first trials of `plan`, in its order.
     """
@@ -52,10 +52,10 @@ def _columns(trial: Trial) -> dict[str, Value]:
 
 
 def thesis_table(trials: pl.DataFrame, side: str, *, seeds: int) -> pl.DataFrame:
-    """Tables 4.1 and 4.3 (`side` "train") or 4.2 and 4.4 ("valid"), in one: a row a setting, in its order.
+    """Tables 4.1 and 4.3 (`side` "train") or 4.2 and 4.4 ("valid"), in one: one row per setting, in its order.
 
     Columns: whatever else the settings differ in, `THESIS_COLUMNS`, `SIDE_loss` and `SIDE_ap` of the kept epoch. With
-    several seeds these are means, each with its `_deviation` behind it (`mean_and_deviation`), and `seeds` says over
+    several seeds these are means, each with its `_deviation` after it (`mean_and_deviation`), and `seeds` counts over
     how many trials.
 
     :param trials: from `trials_table`.
