@@ -103,9 +103,9 @@ def quality(
 ) -> Quality:
     """`Quality` of `logits`; precision (4.2) and recall (4.3) call a pair linked at `threshold` or above."""
     linked = are_links(logits, threshold)
-    found, claimed, wanted = (
-        float(weights[mask].sum()) for mask in (linked & labels, linked, labels)
-    )
+    found = float(weights[linked & labels].sum())
+    claimed = float(weights[linked].sum())
+    wanted = float(weights[labels].sum())
     return Quality(
         pairs=len(labels),
         positives=int(labels.sum()),
@@ -221,9 +221,9 @@ def pairwise_quality(
     :param clusters: a label an ad; ads of one cluster share it, an ad alone has its own.
     :param entities: the same for the truth.
     """
-    both, claimed, true = (
-        _pairs_inside(*labels) for labels in ((clusters, entities), (clusters,), (entities,))
-    )
+    both = _pairs_inside(clusters, entities)
+    claimed = _pairs_inside(clusters)
+    true = _pairs_inside(entities)
     precision = both / claimed if claimed else 1.0
     recall = both / true if true else 1.0
     return ClusterQuality(precision, recall, 2 * both / (claimed + true) if claimed + true else 1.0)
@@ -252,9 +252,8 @@ def bcubed_quality(
         np.stack([clusters, entities]), axis=1, return_inverse=True, return_counts=True
     )
     together = count[number.ravel()]
-    precision, recall = (
-        float(np.mean(together / _sizes(labels))) for labels in (clusters, entities)
-    )
+    precision = float(np.mean(together / _sizes(clusters)))
+    recall = float(np.mean(together / _sizes(entities)))
     return ClusterQuality(precision, recall, 2 * precision * recall / (precision + recall))
 
 

@@ -208,9 +208,9 @@ def attention_overlaps(
     Left out are duplicates without two photos: an ad has none that can be read, or both have the very same file, of
     which two maps differ by the words alone.
     """
-    rows_l, rows_r, labels = (
-        evaluation.pairs[name].to_numpy() for name in ("row_l", "row_r", "is_duplicate")
-    )
+    rows_l = evaluation.pairs["row_l"].to_numpy()
+    rows_r = evaluation.pairs["row_r"].to_numpy()
+    labels = evaluation.pairs["is_duplicate"].to_numpy()
     groups = PairGroups.of(rows_l, rows_r, labels).left
     found = {}
     for contender in contenders:
@@ -226,12 +226,18 @@ def attention_overlaps(
         pairs = np.flatnonzero(labels & (digest_l > 0) & (digest_r > 0) & (digest_l != digest_r))
         ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
         sides = place.reshape(2, -1)
-        trained, untrained = (
-            top_regions(attention_maps(network, features, ads, device=device, progress=progress))[
-                sides
-            ]
-            for network in (fusion, untrained_network(contender.bundle, fusion).to(device))
-        )
+        trained = top_regions(
+            attention_maps(fusion, features, ads, device=device, progress=progress)
+        )[sides]
+        untrained = top_regions(
+            attention_maps(
+                untrained_network(contender.bundle, fusion).to(device),
+                features,
+                ads,
+                device=device,
+                progress=progress,
+            )
+        )[sides]
         found[contender.name] = attention_overlap(trained, untrained, groups[pairs])
     return found
 

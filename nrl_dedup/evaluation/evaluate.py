@@ -123,7 +123,8 @@ def evaluate(
     if not blocking and EVIDENCE not in scorers:
         rows = np.unique(np.concatenate([pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()]))
     part = catalogue.take(rows)
-    rows_l, rows_r = (np.searchsorted(rows, pairs[side].to_numpy()) for side in ("row_l", "row_r"))
+    rows_l = np.searchsorted(rows, pairs["row_l"].to_numpy())
+    rows_r = np.searchsorted(rows, pairs["row_r"].to_numpy())
     local = pairs.with_columns(row_l=pl.Series(rows_l), row_r=pl.Series(rows_r))
     logits, features, kept = {}, {}, {}
     for contender, by in zip(contenders, scorers, strict=True):

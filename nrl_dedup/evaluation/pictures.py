@@ -89,9 +89,10 @@ def pictures(
     :param pairs: which pairs these are, for the titles: "test pairs".
     """
     evaluation, first = report.evaluation, contenders[0]
-    rows_l, rows_r, labels, weights = (
-        evaluation.pairs[name].to_numpy() for name in ("row_l", "row_r", "is_duplicate", "weight")
-    )
+    rows_l = evaluation.pairs["row_l"].to_numpy()
+    rows_r = evaluation.pairs["row_r"].to_numpy()
+    labels = evaluation.pairs["is_duplicate"].to_numpy()
+    weights = evaluation.pairs["weight"].to_numpy()
     file_name = file_names(report.models)
     scores = {name: Scores(labels, logits, weights) for name, logits in evaluation.logits.items()}
     seen = evaluation.features[first.name]
@@ -187,9 +188,9 @@ def _attention(
     photos, folder = features.photos, contender.photo_folder
     if not isinstance(fusion, StackedAttention) or photos is None or folder is None:
         return {}
-    rows_l, rows_r, labels = (
-        evaluation.pairs[column].to_numpy() for column in ("row_l", "row_r", "is_duplicate")
-    )
+    rows_l = evaluation.pairs["row_l"].to_numpy()
+    rows_r = evaluation.pairs["row_r"].to_numpy()
+    labels = evaluation.pairs["is_duplicate"].to_numpy()
     logits = evaluation.logits[name]
     both = np.logical_and(*evaluation.ends(features.has_image()))
     chosen = most_certain(labels, logits, are_links(logits, evaluation.threshold), both)
@@ -197,10 +198,8 @@ def _attention(
     ads = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]))
     shares = attention_maps(fusion, features, ads, device=device, progress=progress)
     side = isqrt(features.image_shape[0])
-    maps, top = (
-        of_region.reshape(*shares.shape[:2], side, side)
-        for of_region in (shares, top_regions(shares))
-    )
+    maps = shares.reshape(*shares.shape[:2], side, side)
+    top = top_regions(shares).reshape(*shares.shape[:2], side, side)
     refs = _chosen_refs(photos, ads)
     files = PhotoFolder(folder)
 

@@ -126,9 +126,10 @@ def report(
     :param by: further slicings of the pairs, by name.
     :param attention: `attention_overlaps` of the evaluation.
     """
-    rows_l, rows_r, labels, weights = (
-        evaluation.pairs[name].to_numpy() for name in ("row_l", "row_r", "is_duplicate", "weight")
-    )
+    rows_l = evaluation.pairs["row_l"].to_numpy()
+    rows_r = evaluation.pairs["row_r"].to_numpy()
+    labels = evaluation.pairs["is_duplicate"].to_numpy()
+    weights = evaluation.pairs["weight"].to_numpy()
     words = evaluation.ends(evaluation.description_words())
     everything = np.zeros(len(labels), dtype=np.int64)
     slicings = {

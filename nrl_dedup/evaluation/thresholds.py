@@ -122,9 +122,9 @@ def _chosen(held_out: HeldOut, threshold: float, seed: int) -> ChosenThreshold:
     )
 
     def precision_and_recall(weights: Float64[np.ndarray, "pairs"]) -> tuple[float, float]:
-        hits, links, duplicates = (
-            float(weights[of].sum()) for of in (linked & labels, linked, labels)
-        )
+        hits = float(weights[linked & labels].sum())
+        links = float(weights[linked].sum())
+        duplicates = float(weights[labels].sum())
         return hits / links if links else np.nan, hits / duplicates if duplicates else np.nan
 
     resampled = resampled_weights(groups, weights, REPLICATES, seed)

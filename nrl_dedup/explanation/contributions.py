@@ -62,7 +62,8 @@ def find_competitor(
 
     :param pairs: `tables.CANDIDATE_PAIRS`, all candidates, as positions.
     """
-    left, right = (pairs[end].to_numpy() for end in ("row_l", "row_r"))
+    left = pairs["row_l"].to_numpy()
+    right = pairs["row_r"].to_numpy()
     own = ((left == ad) | (right == ad)) & (left != other) & (right != other)
     if not own.any():
         return None

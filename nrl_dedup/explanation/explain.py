@@ -61,7 +61,8 @@ def explain(
     """
     rows = find_pair(catalogue, id_a, id_b)
     blocked = linked.blocked
-    left, right = (_ad(linked, catalogue, int(row)) for row in rows)
+    left = _ad(linked, catalogue, int(rows[0]))
+    right = _ad(linked, catalogue, int(rows[1]))
     at = blocked.position[rows]
     low, high = np.sort(at)[:, None]
     same, there = bool(at[0] == at[1] >= 0), bool((at >= 0).all())

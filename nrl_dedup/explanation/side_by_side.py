@@ -111,9 +111,8 @@ def shared_numbers(catalogue: Catalogue, left: int, right: int) -> tuple[Shared,
 def _shared(
     counts: sparse.csr_array, terms: pl.Series, left: int, right: int
 ) -> tuple[Shared, ...]:
-    of_left, of_right = (
-        counts.indices[counts.indptr[row] : counts.indptr[row + 1]] for row in (left, right)
-    )
+    of_left = counts.indices[counts.indptr[left] : counts.indptr[left + 1]]
+    of_right = counts.indices[counts.indptr[right] : counts.indptr[right + 1]]
     both = np.intersect1d(of_left, of_right)
     ads = np.bincount(counts.indices, minlength=len(terms))[both]
     found = [Shared(text, int(count)) for text, count in zip(terms[both], ads, strict=True)]
@@ -139,16 +138,15 @@ def _most_alike(
         space = part.space
         if not isinstance(space, PhotoSimilarity):
             continue
-        left, right = (space.photos[space.offsets[ad] : space.offsets[ad + 1]] for ad in at)
+        left = space.photos[space.offsets[at[0]] : space.offsets[at[0] + 1]]
+        right = space.photos[space.offsets[at[1]] : space.offsets[at[1] + 1]]
         if not len(left) or not len(right):
             continue
         one, other = np.repeat(left, len(right)), np.tile(right, len(left))
         similarities = space.compare(one, other)
         best = int(np.argmax(similarities))
-        shown, known = (
-            _reference(photos, int(distinct[number[best]]), of_ad)
-            for number, of_ad in zip((one, other), references, strict=True)
-        )
+        shown = _reference(photos, int(distinct[one[best]]), references[0])
+        known = _reference(photos, int(distinct[other[best]]), references[1])
         found.append(PhotoPair(part.name, shown, known, float(similarities[best])))
     return tuple(found)
 
@@ -158,10 +156,12 @@ def _reference(photos: AdPhotos, row: int, references: list[str]) -> str:
 
 
 def _compare_column(name: str, texts: pl.Series, left: int, right: int) -> ColumnPair:
-    one, other = (texts[row] or None for row in (left, right))
+    one = texts[left] or None
+    other = texts[right] or None
     values, numbers = read_values(name, texts)
-    a, b = (value.strip().lower() for value in values[[left, right]].fill_null(""))
-    same = a == b if a and b else None
+    value_l = (values[left] or "").strip().lower()
+    value_r = (values[right] or "").strip().lower()
+    same = value_l == value_r if value_l and value_r else None
     apart = None
     if (
         numbers is not None

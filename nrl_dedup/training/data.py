@@ -3,7 +3,7 @@ vectors, baseline."""
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from nrl_dedup.features.text.vocabulary import Vocabulary
 from nrl_dedup.features.text.word_vectors import learn_vectors, read_fasttext
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import Baseline, baseline_features, fit_baseline, unfitted_baseline
+from nrl_dedup.training.ad_selection import ads_of_pairs, complete_pairs, some_ads
 from nrl_dedup.training.seen_ads import (
     TrainingAds,
     TrainingFiles,
@@ -32,8 +33,6 @@ from nrl_dedup.training.seen_ads import (
     read_training_ads,
 )
 
-# Ads that choose the epoch of training without labels: their loss costs one batch of embeddings per epoch. Not tuned.
-MAX_HELD_OUT = 2048
 MIN_ADS = 20  # of fewer, a tenth to choose the epoch is one ad or none. Not tuned.
 BASELINE_PAIRS = (
     10_000  # drawn at random, to scale the baseline where there are no labels. Not tuned.
@@ -124,17 +123,20 @@ def prepare_training(
         have nothing that the model reads, or weights cannot be had.
     """
     check_before_the_work(settings, resources)
-    of_pairs = _ads_of([pairs, *(side for side in published or () if side is not None)])
+    of_pairs = ads_of_pairs([pairs, *(side for side in published or () if side is not None)])
     pretrained = settings.pretrain.epochs > 0
     seen = read_training_ads(catalogue, None if pretrained else of_pairs, settings, resources, run)
     words, photos = seen.words, seen.photos
     if settings.train.complete_only:
         assert photos is not None
         keep = (np.diff(words.offsets) > 0) & (np.diff(photos.offsets) > 0)
-        pairs = _complete(pairs, keep)
+        pairs = complete_pairs(pairs, keep)
         if published is not None:
-            valid, test = (side if side is None else _complete(side, keep) for side in published)
-            published = (valid, test)
+            valid, test = published
+            published = (
+                None if valid is None else complete_pairs(valid, keep),
+                None if test is None else complete_pairs(test, keep),
+            )
     if published is None:
         split = split_pairs(pairs, settings.train.split, settings.train.seed)
     else:
@@ -143,15 +145,16 @@ def prepare_training(
         on_split(split)
 
     train = split.side("train")
-    rows_l, rows_r = (train[name].to_numpy() for name in ("row_l", "row_r"))
+    rows_l = train["row_l"].to_numpy()
+    rows_r = train["row_r"].to_numpy()
     own, unlabelled, held_out = (
         np.unique(np.concatenate([rows_l, rows_r])),
         of_pairs[:0],
         of_pairs[:0],
     )
     if pretrained:
-        held_out = _some(_ads_of([split.side("valid")]), settings.train.seed)
-        unseen = _ads_of([split.side("valid"), split.side("test")])
+        held_out = some_ads(ads_of_pairs([split.side("valid")]), settings.train.seed)
+        unseen = ads_of_pairs([split.side("valid"), split.side("test")])
         own = unlabelled = np.setdiff1d(np.flatnonzero(seen.something), unseen)
     baseline = fit_baseline(
         baseline_features(words, photos, rows_l, rows_r), train["is_duplicate"].to_numpy()
@@ -193,7 +196,7 @@ def prepare_unlabelled(
             "learned from these. Name ads that differ in their words or photos."
         )
     draw = np.random.default_rng(settings.train.seed)
-    held_out = _some(np.sort(draw.permutation(ads)[: len(ads) // 10]), settings.train.seed)
+    held_out = some_ads(np.sort(draw.permutation(ads)[: len(ads) // 10]), settings.train.seed)
     unlabelled = np.setdiff1d(ads, held_out)
     split = Split(
         pl.DataFrame(schema=SPLIT), {"ads_train": len(unlabelled), "ads_valid": len(held_out)}
@@ -272,28 +275,9 @@ def _prepared(
     )
 
 
-def _some(ads: Int64[np.ndarray, "ads"], seed: int) -> Int64[np.ndarray, "some"]:
-    """At most `MAX_HELD_OUT` of them, at random."""
-    return np.sort(np.random.default_rng(seed).permutation(ads)[:MAX_HELD_OUT])
-
-
 def _digest(*parts: np.ndarray | bytes) -> str:
     total = hashlib.sha256()
     for part in parts:
         data = part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes()
         total.update(hashlib.sha256(data).digest())
     return total.hexdigest()
-
-
-def _ads_of(sides: Sequence[pl.DataFrame]) -> Int64[np.ndarray, "ads"]:
-    """The rows of the ads of these pairs, each once, in order."""
-    return np.unique(
-        np.concatenate([side[name].to_numpy() for side in sides for name in ("row_l", "row_r")])
-    )
-
-
-def _complete(pairs: pl.DataFrame, keep: np.ndarray) -> pl.DataFrame:
-    """The pairs of which both ads have words and a readable photo (`--complete-only`)."""
-    return pairs.filter(
-        pl.Series(keep[pairs["row_l"].to_numpy()] & keep[pairs["row_r"].to_numpy()])
-    )

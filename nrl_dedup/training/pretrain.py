@@ -210,7 +210,8 @@ def _has_known_input(batch: Batch) -> torch.Tensor:
 
 def _loss(model: SiameseModel, one: Batch, other: Batch, device: torch.device) -> torch.Tensor:
     with torch.autocast(device.type, torch.bfloat16, enabled=multiplies_in_bfloat16(device)):
-        h_one, h_other = (model.embed(batch.to(device)) for batch in (one, other))
+        h_one = model.embed(one.to(device))
+        h_other = model.embed(other.to(device))
     return contrast_of_views(model, h_one, h_other)
 
 
@@ -279,7 +280,8 @@ def calibrate(
     pool = draw.permutation(np.setdiff1d(rows, some))[:JUDGED_AGAINST]
     if not len(some) or len(pool) < 2:
         return
-    h_one, h_other = (model.embed(batch.take(known).to(device)) for batch in (one, other))
+    h_one = model.embed(one.take(known).to(device))
+    h_other = model.embed(other.take(known).to(device))
     h_pool = torch.from_numpy(embed_ads(model, features, pool, device=device)).to(device)
     found = model.score(h_one, h_other).double().cpu().numpy()
     others = np.sort(model.scores(h_one, h_pool).double().cpu().numpy(), axis=1)[:, :-1].ravel()

@@ -253,12 +253,12 @@ def _start_head(
     pretrained model gives, or at random, with their mean at the log-odds of a duplicate."""
     labels = pairs["is_duplicate"].to_numpy()
     if not pretrained:
-        h_l, h_r = (
-            torch.from_numpy(embed_ads(model, features, pairs[name].to_numpy(), device=device)).to(
-                device
-            )
-            for name in ("row_l", "row_r")
-        )
+        h_l = torch.from_numpy(
+            embed_ads(model, features, pairs["row_l"].to_numpy(), device=device)
+        ).to(device)
+        h_r = torch.from_numpy(
+            embed_ads(model, features, pairs["row_r"].to_numpy(), device=device)
+        ).to(device)
         model.start_head(h_l, h_r, torch.logit(torch.tensor(labels.mean()), eps=1e-3).item())
     elif 0 < labels.sum() < len(labels):
         line = LogisticRegression(C=np.inf).fit(

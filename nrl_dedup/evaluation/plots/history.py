@@ -58,9 +58,8 @@ def _curves(
     axes.set(xlabel="epoch", ylabel=what, xlim=(min(numbers) - 0.5, max(numbers) + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid()
-    train_values, valid_values = (
-        np.array(values, dtype=np.float64) for values in (train, valid)
-    )  # None is NaN
+    train_values = np.array(train, dtype=np.float64)
+    valid_values = np.array(valid, dtype=np.float64)
     axes.plot(numbers, train_values, color=BLUE, linestyle="-", marker="o")
     axes.plot(numbers, valid_values, color=ORANGE, linestyle="--", marker="s")
     if np.isnan(train_values).all() and np.isnan(valid_values).all():

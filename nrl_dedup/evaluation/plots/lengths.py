@@ -38,12 +38,10 @@ def class_shares(
     """
     figure = new_figure(8.0, 4.0, "Share of duplicates by description length")
     axes = figure.add_subplot(xlabel=MEAN_WORDS, ylabel="share of duplicates")
-    counts, found = (
-        np.bincount(chosen, minlength=BUCKETS) for chosen in (buckets, buckets[labels])
-    )
-    total, positive = (
-        np.bincount(buckets, w, minlength=BUCKETS) for w in (weights, weights * labels)
-    )
+    counts = np.bincount(buckets, minlength=BUCKETS)
+    found = np.bincount(buckets[labels], minlength=BUCKETS)
+    total = np.bincount(buckets, weights, minlength=BUCKETS)
+    positive = np.bincount(buckets, weights * labels, minlength=BUCKETS)
     full = np.flatnonzero(counts)
     shares = positive[full] / total[full]
     axes.bar(full, shares, width=0.75, color=paler(SKY), edgecolor="black", hatch="////")
