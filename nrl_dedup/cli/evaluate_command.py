@@ -113,11 +113,12 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         show_missing_pair_model(contender.bundle, options["scorer"])
         show_photo_use(contender.bundle, ads, contender.photo_folder, options["images"])
     by_column = _columns_by_pair(ads, labelled, options["by"], names.get("id_column"))
+    run = Run(work_dir(options), device, progress=progress)
     evaluation = evaluate_models(
         ads,
         labelled,
         contenders,
-        Run(work_dir(options), device, progress=progress),
+        run,
         threshold=options["threshold"],
         scorer=options["scorer"],
         candidates_per_ad=options["candidates"],
@@ -127,7 +128,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         name: by_column[name] if name in by_column else _by_state(evaluation, name)
         for name in options["by"]
     }
-    attention = attention_overlaps(evaluation, contenders, device=device, progress=progress)
+    attention = attention_overlaps(evaluation, contenders, run)
     figures = report(evaluation, by, attention, progress)
     files: dict[Path, Callable[[Path], object]] = {}
     if options["scores"]:
@@ -145,9 +146,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         from nrl_dedup.evaluation.pictures import draw_pictures
 
         which = pairs.name if pairs else "test pairs"
-        drawn = draw_pictures(
-            figures, contenders, which, options["plots"], device=device, progress=progress
-        )
+        drawn = draw_pictures(figures, contenders, which, options["plots"], run)
         progress.say(f"{drawn} pictures, each as PNG and SVG, are in {options['plots']}.")
     return bool(files or options["plots"])
 

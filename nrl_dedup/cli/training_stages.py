@@ -43,15 +43,7 @@ def train_many(
     from nrl_dedup.training.search.trials import run_trials
 
     try:
-        trials = run_trials(
-            data,
-            plan,
-            work,
-            force=force,
-            device=run.device,
-            on_epoch=show_epoch,
-            progress=run.progress,
-        )
+        trials = run_trials(data, plan, work, run, force=force, on_epoch=show_epoch)
     except (KeyboardInterrupt, Terminated) as stop:
         by = stop.args[0] if isinstance(stop, Terminated) else "Ctrl-C"
         run.progress.warn(

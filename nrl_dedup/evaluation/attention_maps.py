@@ -16,6 +16,7 @@ from nrl_dedup.evaluation.bootstrap import LEVEL, REPLICATES, PairGroups, resamp
 from nrl_dedup.evaluation.evaluate import Contender, Evaluation
 from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.runtime.run import Run
 
 BATCH = 256
 TOP_PART = 5  # the top regions are one in five
@@ -199,9 +200,7 @@ def _interval(differences: Float64[np.ndarray, "draws"]) -> tuple[float, float] 
 def attention_overlaps(
     evaluation: Evaluation,
     contenders: Sequence[Contender],
-    *,
-    device: torch.device,
-    progress: Progress = SILENT,
+    run: Run,
 ) -> dict[str, AttentionOverlap]:
     """By name, for each of the models that has attention, over the duplicates among the evaluated pairs.
 
@@ -227,15 +226,15 @@ def attention_overlaps(
         ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
         sides = place.reshape(2, -1)
         trained = top_regions(
-            attention_maps(fusion, features, ads, device=device, progress=progress)
+            attention_maps(fusion, features, ads, device=run.device, progress=run.progress)
         )[sides]
         untrained = top_regions(
             attention_maps(
-                untrained_network(contender.bundle, fusion).to(device),
+                untrained_network(contender.bundle, fusion).to(run.device),
                 features,
                 ads,
-                device=device,
-                progress=progress,
+                device=run.device,
+                progress=run.progress,
             )
         )[sides]
         found[contender.name] = attention_overlap(trained, untrained, groups[pairs])

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 from jaxtyping import Bool, Float64, Int64
 from matplotlib.figure import Figure
 
@@ -29,7 +28,7 @@ from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
 from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.metrics import are_links, sigmoid
-from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import baseline_features
 
 MAX_DRAWN = 3  # pairs of each kind whose attention is drawn
@@ -43,9 +42,7 @@ def draw_pictures(
     contenders: Sequence[Contender],
     pairs: str,
     folder: Path,
-    *,
-    device: torch.device,
-    progress: Progress = SILENT,
+    run: Run,
 ) -> int:
     """Draw `pictures` into `folder` and count them; files of the same names are replaced, others left alone.
 
@@ -53,15 +50,15 @@ def draw_pictures(
 
     :raises NrlDedupError: the folder cannot be made or written.
     """
-    found = pictures(report, contenders, pairs, device=device, progress=progress)
+    found = pictures(report, contenders, pairs, run)
     drawn = 0
-    with quiet_pillow(), progress.task("drawing pictures", len(found)) as task:
+    with quiet_pillow(), run.progress.task("drawing pictures", len(found)) as task:
         for name, picture in found.items():
             try:
                 save(picture(), folder, name)
                 drawn += 1
             except UnreadablePhoto as error:
-                progress.warn(f"{name} is not drawn: a photo can no longer be read ({error}).")
+                run.progress.warn(f"{name} is not drawn: a photo can no longer be read ({error}).")
             task.advance()
     return drawn
 
@@ -70,9 +67,7 @@ def pictures(
     report: Report,
     contenders: Sequence[Contender],
     pairs: str,
-    *,
-    device: torch.device,
-    progress: Progress = SILENT,
+    run: Run,
 ) -> dict[str, Picture]:
     """What draws each picture, by the name of its file without ending:
 
@@ -114,7 +109,7 @@ def pictures(
     for contender in contenders:
         found[f"history-{file_name[contender.name]}"] = partial(_history, contender)
     for contender in contenders:
-        attended = _attention(report, contender, device, progress)
+        attended = _attention(report, contender, run)
         found |= {
             f"attention-{file_name[contender.name]}-{kind}": picture
             for kind, picture in attended.items()
@@ -178,9 +173,7 @@ def _history(contender: Contender) -> Figure:
     )
 
 
-def _attention(
-    report: Report, contender: Contender, device: torch.device, progress: Progress
-) -> dict[str, Picture]:
+def _attention(report: Report, contender: Contender, run: Run) -> dict[str, Picture]:
     """Where the model looks in both photos of each of the `most_certain` pairs, by kind and number; nothing if it has
     no attention or saw no photos."""
     evaluation, name = report.evaluation, contender.name
@@ -196,7 +189,7 @@ def _attention(
     chosen = most_certain(labels, logits, are_links(logits, evaluation.threshold), both)
     pairs = np.concatenate(list(chosen.values()))
     ads = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]))
-    shares = attention_maps(fusion, features, ads, device=device, progress=progress)
+    shares = attention_maps(fusion, features, ads, device=run.device, progress=run.progress)
     side = isqrt(features.image_shape[0])
     maps = shares.reshape(*shares.shape[:2], side, side)
     top = top_regions(shares).reshape(*shares.shape[:2], side, side)

@@ -18,7 +18,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.network_inputs import Batch, NetworkInputs, Shown
 from nrl_dedup.runtime.device import multiplies_in_bfloat16
 from nrl_dedup.runtime.prefetch import ahead
-from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.early_stopping import BestEpoch, OnEpoch, StoppedTraining
 from nrl_dedup.training.losses import contrast_of_views
 
@@ -88,10 +88,9 @@ def pretrain(
     held_out: Int64[np.ndarray, "others"],
     settings: PretrainSettings,
     seed: int,
+    run: Run,
     *,
-    device: torch.device,
     on_epoch: OnEpoch | None = None,
-    progress: Progress = SILENT,
 ) -> StoppedTraining:
     """Minimise `contrast_of_views` of two postings of each ad (`NetworkInputs.two_views`) with Adam.
 
@@ -104,10 +103,10 @@ def pretrain(
     """
     plan, draw = Plan.of(model, features), np.random.default_rng(seed)
     start_fusion(model, features, rows, draw)
-    model = model.to(device)
+    model = model.to(run.device)
     few = torch.from_numpy(
-        embed_ads(model, features, draw.permutation(rows)[:1024], device=device)
-    ).to(device)
+        embed_ads(model, features, draw.permutation(rows)[:1024], device=run.device)
+    ).to(run.device)
     distance = START_DISTANCE_INITIALISED if model.fusion.initialised_from_data else START_DISTANCE
     model.start_head(few[::2][: len(few) // 2], few[1::2], START_BIAS - distance)
     body = [parameter for name, parameter in model.named_parameters() if name != "raw_weight"]
@@ -122,22 +121,22 @@ def pretrain(
             model.train()
             order = draw.permutation(rows)[:MAX_EPOCH_ADS]
             if number > 1:
-                order = _neighbours_together(model, features, order, draw, device)
+                order = _neighbours_together(model, features, order, draw, run.device)
             losses: list[torch.Tensor] = []
             batches = _batches(features, order, settings.batch_size, plan, draw)
             with (
-                progress.task(f"epoch {number} without labels", len(order)) as task,
+                run.progress.task(f"epoch {number} without labels", len(order)) as task,
                 closing(ahead(batches)) as made,
             ):
                 for one, other in made:
-                    loss = _loss(model, one, other, device)
+                    loss = _loss(model, one, other, run.device)
                     optimiser.zero_grad(set_to_none=True)
                     loss.backward()
                     optimiser.step()
                     losses.append(loss.detach())
                     task.advance(len(one.lengths))
             train_loss = torch.stack(losses).double().mean().item() if losses else 0.0
-            valid_loss = _held_out_loss(model, features, held_out, plan, seed, device)
+            valid_loss = _held_out_loss(model, features, held_out, plan, seed, run.device)
             epoch = Epoch(number, train_loss, valid_loss, None, None, time.perf_counter() - start)
             best.add(epoch, f"Lower --pretrain-lr ({settings.learning_rate}).")
             if on_epoch is not None:
@@ -147,7 +146,7 @@ def pretrain(
     except KeyboardInterrupt:
         interrupted = True
     fitted = best.fitted(interrupted=interrupted)
-    calibrate(fitted.model, features, rows, held_out, draw, device=device)
+    calibrate(fitted.model, features, rows, held_out, draw, device=run.device)
     return fitted
 
 

@@ -24,7 +24,7 @@ from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.metrics import average_precision, log_loss
 from nrl_dedup.runtime.device import multiplies_in_bfloat16
 from nrl_dedup.runtime.prefetch import ahead
-from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.siamese import pair_logits
 from nrl_dedup.training.data import TrainingData
 from nrl_dedup.training.early_stopping import BestEpoch, OnEpoch, StoppedTraining
@@ -64,10 +64,9 @@ def identity(data: TrainingData, settings: Settings) -> dict[str, Any]:
 def train_one(
     data: TrainingData,
     settings: Settings,
+    run: Run,
     *,
-    device: torch.device,
     on_epoch: OnEpoch | None = None,
-    progress: Progress = SILENT,
 ) -> Trained:
     """One network on prepared data: first without labels if the settings say so, then on labelled pairs if there are
     any. The result depends on `data` and `settings` alone, not on what was trained before.
@@ -103,9 +102,8 @@ def train_one(
                 data.held_out,
                 settings.pretrain,
                 settings.train.seed,
-                device=device,
+                run,
                 on_epoch=on_epoch,
-                progress=progress,
             )
             if fitted.interrupted and len(train):
                 raise NrlDedupError(
@@ -118,10 +116,9 @@ def train_one(
                 train,
                 valid,
                 settings.train,
+                run,
                 pretrained=unlabelled,
-                device=device,
                 on_epoch=on_epoch,
-                progress=progress,
             )
     bundle = Bundle(
         settings=settings,
@@ -151,11 +148,10 @@ def fit(
     train: pl.DataFrame,
     valid: pl.DataFrame,
     settings: TrainSettings,
+    run: Run,
     *,
     pretrained: bool = False,
-    device: torch.device,
     on_epoch: OnEpoch | None = None,
-    progress: Progress = SILENT,
 ) -> StoppedTraining:
     """Minimise binary cross-entropy (4.4) plus `contrast` times `in_batch_contrast` with Adam; stop when the validation
     loss (of (4.4) alone) has not improved for `patience` epochs; keep the epoch of the lowest validation loss. Ctrl-C
@@ -170,30 +166,30 @@ def fit(
     draw = np.random.default_rng(settings.seed)
     if not pretrained:
         start_fusion(model, features, np.unique(np.concatenate([rows_l, rows_r])), draw)
-    model = model.to(device)
-    _start_head(model, features, train[:STARTED_FROM], pretrained, device)
+    model = model.to(run.device)
+    _start_head(model, features, train[:STARTED_FROM], pretrained, run.device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    bfloat16 = multiplies_in_bfloat16(device)
+    bfloat16 = multiplies_in_bfloat16(run.device)
     best, interrupted = BestEpoch(model, settings.patience), False
     try:
         for number in range(1, settings.epochs + 1):
             start = time.perf_counter()
             model.train()
             order = draw.permutation(len(labels))
-            logits, first = torch.empty(len(labels), device=device), 0
+            logits, first = torch.empty(len(labels), device=run.device), 0
             batches = (
                 _batch(features, rows_l, rows_r, order[start : start + settings.batch_size], draw)
                 for start in range(0, len(order), settings.batch_size)
             )
             with (
-                progress.task(f"epoch {number}", len(labels)) as task,
+                run.progress.task(f"epoch {number}", len(labels)) as task,
                 closing(ahead(batches)) as made,
             ):
                 for pairs, ads, place, batch in made:
-                    left, right = torch.from_numpy(place).to(device)
-                    target = torch.from_numpy(labels[pairs].astype(np.float32)).to(device)
-                    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-                        h = model.embed(batch.to(device))
+                    left, right = torch.from_numpy(place).to(run.device)
+                    target = torch.from_numpy(labels[pairs].astype(np.float32)).to(run.device)
+                    with torch.autocast(run.device.type, torch.bfloat16, enabled=bfloat16):
+                        h = model.embed(batch.to(run.device))
                     scores = model.score(h.index_select(0, left), h.index_select(0, right))
                     loss = binary_cross_entropy_with_logits(scores, target)
                     if settings.contrast:
@@ -206,7 +202,7 @@ def fit(
                     task.advance(len(pairs))
             seen = logits.double().cpu().numpy()
             ones = np.ones(len(labels))
-            valid_logits = pair_logits(model, features, valid, device)
+            valid_logits = pair_logits(model, features, valid, run.device)
             valid_labels, valid_weights = (
                 valid["is_duplicate"].to_numpy(),
                 valid["weight"].to_numpy(),

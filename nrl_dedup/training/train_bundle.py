@@ -57,9 +57,7 @@ def train_network(
             run.progress.say(
                 f"{work.folder} holds a network of other {', '.join(differences)}; training starts anew."
             )
-        trained = train_one(
-            data, settings, device=run.device, on_epoch=on_epoch, progress=run.progress
-        )
+        trained = train_one(data, settings, run, on_epoch=on_epoch)
         if not trained.bundle.history:
             raise NrlDedupError(
                 "Stopped before the first epoch was done; there is nothing to keep."

@@ -31,6 +31,7 @@ from nrl_dedup.features.photos.backbones import BACKBONES
 from nrl_dedup.features.photos.feature_kinds import KINDS, quantise
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.vocabulary import TokenIds
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.train import fit
 
 WORDS, WORD_SIZE, MOST_WORDS = 30_000, 300, 100
@@ -113,7 +114,7 @@ def ours(
     )
     valid = pairs.head(batch_size)
     settings = TrainSettings(epochs=1, batch_size=batch_size)
-    fitted = fit(make_model(512), features, pairs, valid, settings, device=device)
+    fitted = fit(make_model(512), features, pairs, valid, settings, Run(Path("unused"), device))
     return fitted.history[0].seconds
 
 

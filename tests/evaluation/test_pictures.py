@@ -173,7 +173,7 @@ def reported(
 
 @pytest.fixture
 def drawn(reported: tuple[Report, list[Contender]]) -> dict[str, Picture]:
-    return pictures(*reported, "all pairs", device=CPU)
+    return pictures(*reported, "all pairs", Run(Path("unused"), CPU))
 
 
 def legend(figure: Figure) -> list[str]:
@@ -336,8 +336,7 @@ def test_a_photo_that_has_gone_is_said_and_the_rest_drawn(
         [first, Contender("san", second.bundle, images)],
         "p",
         tmp_path / "plots",
-        device=CPU,
-        progress=told,
+        Run(tmp_path, CPU, progress=told),
     )
     assert told.warnings and all("not found" in warning for warning in told.warnings)
     left = [name for name in drawn if not any(name in warning for warning in told.warnings)]

@@ -40,6 +40,7 @@ from tests.conftest import Shop
 from tests.features.test_two_views import tokens_of
 
 CPU = torch.device("cpu")
+RUN = Run(Path("unused"), CPU)
 ADS, SIZE = 300, 8
 
 
@@ -92,7 +93,7 @@ def test_without_labels_the_network_finds_doubles(fusion: str) -> None:
     model, features = network(fusion), ads()
     at_first = found_first(model, features)
     settings = PretrainSettings(epochs=10, batch_size=64, learning_rate=3e-3)
-    fitted = pretrain(model, features, np.arange(30, ADS), np.arange(30), settings, 0, device=CPU)
+    fitted = pretrain(model, features, np.arange(30, ADS), np.arange(30), settings, 0, RUN)
     losses = [epoch.valid_loss for epoch in fitted.history]
     assert (
         fitted.best_epoch == 1 + int(np.argmin(losses))
@@ -104,7 +105,7 @@ def test_without_labels_the_network_finds_doubles(fusion: str) -> None:
 def test_the_same_seed_trains_the_same_network() -> None:
     settings, features = PretrainSettings(epochs=3, batch_size=64), ads()
     once, again = (
-        pretrain(network(), features, np.arange(30, ADS), np.arange(30), settings, 5, device=CPU)
+        pretrain(network(), features, np.arange(30, ADS), np.arange(30), settings, 5, RUN)
         for _ in range(2)
     )
     assert [epoch.valid_loss for epoch in once.history] == [
@@ -135,7 +136,7 @@ def test_ads_that_show_nothing_are_passed_over() -> None:
         np.arange(30),
         settings,
         0,
-        device=CPU,
+        RUN,
     )
     assert all(np.isfinite(epoch.train_loss + epoch.valid_loss) for epoch in fitted.history)
 

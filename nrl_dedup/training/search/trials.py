@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
-import torch
 
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import average_precision
-from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.siamese import pair_logits
 from nrl_dedup.training.data import TrainingData
 from nrl_dedup.training.search.grid import KEYS, Trial, value_of
@@ -39,11 +38,10 @@ def run_trials(
     data: TrainingData,
     plan: Sequence[Trial],
     work: Unfinished,
+    run: Run,
     *,
     force: bool = False,
-    device: torch.device,
     on_epoch: OnEpoch | None = None,
-    progress: Progress = SILENT,
 ) -> Trials:
     """Train every trial of `plan` that is not done yet, and make the best by validation AP the bundle of `work`.
 
@@ -61,15 +59,17 @@ def run_trials(
     kept_in = begin_search(work, data, plan, force=force)
     figures = kept_in.figures(len(plan))
     if figures:
-        progress.say(f"{work.output}: {len(figures)} of {len(plan)} trials are finished already.")
+        run.progress.say(
+            f"{work.output}: {len(figures)} of {len(plan)} trials are finished already."
+        )
     seeds = len(plan) // plan[-1].setting
     for number, trial in enumerate(plan[len(figures) :], len(figures) + 1):
-        progress.say(f"Trial {number} of {len(plan)}{_what_varies(plan, trial)}")
-        figures.append(_run(data, trial, kept_in, number, device, on_epoch, progress))
+        run.progress.say(f"Trial {number} of {len(plan)}{_what_varies(plan, trial)}")
+        figures.append(_run(data, trial, kept_in, number, on_epoch, run))
         kept_in.write_tables(trials_table(plan, figures), seeds)
     table = trials_table(plan, figures)
     best = best_trial(table)
-    bundle = replace(load_bundle(kept_in.trial(best), device), data=data.source)
+    bundle = replace(load_bundle(kept_in.trial(best), run.device), data=data.source)
     was_finished = kept_in.path == work.place
     if not was_finished:
         kept_in.write_tables(table, seeds)
@@ -90,23 +90,20 @@ def _run(
     trial: Trial,
     kept_in: TrialFolder,
     number: int,
-    device: torch.device,
     on_epoch: OnEpoch | None,
-    progress: Progress,
+    run: Run,
 ) -> Figures:
     try:
-        trained = train_one(
-            data, trial.settings, device=device, on_epoch=on_epoch, progress=progress
-        )
+        trained = train_one(data, trial.settings, run, on_epoch=on_epoch)
     except (
         NrlDedupError
     ) as error:  # the loss diverged: that is a result too, and no reason to end the others
-        progress.warn(str(error))
+        run.progress.warn(str(error))
         return {**_NO_FIGURES, "note": str(error)}
     if trained.interrupted:
         raise KeyboardInterrupt  # its best epoch so far is there, but half a training is no row of the table
     bundle, test = trained.bundle, data.split.side("test")
-    logits = pair_logits(bundle.model, data.features, test, device)
+    logits = pair_logits(bundle.model, data.features, test, run.device)
     epoch = bundle.history[bundle.best_epoch - 1]
     kept_in.save_trial(number, bundle)
     return {
