@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nrl_dedup.cli.cluster_evaluation import (
+    check_cluster_options,
+    cluster_options,
+    evaluate_clusters,
+    measure_clusters_of,
+    show_clusters,
+)
 from nrl_dedup.cli.grouped_help import DATA, FIGURES, LINKS, MODEL, OUTPUT, GroupedCommand, option
 from nrl_dedup.cli.option_types import Score
 from nrl_dedup.cli.remembered_data import remembered_images, remembered_items
@@ -35,10 +42,13 @@ PHOTOS, MISSING = "photos", "missing"
 
 HELP = """Say how good models are, beside the baseline: on their own test split, or on labelled pairs that you name.
 
+With --clusters and --truth, say how good the clusters in a file are; models are evaluated then only if you name them.
+
 \b
 nrl-dedup evaluate --by-length --plots plots/
 nrl-dedup evaluate --model weights/one --model weights/other --blocking
 nrl-dedup evaluate --model weights/mine --items ItemInfo.csv --pairs ItemPairs.csv --json metrics.json
+nrl-dedup evaluate --clusters dupes.csv --truth truth.csv
 """
 
 
@@ -80,6 +90,7 @@ nrl-dedup evaluate --model weights/mine --items ItemInfo.csv --pairs ItemPairs.c
 @option(OUTPUT, "--json", "json_path", type=FILE, help="All figures as JSON.")
 @option(OUTPUT, "--scores", type=FILE, help="Every pair's score as CSV.")
 @option(OUTPUT, "--plots", type=FILE, help="Folder for pictures of all this, each as PNG and SVG.")
+@cluster_options
 @pair_column_options
 @scoring_options
 def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
@@ -102,11 +113,15 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
+    check_cluster_options({**options, "items": items, "pairs": pairs})
+    if options["clusters"] and not options["models"]:
+        return evaluate_clusters(options)
     _check_outputs(options, [items, pairs], [])
     if options["plots"]:
         from nrl_dedup.evaluation.plots.figure_files import make_folder
 
         make_folder(options["plots"])
+    clusters = measure_clusters_of(options) if options["clusters"] else None
     device, progress = pick_device(options["device"]), ConsoleProgress()
     contenders, ads, labelled, names = _inputs(items, pairs, options, device)
     for contender in contenders:
@@ -133,7 +148,10 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     if options["scores"]:
         files[options["scores"]] = partial(write_csv, evaluation.scores())
     if options["json_path"]:
-        text = json.dumps(figures.as_json(), indent=1, allow_nan=False) + "\n"
+        document = figures.as_json()
+        if clusters is not None:
+            document["clusters"] = clusters.as_json()
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
         files[options["json_path"]] = partial(Path.write_text, data=text, encoding="utf-8")
     write_together(files)
     unreadable = pl.concat([features.unreadable for features in evaluation.features.values()])
@@ -141,6 +159,8 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         unreadable.unique(maintain_order=True), contenders[0].photo_folder, photo_count(ads)
     )
     show_evaluation(figures, by_length=options["by_length"])
+    if clusters is not None:
+        show_clusters(clusters, options["clusters"], options["truth"])
     if options["plots"]:
         from nrl_dedup.evaluation.pictures import draw_pictures
 
@@ -161,7 +181,8 @@ def _check_outputs(
 
     files = {"--json": options["json_path"], "--scores": options["scores"]}
     bundles = [model_folder(folder) for folder in options["models"] or (None,)]
-    check_outputs(files, [*read, options["backbone_weights"]], photos=photos, bundles=bundles)
+    read = [*read, options["clusters"], options["truth"], options["backbone_weights"]]
+    check_outputs(files, read, photos=photos, bundles=bundles)
     if options["plots"]:
         check_pictures_stay_apart("--plots", options["plots"], read, photos=photos, bundles=bundles)
 

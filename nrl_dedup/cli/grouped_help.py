@@ -12,10 +12,11 @@ TRAINING = "Training"
 SEARCH = "Search for settings"
 LINKS = "Links"
 FIGURES = "Figures"
+CLUSTERS = "Clusters"
 OUTPUT = "Output"
 OTHER = "Other"
 # In the order of `--help`.
-SECTIONS = (DATA, PHOTOS, MODEL, TRAINING, SEARCH, LINKS, FIGURES, OUTPUT, OTHER)
+SECTIONS = (DATA, PHOTOS, MODEL, TRAINING, SEARCH, LINKS, FIGURES, CLUSTERS, OUTPUT, OTHER)
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]

@@ -45,7 +45,7 @@ clustering_option = option(
 
 def images_option(command: Command) -> Command:
     """Where the photos are, and whether links out of there are followed."""
-    return _with_options(
+    return with_options(
         command,
         option(
             PHOTOS,
@@ -78,7 +78,7 @@ def column_options(command: Command) -> Command:
         )
         for name in ("id", "title", "description", "photo")
     ]
-    return _with_options(
+    return with_options(
         command,
         *of_items,
         option(
@@ -104,12 +104,12 @@ def pair_column_options(command: Command) -> Command:
         option(DATA, f"--{name}-column", help=f"The pairs' {what} column, if its name is unusual.")
         for name, what in (("left", "first id"), ("right", "second id"), ("label", "label"))
     ]
-    return _with_options(command, *of_pairs)
+    return with_options(command, *of_pairs)
 
 
 def scoring_options(command: Command) -> Command:
     """What the commands share that use a model on a catalogue: link, evaluate and explain."""
-    return _with_options(
+    return with_options(
         command,
         images_option,
         backbone_weights_option,
@@ -134,7 +134,7 @@ def scoring_options(command: Command) -> Command:
     )
 
 
-def _with_options(command: Command, *decorators: Decorator) -> Command:
+def with_options(command: Command, *decorators: Decorator) -> Command:
     """The command with these options, which `--help` shows in this order."""
     for decorator in reversed(decorators):
         command = decorator(command)
@@ -143,12 +143,13 @@ def _with_options(command: Command, *decorators: Decorator) -> Command:
 
 def columns(options: dict[str, Any]) -> dict[str, str]:
     """The catalogue's columns that the user named, and its encoding, as `read_catalogue` takes them."""
-    return _given(
+    return given_names(
         options, "id_column", "title_column", "description_column", "photo_column", "encoding"
     )
 
 
-def _given(options: dict[str, Any], *names: str) -> dict[str, str]:
+def given_names(options: dict[str, Any], *names: str) -> dict[str, str]:
+    """Those of the options that the user gave."""
     return {name: options[name] for name in names if options[name]}
 
 
@@ -184,7 +185,7 @@ def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -
     pairs = read_pairs(
         path,
         catalogue,
-        **_given(options, "left_column", "right_column", "label_column", "encoding"),
+        **given_names(options, "left_column", "right_column", "label_column", "encoding"),
     )
     show_bad_rows(path, pairs.bad_count, pairs.bad_rows)
     _show_columns(pairs)
