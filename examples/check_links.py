@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nrl_dedup.metrics import ClusterQuality, pairwise_quality
+from nrl_dedup.evaluation.cluster_quality import ClusterQuality, pairwise_quality
 
 WANTED_F1 = 0.9
 

@@ -107,7 +107,7 @@ def run(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> RunCommand:
     """Runs `nrl-dedup ARGUMENTS` in this process: exit status, standard output, standard error."""
-    from nrl_dedup.cli import main
+    from nrl_dedup.cli.main import main
 
     cache = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
@@ -161,7 +161,7 @@ def train_arguments(shop: Shop, folder: Path, *more: object) -> list[str]:
 
 def train_once(shop: Shop, factory: pytest.TempPathFactory, name: str, *more: object) -> Path:
     """A bundle of that name trained on the shop, for the fixtures of a session."""
-    from nrl_dedup.cli import cli
+    from nrl_dedup.cli.main import cli
 
     folder = factory.mktemp("bundles") / name
     with pytest.MonkeyPatch.context() as patch:

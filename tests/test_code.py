@@ -41,7 +41,7 @@ def test_no_file_is_over_300_lines() -> None:
 
 
 def known_options() -> set[str]:
-    from nrl_dedup.cli import cli
+    from nrl_dedup.cli.main import cli
 
     return {
         option
@@ -79,7 +79,7 @@ def test_the_settings_name_every_option() -> None:
     text = (ROOT / "examples" / "SETTINGS.md").read_text("utf-8")
     parts = dict(re.findall(r"^## Options of (.*)\n((?:(?!## ).*\n)*)", text, re.MULTILINE))
     common = set(OPTION.findall(parts["all commands"]))
-    from nrl_dedup.cli import cli
+    from nrl_dedup.cli.main import cli
 
     for name, command in cli.commands.items():
         options = {

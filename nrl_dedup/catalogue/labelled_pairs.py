@@ -87,6 +87,17 @@ class LabelledPairs:
         return columns_taken(self.path, self.taken, self.header)
 
 
+def pair_columns(
+    left: str | None, right: str | None, label: str | None, *, required: bool = True
+) -> dict[str, WantedColumn]:
+    """The columns of a file of labelled pairs, for `read_table`; what is not None is what the user calls them."""
+    return {
+        "left": WantedColumn("--left-column", _LEFT_NAMES, left, required, identifier=True),
+        "right": WantedColumn("--right-column", _RIGHT_NAMES, right, required, identifier=True),
+        "label": WantedColumn("--label-column", _LABEL_NAMES, label, required),
+    }
+
+
 def read_pairs(
     path: Path,
     catalogue: Catalogue,
@@ -105,12 +116,7 @@ def read_pairs(
     :param encoding: of a CSV file; None for UTF-8.
     :raises NrlDedupError: what `read_table` raises; a label of another kind; not one pair left.
     """
-    wanted = {
-        "left": WantedColumn("--left-column", _LEFT_NAMES, left_column, identifier=True),
-        "right": WantedColumn("--right-column", _RIGHT_NAMES, right_column, identifier=True),
-        "label": WantedColumn("--label-column", _LABEL_NAMES, label_column),
-    }
-    table = read_table(path, wanted, encoding)
+    table = read_table(path, pair_columns(left_column, right_column, label_column), encoding)
     table = table.without((pl.col("left") == "") | (pl.col("right") == ""), "an id is empty")
     rows = table.frame.select(
         "left",

@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nrl_dedup.cli.cluster_evaluation import (
+    check_cluster_options,
+    cluster_options,
+    evaluate_clusters,
+    measure_clusters_of,
+    show_clusters,
+)
+from nrl_dedup.cli.grouped_help import DATA, FIGURES, LINKS, MODEL, OUTPUT, GroupedCommand, option
+from nrl_dedup.cli.option_types import Score
 from nrl_dedup.cli.remembered_data import remembered_images, remembered_items
 from nrl_dedup.cli.shared_options import (
     FILE,
-    backbone_weights_option,
-    candidates_option,
-    check_threshold_and_candidates,
-    column_options,
     columns,
-    device_option,
-    images_option,
     pair_column_options,
     photo_count,
     photo_folder,
     read_catalogue,
     read_labelled,
-    scorer_option,
-    work_dir_option,
+    scoring_options,
 )
 from nrl_dedup.cli.work_folder import work_dir
 
@@ -40,47 +42,57 @@ PHOTOS, MISSING = "photos", "missing"
 
 HELP = """Say how good models are, beside the baseline: on their own test split, or on labelled pairs that you name.
 
+With --clusters and --truth, say how good the clusters in a file are; models are evaluated then only if you name them.
+
 \b
 nrl-dedup evaluate --by-length --plots plots/
 nrl-dedup evaluate --model weights/one --model weights/other --blocking
 nrl-dedup evaluate --model weights/mine --items ItemInfo.csv --pairs ItemPairs.csv --json metrics.json
+nrl-dedup evaluate --clusters dupes.csv --truth truth.csv
 """
 
 
-@click.command(help=HELP)
-@click.option(
+@click.command(cls=GroupedCommand, help=HELP)
+@option(
+    MODEL,
     "--model",
     "models",
     type=FILE,
     multiple=True,
-    help="A bundle; several are compared.  [default: the shipped one]",
+    default_in_words="the shipped one",
+    help="A bundle. Repeatable: several are compared.",
 )
-@click.option("--items", type=FILE, help="Other ads than the bundle's own test split.")
-@click.option("--pairs", type=FILE, help="Labelled pairs of --items.")
-@images_option
-@backbone_weights_option
-@click.option(
+@option(DATA, "--items", type=FILE, help="Other ads than the bundle's own test split.")
+@option(DATA, "--pairs", type=FILE, help="Labelled pairs of --items.")
+@option(
+    LINKS,
+    "--threshold",
+    default=0.5,
+    type=Score(),
+    help="The score from which a pair counts as linked, for precision and recall.",
+)
+@option(
+    FIGURES,
     "--by-length",
     is_flag=True,
-    help="Average precision by the length of the descriptions, and by unlike ones.",
+    help="Average precision by the length of the two descriptions, and by unlike lengths.",
 )
-@click.option(
+@option(
+    FIGURES,
     "--by",
     multiple=True,
     metavar="COLUMN|photos|missing",
     help="Average precision by a column of the items, the number of photos, or what an ad lacks. Repeatable.",
 )
-@click.option("--blocking", is_flag=True, help="What the candidate search keeps of the duplicates.")
-@candidates_option
-@scorer_option
-@click.option("--threshold", default=0.5, show_default=True, help="For precision and recall.")
-@click.option("--json", "json_path", type=FILE, help="All figures as JSON.")
-@click.option("--scores", type=FILE, help="Every pair's score as CSV.")
-@click.option("--plots", type=FILE, help="Pictures of all this, as PNG and SVG in this folder.")
-@work_dir_option
-@device_option
-@column_options
+@option(
+    FIGURES, "--blocking", is_flag=True, help="How many of the duplicates become candidate pairs."
+)
+@option(OUTPUT, "--json", "json_path", type=FILE, help="All figures as JSON.")
+@option(OUTPUT, "--scores", type=FILE, help="Every pair's score as CSV.")
+@option(OUTPUT, "--plots", type=FILE, help="Folder for pictures of all this, each as PNG and SVG.")
+@cluster_options
 @pair_column_options
+@scoring_options
 def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     """`HELP`."""
     import polars as pl
@@ -101,12 +113,15 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
-    check_threshold_and_candidates(options)
+    check_cluster_options({**options, "items": items, "pairs": pairs})
+    if options["clusters"] and not options["models"]:
+        return evaluate_clusters(options)
     _check_outputs(options, [items, pairs], [])
     if options["plots"]:
         from nrl_dedup.evaluation.plots.figure_files import make_folder
 
         make_folder(options["plots"])
+    clusters = measure_clusters_of(options) if options["clusters"] else None
     device, progress = pick_device(options["device"]), ConsoleProgress()
     contenders, ads, labelled, names = _inputs(items, pairs, options, device)
     for contender in contenders:
@@ -134,7 +149,10 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     if options["scores"]:
         files[options["scores"]] = partial(write_csv, evaluation.scores())
     if options["json_path"]:
-        text = json.dumps(figures.as_json(), indent=1, allow_nan=False) + "\n"
+        document = figures.as_json()
+        if clusters is not None:
+            document["clusters"] = clusters.as_json()
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
         files[options["json_path"]] = partial(Path.write_text, data=text, encoding="utf-8")
     write_together(files)
     unreadable = pl.concat([features.unreadable for features in evaluation.features.values()])
@@ -142,6 +160,8 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         unreadable.unique(maintain_order=True), contenders[0].photo_folder, photo_count(ads)
     )
     show_evaluation(figures, by_length=options["by_length"])
+    if clusters is not None:
+        show_clusters(clusters, options["clusters"], options["truth"])
     if options["plots"]:
         from nrl_dedup.evaluation.pictures import draw_pictures
 
@@ -160,7 +180,8 @@ def _check_outputs(
 
     files = {"--json": options["json_path"], "--scores": options["scores"]}
     bundles = [model_folder(folder) for folder in options["models"] or (None,)]
-    check_outputs(files, [*read, options["backbone_weights"]], photos=photos, bundles=bundles)
+    read = [*read, options["clusters"], options["truth"], options["backbone_weights"]]
+    check_outputs(files, read, photos=photos, bundles=bundles)
     if options["plots"]:
         check_pictures_stay_apart("--plots", options["plots"], read, photos=photos, bundles=bundles)
 

@@ -6,21 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nrl_dedup.cli.grouped_help import DATA, LINKS, OUTPUT, GroupedCommand, option
+from nrl_dedup.cli.option_types import Score
 from nrl_dedup.cli.remembered_data import remembered_images, remembered_items
 from nrl_dedup.cli.shared_options import (
     FILE,
-    backbone_weights_option,
-    candidates_option,
-    check_threshold_and_candidates,
     clustering_option,
-    column_options,
     columns,
-    device_option,
-    images_option,
     photo_folder,
     read_catalogue,
-    scorer_option,
-    work_dir_option,
+    scoring_options,
+    seed_option,
 )
 from nrl_dedup.cli.work_folder import work_dir
 
@@ -40,32 +36,33 @@ nrl-dedup explain weights/mine 1002 3781 --items catalogue.csv --images imgs/ --
 """
 
 
-@click.command(help=HELP)
+@click.command(cls=GroupedCommand, help=HELP)
 @click.argument("model", type=FILE)
 @click.argument("id_a")
 @click.argument("id_b")
-@click.option(
-    "--items", type=FILE, help="The catalogue.  [default: the one that the model was trained on]"
+@option(
+    DATA,
+    "--items",
+    type=FILE,
+    default_in_words="the one that the model was trained on",
+    help="The catalogue.",
 )
-@images_option
-@backbone_weights_option
-@click.option(
-    "--threshold", default=0.5, show_default=True, help="The score from which two ads are linked."
+@option(
+    LINKS,
+    "--threshold",
+    default=0.5,
+    type=Score(),
+    help="The score from which two ads are linked.",
 )
-@candidates_option
-@scorer_option
 @clustering_option
-@click.option("--seed", default=0, show_default=True)
-@click.option("--json", "json_path", type=FILE, help="All of it as JSON.")
-@work_dir_option
-@device_option
-@column_options
+@option(OUTPUT, "--json", "json_path", type=FILE, help="The whole explanation as JSON.")
+@seed_option
+@scoring_options
 def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: Any) -> bool:
     """`HELP`."""
     from nrl_dedup.bundle.load import load_bundle
     from nrl_dedup.cli.console import ConsoleProgress, show_missing_pair_model, show_photo_use
     from nrl_dedup.cli.show_explanation import show_explanation
-    from nrl_dedup.config import check_seed
     from nrl_dedup.explanation.explain import explain as explain_pair
     from nrl_dedup.explanation.explain import find_pair
     from nrl_dedup.pipeline import link
@@ -74,10 +71,8 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     from nrl_dedup.runtime.output_checks import check_outputs
     from nrl_dedup.runtime.run import Run
 
-    check_threshold_and_candidates(options)
     if id_a == id_b:
         raise click.UsageError(f"Two ads are wanted, but {id_a} is named twice.")
-    check_seed(options["seed"])
     device = pick_device(options["device"])
     bundle = load_bundle(model, device)
     path = items or remembered_items(bundle, "Name a catalogue with --items.")

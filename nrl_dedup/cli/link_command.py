@@ -6,21 +6,17 @@ from typing import Any
 
 import click
 
+from nrl_dedup.cli.grouped_help import LINKS, MODEL, OUTPUT, GroupedCommand, option
+from nrl_dedup.cli.option_types import Score
 from nrl_dedup.cli.shared_options import (
     FILE,
-    backbone_weights_option,
-    candidates_option,
-    check_threshold_and_candidates,
     clustering_option,
-    column_options,
     columns,
-    device_option,
-    images_option,
     photo_count,
     photo_folder,
     read_catalogue,
-    scorer_option,
-    work_dir_option,
+    scoring_options,
+    seed_option,
 )
 from nrl_dedup.cli.work_folder import work_dir
 
@@ -41,37 +37,45 @@ expected of it. On a catalogue much larger than the labelled ads there are more 
 """
 
 
-@click.command(help=HELP)
+@click.command(cls=GroupedCommand, help=HELP)
 @click.argument("catalogue", type=FILE)
-@images_option
-@click.option(
-    "-o", "--output", type=FILE, required=True, help="The clusters: cluster_id, item_id, score."
+@option(MODEL, "--model", type=FILE, default_in_words="the shipped one", help="A bundle.")
+@option(
+    LINKS,
+    "--threshold",
+    type=Score(),
+    default_in_words=str(DEFAULT_THRESHOLD),
+    help="The score from which two ads are linked.",
 )
-@click.option(
-    "--links", type=FILE, help="The links too: item_id_l, item_id_r, score, and what it rests on."
-)
-@click.option("--model", type=FILE, help="A bundle.  [default: the shipped one]")
-@backbone_weights_option
-@click.option(
-    "--threshold", type=float, help="The score from which two ads are linked.  [default: 0.5]"
-)
-@click.option(
+@option(
+    LINKS,
     "--precision",
     type=float,
-    help="Instead of --threshold: the share of links that are to be right.",
+    help="Instead of --threshold: choose the threshold that reaches this precision.",
 )
-@click.option(
+@option(
+    LINKS,
     "--recall",
     type=float,
-    help="Instead of --threshold: the share of duplicates that are to be linked.",
+    help="Instead of --threshold: choose the threshold that reaches this recall.",
 )
-@candidates_option
-@scorer_option
 @clustering_option
-@click.option("--seed", default=0, show_default=True)
-@work_dir_option
-@device_option
-@column_options
+@option(
+    OUTPUT,
+    "-o",
+    "--output",
+    type=FILE,
+    required=True,
+    help="The file of the clusters: cluster_id, item_id, score.",
+)
+@option(
+    OUTPUT,
+    "--links",
+    type=FILE,
+    help="The file of the links: item_id_l, item_id_r, score, and what the score rests on.",
+)
+@seed_option
+@scoring_options
 def link(catalogue: Path, **options: Any) -> bool:
     """`HELP`."""
     from nrl_dedup.bundle.load import load_bundle, model_folder
@@ -83,7 +87,6 @@ def link(catalogue: Path, **options: Any) -> bool:
         show_threshold,
         show_unreadable,
     )
-    from nrl_dedup.config import check_seed
     from nrl_dedup.pipeline import link as link_catalogue
     from nrl_dedup.runtime.atomic_files import write_csv, write_together
     from nrl_dedup.runtime.device import pick_device
@@ -98,8 +101,6 @@ def link(catalogue: Path, **options: Any) -> bool:
         raise click.UsageError(
             f"{' and '.join(wanted)}: one of them says where links begin. Name one."
         )
-    check_threshold_and_candidates(options)
-    check_seed(options["seed"])
     outputs = {"-o": options["output"], "--links": options["links"]}
     read = [catalogue, options["backbone_weights"]]
     images = photo_folder(options["images"], catalogue)

@@ -1,11 +1,14 @@
 """What the commands share: options of one name and one meaning, and reading what the user named."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nrl_dedup.cli.grouped_help import DATA, LINKS, OTHER, PHOTOS, Command, Decorator, option
+from nrl_dedup.cli.option_types import TABLE_NAMES
+from nrl_dedup.cli.setting_options import SEED_TYPE
 from nrl_dedup.features.photos.link_following import LINKS_FOLLOWED
 
 if TYPE_CHECKING:
@@ -13,32 +16,53 @@ if TYPE_CHECKING:
     from nrl_dedup.catalogue.read import Catalogue
 
 FILE = click.Path(path_type=Path)
-Command = Callable[..., bool]
 
-work_dir_option = click.option(
+work_dir_option = option(
+    PHOTOS,
     "--work-dir",
     type=FILE,
-    help="Where photo features are kept between runs.  [default: the user's cache folder, nrl-dedup]",
+    default_in_words="the user's cache folder, nrl-dedup",
+    help="Folder where photo features are kept between runs.",
 )
-device_option = click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+device_option = option(OTHER, "--device", default="auto", help="auto, cpu, cuda or cuda:N.")
+seed_option = option(
+    OTHER, "--seed", default=0, type=SEED_TYPE, help="Seed of what is drawn at random."
+)
+backbone_weights_option = option(
+    PHOTOS,
+    "--backbone-weights",
+    type=FILE,
+    help="The photo network's weights (.pth, .safetensors).",
+)
+clustering_option = option(
+    LINKS,
+    "--clustering",
+    default="average-linkage",
+    type=TABLE_NAMES["--clustering"],
+    help="How links become clusters.",
 )
 
 
 def images_option(command: Command) -> Command:
     """Where the photos are, and whether links out of there are followed."""
-    command = click.option(
-        "--follow-links",
-        is_flag=True,
-        expose_value=False,
-        callback=_follow_links,
-        help="Read photos to which links in the photo folder lead, out of it too.",
-    )(command)
-    return click.option(
-        "--images",
-        type=FILE,
-        help="The photo folder, or a zip of it; Avito's zips are read in place.  [default: looked for beside the CSV]",
-    )(command)
+    return with_options(
+        command,
+        option(
+            PHOTOS,
+            "--images",
+            type=FILE,
+            default_in_words="looked for beside the CSV",
+            help="The photo folder, or a zip of it; Avito's zips are read in place.",
+        ),
+        option(
+            PHOTOS,
+            "--follow-links",
+            is_flag=True,
+            expose_value=False,
+            callback=_follow_links,
+            help="Read photos to which links in the photo folder lead, also out of it.",
+        ),
+    )
 
 
 def _follow_links(_context: click.Context, _parameter: click.Parameter, allowed: bool) -> None:
@@ -46,66 +70,86 @@ def _follow_links(_context: click.Context, _parameter: click.Parameter, allowed:
     LINKS_FOLLOWED.set(allowed)
 
 
-backbone_weights_option = click.option(
-    "--backbone-weights", type=FILE, help="The photo network's weights (.pth, .safetensors)."
-)
-
-candidates_option = click.option(
-    "--candidates",
-    default=100,
-    show_default=True,
-    help="At most so many candidates an ad, on average.",
-)
-clustering_option = click.option(
-    "--clustering",
-    default="average-linkage",
-    show_default=True,
-    help="average-linkage, correlation, centre or connected-components.",
-)
-scorer_option = click.option(
-    "--scorer",
-    help="evidence, or siamese: the network's score alone.  [default: evidence, where the model has it]",
-)
-
-
 def column_options(command: Command) -> Command:
     """Names for a catalogue whose columns have unusual ones, and further columns."""
-    help_text = (
-        "A further column that ads are compared by, beside price, category and place. Repeatable."
+    of_items = [
+        option(
+            DATA, f"--{name}-column", help=f"The catalogue's {name} column, if its name is unusual."
+        )
+        for name in ("id", "title", "description", "photo")
+    ]
+    return with_options(
+        command,
+        *of_items,
+        option(
+            DATA,
+            "--encoding",
+            metavar="NAME",
+            default_in_words="UTF-8",
+            help="Text encoding of the CSV files, such as utf-16, cp1251 or cp1252.",
+        ),
+        option(
+            DATA,
+            "--compare",
+            multiple=True,
+            metavar="COLUMN",
+            help="A further column by which ads are compared, beside price, category and place. Repeatable.",
+        ),
     )
-    command = click.option("--compare", multiple=True, metavar="COLUMN", help=help_text)(command)
-    help_text = "The CSV files' text encoding, such as utf-16, cp1251 or cp1252.  [default: UTF-8]"
-    command = click.option("--encoding", metavar="NAME", help=help_text)(command)
-    for name in ("photo", "description", "title", "id"):
-        help_text = f"The catalogue's {name} column, if its name is unusual."
-        command = click.option(f"--{name}-column", help=help_text)(command)
-    return command
 
 
 def pair_column_options(command: Command) -> Command:
     """Names for a file of pairs whose columns have unusual ones."""
-    for name, what in (("label", "label"), ("right", "second id"), ("left", "first id")):
-        help_text = f"The pairs' {what} column, if its name is unusual."
-        command = click.option(f"--{name}-column", help=help_text)(command)
+    of_pairs = [
+        option(DATA, f"--{name}-column", help=f"The pairs' {what} column, if its name is unusual.")
+        for name, what in (("left", "first id"), ("right", "second id"), ("label", "label"))
+    ]
+    return with_options(command, *of_pairs)
+
+
+def scoring_options(command: Command) -> Command:
+    """What the commands share that use a model on a catalogue: link, evaluate and explain."""
+    return with_options(
+        command,
+        images_option,
+        backbone_weights_option,
+        option(
+            LINKS,
+            "--candidates",
+            default=100,
+            type=click.IntRange(1),
+            metavar="INTEGER",
+            help="Candidates per ad, at most, on average.",
+        ),
+        option(
+            LINKS,
+            "--scorer",
+            type=TABLE_NAMES["--scorer"],
+            default_in_words="evidence, where the model has it",
+            help="What scores a pair: evidence, or siamese, the network's score alone.",
+        ),
+        work_dir_option,
+        device_option,
+        column_options,
+    )
+
+
+def with_options(command: Command, *decorators: Decorator) -> Command:
+    """The command with these options, which `--help` shows in this order."""
+    for decorator in reversed(decorators):
+        command = decorator(command)
     return command
-
-
-def check_threshold_and_candidates(options: dict[str, Any]) -> None:
-    """:raises BadParameter: --threshold is given and no score, or --candidates is not positive."""
-    if not 0 <= (options["threshold"] or 0) <= 1:
-        raise click.BadParameter("wanted a score from 0 to 1.", param_hint="--threshold")
-    if options["candidates"] < 1:
-        raise click.BadParameter("wanted 1 or more.", param_hint="--candidates")
 
 
 def columns(options: dict[str, Any]) -> dict[str, str]:
     """The catalogue's columns that the user named, and its encoding, as `read_catalogue` takes them."""
-    return _given(
+    return given_names(
         options, "id_column", "title_column", "description_column", "photo_column", "encoding"
     )
 
 
-def _given(options: dict[str, Any], *names: str) -> dict[str, str]:
+def given_names(options: dict[str, Any], *names: str) -> dict[str, str]:
+    """Those of the options that the user gave."""
     return {name: options[name] for name in names if options[name]}
 
 
@@ -141,7 +185,7 @@ def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -
     pairs = read_pairs(
         path,
         catalogue,
-        **_given(options, "left_column", "right_column", "label_column", "encoding"),
+        **given_names(options, "left_column", "right_column", "label_column", "encoding"),
     )
     show_bad_rows(path, pairs.bad_count, pairs.bad_rows)
     _show_columns(pairs)

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from nrl_dedup.cli.grouped_help import DATA, OUTPUT, SEARCH, GroupedCommand, option
+from nrl_dedup.cli.setting_options import setting_options
 from nrl_dedup.cli.shared_options import (
     FILE,
     backbone_weights_option,
@@ -49,103 +51,45 @@ of the batches. Finished trials are kept in the bundle's folder: the same comman
 """
 
 
-@click.command(help=HELP)
+@click.command(cls=GroupedCommand, help=HELP)
 @click.argument("items", type=FILE)
 @click.argument("pairs", type=FILE, required=False)
 @images_option
-@click.option(
-    "-o",
-    "--output",
-    type=FILE,
-    help="The bundle's folder.  [default: weights/NAME-FUSION or -GRID]",
-)
-@click.option("--force", is_flag=True, help="Replace the bundle, or other trials, that are there.")
-@click.option(
-    "--fusion",
-    help="towers, rnn-cnn, san, bilinear, text or image.  [default: towers; with --grid the thesis's rnn-cnn]",
-)
-@click.option("--language", default="ru", show_default=True, help="ru, en or none.")
-@click.option(
-    "--text",
-    default="title+description",
-    show_default=True,
-    help="title+description or description.",
-)
-@click.option("--backbone", help="The photo network.  [default: vgg19 for san, else resnet152]")
+@setting_options
 @backbone_weights_option
-@click.option(
-    "--word-vectors", type=FILE, help="fastText .bin.  [default: learnt from the training ads]"
+@option(
+    DATA,
+    "--word-vectors",
+    type=FILE,
+    default_in_words="learned from the training ads",
+    help="fastText's word vectors (.bin).",
 )
-@click.option(
-    "--views", default=2, show_default=True, help="Augmented views kept of each photo for training."
+@option(DATA, "--valid-pairs", type=FILE, help="Labelled pairs of a published validation split.")
+@option(DATA, "--test-pairs", type=FILE, help="Labelled pairs of a published test split.")
+@option(
+    SEARCH,
+    "--grid",
+    type=FILE,
+    metavar="FILE.toml",
+    help="Train every setting of the file; keep the best.",
 )
-@click.option(
-    "--photos-per-ad", default=4, show_default=True, help="Photos of an ad that are looked at."
-)
-@click.option(
-    "--photo-choice",
-    default="first",
-    show_default=True,
-    help="Which of them: the first, or random.",
-)
-@click.option(
-    "--photo-pool", help="mean: all of them; one: a single one.  [default: one for san, else mean]"
-)
-@click.option(
-    "--regions",
-    default="int8-2x2",
-    show_default=True,
-    help="How san keeps regions: half, int8, int8-2x2, int8-2x2-128.",
-)
-@click.option(
-    "--complete-only",
-    is_flag=True,
-    help="Drop ads without words or readable photo, as the thesis did.",
-)
-@click.option(
-    "--pretrain-epochs",
-    type=click.IntRange(0),
-    help="Epochs, at most, of learning without labels, first.  [default: 40 for towers and without PAIRS, else 0]",
-)
-@click.option("--pretrain-lr", default=1e-3, show_default=True, help="Adam's learning rate there.")
-@click.option("--epochs", default=30, show_default=True)
-@click.option(
-    "--patience", default=5, show_default=True, help="Epochs without a better validation loss."
-)
-@click.option("--batch-size", default=64, show_default=True, help="Pairs a step.")
-@click.option("--lr", default=1e-4, show_default=True, help="Adam's learning rate.")
-@click.option(
-    "--contrast", default=0.0, show_default=True, help="Weight of telling the ads of a batch apart."
-)
-@click.option("--hidden-size", default=256, show_default=True, help="Of the GRU.")
-@click.option("--gru-layers", default=1, show_default=True)
-@click.option("--fused-size", default=256, show_default=True, help="Of an ad's fused vector.")
-@click.option("--attention-layers", default=2, show_default=True, help="Of san.")
-@click.option("--attention-size", default=256, show_default=True, help="Of san.")
-@click.option("--branch-sizes", nargs=2, type=int, default=(128, 64), show_default=True)
-@click.option("--dropout", default=0.0, show_default=True)
-@click.option(
-    "--head", default="nonpositive", show_default=True, help="Sign of w: nonpositive or free."
-)
-@click.option(
-    "--split",
-    default="ads",
-    show_default=True,
-    help="ads: no ad on two sides; pairs: the thesis's.",
-)
-@click.option("--valid-pairs", type=FILE, help="A published validation split.")
-@click.option("--test-pairs", type=FILE, help="A published test split.")
-@click.option(
-    "--seed", default=0, show_default=True, help="Of the split, the photo views and the training."
-)
-@click.option(
+@option(
+    SEARCH,
     "--seeds",
     type=click.IntRange(1),
     metavar="N",
-    help="Train N times, weights from --seed, --seed + 1, ...",
+    help="Train N times, with initial weights from --seed, --seed + 1, ...",
 )
-@click.option(
-    "--grid", type=FILE, metavar="FILE.toml", help="Train every setting of the file; keep the best."
+@option(
+    OUTPUT,
+    "-o",
+    "--output",
+    type=FILE,
+    default_in_words="weights/NAME-FUSION or weights/NAME-GRID",
+    help="The bundle's folder.",
+)
+@option(
+    OUTPUT, "--force", is_flag=True, help="Replace the bundle, or other trials, that are there."
 )
 @work_dir_option
 @device_option

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nrl_dedup.cli.setting_options import settings_from
 from nrl_dedup.cli.shared_options import read_labelled
+from nrl_dedup.config import Settings
 
 if TYPE_CHECKING:
     import polars as pl
 
     from nrl_dedup.catalogue.read import Catalogue
-    from nrl_dedup.config import Settings
 
 THESIS = "rnn-cnn"  # what a grid file varies where --fusion names nothing else
 
@@ -59,56 +60,14 @@ def read_labels(
     return labelled.frame, (valid, test)
 
 
-def settings_of(options: dict[str, Any]) -> "Settings":
-    """The settings that the options say.
+def settings_of(options: dict[str, Any]) -> Settings:
+    """The settings that the options say; photo network and pooling, where not named, are those of the fusion module.
 
-    :raises NrlDedupError: one of them is out of its range.
+    :raises NrlDedupError: a value is out of its range.
     """
-    from nrl_dedup.config import (
-        ModelSettings,
-        PhotoSettings,
-        PretrainSettings,
-        Settings,
-        TextSettings,
-        TrainSettings,
-    )
     from nrl_dedup.embedding.fusion import fusion_module
 
     fusion = fusion_module(options["fusion"])
-    return Settings(
-        TextSettings(options["language"], options["text"]),
-        PhotoSettings(
-            backbone=options["backbone"] or fusion.backbone,
-            views=options["views"],
-            per_ad=options["photos_per_ad"],
-            choice=options["photo_choice"],
-            regions=options["regions"],
-            pool=options["photo_pool"] or ("one" if fusion.photo_features == "regions" else "mean"),
-        ),
-        ModelSettings(
-            fusion=options["fusion"],
-            gru_layers=options["gru_layers"],
-            hidden_size=options["hidden_size"],
-            fused_size=options["fused_size"],
-            attention_layers=options["attention_layers"],
-            attention_size=options["attention_size"],
-            branch_sizes=options["branch_sizes"],
-            dropout=options["dropout"],
-            head=options["head"],
-        ),
-        TrainSettings(
-            epochs=options["epochs"],
-            patience=options["patience"],
-            batch_size=options["batch_size"],
-            learning_rate=options["lr"],
-            contrast=options["contrast"],
-            split=options["split"],
-            complete_only=options["complete_only"],
-            seed=options["seed"],
-        ),
-        PretrainSettings(
-            epochs=options["pretrain_epochs"],
-            patience=options["patience"],
-            learning_rate=options["pretrain_lr"],
-        ),
-    )
+    backbone = options["backbone"] or fusion.backbone
+    pool = options["photo_pool"] or ("one" if fusion.photo_features == "regions" else "mean")
+    return settings_from({**options, "backbone": backbone, "photo_pool": pool})

@@ -482,5 +482,5 @@ def test_help_needs_no_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys; from nrl_dedup.cli import cli; sys.exit('torch' in sys.modules or 'faiss' in sys.modules)"
+    code = "import sys; from nrl_dedup.cli.main import cli; sys.exit('torch' in sys.modules or 'faiss' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

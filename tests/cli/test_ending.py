@@ -118,7 +118,7 @@ def test_an_outlet_takes_what_nobody_reads() -> None:
         assert Outlet(ascii_only).write("диван") == 5
 
 
-COMMAND = "import sys; from nrl_dedup.cli import main; main()"
+COMMAND = "import sys; from nrl_dedup.cli.main import main; main()"
 
 
 def command(*arguments: object) -> list[str]:

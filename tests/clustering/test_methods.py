@@ -15,7 +15,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from nrl_dedup.clustering import DEFAULT, METHODS
 from nrl_dedup.clustering import greedy_merging as contraction
 from nrl_dedup.clustering.correlation import CERTAIN
-from nrl_dedup.metrics import bcubed_quality, pairwise_quality
+from nrl_dedup.evaluation.cluster_quality import bcubed_quality, pairwise_quality
 from nrl_dedup.tables import SCORED_PAIRS
 
 

@@ -1,7 +1,6 @@
 """Against scikit-learn, and against pairs counted one by one."""
 
 from fractions import Fraction
-from itertools import combinations
 from math import exp, floor
 
 import numpy as np
@@ -91,46 +90,6 @@ def test_no_pairs_have_no_quality() -> None:
 )
 def test_length_buckets_are_the_thesiss(left: int, right: int, bucket: int) -> None:
     assert metrics.length_bucket(np.array([left]), np.array([right])) == [bucket]
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=25))
-def test_pairwise_quality_counts_pairs(rows: list[tuple[int, int]]) -> None:
-    clusters, entities = np.array(rows).T
-    pairs = list(combinations(range(len(rows)), 2))
-    claimed = {p for p in pairs if clusters[p[0]] == clusters[p[1]]}
-    true = {p for p in pairs if entities[p[0]] == entities[p[1]]}
-    found = metrics.pairwise_quality(clusters, entities)
-    assert found.precision == pytest.approx(len(claimed & true) / len(claimed) if claimed else 1.0)
-    assert found.recall == pytest.approx(len(claimed & true) / len(true) if true else 1.0)
-    if claimed or true:
-        assert found.f1 == pytest.approx(2 * len(claimed & true) / (len(claimed) + len(true)))
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=25))
-def test_bcubed_quality_is_the_mean_over_ads(rows: list[tuple[int, int]]) -> None:
-    sets = [
-        (
-            {b for b, row in enumerate(rows) if row[0] == cluster},
-            {b for b, row in enumerate(rows) if row[1] == entity},
-        )
-        for cluster, entity in rows
-    ]
-    precision = sum(Fraction(len(c & e), len(c)) for c, e in sets) / len(rows)
-    recall = sum(Fraction(len(c & e), len(e)) for c, e in sets) / len(rows)
-    found = metrics.bcubed_quality(*np.array(rows).T)
-    assert found.precision == pytest.approx(float(precision), abs=1e-12)
-    assert found.recall == pytest.approx(float(recall), abs=1e-12)
-    assert found.f1 == pytest.approx(
-        float(2 * precision * recall / (precision + recall)), abs=1e-12
-    )
-
-
-def test_bcubed_quality_by_hand() -> None:
-    # clusters {0 1 2} {3}, truth {0 1} {2 3}: precision (2/3 + 2/3 + 1/3 + 1) / 4, recall (1 + 1 + 1/2 + 1/2) / 4
-    found = metrics.bcubed_quality(np.array([7, 7, 7, 5]), np.array([1, 1, 0, 0]))
-    assert (found.precision, found.recall) == (pytest.approx(2 / 3), pytest.approx(3 / 4))
-    nobody = np.array([], dtype=np.int64)
-    assert metrics.bcubed_quality(nobody, nobody) == metrics.pairwise_quality(nobody, nobody)
 
 
 @given(

@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(
 def test_matplotlib_is_for_plots_only(trained: Path, tmp_path: Path) -> None:
     code = """if True:
         import sys
-        from nrl_dedup.cli import cli
+        from nrl_dedup.cli.main import cli
         cli(sys.argv[1:], standalone_mode=False)
         assert "nrl_dedup.evaluation.report" in sys.modules and "matplotlib" not in sys.modules
     """

@@ -23,7 +23,7 @@ from measuring.found import calibration_error, read_stages
 from measuring.steps import OUTPUT, run_all, state, step
 from results.document import lowered, markers
 
-from nrl_dedup.metrics import bcubed_quality, pairwise_quality
+from nrl_dedup.evaluation.cluster_quality import bcubed_quality, pairwise_quality
 from tests.conftest import write
 
 ACROSS = (1.0, 0.5)

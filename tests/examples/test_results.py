@@ -32,7 +32,7 @@ from results.on_disk import Attention, Overlap, Part, Seed, find_finished, read_
 from results.report import attention_parts, blocking_parts, forms_parts, report
 from results.standings import Spread, Standing, gather
 
-from nrl_dedup.cli import cli
+from nrl_dedup.cli.main import cli
 from nrl_dedup.config import REGION_KINDS
 from nrl_dedup.features.photos.backbones import backbone_row
 from nrl_dedup.training.search.trial_tables import FIGURES

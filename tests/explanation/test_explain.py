@@ -327,7 +327,7 @@ def test_the_shipped_model_explains_the_shipped_ads(run: RunCommand, tmp_path: P
         (("0100", "100"), (), "no ad with the id 100."),
         (("x", "y"), (), "no ad with the id x and none with y."),
         (("0100", "0101"), ("--threshold", 2), "a score from 0 to 1"),
-        (("0100", "0101"), ("--candidates", 0), "1 or more"),
+        (("0100", "0101"), ("--candidates", 0), "0 is not in the range x>=1"),
         (("0100", "0101"), ("--clustering", "none"), "none"),
     ],
 )

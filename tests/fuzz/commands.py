@@ -179,7 +179,7 @@ def run(
     environment["PYTHONPATH"] = os.pathsep.join(
         ([str(HOOK)] if hook else []) + [path for path in sys.path if path]
     )
-    script = "from nrl_dedup.cli import main; main()"
+    script = "from nrl_dedup.cli.main import main; main()"
     if file_size is not None:
         script = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({file_size},) * 2); {script}"
     process = subprocess.Popen(

@@ -35,7 +35,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def searched(shop: Shop, grid: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The grid of four settings, two seeds each, in one run that nothing stops."""
-    from nrl_dedup.cli import cli
+    from nrl_dedup.cli.main import cli
 
     folder = tmp_path_factory.mktemp("searches") / "whole"
     with pytest.MonkeyPatch.context() as patch:
@@ -162,7 +162,7 @@ def test_mean_and_deviation_are_printed(
 KILLED_IN_THE_THIRD = """
 import os, signal, sys
 import nrl_dedup.training.search.trials as trials
-from nrl_dedup.cli import main
+from nrl_dedup.cli.main import main
 
 calls, train_one = [], trials.train_one
 

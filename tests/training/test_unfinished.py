@@ -24,7 +24,7 @@ TRAINED_ANEW = "epoch  train loss"
 KILLED = """
 import os, signal, sys
 import {module} as module
-from nrl_dedup.cli import main
+from nrl_dedup.cli.main import main
 
 def killed(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -53,7 +53,7 @@ def arguments(shop: Shop, folder: Path, *more: object) -> list[str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from nrl_dedup.cli import cli
+    from nrl_dedup.cli.main import cli
 
     folder = tmp_path_factory.mktemp("undisturbed") / "bundle"
     with pytest.MonkeyPatch.context() as patch:

@@ -30,7 +30,7 @@ def unlabelled_arguments(shop: Shop, folder: Path, *more: object) -> list[str]:
 @pytest.fixture(scope="session")
 def unlabelled(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle trained on the shop's ads alone."""
-    from nrl_dedup.cli import cli
+    from nrl_dedup.cli.main import cli
 
     folder = tmp_path_factory.mktemp("bundles") / "unlabelled"
     with pytest.MonkeyPatch.context() as patch:

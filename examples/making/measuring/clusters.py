@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nrl_dedup.metrics import ClusterQuality
+from nrl_dedup.evaluation.cluster_quality import ClusterQuality
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def pairwise(ads: pl.DataFrame, across: float) -> ClusterQuality:
 
 
 def bcubed(ads: pl.DataFrame) -> ClusterQuality:
-    """`nrl_dedup.metrics.bcubed_quality`, but the means are those over the ads of the fold alone.
+    """`bcubed_quality` of `nrl_dedup.evaluation`, but the means are those over the ads of the fold alone.
 
     :param ads: as in `pairwise`.
     """
