@@ -110,7 +110,7 @@ def read_pairs(
         "right": WantedColumn("--right-column", _RIGHT_NAMES, right_column, identifier=True),
         "label": WantedColumn("--label-column", _LABEL_NAMES, label_column),
     }
-    table = read_table(path, wanted, encoding)
+    table = read_table(path, wanted, encoding=encoding)
     table = table.without((pl.col("left") == "") | (pl.col("right") == ""), "an id is empty")
     rows = table.frame.select(
         "left",

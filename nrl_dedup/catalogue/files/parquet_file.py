@@ -13,7 +13,7 @@ Ids are text or whole numbers, decimals without fraction among them: of a float,
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,21 +29,23 @@ from nrl_dedup.errors import NrlDedupError
 _STDERR = 2
 
 
-def read_parquet(path: Path, wanted: Mapping[str, WantedColumn]) -> Table:
-    """The columns of `path` that `wanted` describes. A column without a flag, which nobody asked for, that is of a type
-    that is not read is left aside, with a note.
+def read_parquet(path: Path, groups: Sequence[Mapping[str, WantedColumn]]) -> Table:
+    """The columns of `path` that `groups` describe. A column without a flag, which nobody asked for, that is of a type
+    that is not read is left aside, with a note. A cell that is no text in UTF-8 makes its row a bad row in a column of
+    the first group, and is null in the others.
 
     :raises NrlDedupError: what `find_columns` raises; a file that is damaged, or declares sizes that it cannot have; a
         column of a type that is not read.
     """
     check_parquet(path, ())
+    wanted = {key: column for group in reversed(groups) for key, column in group.items()}
     try:
         with _panics_unprinted():
             schema = pl.scan_parquet(path, glob=False).collect_schema()
             header = schema.names()
             fitting = {
                 key: [header[place] for place in places]
-                for key, places in find_columns(path, header, wanted).items()
+                for key, places in find_columns(path, header, groups).items()
             }
             check_parquet(path, {name for names in fitting.values() for name in names})
             found = {key: _first_filled(path, names) for key, names in fitting.items()}
@@ -72,7 +74,8 @@ def read_parquet(path: Path, wanted: Mapping[str, WantedColumn]) -> Table:
         notes=tuple(notes),
     )
     for key, name in found.items():
-        table = table.without(pl.col(key).is_null(), f"its {name} is no text in UTF-8")
+        if key in groups[0]:
+            table = table.without(pl.col(key).is_null(), f"its {name} is no text in UTF-8")
     return table
 
 
