@@ -56,7 +56,7 @@ def check_seed(seed: int) -> None:
 
 @dataclass(frozen=True)
 class TextSettings:
-    """How an ad's words become token ids (`features/text.py`)."""
+    """How an ad's words become token ids (`features/text/vocabulary.py`)."""
 
     language: str = "ru"
     text: str = "title+description"
@@ -71,12 +71,12 @@ class TextSettings:
 
 @dataclass(frozen=True)
 class PhotoSettings:
-    """How an ad's photos become feature vectors (`features/photos.py`, `backbones.py`, `store.py`).
+    """How an ad's photos become feature vectors (`features/photos/`).
 
     `views`: seeded augmented views of each photo kept for training; 0 trains on the centre view alone.
     `per_ad`: of an ad's photos, only the first so many are looked at.
     `choice`: the order of an ad's photos: its own, or one drawn by their names.
-    `regions`: how `san` keeps a photo's regions on disk (`features/kinds.py`).
+    `regions`: how `san` keeps a photo's regions on disk (`features/photos/feature_kinds.py`).
     `pool`: "mean": the network sees the mean of the features of an ad's photos; "one": embedding takes the first
     readable one and each epoch of training draws one, as the thesis does.
     """

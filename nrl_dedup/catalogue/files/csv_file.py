@@ -1,8 +1,8 @@
 """A CSV file's columns as text.
 
-The file is surveyed first (`records.py`), because polars fills short rows with nulls and overlooks long ones where it
-reads only some columns. A file in good order goes through polars; any other is read record by record, and what is wrong
-in it is skipped, counted and listed by line. Either way gives the same rows.
+The file is surveyed first (`csv_records.py`), because polars fills short rows with nulls and overlooks long ones where
+it reads only some columns. A file in good order goes through polars; any other is read record by record, and what is
+wrong in it is skipped, counted and listed by line. Either way gives the same rows.
 """
 
 from collections.abc import Mapping, Sequence
