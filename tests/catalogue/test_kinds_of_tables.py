@@ -263,7 +263,7 @@ def test_pipes_sockets_devices_and_folders_are_refused_at_once(tmp_path):
         for path, said in (
             (
                 tmp_path / "pipe",
-                "this is a pipe, and the file is read more than once.*Save it first",
+                "this is a named pipe.*save its content",
             ),
             (tmp_path / "socket", "this is a socket"),
             (Path("/dev/zero"), "this is a device"),

@@ -12,9 +12,7 @@
 Ids are text or whole numbers, decimals without fraction among them: of a float, 7 has become 7.0.
 """
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +23,7 @@ from nrl_dedup.catalogue.files.parquet_footer import check_parquet
 from nrl_dedup.catalogue.files.table_rows import LINE, Table
 from nrl_dedup.catalogue.files.wanted_columns import WantedColumn, find_columns
 from nrl_dedup.errors import NrlDedupError
-
-_STDERR = 2
+from nrl_dedup.untrusted.silent_stderr import silent_stderr
 
 
 def read_parquet(path: Path, groups: Sequence[Mapping[str, WantedColumn]]) -> Table:
@@ -40,7 +37,7 @@ def read_parquet(path: Path, groups: Sequence[Mapping[str, WantedColumn]]) -> Ta
     check_parquet(path, ())
     wanted = {key: column for group in reversed(groups) for key, column in group.items()}
     try:
-        with _panics_unprinted():
+        with silent_stderr():
             schema = pl.scan_parquet(path, glob=False).collect_schema()
             header = schema.names()
             fitting = {
@@ -77,23 +74,6 @@ def read_parquet(path: Path, groups: Sequence[Mapping[str, WantedColumn]]) -> Ta
         if key in groups[0]:
             table = table.without(pl.col(key).is_null(), f"its {name} is no text in UTF-8")
     return table
-
-
-@contextmanager
-def _panics_unprinted() -> Iterator[None]:
-    """What the Rust libraries print when a damaged file makes them panic goes nowhere: the exception says it."""
-    try:
-        kept = os.dup(_STDERR)
-    except OSError:  # it is closed, so nothing is printed
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), _STDERR)
-        yield
-    finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
 
 
 def _first_filled(path: Path, names: list[str]) -> str:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nrl_dedup.catalogue.files.csv_file import read_csv
-from nrl_dedup.catalogue.files.file_kinds import PARQUET, check_regular_file
+from nrl_dedup.catalogue.files.file_kinds import PARQUET
 from nrl_dedup.catalogue.files.parquet_file import read_parquet
 from nrl_dedup.catalogue.files.table_rows import Table
 from nrl_dedup.catalogue.files.wanted_columns import WantedColumn
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.untrusted.plain_file import check_regular_file
 
 _WANTED = "a CSV or Parquet file"
 
