@@ -15,7 +15,7 @@ from nrl_dedup.blocking.block import CANDIDATES_PER_AD
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.bundle.save import check_bundle_target
 from nrl_dedup.catalogue.labelled_pairs import read_pairs, require_both_classes
-from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.clustering import DEFAULT
 from nrl_dedup.config import Settings
 from nrl_dedup.evaluation.evaluate import Contender, names_of
@@ -105,7 +105,7 @@ def link(
     chosen = choose_threshold(bundle, scorer=scorer, precision=precision)
     if chosen is not None:
         threshold = score_of(chosen)
-    ads = _read(Path(catalogue), compare, bundle.data.compared)
+    ads = read_catalogue(Path(catalogue), compare=compare, remembered=bundle.data.compared)
     result = link_catalogue(
         ads,
         bundle,
@@ -159,7 +159,7 @@ def evaluate(
     :raises NrlDedupError: a file cannot be read, or there is no such scorer.
     """
     bundle = model or load_model(device=device)
-    ads = _read(Path(items), compare, bundle.data.compared)
+    ads = read_catalogue(Path(items), compare=compare, remembered=bundle.data.compared)
     labelled = read_pairs(Path(pairs), ads).frame.with_columns(weight=pl.lit(1.0))
     (name,) = names_of([bundle.folder]) if bundle.folder else ("model",)
     evaluation = evaluate_models(
@@ -201,7 +201,7 @@ def train(
     settings = settings or default_settings(labelled=pairs is not None)
     folder = Path(output)
     check_bundle_target(folder, force=force)
-    ads = _read(Path(items), compare)
+    ads = read_catalogue(Path(items), compare=compare)
     files = TrainingFiles(
         _photos(images, ads),
         None if backbone_weights is None else Path(backbone_weights),
@@ -220,10 +220,6 @@ def train(
         add_fitted_pair_model(ads, work.bundle, files.photo_folder, run)
         work.put_in_place()
     return load_model(folder, device=device)
-
-
-def _read(path: Path, compare: Sequence[str], remembered: Sequence[str] = ()) -> Catalogue:
-    return with_compared_columns(read_catalogue(path), compare, None, remembered)
 
 
 def _photos(images: AnyPath | None, ads: Catalogue) -> Path | None:

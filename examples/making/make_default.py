@@ -25,8 +25,9 @@ import torch
 
 from nrl_dedup.bundle.load import SPLIT, Bundle, load_bundle
 from nrl_dedup.bundle.save import add_pair_model
+from nrl_dedup.catalogue.fingerprint import fingerprint
 from nrl_dedup.catalogue.labelled_pairs import read_pairs
-from nrl_dedup.catalogue.read import Catalogue, fingerprint, read_catalogue, with_compared_columns
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.catalogue.splits import split_pairs
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.runtime.run import Run
@@ -116,7 +117,7 @@ def recalibrate_on(folder: Path, ads: Path, work: Path) -> None:
 
 def parts_in(ads: Path, bundle: Bundle) -> tuple[list[Catalogue], pl.DataFrame]:
     """The ads of a folder in parts, and their labelled pairs, split as `train` splits them."""
-    catalogue = repriced(with_compared_columns(read_catalogue(ads / "catalogue.csv")))
+    catalogue = repriced(read_catalogue(ads / "catalogue.csv"))
     pairs = read_pairs(ads / "pairs.csv", catalogue).frame
     split = split_pairs(pairs, bundle.settings.train.split, bundle.settings.train.seed).frame
     labelled = split.select(

@@ -1,6 +1,6 @@
 """A trained model on disk: a folder of safetensors, JSON, Parquet and a word list; nothing in it is executable.
 
-This reads it; `saved_bundle` writes it.
+This reads it; `save.py` writes it.
 
 bundle.json             version, settings, backbone, baseline, metrics per epoch, audit of the split, data, and whether
                         there is a pair model; if not, why
@@ -8,7 +8,7 @@ model.safetensors       the network, word vectors included
 vocabulary.txt          one word a line, in the order of the word vectors
 split.parquet           item_id_l, item_id_r, is_duplicate, side, weight
 backbone.safetensors    the photo network, where it came from a file rather than from torchvision
-evidence/               the pair model (`evidence.model`); may be missing
+evidence/               the pair model (`scoring/pair_model.py`); may be missing
 held_out.parquet        candidate pairs of held-out ads (`HELD_OUT`), from which thresholds are chosen; may be missing
 """
 
@@ -166,7 +166,7 @@ def model_folder(named: Path | None) -> Path:
 
 def load_bundle(folder: Path | None, device: torch.device) -> Bundle:
     """Read a bundle, which may be a stranger's: it is data, and nothing in it is believed unchecked
-    (`bundle_reading`). None is the shipped default.
+    (`parts.py`). None is the shipped default.
 
     :raises NrlDedupError: a file is missing, damaged, or no plain file; or the bundle is of another version.
     """

@@ -116,7 +116,8 @@ def read_pairs(
     :param encoding: of a CSV file; None for UTF-8.
     :raises NrlDedupError: what `read_table` raises; a label of another kind; not one pair left.
     """
-    table = read_table(path, pair_columns(left_column, right_column, label_column), encoding)
+    wanted = pair_columns(left_column, right_column, label_column)
+    table = read_table(path, wanted, encoding=encoding)
     table = table.without((pl.col("left") == "") | (pl.col("right") == ""), "an id is empty")
     rows = table.frame.select(
         "left",

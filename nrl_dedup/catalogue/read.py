@@ -1,6 +1,5 @@
 """The catalogue: one row for each ad, ordered by item id, with its texts and the names of its photos."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,85 +10,15 @@ from jaxtyping import Int64
 
 from nrl_dedup.catalogue.cells.empty_cells import emptied, emptied_lists
 from nrl_dedup.catalogue.cells.photo_cells import photo_lists
-from nrl_dedup.catalogue.cells.written_numbers import NoNumbers, read_numbers
+from nrl_dedup.catalogue.compared_columns import choose_compared, wanted_to_compare
 from nrl_dedup.catalogue.files.table_reader import read_table
 from nrl_dedup.catalogue.files.table_rows import LINE, BadRow, Table, columns_taken
 from nrl_dedup.catalogue.files.wanted_columns import WantedColumn
+from nrl_dedup.catalogue.usual_names import DESCRIPTION_NAMES, ID_NAMES, PHOTO_NAMES, TITLE_NAMES
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import CATALOGUE
 
-_ID_NAMES = (
-    "item_id",
-    "id",
-    "sku",
-    "ad_id",
-    "listing_id",
-    "product_id",
-    "offer_id",
-    "posting_id",
-    "uid",
-    "uuid",
-)
-_TITLE_NAMES = (
-    "title",
-    "name",
-    "heading",
-    "headline",
-    "subject",
-    "product_name",
-    "product_title",
-    "item_name",
-)
-_DESCRIPTION_NAMES = ("description", "text", "body", "desc", "product_description", "details")
-_PHOTO_NAMES = (
-    "images_array",
-    *("images", "image", "photos", "photo", "pictures", "picture"),
-    *("image_ids", "image_id", "photo_ids", "photo_id"),
-    *("image_paths", "image_path", "photo_path", "imgs", "img"),
-)
-_COMPARED = {
-    "price": (
-        "price",
-        "price_rub",
-        "price_usd",
-        "price_eur",
-        "amount",
-        "cost",
-        "цена",
-        "стоимость",
-    ),
-    "category": (
-        "category",
-        "category_id",
-        "category_name",
-        "product_type",
-        "категория",
-        "рубрика",
-    ),
-    "location": (
-        "location",
-        "location_id",
-        "city",
-        "city_id",
-        "town",
-        "region",
-        "region_id",
-        "город",
-        "регион",
-    ),
-    "metro": ("metro", "metro_id", "metro_station", "метро", "станция метро"),
-    "latitude": ("latitude", "lat", "широта"),
-    "longitude": ("longitude", "lon", "lng", "long", "долгота"),
-    "phone": ("phone", "phone_number", "telephone", "tel", "телефон", "номер телефона"),
-    "brand": ("brand", "brand_name", "manufacturer", "бренд", "марка", "производитель"),
-}
-_NUMBERS = {
-    "price": True,
-    "latitude": False,
-    "longitude": False,
-}  # whether 1,500 may be thousands in them
 _TEXTS = ("title", "description")
-_BATCH = 50_000
 
 
 @dataclass(frozen=True)
@@ -98,10 +27,11 @@ class Catalogue:
 
     `frame` has the columns of `tables.CATALOGUE` and no nulls. Its order is that of the item ids: as numbers if
     every one of them is a whole number (`7` and `007`, equal as numbers, as text), as text (by code point) if not.
-    `further`: the columns beside these that ads are compared by, such as the price: text by row, null or "" where there
-    is none. `compared`: those of them that the user named, or that a bundle remembers so. `taken`: what the file calls
-    each column that is used, of all in `header`. `nothing`: how many cells say `nan`, `NULL` or the like, and are empty
-    here. `notes`: what else there is to say about the columns, a line each.
+    `further`: the columns beside these that ads are compared by, such as the price: text by row, null or "" where a
+    cell is empty. `compared`: those of them that the user named, or that a bundle remembers so. `by`: the columns by
+    which an evaluation slices, as they are in the file: text by row. `taken`: what the file calls each column that is
+    used, of all in `header`. `nothing`: how many cells hold `nan`, `NULL` or the like, and are empty here. `notes`:
+    what else there is to say about the columns, one line each.
     """
 
     path: Path
@@ -110,11 +40,11 @@ class Catalogue:
     bad_count: int = 0
     further: pl.DataFrame = field(default_factory=pl.DataFrame)
     compared: tuple[str, ...] = ()
+    by: pl.DataFrame = field(default_factory=pl.DataFrame)
     taken: Mapping[str, str] = field(default_factory=dict)
     header: tuple[str, ...] = ()
     nothing: int = 0
     notes: tuple[str, ...] = ()
-    encoding: str | None = None  # of the file, where the user named one
 
     def __len__(self) -> int:
         return self.frame.height
@@ -140,8 +70,16 @@ class Catalogue:
         return replace(
             self,
             frame=self.frame[rows],
-            further=self.further[rows] if self.further.width else self.further,
+            further=_rows_of(self.further, rows),
+            by=_rows_of(self.by, rows),
         )
+
+
+def _rows_of(columns: pl.DataFrame, rows: Int64[np.ndarray, " rows"]) -> pl.DataFrame:
+    """These rows; a frame without columns, which polars takes no rows of, stays as it is."""
+    if columns.width == 0:
+        return columns
+    return columns[rows]
 
 
 def read_catalogue(
@@ -152,196 +90,93 @@ def read_catalogue(
     description_column: str | None = None,
     photo_column: str | None = None,
     encoding: str | None = None,
+    compare: Sequence[str] = (),
+    remembered: Sequence[str] = (),
+    by: Sequence[str] = (),
 ) -> Catalogue:
     """The catalogue in a CSV or Parquet file, its columns found by their usual names or named by the caller.
 
-    Ids stay the text that they are. A text column that is missing counts as empty, as does a photo column, and as do
-    cells that say `nan`, `NULL` or the like (`empty_cells.py`). A photo cell holds one reference or several, separated
-    by `,` `;` or `|`, or a JSON list of them; the same reference twice in an ad counts once. Rows with an empty id are
-    bad rows.
+    The file is read once, for all that a command needs of it. Ids stay the text that they are. A text column that is
+    missing counts as empty, as does a photo column, and as do cells that hold `nan`, `NULL` or the like
+    (`empty_cells.py`). A photo cell holds one reference or several, separated by `,` `;` or `|`, or a JSON list of
+    them; the same reference twice in an ad counts once. Rows with an empty id are bad rows.
+
+    Price, category, place, phone and brand become `further`, under these names (`compared_columns.py`), with the
+    columns of `compare` and `remembered` under their own, except one that is found already. A column without a value
+    is left out.
 
     :param encoding: of a CSV file; None for UTF-8.
-    :raises NrlDedupError: what `read_table` raises; no column of texts or photos; an id that stands twice.
+    :param compare: further columns that the user named to compare ads by (`--compare`).
+    :param remembered: those that a bundle was trained with; one that the file lacks is left out.
+    :param by: columns that an evaluation slices by (`--by`). A Parquet cell that is a list is joined by ", ".
+    :raises NrlDedupError: what `read_table` raises; no column of texts or photos; a named column that is not there; an
+        id that occurs twice.
     """
-    wanted = {
-        "item_id": WantedColumn("--id-column", _ID_NAMES, id_column, identifier=True),
+    ids = WantedColumn("--id-column", ID_NAMES, id_column, identifier=True)
+    texts_and_photos = {
+        "item_id": ids,
         "title": WantedColumn(
-            "--title-column", _TITLE_NAMES, title_column, required=False, joint="\n"
+            "--title-column", TITLE_NAMES, title_column, required=False, joint="\n"
         ),
         "description": WantedColumn(
-            "--description-column", _DESCRIPTION_NAMES, description_column, False, joint="\n"
+            "--description-column",
+            DESCRIPTION_NAMES,
+            description_column,
+            required=False,
+            joint="\n",
         ),
         "photos": WantedColumn(
-            "--photo-column", _PHOTO_NAMES, photo_column, required=False, joint=None
+            "--photo-column", PHOTO_NAMES, photo_column, required=False, joint=None
         ),
     }
-    table = read_table(path, wanted, encoding).without(pl.col("item_id") == "", "its id is empty")
+    to_compare, key_of = wanted_to_compare(compare, remembered)
+    # The ids again, so that a column that the user gave for them is not taken for another; not required, so that none
+    # of the others need be there.
+    to_compare["item_id"] = replace(ids, required=False)
+    to_slice_by = {f"by {name}": WantedColumn("--by", (), name) for name in by}
+    table = read_table(path, texts_and_photos, to_compare, to_slice_by, encoding=encoding)
+    table = table.without(pl.col("item_id") == "", "its id is empty")
     _refuse_repeated_ids(path, table)
-    frame, nothing = _without_empty_words(table.frame)
-    photos = (
-        photo_lists(frame["photos"])
-        if "photos" in frame.columns
-        else pl.lit([], pl.List(pl.String))
-    )
-    frame = frame.with_columns(
-        photos.alias("photos"),
-        *(pl.lit("").alias(name) for name in _TEXTS if name not in frame.columns),
-    )
-    frame = _by_id(frame).select(list(CATALOGUE))
+    rows = _by_id(table.frame)
+    frame, empty_words = _texts_and_photos(rows)
+    compared = choose_compared(rows, table.taken, key_of)
+    taken = {key: name for key, name in table.taken.items() if key in texts_and_photos}
+    notes = dict.fromkeys([*table.notes, *compared.notes])  # each once
     return Catalogue(
         path,
         frame,
         table.bad_rows,
         table.bad_count,
-        taken=table.taken,
+        further=compared.frame,
+        compared=compared.named,
+        by=rows.select(pl.col(f"by {name}").alias(name) for name in dict.fromkeys(by)),
+        taken={**taken, **compared.taken},
         header=table.header,
-        nothing=nothing,
-        notes=table.notes,
-        encoding=encoding,
+        nothing=empty_words + compared.empty_words,
+        notes=tuple(notes),
     )
 
 
-def _without_empty_words(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Texts and photos, the cells that say nothing being empty, and how many these are."""
+def _texts_and_photos(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """The columns of `tables.CATALOGUE`, and how many cells hold `nan`, `NULL` or the like and are empty in it."""
     total = 0
-    for name in (*_TEXTS, "photos"):
-        if name in frame.columns:
-            cells = frame[name]
-            cells, count = (
-                emptied_lists(cells) if isinstance(cells.dtype, pl.List) else emptied(cells)
-            )
-            frame, total = frame.with_columns(cells.alias(name)), total + count
-    return frame, total
-
-
-def read_further_columns(
-    catalogue: Catalogue, names: Sequence[str], flag: str, id_column: str | None = None
-) -> dict[str, pl.Series]:
-    """Columns of the catalogue's file that no stage reads: name -> text (String) by row of `catalogue`.
-
-    A Parquet cell that is a list is its values joined by ", ".
-
-    :param flag: the option that names them, for messages.
-    :raises NrlDedupError: what `read_table` raises; so a column that is not there.
-    """
-    wanted = {str(place): WantedColumn(flag, (), name) for place, name in enumerate(names)}
-    found = _by_row(catalogue, wanted, id_column).frame
-    return {name: found[str(place)] for place, name in enumerate(names)}
-
-
-def read_compared_columns(
-    catalogue: Catalogue,
-    names: Sequence[str],
-    flag: str,
-    id_column: str | None = None,
-    remembered: Sequence[str] = (),
-) -> dict[str, pl.Series]:
-    """The columns that `with_compared_columns` fills `further` with: name -> text (String) by row of `catalogue`.
-
-    :param flag: the option that names further columns, for messages.
-    :param remembered: further columns that a bundle was trained with; those that the file lacks are left out.
-    :raises NrlDedupError: what that raises.
-    """
-    further = _with_compared_columns(catalogue, names, flag, id_column, remembered).further
-    return {name: further[name] for name in further.columns}
-
-
-def with_compared_columns(
-    catalogue: Catalogue,
-    names: Sequence[str] = (),
-    id_column: str | None = None,
-    remembered: Sequence[str] = (),
-) -> Catalogue:
-    """The catalogue with price, category, place, phone and brand, found by their usual names, and the columns that the
-    user names, as `further`.
-
-    The former stand under one name whatever the file calls them (price, category, location, metro, latitude,
-    longitude, phone, brand), so that what is learned on one catalogue can be used on another; the latter under their
-    own, except one that is found already. Cells that say `nan`, `NULL` or the like are empty, and a column without a
-    value is left out.
-
-    :raises NrlDedupError: what `read_table` raises; so a named column that is not there.
-    """
-    return _with_compared_columns(catalogue, names, "--compare", id_column, remembered)
-
-
-def _with_compared_columns(
-    catalogue: Catalogue,
-    names: Sequence[str],
-    flag: str,
-    id_column: str | None,
-    remembered: Sequence[str],
-) -> Catalogue:
-    usual = {name: WantedColumn("", likely, required=False) for name, likely in _COMPARED.items()}
-    asked = [WantedColumn(flag, (), name) for name in names]
-    remembered = [name for name in remembered if name not in names]
-    asked += [WantedColumn(flag, (name,), required=False) for name in remembered]
-    names = [*names, *remembered]
-    named = {str(place): column for place, column in enumerate(asked)}
-    table = _by_row(catalogue, usual | named, id_column)
-    read = {key: emptied(table.frame[key]) for key in table.taken if key != "item_id"}
-    found = {key: texts for key, (texts, _) in read.items() if (texts != "").any()}
-    keys = {name: name for name in _COMPARED if name in found}
-    for place, name in enumerate(names):
-        texts = found.get(str(place))
-        if texts is not None and not any(texts.equals(found[key]) for key in keys.values()):
-            keys[name] = str(place)
-    further = pl.DataFrame({name: found[key] for name, key in keys.items()})
-    taken = {name: table.taken[key] for name, key in keys.items()}
-    return replace(
-        catalogue,
-        further=further,
-        compared=tuple(name for name in names if name in further.columns),
-        taken={**catalogue.taken, **taken},
-        nothing=catalogue.nothing + sum(read[key][1] for key in keys.values()),
-        notes=tuple(dict.fromkeys((*catalogue.notes, *table.notes, *_not_numbers(further, taken)))),
-    )
-
-
-def _not_numbers(further: pl.DataFrame, taken: Mapping[str, str]) -> list[str]:
-    """A line for each column that its name says is one of numbers, and that is not."""
-    notes = []
-    for name in (name for name in _NUMBERS if name in further.columns):
-        found = read_numbers(further[name], thousands=_NUMBERS[name])
-        if isinstance(found, NoNumbers) and found.others:
-            notes.append(
-                f'"{taken[name]}" is not compared as numbers: {found.others:,} of its {found.there:,} values are none, '
-                f"the first {found.first!r}."
-            )
-    return notes
-
-
-def _by_row(catalogue: Catalogue, wanted: dict[str, WantedColumn], id_column: str | None) -> Table:
-    """The table of those columns of `wanted` that are in the catalogue's file, by row of `catalogue`."""
-    # Not required, or else one of the others would have to be there; that the ids are, is known.
-    ids = WantedColumn("--id-column", _ID_NAMES, id_column, required=False, identifier=True)
-    table = read_table(catalogue.path, {"item_id": ids, **wanted}, catalogue.encoding)
-    rows = catalogue.frame.select("item_id").join(
-        table.frame, on="item_id", how="left", maintain_order="left"
-    )
-    return replace(table, frame=rows)
-
-
-def fingerprint(catalogue: Catalogue) -> str:
-    """SHA-256 (hex) of the ids, the texts and the photo references, in the catalogue's order.
-
-    Each column adds the digest of its values' lengths in bytes and that of their UTF-8 bytes, the photos also that
-    of their numbers per ad; so it depends on neither the file's name, its other columns, its order nor polars.
-    """
-    total = hashlib.sha256()
-    photos = catalogue.frame["photos"]
-    total.update(hashlib.sha256(photos.list.len().to_numpy().astype("<i8").tobytes()).digest())
-    for column in (
-        *(catalogue.frame[name] for name in ("item_id", *_TEXTS)),
-        photos.explode().drop_nulls(),
-    ):
-        lengths, values = hashlib.sha256(), hashlib.sha256()
-        for start in range(0, len(column), _BATCH):
-            part = column.slice(start, _BATCH)
-            lengths.update(part.str.len_bytes().to_numpy().astype("<i8").tobytes())
-            values.update(part.str.join("").item().encode())
-        total.update(lengths.digest() + values.digest())
-    return total.hexdigest()
+    columns = {"item_id": rows["item_id"]}
+    for name in _TEXTS:
+        if name in rows.columns:
+            columns[name], count = emptied(rows[name])
+            total += count
+        else:
+            columns[name] = pl.repeat("", rows.height, dtype=pl.String, eager=True)
+    if "photos" in rows.columns:
+        cells = rows["photos"]
+        empty = emptied_lists if isinstance(cells.dtype, pl.List) else emptied
+        cells, count = empty(cells)
+        columns["photos"] = photo_lists(cells)
+        total += count
+    else:
+        no_photos = pl.Series([[]], dtype=pl.List(pl.String))
+        columns["photos"] = no_photos.new_from_index(0, rows.height)
+    return pl.DataFrame(columns).select(list(CATALOGUE)), total
 
 
 def _refuse_repeated_ids(path: Path, table: Table) -> None:

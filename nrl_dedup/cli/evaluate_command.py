@@ -123,11 +123,11 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         make_folder(options["plots"])
     clusters = measure_clusters_of(options) if options["clusters"] else None
     device, progress = pick_device(options["device"]), ConsoleProgress()
-    contenders, ads, labelled, names = _inputs(items, pairs, options, device)
+    contenders, ads, labelled = _inputs(items, pairs, options, device)
     for contender in contenders:
         show_missing_pair_model(contender.bundle, options["scorer"])
         show_photo_use(contender.bundle, ads, contender.photo_folder, options["images"])
-    by_column = _columns_by_pair(ads, labelled, options["by"], names.get("id_column"))
+    by_column = _columns_by_pair(ads, labelled)
     run = Run(work_dir(options), device, progress=progress)
     evaluation = evaluate_models(
         ads,
@@ -188,9 +188,8 @@ def _check_outputs(
 
 def _inputs(
     items: Path | None, pairs: Path | None, options: dict[str, Any], device: Any
-) -> tuple[list["Contender"], "Catalogue", "pl.DataFrame", dict[str, str]]:
-    """The bundles, the ads, the labelled pairs and the names of the ads' columns: what the user named, or else what
-    the bundles remember."""
+) -> tuple[list["Contender"], "Catalogue", "pl.DataFrame"]:
+    """The bundles, the ads and the labelled pairs: what the user named, or else what the bundles remember."""
     import polars as pl
 
     from nrl_dedup.bundle.load import load_bundle
@@ -208,40 +207,36 @@ def _inputs(
     if options["backbone_weights"]:
         weights = weights_of(dict(zip(called, bundles, strict=True)), options["backbone_weights"])
     compared = [name for bundle in bundles for name in bundle.data.compared]
+    by = [name for name in options["by"] if name not in (PHOTOS, MISSING)]
     if items is not None and pairs is not None:
-        names = columns(options)
         images = [photo_folder(options["images"], items)] * len(bundles)
         _check_outputs(options, [items, pairs], images)
-        ads = read_catalogue(items, names, options["compare"], compared)
+        ads = read_catalogue(items, columns(options), options["compare"], compared, by)
         labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
         contenders = [
             Contender(*each) for each in zip(called, bundles, images, weights, strict=True)
         ]
-        return contenders, ads, labelled, names
+        return contenders, ads, labelled
     images = [options["images"] or remembered_images(bundle) for bundle in bundles]
     contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
     check_same_test(contenders)
     data = bundles[0].data
     file = remembered_items(bundles[0], "Name labelled ads: --items CSV --pairs CSV.")
     _check_outputs(options, [file], images)
-    ads = read_catalogue(file, data.columns, options["compare"], compared)
-    return contenders, ads, remembered_test(bundles[0], ads), data.columns
+    ads = read_catalogue(file, data.columns, options["compare"], compared, by)
+    return contenders, ads, remembered_test(bundles[0], ads)
 
 
-def _columns_by_pair(
-    ads: "Catalogue", labelled: "pl.DataFrame", by: tuple[str, ...], id_column: str | None
-) -> dict[str, "Slicing"]:
-    """The slices by columns of the items' file, before the work: a column may not be there."""
-    from nrl_dedup.catalogue.read import read_further_columns
+def _columns_by_pair(ads: "Catalogue", labelled: "pl.DataFrame") -> dict[str, "Slicing"]:
+    """The slices by columns of the items' file."""
     from nrl_dedup.evaluation.slices import by_values
 
-    names = [name for name in dict.fromkeys(by) if name not in (PHOTOS, MISSING)]
-    values = read_further_columns(ads, names, "--by", id_column) if names else {}
-    rows_l, rows_r = labelled["row_l"], labelled["row_r"]
-    return {
-        name: by_values(of_ad.gather(rows_l), of_ad.gather(rows_r))
-        for name, of_ad in values.items()
-    }
+    slicings = {}
+    for column in ads.by.iter_columns():
+        left = column.gather(labelled["row_l"])
+        right = column.gather(labelled["row_r"])
+        slicings[column.name] = by_values(left, right)
+    return slicings
 
 
 def _by_state(evaluation: "Evaluation", name: str) -> "Slicing":

@@ -154,21 +154,24 @@ def given_names(options: dict[str, Any], *names: str) -> dict[str, str]:
 
 
 def read_catalogue(
-    path: Path, names: dict[str, str], compared: Sequence[str] = (), remembered: Sequence[str] = ()
+    path: Path,
+    names: dict[str, str],
+    compared: Sequence[str] = (),
+    remembered: Sequence[str] = (),
+    by: Sequence[str] = (),
 ) -> "Catalogue":
     """The catalogue with the columns that ads are compared by, and a word about the rows that were skipped,
     which columns were taken for what, and the cells that say nothing.
 
     :param compared: further columns that the user named. :param remembered: those that the bundle was trained with.
+    :param by: columns that an evaluation slices by.
     """
     from nrl_dedup.catalogue.cells.empty_cells import NOTHING
     from nrl_dedup.catalogue.read import read_catalogue as read
-    from nrl_dedup.catalogue.read import with_compared_columns
     from nrl_dedup.cli.console import show_bad_rows, warn
 
-    catalogue = read(path, **names)
+    catalogue = read(path, compare=compared, remembered=remembered, by=by, **names)
     show_bad_rows(path, catalogue.bad_count, catalogue.bad_rows)
-    catalogue = with_compared_columns(catalogue, compared, names.get("id_column"), remembered)
     _show_columns(catalogue)
     if catalogue.nothing:
         warn(

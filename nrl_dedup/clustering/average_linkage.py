@@ -14,7 +14,7 @@ def average_linkage(scored: pl.DataFrame, ads: int, threshold: float) -> Int64[n
 
     Merged are, one pair after the other, the two clusters of the highest mean of score - `threshold` over all pairs
     between them, while it is 0 or more. A pair that was not scored counts as one of score 0, or for less where the
-    lists of candidates had no room for it (`evidence.Evidence`).
+    lists of candidates had no room for it (`EdgeWeights`).
 
     One core takes 5 s for a component of 50,000 ads and a million pairs, a tenth of them links; where all pairs are
     links, 23 s for 20,000 ads and 400,000 pairs, and 2.5 times as long for twice as many.

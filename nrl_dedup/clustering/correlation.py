@@ -25,7 +25,7 @@ def correlation_clustering(
     Multicuts"): merged are the two clusters of the highest sum between them, while it is 0 or more. Then, in the
     order of the rows, each ad moves to the cluster, or to one of its own, where the sum is highest, until no move
     gains anything or for `PASSES` passes. A pair that was not scored counts as one of score 0, or for less where
-    the lists of candidates had no room for it (`evidence.EdgeWeights`).
+    the lists of candidates had no room for it (`EdgeWeights`).
 
     :param scored: `tables.SCORED_PAIRS`, those below `threshold` too.
     :return: a label an ad, which the ads of its cluster share.

@@ -54,7 +54,7 @@ def build_profiles(
 
     :param words: of title and description, by row.
     :param photos: all readable photos of each ad; None for a catalogue of words, as `sketches` then is.
-    :param columns: price, category, place and any further column: text by row (`read_further_columns`).
+    :param columns: price, category, place and any further column: text by row (`Catalogue.further`).
     :param neighbours: the nearest ads of each ad in the spaces that blocking searches; at least one space.
     """
     known = known_neighbours(neighbours)

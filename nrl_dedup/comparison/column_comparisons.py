@@ -21,7 +21,7 @@ _PHONE = "phone"
 def column_comparisons(columns: Mapping[str, pl.Series]) -> list[Comparison]:
     """A part for each column's values, one more where it is numeric on the whole, one for latitude with longitude.
 
-    Of category, location, metro, phone and brand (`read_compared_columns`) a number is a name, and is not measured.
+    Of category, location, metro, phone and brand (`compared_columns.py`) a number is a name, and is not measured.
 
     :param columns: text (String) by row of the catalogue; null and blank are missing.
     """

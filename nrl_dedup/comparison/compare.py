@@ -15,7 +15,7 @@ PAIRS_AT_ONCE = 1 << 15
 
 @dataclass(frozen=True)
 class ComparisonVectors:
-    """`values`: NaN where a side is missing. `groups`: the group of each column, one of `parts.GROUPS`."""
+    """`values`: NaN where a side is missing. `groups`: the group of each column, one of `base.GROUPS`."""
 
     values: Float32[np.ndarray, "pairs columns"]
     names: tuple[str, ...]
@@ -64,7 +64,7 @@ def compare_pairs(
 ) -> ComparisonVectors:
     """The evidence of each pair of rows, the same whichever ad stands first, and whatever other pairs are asked for.
 
-    Held whole, 4 bytes for each pair and column: score many millions of pairs with `scoring.score_evidence`.
+    Held whole, 4 bytes for each pair and column: score many millions of pairs with `scoring.score_pairs_in_chunks`.
     """
     nothing = np.zeros(0, np.int64)
     named = [(name, part.group) for part in ads.parts for name in part.compare(nothing, nothing)]

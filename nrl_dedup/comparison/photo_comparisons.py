@@ -68,7 +68,7 @@ def photo_comparisons(
 
     Without sketches, what rests on them is left out.
 
-    :param known: `surroundings.known_neighbours`.
+    :param known: `neighbourhoods.known_neighbours`.
     """
     distinct, ads = shown.rows, shown.ads
     if not len(distinct):

@@ -48,7 +48,7 @@ def text_comparisons(
     """Cosines of words (lemmas), of runs of letters, of titles and of topics; shared tokens, model codes, quantities;
     lengths and habits of writing. Weights come from these ads.
 
-    :param of_words: `word_space(words)`; `known`: `surroundings.known_neighbours`.
+    :param of_words: `word_space(words)`; `known`: `neighbourhoods.known_neighbours`.
     """
     plain = [normalised(titles), normalised(descriptions)]
     tokens = count_terms([tokens_of(texts) for texts in plain])

@@ -110,7 +110,7 @@ class SiameseModel(nn.Module):
 
 
 def photo_kind(settings: Settings) -> str:
-    """The row of `features.kinds.KINDS` that the model of these settings reads."""
+    """The row of `feature_kinds.KINDS` that the model of these settings reads."""
     regions = fusion_module(settings.model.fusion).photo_features == "regions"
     return settings.photos.regions if regions else "pooled"
 

@@ -57,7 +57,7 @@ def measure_clusters(
         rows; an ad stands in one of the files twice.
     """
     clustered = _read_clusters(clusters)
-    table = read_table(truth, _truth_columns(columns), encoding)
+    table = read_table(truth, _truth_columns(columns), encoding=encoding)
     if {"item_id", "entity"} <= table.taken.keys():
         entities = _with_entities(truth, table)
         report = quality_against_entities(clustered.frame, entities.frame)

@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, block
 from nrl_dedup.bundle.load import Bundle
-from nrl_dedup.catalogue.read import Catalogue, fingerprint
+from nrl_dedup.catalogue.fingerprint import fingerprint
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluation.blocking_quality import BlockingQuality, blocking_quality

@@ -41,8 +41,8 @@ class PairModel:
 
     `views`: learned without labels; None where the model was fitted to labelled pairs alone, their log-odds then being
     0. `start`: their scale, learned from labels. `correction`: trees grown on top of that; None without labels.
-    `reranking`: trees that see the first look at a pair beside its rivals (`Rivals`); None without labels, or where
-    they did not help. `calibration`: to candidate pairs, which are what `link` scores; `labelled`: to pairs that
+    `reranking`: trees that see the first look at a pair beside its rivals (`Competitors`); None without labels, or
+    where they did not help. `calibration`: to candidate pairs, which are what `link` scores; `labelled`: to pairs that
     somebody chose to label, many more of which are duplicates. What is a probability among the ones is none among the
     others.
     """
@@ -78,7 +78,7 @@ class PairModel:
         """The log-odds of each pair being a duplicate. Rank by these: probabilities that round to 1 have lost their
         order.
 
-        :param rivals: `Rivals.evidence` of the pairs; None: of a model without a second look.
+        :param rivals: `Competitors.evidence` of the pairs; None: of a model without a second look.
         """
         return self.calibration(
             pairwise_log_odds + self._second_look(rivals, len(pairwise_log_odds))
@@ -87,7 +87,7 @@ class PairModel:
     def log_odds(
         self, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None
     ) -> Scores:
-        """`judge` of the first look at each pair."""
+        """`calibrated_log_odds` of the first look at each pair."""
         return self.calibrated_log_odds(self.pairwise_log_odds(evidence), rivals)
 
     def contributions(

@@ -12,7 +12,8 @@ import polars as pl
 from jaxtyping import Float32, Int64
 
 from nrl_dedup.bundle.load import DataSource
-from nrl_dedup.catalogue.read import Catalogue, fingerprint
+from nrl_dedup.catalogue.fingerprint import fingerprint
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.catalogue.splits import SPLIT, Split, published_split, split_pairs
 from nrl_dedup.config import Settings
 from nrl_dedup.embedding.fusion import fusion_module

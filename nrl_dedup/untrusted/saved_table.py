@@ -1,29 +1,20 @@
-"""A table in a small Parquet file, whose declared sizes are checked against the file before it is unpacked.
+"""A table in a small Parquet file, whose declared sizes are checked against the file before it is unpacked."""
 
-The file ends in a footer (columns, rows, and where each column's pages lie); each page has a header (its size packed
-and unpacked, its values). All of these are asked of our own reader first, as polars believes them.
-"""
-
-import io
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.untrusted.parquet_layout import MAGIC, read_footer, read_pages
 from nrl_dedup.untrusted.plain_file import read_plain
-from nrl_dedup.untrusted.thrift_compact import Reader, Struct
+from nrl_dedup.untrusted.silent_stderr import silent_stderr
+from nrl_dedup.untrusted.thrift_compact import Struct
 
-_MAGIC = b"PAR1"
-_END = 8  # bytes: the footer's length and the magic
-_KINDS = {0: pl.Boolean, 2: pl.Int64, 5: pl.Float64, 6: pl.String}  # Parquet's physical types
-_DICTIONARY = 2  # a kind of page, the values of which are not rows
-_MOST_PACKING = (
-    100  # times; the pages of our own tables take at most ten times less than their values
-)
+_TYPES = {0: pl.Boolean, 2: pl.Int64, 5: pl.Float64, 6: pl.String}  # by Parquet's physical type
+_MAX_PACKING = 100  # times; pages of our own tables take at most ten times less than their values
 _SPARE = 1 << 20  # bytes, that a small file may unpack to at any rate
 
 
@@ -42,8 +33,8 @@ def read_table(path: Path, schema: Mapping[str, Any], most: int) -> pl.DataFrame
             f"{path.name}: wanted a whole Parquet file of this program; {why}."
         ) from error
     try:
-        with _silent():
-            table = pl.read_parquet(io.BytesIO(data))
+        with silent_stderr():
+            table = pl.read_parquet(BytesIO(data))
     except (
         pl.exceptions.PolarsError,
         pl.exceptions.PanicException,
@@ -64,79 +55,66 @@ def read_table(path: Path, schema: Mapping[str, Any], most: int) -> pl.DataFrame
 
 
 def _check_layout(data: bytes, schema: Mapping[str, Any]) -> None:
-    length = int.from_bytes(data[-_END:-4], "little")
-    footer = len(data) - _END - length
-    if data[:4] != _MAGIC or data[-4:] != _MAGIC or footer < len(_MAGIC):
-        raise ValueError("it is none, or is cut short")
-    about = Reader(data, footer, len(data) - _END).struct()
-    kinds = _columns(about[2], schema)
-    rows, groups = about[3], about.get(4, [])
-    if not 0 <= rows <= len(data) or sum(group[3] for group in groups) != rows:
-        raise ValueError(
-            f"{len(data):,} bytes cannot hold {rows:,} rows"
-        )  # each takes a byte at least
+    if not data.startswith(MAGIC):
+        raise ValueError("it is none")
+    file = BytesIO(data)
+    footer, footer_start = read_footer(file, len(data))
+    columns = _columns(footer[2], schema)
+    rows = footer[3]
+    groups = footer.get(4, [])
+    rows_of_groups = sum(group[3] for group in groups)
+    if not 0 <= rows <= len(data) or rows_of_groups != rows:  # each row takes a byte at least
+        raise ValueError(f"{len(data):,} bytes cannot hold {rows:,} rows")
     unpacked = 0
     for group in groups:
+        if any(1 in column for column in group[1]):
+            raise ValueError("a column is in another file")
         chunks = [column[3] for column in group[1]]
-        if [(chunk[3], chunk[1]) for chunk in chunks] != kinds or any(
-            1 in column for column in group[1]
-        ):
+        if [(chunk[3], chunk[1]) for chunk in chunks] != columns:
             raise ValueError("a part has other columns than the whole")
-        unpacked += sum(_check_chunk(data, chunk, group[3], footer) for chunk in chunks)
-    if unpacked > _MOST_PACKING * len(data) + _SPARE:
+        for chunk in chunks:
+            unpacked += _check_chunk(file, chunk, group[3], footer_start)
+    if unpacked > _MAX_PACKING * len(data) + _SPARE:
         raise ValueError(f"{len(data):,} bytes cannot hold {unpacked:,} unpacked")
 
 
-def _columns(elements: list[Struct], schema: Mapping[str, Any]) -> list[tuple[list[bytes], int]]:
+def _columns(
+    elements: Sequence[Struct], schema: Mapping[str, Any]
+) -> list[tuple[list[bytes], int]]:
     """The path and the physical type of each column."""
     root, *columns = elements
-    if root.get(5) != len(columns) or any(
-        column.get(5) or column.get(3) not in (0, 1) for column in columns
-    ):
+    types = {}
+    for column in columns:
+        if column.get(5) or column.get(3) not in (0, 1):
+            raise ValueError("its columns are not flat")
+        name = column[4].decode("utf-8")
+        found = _TYPES.get(column.get(1, -1))
+        if found is None or found != schema.get(name, found) or name in types:
+            raise ValueError(f"the column {name:.60} is of another type, or there twice")
+        types[name] = found
+    if root.get(5) != len(columns):
         raise ValueError("its columns are not flat")
-    found = {column[4].decode("utf-8"): _KINDS.get(column.get(1, -1)) for column in columns}
-    wrong = [name for name, kind in found.items() if kind is None or schema.get(name, kind) != kind]
-    if wrong or len(found) < len(columns):
-        raise ValueError(
-            f"the column {(wrong or ['a name'])[0]:.60} is of another type, or there twice"
-        )
     return [([column[4]], column[1]) for column in columns]
 
 
-def _check_chunk(data: bytes, chunk: Struct, rows: int, footer: int) -> int:
-    """The unpacked size of a column's pages, by their headers."""
-    start, size = min(chunk[9], chunk.get(11) or chunk[9]), chunk[7]
-    if not (len(_MAGIC) <= start and 0 <= size <= footer - start and chunk[5] == rows):
+def _check_chunk(file: BufferedIOBase, chunk: Struct, rows: int, footer_start: int) -> int:
+    """The unpacked size of a column's pages, by their headers.
+
+    :param chunk: ColumnMetaData. 5 values, 7 packed bytes, 9 and 11 offsets of its first pages.
+    """
+    start = min(chunk[9], chunk.get(11) or chunk[9])
+    packed = chunk[7]
+    lies_inside = len(MAGIC) <= start and 0 <= packed <= footer_start - start
+    if not lies_inside or chunk[5] != rows:
         raise ValueError("a column lies outside the file, or has other rows")
-    pages, values, unpacked = Reader(data, start, start + size), 0, 0
-    while pages.at < start + size:
-        page = pages.struct()
-        if not (page[2] >= 0 and 0 <= page[3] <= start + size - pages.at):
-            raise ValueError("a page is larger than its column")
-        about = page.get(5) or page.get(7) or page[8]
-        if not 0 <= about[1] <= rows:
-            raise ValueError(f"a page has {about[1]:,} values for {rows:,} rows")
-        values += 0 if page[1] == _DICTIONARY else about[1]
-        unpacked += page[2]
-        pages.at += page[3]
+    values = 0
+    unpacked = 0
+    for page in read_pages(file, start, start + packed):
+        if page.values > rows:
+            raise ValueError(f"a page has {page.values:,} values for {rows:,} rows")
+        if not page.is_dictionary:
+            values += page.values
+        unpacked += page.unpacked
     if values != rows:
         raise ValueError(f"its pages have {values:,} values for {rows:,} rows")
     return unpacked
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """No word on standard error: polars' own code writes there by itself before it raises what is wrong."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # it is closed, and silent already
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

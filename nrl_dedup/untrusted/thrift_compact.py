@@ -2,9 +2,9 @@
 
 from typing import Any
 
-_MOST_LEVELS = 8  # of structs and lists in each other; Parquet's headers have six
+_MAX_LEVELS = 16  # of structs and lists in each other; Parquet's headers have six to eight
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
-_LONGEST = 10  # bytes of a whole number of 64 bits
+_MAX_NUMBER_BYTES = 10  # of a whole number of 64 bits, 7 bits in each byte
 
 Struct = dict[int, Any]
 
@@ -16,18 +16,27 @@ class Reader:
     """
 
     def __init__(self, data: bytes, at: int, end: int) -> None:
-        self._data, self.at, self._end = data, at, min(end, len(data))
+        self._data = data
+        self.at = at
+        self._end = min(end, len(data))
 
-    def struct(self, levels: int = _MOST_LEVELS) -> Struct:
+    def struct(self, levels: int = _MAX_LEVELS) -> Struct:
         """The fields of a struct by their numbers; numbers as int or float, texts as bytes, lists as lists."""
         found: Struct = {}
         number = 0
         while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self._signed()
+            kind = head & 15
+            step = head >> 4  # from the last field's number; 0: the number itself follows
+            if step:
+                number += step
+            else:
+                number = self._signed()
             if number in found:
                 raise ValueError("a field stands twice")
-            kind = head & 15
-            found[number] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, levels)
+            if kind in (_TRUE, _FALSE):
+                found[number] = kind == _TRUE
+            else:
+                found[number] = self._value(kind, levels)
         return found
 
     def _value(self, kind: int, levels: int) -> Any:
@@ -49,10 +58,13 @@ class Reader:
 
     def _list(self, levels: int) -> list[Any]:
         head = self._byte()
-        count = head >> 4 if head >> 4 < 15 else self._unsigned()
+        kind = head & 15
+        count = head >> 4
+        if count == 15:  # the number itself follows
+            count = self._unsigned()
         if count > self._end - self.at:  # an entry takes a byte at least
             raise ValueError(f"a list of {count:,} values does not fit")
-        return [self._value(head & 15, levels) for _ in range(count)]
+        return [self._value(kind, levels) for _ in range(count)]
 
     def _signed(self) -> int:
         value = self._unsigned()
@@ -60,7 +72,7 @@ class Reader:
 
     def _unsigned(self) -> int:
         value = 0
-        for place in range(_LONGEST):
+        for place in range(_MAX_NUMBER_BYTES):
             byte = self._byte()
             value |= (byte & 127) << 7 * place
             if byte < 128:

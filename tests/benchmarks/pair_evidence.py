@@ -23,7 +23,7 @@ import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
-from nrl_dedup.catalogue.read import Catalogue, read_catalogue, read_compared_columns
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.comparison.ad_profiles import build_profiles
 from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
 from nrl_dedup.comparison.neighbourhoods import known_neighbours
@@ -348,7 +348,7 @@ def read_real(options: argparse.Namespace) -> tuple[Ads, Pairs, np.ndarray]:
             catalogue.frame["photos"].explode(), folder, options.work_dir
         )
     words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "en")
-    columns = read_compared_columns(catalogue, (), "COLUMNS")
+    columns = further_columns(catalogue)
     table = pl.read_csv(options.real / "ItemPairs.csv", infer_schema=False)
     pairs = Pairs(
         catalogue.rows_of(table["itemID_1"]).to_numpy(),
@@ -364,11 +364,15 @@ def read_real(options: argparse.Namespace) -> tuple[Ads, Pairs, np.ndarray]:
     return Ads(catalogue, words, photos, sketches, columns), pairs, fold_of_ad
 
 
+def further_columns(catalogue: Catalogue) -> dict[str, pl.Series]:
+    return {column.name: column for column in catalogue.further.iter_columns()}
+
+
 def published(folder: Path) -> Iterator[str]:
     """F1 on the test pairs, text alone and with the price; fitted on the training pairs."""
     catalogue = read_catalogue(folder / "items.csv")
     words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "en")
-    ads = Ads(catalogue, words, None, None, read_compared_columns(catalogue, (), "COLUMNS"))
+    ads = Ads(catalogue, words, None, None, further_columns(catalogue))
     tables = [
         pl.read_csv(folder / f"pairs_{side}.csv", infer_schema=False)
         for side in ("train", "valid", "test")

@@ -12,7 +12,7 @@ from nrl_dedup.blocking import group_members as members_module
 from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.group_members import Members
 from nrl_dedup.bundle.load import Bundle, load_bundle
-from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.pipeline import LinkResult, link
 from nrl_dedup.runtime.progress import SILENT, Progress, Silent
 from nrl_dedup.runtime.run import Run
@@ -48,9 +48,7 @@ def shipped() -> Bundle:
 def read(
     folder: Path, rows: list[list[str]], header: list[str] = HEADER, compared: tuple[str, ...] = ()
 ) -> Catalogue:
-    return with_compared_columns(
-        read_catalogue(write(folder / "items.csv", header, rows)), compared
-    )
+    return read_catalogue(write(folder / "items.csv", header, rows), compare=compared)
 
 
 def link_rows(
@@ -203,7 +201,7 @@ def test_labelled_negatives_of_equal_words_are_held_out_with_their_label(
     split = pl.concat(
         [bundle.split, labels.select(bundle.split.columns).cast(dict(bundle.split.schema))]
     )
-    catalogue = with_compared_columns(read_catalogue(tmp_path / "items.csv"))
+    catalogue = read_catalogue(tmp_path / "items.csv")
     bundle = Bundle(**{**vars(bundle), "split": split})
     found = fit_pairs([catalogue], bundle, None, Run(tmp_path, device=CPU)).held_out
     negatives = [

@@ -10,7 +10,7 @@ import pytest
 
 from nrl_dedup.catalogue.files.parquet_footer import check_parquet
 from nrl_dedup.catalogue.files.table_rows import BadRow
-from nrl_dedup.catalogue.read import read_catalogue, read_further_columns, with_compared_columns
+from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.errors import NrlDedupError
 
 
@@ -48,12 +48,12 @@ TYPES = {
 @pytest.mark.parametrize("kind", TYPES)
 def test_types_that_are_read(tmp_path, kind):
     values, texts = TYPES[kind]
-    found = read_catalogue(write(tmp_path, title=["x", "y"], description=values))
+    path = write(tmp_path, title=["x", "y"], description=values)
+    found = read_catalogue(path, by=["description"])
     assert found.frame["description"].to_list() == [
         text.format("\n") for text in texts
     ]  # paragraphs
-    further = read_further_columns(found, ["description"], "--by")["description"]
-    assert further.to_list() == [text.format(", ") for text in texts]
+    assert found.by["description"].to_list() == [text.format(", ") for text in texts]
 
 
 REFUSED = {
@@ -76,11 +76,11 @@ def test_types_that_are_refused_by_name(tmp_path, kind):
 
 def test_a_column_that_nobody_asked_for_is_left_aside_with_a_note(tmp_path):
     path = write(tmp_path, title=["x", "y"], price=REFUSED["structs"], city=["a", "b"])
-    found = with_compared_columns(read_catalogue(path))
+    found = read_catalogue(path)
     assert found.further.columns == ["location"]
     assert found.notes == ("\"price\" holds Struct({'a': Int64}), which is not compared.",)
     with pytest.raises(NrlDedupError, match=r"the column price holds Struct.*--compare"):
-        with_compared_columns(read_catalogue(path), ["price"])
+        read_catalogue(path, compare=["price"])
 
 
 def test_a_column_without_a_value_gives_way_to_the_next(tmp_path):
@@ -110,6 +110,16 @@ def test_bytes_that_are_no_text_cost_their_row(tmp_path):
     )
     assert found.ids.to_list() == ["0", "2"]
     assert found.bad_rows == (BadRow(2, "its title is no text in UTF-8"),)
+
+
+def test_bytes_that_are_no_text_in_a_further_column_cost_their_cell(tmp_path):
+    prices = pl.Series([b"5", b"\xff", b"6"])
+    path = write(tmp_path, title=["x", "y", "z"], price=prices, city=["a", "b", "c"])
+    found = read_catalogue(path, by=["price"])
+    assert found.bad_count == 0
+    assert found.further["price"].to_list() == ["5", None, "6"]
+    assert found.further["location"].to_list() == ["a", "b", "c"]
+    assert found.by["price"].to_list() == ["5", None, "6"]
 
 
 def footer_at(data: bytes) -> int:

@@ -11,19 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nrl_dedup.catalogue import read as catalogue_module
+from nrl_dedup.catalogue import fingerprint as fingerprint_module
 from nrl_dedup.catalogue.files import csv_records as records_module
 from nrl_dedup.catalogue.files.csv_records import Dialect, Records, survey
 from nrl_dedup.catalogue.files.table_reader import read_table
 from nrl_dedup.catalogue.files.table_rows import BadRow, Table
 from nrl_dedup.catalogue.files.wanted_columns import WantedColumn
-from nrl_dedup.catalogue.read import (
-    fingerprint,
-    read_catalogue,
-    read_compared_columns,
-    read_further_columns,
-    with_compared_columns,
-)
+from nrl_dedup.catalogue.fingerprint import fingerprint
+from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.errors import NrlDedupError
 
 AVITO_HEADER = (
@@ -462,7 +457,7 @@ def digest_by_hand(frame: pl.DataFrame) -> str:
 
 @pytest.mark.parametrize("batch", [1, 2, 50_000])
 def test_the_fingerprint_is_of_the_content(tmp_path, monkeypatch, batch):
-    monkeypatch.setattr(catalogue_module, "_BATCH", batch)
+    monkeypatch.setattr(fingerprint_module, "CHUNK_ROWS", batch)
     text = "id,title,description,photo\n2,ab,c,\n10,ж,,x|y\n3,,,z\n"
     found = read_catalogue(write(tmp_path, text))
     assert fingerprint(found) == digest_by_hand(found.frame)
@@ -491,20 +486,20 @@ def test_the_fingerprint_of_an_empty_catalogue(tmp_path):
 
 def test_further_columns_stand_by_the_catalogues_rows(tmp_path):
     text = 'sku,colour,nr,title,size\n010,red,7,a,\n9,blue,8,b,L\n,none,9,c,S\n10,red,x\n11,"1\n2",10,d,M\n'
-    catalogue = read_catalogue(write(tmp_path, text), id_column="nr")
-    assert catalogue.ids.to_list() == ["7", "8", "9", "10"]
-    columns = read_further_columns(catalogue, ["colour", "size", "nr", "title"], "--by", "nr")
-    assert {name: values.to_list() for name, values in columns.items()} == {
+    path = write(tmp_path, text)
+    by_number = read_catalogue(path, id_column="nr", by=["colour", "size", "nr", "title"])
+    assert by_number.ids.to_list() == ["7", "8", "9", "10"]
+    assert by_number.by.to_dict(as_series=False) == {
         "colour": ["red", "blue", "none", "1\n2"],
         "size": ["", "L", "S", "M"],
         "nr": ["7", "8", "9", "10"],
         "title": ["a", "b", "c", "d"],
     }
-    by_sku = read_catalogue(write(tmp_path, text))
+    by_sku = read_catalogue(path, by=["nr", "colour", "nr"])
     assert by_sku.ids.to_list() == ["9", "010", "11"]  # ids are joined as text: 010 is not 10
-    assert read_further_columns(by_sku, ["nr"], "--by")["nr"].to_list() == ["8", "7", "10"]
+    assert by_sku.by["nr"].to_list() == ["8", "7", "10"]
     part = by_sku.take(np.array([1]))
-    assert read_further_columns(part, ["colour", "sku"], "--by")["colour"].to_list() == ["red"]
+    assert part.by["colour"].to_list() == ["red"]
 
 
 def test_further_columns_of_parquet_are_text(tmp_path):
@@ -512,27 +507,23 @@ def test_further_columns_of_parquet_are_text(tmp_path):
         {"id": [3, 1], "title": ["c", "a"], "price": [1.5, None], "tags": [["x", "y"], []]}
     )
     frame.write_parquet(tmp_path / "ads.parquet")
-    catalogue = read_catalogue(tmp_path / "ads.parquet")
-    columns = read_further_columns(catalogue, ["price", "tags"], "--by")
-    assert [columns[name].to_list() for name in ("price", "tags")] == [["", "1.5"], ["", "x, y"]]
+    found = read_catalogue(tmp_path / "ads.parquet", by=["price", "tags"]).by
+    assert found.rows() == [("", ""), ("1.5", "x, y")]
 
 
 def test_a_further_column_that_is_not_there(tmp_path):
-    catalogue = read_catalogue(write(tmp_path, "id,title,colour\n1,a,red\n"))
+    path = write(tmp_path, "id,title,colour\n1,a,red\n")
     with pytest.raises(
         NrlDedupError, match=r"no column 'Colour' \(--by\). Found the columns: id, title, colour."
     ):
-        read_further_columns(catalogue, ["colour", "Colour"], "--by")
+        read_catalogue(path, by=["colour", "Colour"])
 
 
 # --- columns to compare -----------------------------------------------------------------------------------------
 
 
 def compared(path: Path, *names: str) -> dict[str, list[str]]:
-    return {
-        key: texts.to_list()
-        for key, texts in read_compared_columns(read_catalogue(path), names, "--by").items()
-    }
+    return read_catalogue(path, compare=names).further.to_dict(as_series=False)
 
 
 def test_avitos_columns_to_compare(tmp_path):
@@ -578,7 +569,7 @@ def test_named_columns_are_compared_too_each_once(tmp_path):
         "colour": ["red", "blue"],
         "id": ["1", "2"],
     }
-    with pytest.raises(NrlDedupError, match=r"no column 'size' \(--by\)"):
+    with pytest.raises(NrlDedupError, match=r"no column 'size' \(--compare\)"):
         compared(path, "size")
 
 
@@ -596,7 +587,7 @@ def test_cells_that_say_nothing_are_empty_and_counted(tmp_path):
         tmp_path,
         f"id,title,description,photo,price\n{rows}nan,No nan,a - b,null.jpg,5\n-,x,x,x,6\n",
     )
-    found = with_compared_columns(read_catalogue(path))
+    found = read_catalogue(path)
     said_nothing = found.frame.filter(pl.col("item_id").is_in(["nan", "-"]).not_())
     assert [row[1:] for row in said_nothing.rows()] == [("", "", [])] * len(cells)
     kept = found.frame.filter(pl.col("item_id") == "nan").rows()
@@ -610,7 +601,7 @@ def test_cells_of_lists_that_say_nothing(tmp_path):
     pl.DataFrame(
         {"id": [1], "images": [["a", "nan", None, "None"]], "price": [float("nan")]}
     ).write_parquet(path)
-    found = with_compared_columns(read_catalogue(path))
+    found = read_catalogue(path)
     assert (
         found.frame["photos"].to_list() == [["a"]]
         and found.nothing == 2
@@ -620,7 +611,7 @@ def test_cells_of_lists_that_say_nothing(tmp_path):
 
 def test_a_line_says_which_columns_were_taken_for_what(tmp_path):
     path = write(tmp_path, "id,name,Цена,colour,amount,size\n1,a,5,red,,L\n")
-    found = with_compared_columns(read_catalogue(path), ["size"])
+    found = read_catalogue(path, compare=["size"])
     assert found.columns_taken() == (
         f'{path}: item_id <- "id", title <- "name", price <- "Цена", size <- "size"; not used: colour, amount'
     )
@@ -630,9 +621,9 @@ def test_a_line_says_which_columns_were_taken_for_what(tmp_path):
 
 def test_a_price_that_is_no_number_is_told_of(tmp_path):
     path = write(tmp_path, "id,title,Цена,lat,lon\n1,a,5 kg,1,2\n2,b,XL,3,4\n3,c,договорная,5,6\n")
-    found = with_compared_columns(read_catalogue(path))
+    found = read_catalogue(path)
     assert found.notes == (
         "\"Цена\" is not compared as numbers: 2 of its 2 values are none, the first '5 kg'.",
     )
     good = write(tmp_path, "id,title,price\n1,a,от 5 000 руб.\n2,b,договорная\n")
-    assert with_compared_columns(read_catalogue(good)).notes == ()
+    assert read_catalogue(good).notes == ()

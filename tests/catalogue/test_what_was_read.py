@@ -54,7 +54,7 @@ def test_a_pipe_is_refused_at_once(run: RunCommand, trained: Path, tmp_path: Pat
     status, err = link(run, trained, tmp_path, tmp_path / "pipe")
     assert (
         status == 1
-        and err.startswith(f"Error: {tmp_path / 'pipe'}: this is a pipe")
+        and err.startswith(f"Error: {tmp_path / 'pipe'}: this is a named pipe")
         and err.count("\n") == 1
     )
 

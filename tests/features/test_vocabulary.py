@@ -204,7 +204,7 @@ def test_words_do_not_depend_on_the_chunks(ads: list[str], at_once: int) -> None
     assert lists_of(whole) == [clean(pl.Series([ad]), "none").item().split() for ad in ads]
     assert whole.distinct.to_list() == sorted({word for ad in lists_of(whole) for word in ad})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(words, "ADS_AT_ONCE", at_once)
+        patch.setattr(words, "CHUNK_ADS", at_once)
         parts = words_of(*ads)
     for field in ("ids", "offsets", "lengths"):
         assert np.array_equal(getattr(parts, field), getattr(whole, field))
@@ -246,7 +246,7 @@ def test_each_distinct_word_is_lemmatised_once(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(
         languages.LANGUAGES, "ru", dataclasses.replace(LANGUAGES["ru"], lemmas=lemmas)
     )
-    monkeypatch.setattr(words, "ADS_AT_ONCE", 2)
+    monkeypatch.setattr(words, "CHUNK_ADS", 2)
     found = words_of("рама рамы", "рама мыла", "rama", "мыла рама", language="ru")
     assert sorted(seen) == ["мыла", "рама", "рамы"]
     assert found.distinct.to_list() == ["мыл", "рам"]
@@ -276,7 +276,7 @@ def test_token_ids_agree_with_lists(
     assert list(vocabulary.words) == sorted(counts, key=lambda word: (-counts[word], word))[:size]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nrl_dedup.features.text.vocabulary.ADS_AT_ONCE", at_once)
+        patch.setattr("nrl_dedup.features.text.vocabulary.CHUNK_ADS", at_once)
         tokens = encode(found, vocabulary, max_words)
     token = {word: 4 + i for i, word in enumerate(vocabulary.words)}
     for i, ad in enumerate(ads):
@@ -304,7 +304,7 @@ def test_jaccard_agrees_with_sets(ads: list[str], data: st.DataObject, at_once: 
     left, right = (np.array(data.draw(rows), np.int64) for _ in range(2))
     sets = [set(ad.split()) for ad in ads]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(words, "_PAIRS_AT_ONCE", at_once)
+        patch.setattr(words, "_CHUNK_PAIRS", at_once)
         similarity = jaccard(words_of(*ads), left, right)
     for value, a, b in zip(similarity, left, right, strict=True):
         union = sets[a] | sets[b]

@@ -58,7 +58,7 @@ def information(counts: np.ndarray) -> np.ndarray:
 def test_counts_and_information_agree_with_their_formulas(
     window: int, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vectors, "ADS_AT_ONCE", at_once)
+    monkeypatch.setattr(vectors, "CHUNK_ADS", at_once)
     ads = random_ads(1, 12)
     words = words_of(ads)
     vocabulary = Vocabulary.most_frequent(
@@ -85,7 +85,7 @@ def test_vectors_are_the_square_root_of_the_information(
     dense_up_to: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """V V' = U S U' = (M M')^(1/2), which does not know the signs of U; by both ways to decompose M."""
-    monkeypatch.setattr(vectors, "_DENSE_UP_TO", dense_up_to)
+    monkeypatch.setattr(vectors, "_MAX_DENSE", dense_up_to)
     ads = random_ads(2, 60)
     words = words_of(ads)
     vocabulary = Vocabulary.most_frequent(words, 12)
@@ -107,12 +107,12 @@ def test_vectors_are_the_square_root_of_the_information(
 def test_vectors_are_the_same_at_each_run(
     dense_up_to: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vectors, "_DENSE_UP_TO", dense_up_to)
+    monkeypatch.setattr(vectors, "_MAX_DENSE", dense_up_to)
     words = words_of(random_ads(3, 80))
     vocabulary = Vocabulary.most_frequent(words, 12)
     first = learn_vectors(words, vocabulary, size=4)
     assert learn_vectors(words, vocabulary, size=4).tobytes() == first.tobytes()
-    monkeypatch.setattr(vectors, "ADS_AT_ONCE", 7)
+    monkeypatch.setattr(vectors, "CHUNK_ADS", 7)
     assert learn_vectors(words, vocabulary, size=4).tobytes() == first.tobytes()
 
 
@@ -150,7 +150,7 @@ def test_words_without_neighbours_have_vectors_of_zeros(ads: list[str]) -> None:
 
 
 def test_of_much_text_whole_ads_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vectors, "MOST_WORDS_READ", 20)
+    monkeypatch.setattr(vectors, "MAX_WORDS", 20)
     said: list[str] = []
 
     class Listener(type(vectors.SILENT)):

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from nrl_dedup.bundle.load import Bundle, load_bundle
-from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.pipeline import link
 from nrl_dedup.runtime.run import Run
@@ -71,7 +71,7 @@ def _ads(folder: Path) -> Catalogue:
             f'{number},"{thing} {number // 10}","продам {thing}, {how}",{1000 + number // 2}'
         )
     path.write_text("id,title,description,price\n" + "\n".join(rows) + "\n", "utf-8")
-    return with_compared_columns(read_catalogue(path))
+    return read_catalogue(path)
 
 
 def train_small(folder: Path) -> Path:

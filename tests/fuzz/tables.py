@@ -9,7 +9,7 @@ os.environ.setdefault(
 )  # before polars is imported; its threads begin in each child
 
 from nrl_dedup.catalogue.labelled_pairs import LabelledPairs, read_pairs
-from nrl_dedup.catalogue.read import Catalogue, read_catalogue, with_compared_columns
+from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.errors import NrlDedupError
 from tests.fuzz.csv_oracle import compare_catalogue, compare_pairs, csv_rows
 from tests.fuzz.judging import Fuzzer, command_line
@@ -32,7 +32,6 @@ def judge_table(folder: Path) -> str:
         titles, descriptions = catalogue.frame["title"], catalogue.frame["description"]
         texts = dict(zip(catalogue.ids, zip(titles, descriptions, strict=True), strict=True))
         said += "; csv: " + compare_catalogue(rows, texts, catalogue.bad_count)
-    with_compared_columns(catalogue)
     return said
 
 

@@ -1,8 +1,8 @@
 """A CSV file's columns as text.
 
-The file is surveyed first (`records.py`), because polars fills short rows with nulls and overlooks long ones where it
-reads only some columns. A file in good order goes through polars; any other is read record by record, and what is wrong
-in it is skipped, counted and listed by line. Either way gives the same rows.
+The file is surveyed first (`csv_records.py`), because polars fills short rows with nulls and overlooks long ones where
+it reads only some columns. A file in good order goes through polars; any other is read record by record, and what is
+wrong in it is skipped, counted and listed by line. Either way gives the same rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,10 @@ _SHARE = 0.01
 _Positions = Mapping[str, int]
 
 
-def read_csv(path: Path, wanted: Mapping[str, WantedColumn], encoding: str | None) -> Table:
-    """The columns of `path` that `wanted` describes. A row that repeats the header is a bad row.
+def read_csv(
+    path: Path, groups: Sequence[Mapping[str, WantedColumn]], encoding: str | None
+) -> Table:
+    """The columns of `path` that `groups` describe. A row that repeats the header is a bad row.
 
     :raises NrlDedupError: what `open_text` and `find_columns` raise; a header that cannot be read; rows that are not
         UTF-8: more than half of all, or from ten and 1 % on where not one row shows that the file is UTF-8 otherwise.
@@ -35,7 +37,7 @@ def read_csv(path: Path, wanted: Mapping[str, WantedColumn], encoding: str | Non
     with open_text(path, encoding) as text:
         dialect = dialect_of(text.file)
         header = _header(path, text, dialect)
-        found = find_columns(path, header, wanted, _in_words(dialect))
+        found = find_columns(path, header, groups, _in_words(dialect))
         positions = {
             f"{key}\n{position}": position for key, places in found.items() for position in places
         }

@@ -1,7 +1,6 @@
-"""What a file is, by its first bytes: those that are no tables of ads are called by their names, with what to do."""
+"""What a file is, by its first bytes: one that is no table of ads is refused by the name of its kind, with advice."""
 
 import re
-import stat
 from pathlib import Path
 
 from nrl_dedup.errors import NrlDedupError
@@ -60,32 +59,12 @@ _ARRAY = re.compile(rb"\s*\[\s*[\[{\]]")
 _MARKUP = re.compile(rb"\s*<(!doctype\s+html|html|\?xml|table)\b", re.IGNORECASE)
 
 
-def check_regular_file(path: Path, wanted: str) -> None:
-    """Find out before a file is opened that it is one that can be read more than once, and that reading it ends.
-
-    :param wanted: for the message, as "a CSV or Parquet file".
-    :raises NrlDedupError: it is not there, or is a folder, a pipe, a socket or a device.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:  # a zero byte in the name is a ValueError
-        reason = getattr(error, "strerror", None) or str(error)
-        raise NrlDedupError(f"{path}: cannot be read ({reason}); wanted {wanted}.") from error
-    if stat.S_ISFIFO(mode):
-        raise NrlDedupError(
-            f"{path}: this is a pipe, and the file is read more than once; wanted {wanted}. Save it first, and name "
-            "the file."
-        )
-    if stat.S_ISDIR(mode):
-        raise NrlDedupError(f"{path}: cannot be read (this is a folder); wanted {wanted}.")
-    if not stat.S_ISREG(mode):
-        what = "a socket" if stat.S_ISSOCK(mode) else "a device"
-        raise NrlDedupError(f"{path}: this is {what}, not a file; wanted {wanted}.")
-
-
 def packing_of(head: bytes) -> str | None:
     """How the file that begins with `head` is packed: gzip, bzip2, xz or zstd; None where it is not."""
-    return next((name for magic, name in PACKED.items() if head.startswith(magic)), None)
+    for magic, name in PACKED.items():
+        if head.startswith(magic):
+            return name
+    return None
 
 
 def refuse_foreign(path: Path, head: bytes) -> None:
@@ -103,10 +82,10 @@ def _foreign(head: bytes) -> tuple[str, str] | None:
     if head[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
         return "a tar archive", _UNPACK
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return next(
-            ((what, advice) for mark, what, advice in _ZIPS if mark in head),
-            ("a zip archive", _UNPACK),
-        )
+        for mark, what, advice in _ZIPS:
+            if mark in head:
+                return what, advice
+        return "a zip archive", _UNPACK
     text = head.removeprefix(b"\xef\xbb\xbf")
     if _OBJECT.match(text):
         return ("JSON lines" if _WHOLE_OBJECT_ON_A_LINE.match(text) else "JSON"), _AS_TABLE

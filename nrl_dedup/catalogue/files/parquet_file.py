@@ -12,9 +12,7 @@
 Ids are text or whole numbers, decimals without fraction among them: of a float, 7 has become 7.0.
 """
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +23,26 @@ from nrl_dedup.catalogue.files.parquet_footer import check_parquet
 from nrl_dedup.catalogue.files.table_rows import LINE, Table
 from nrl_dedup.catalogue.files.wanted_columns import WantedColumn, find_columns
 from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.untrusted.silent_stderr import silent_stderr
 
-_STDERR = 2
 
-
-def read_parquet(path: Path, wanted: Mapping[str, WantedColumn]) -> Table:
-    """The columns of `path` that `wanted` describes. A column without a flag, which nobody asked for, that is of a type
-    that is not read is left aside, with a note.
+def read_parquet(path: Path, groups: Sequence[Mapping[str, WantedColumn]]) -> Table:
+    """The columns of `path` that `groups` describe. A column without a flag, which nobody asked for, that is of a type
+    that is not read is left aside, with a note. A cell that is no text in UTF-8 makes its row a bad row in a column of
+    the first group, and is null in the others.
 
     :raises NrlDedupError: what `find_columns` raises; a file that is damaged, or declares sizes that it cannot have; a
         column of a type that is not read.
     """
     check_parquet(path, ())
+    wanted = {key: column for group in reversed(groups) for key, column in group.items()}
     try:
-        with _panics_unprinted():
+        with silent_stderr():
             schema = pl.scan_parquet(path, glob=False).collect_schema()
             header = schema.names()
             fitting = {
                 key: [header[place] for place in places]
-                for key, places in find_columns(path, header, wanted).items()
+                for key, places in find_columns(path, header, groups).items()
             }
             check_parquet(path, {name for names in fitting.values() for name in names})
             found = {key: _first_filled(path, names) for key, names in fitting.items()}
@@ -72,25 +71,9 @@ def read_parquet(path: Path, wanted: Mapping[str, WantedColumn]) -> Table:
         notes=tuple(notes),
     )
     for key, name in found.items():
-        table = table.without(pl.col(key).is_null(), f"its {name} is no text in UTF-8")
+        if key in groups[0]:
+            table = table.without(pl.col(key).is_null(), f"its {name} is no text in UTF-8")
     return table
-
-
-@contextmanager
-def _panics_unprinted() -> Iterator[None]:
-    """What the Rust libraries print when a damaged file makes them panic goes nowhere: the exception says it."""
-    try:
-        kept = os.dup(_STDERR)
-    except OSError:  # it is closed, so nothing is printed
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), _STDERR)
-        yield
-    finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
 
 
 def _first_filled(path: Path, names: list[str]) -> str:

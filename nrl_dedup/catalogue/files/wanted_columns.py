@@ -29,13 +29,14 @@ class WantedColumn:
 def find_columns(
     path: Path,
     header: Sequence[str],
-    wanted: Mapping[str, WantedColumn],
+    groups: Sequence[Mapping[str, WantedColumn]],
     separator: str | None = None,
 ) -> dict[str, tuple[int, ...]]:
     """The positions in `header` of the columns that fit each wanted one, the likeliest first.
 
-    Those are the earlier of `WantedColumn.names`, then the earlier in the file. A column that the user gave for one
-    thing is not taken for another. Of those not required, one must be there.
+    Those are the earlier of `WantedColumn.names`, then the earlier in the file. Each group is looked for by itself, as
+    a column may be of several; a key of two groups is that of the first. In a group, a column that the user gave for
+    one thing is not taken for another, and of those not required, one must be there.
 
     :param separator: what the header was cut by, in words, for messages.
     :raises NrlDedupError: a required or named column that is not there.
@@ -43,26 +44,36 @@ def find_columns(
     shown = f"Found the columns: {', '.join(header)}."
     if separator:
         shown += f" They are separated by {separator}; a first line sep=; in the file would name semicolons."
+    found: dict[str, tuple[int, ...]] = {}
+    for group in groups:
+        for key, positions in _find_group(path, header, group, shown).items():
+            found.setdefault(key, positions)
+    return found
+
+
+def _find_group(
+    path: Path, header: Sequence[str], wanted: Mapping[str, WantedColumn], shown: str
+) -> dict[str, tuple[int, ...]]:
     found = {}
+    taken: set[int] = set()
     for key, column in wanted.items():
-        if column.given is not None:
-            if column.given not in header:
-                raise NrlDedupError(f"{path}: no column {column.given!r} ({column.flag}). {shown}")
-            found[key] = tuple(i for i, name in enumerate(header) if name == column.given)
-    taken = {
-        position for key, positions in found.items() if wanted[key].names for position in positions
-    }
-    plain = [plain_name(name) if i not in taken else "" for i, name in enumerate(header)]
+        if column.given is None:
+            continue
+        if column.given not in header:
+            raise NrlDedupError(f"{path}: no column {column.given!r} ({column.flag}). {shown}")
+        found[key] = tuple(place for place, name in enumerate(header) if name == column.given)
+        if column.names:
+            taken.update(found[key])
+    plain_names = ["" if place in taken else plain_name(name) for place, name in enumerate(header)]
     for key, column in wanted.items():
         if column.given is not None:
             continue
-        usual = [plain_name(name) for name in column.names]
-        fitting = sorted(
-            (i for i, name in enumerate(plain) if name in usual),
-            key=lambda i: usual.index(plain[i]),
-        )
+        fitting = []
+        for usual_name in column.names:
+            plain = plain_name(usual_name)
+            fitting += [place for place, name in enumerate(plain_names) if name == plain]
         if fitting:
-            found[key] = tuple(fitting)
+            found[key] = tuple(dict.fromkeys(fitting))
         elif column.required:
             raise NrlDedupError(
                 f"{path}: wanted a column named one of {', '.join(column.names)}. {shown} "

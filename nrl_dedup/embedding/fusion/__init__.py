@@ -1,4 +1,4 @@
-"""Fusion modules: each turns one ad, its words and its photo, into one vector. `module.py` has the contract."""
+"""Fusion modules: each turns one ad, its words and its photo, into one vector. `base.py` has the contract."""
 
 from nrl_dedup.embedding.fusion.base import FusionModule
 from nrl_dedup.embedding.fusion.bilinear import Bilinear

@@ -8,7 +8,9 @@ from nrl_dedup.embedding.fusion.packed_gru import Packing, read
 
 LONGEST_MEMORY = 100.0  # tokens
 SPECIAL_TOKENS = 4  # padding, unknown word, start, end: the ids below the vocabulary's own
-PACKED_ON = ("cpu",)  # kinds of devices where `gru.read` is faster than nn.GRU over padded ads
+PACKED_ON = (
+    "cpu",
+)  # kinds of devices where `packed_gru.read` is faster than nn.GRU over padded ads
 
 
 class WordEncoder(nn.Module):

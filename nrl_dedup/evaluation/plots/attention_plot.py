@@ -40,7 +40,7 @@ def attention(
 
     A region at the layer's largest share is undimmed and one of share 0 nearly black, so even attention dims
     nothing; a line runs around the `top` regions. The frame on the photo is the view: shorter side to 256, the central
-    224 x 224 (`features.views.centre_view`).
+    224 x 224 (`features.photos.crops.centre_view`).
 
     :param left, right: with the same number of layers.
     :param outlined: what the `top` regions are, for the caption.

@@ -61,7 +61,7 @@ def read_photos(
     """Read the photos of all ads; what `run.work_dir` has already is not computed again.
 
     :param catalogue: columns title, description and photos. :param words: of the same ads.
-    :param kind: of features (`kinds.KINDS`).
+    :param kind: of features (`feature_kinds.KINDS`).
     :raises NrlDedupError: what `compute_features` raises.
     """
     compute = partial(

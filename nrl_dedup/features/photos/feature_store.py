@@ -89,7 +89,7 @@ def compute_features(
 
     :param views: 0 for the centre view, or how many training views of each photo, drawn from `seed`, the
         reference and the number of the view.
-    :param kind: a row of `kinds.KINDS`.
+    :param kind: a row of `feature_kinds.KINDS`.
     :raises NrlDedupError: the work directory cannot be written, is too small, or is in use by another run; or the
         weights give features that are not finite.
     """

@@ -54,7 +54,7 @@ def find_photo_folder(catalogue_path: Path) -> Path | None:
 class PhotoFolder:
     """A folder of photos, or a zip of them, found by an image id, a file name or a path, with or without its ending.
 
-    A reference is taken as each of `photo_rules.meanings` in turn. A whole number i is first looked for in Avito's
+    A reference is taken as each of `reference_rules.meanings` in turn. A whole number i is first looked for in Avito's
     layout: `Images_{d}/{n}/{i}.jpg` (n = i mod 100, d = n div 10), unpacked, then inside `Images_{d}.zip`. Everything
     else, and a number that is not there, is a path: that very file, else one that differs in the capitals of its
     ending or has an ending added. If nothing is found, other capitals and accents are tried. A path or a link that

@@ -57,22 +57,22 @@ def fold_twins(texts: pl.Series) -> pl.Series:
     mixing = texts.str.contains(_MIXED).arg_true()
     if mixing.is_empty():
         return texts
-    pieces = pl.DataFrame({"text": mixing, "piece": texts[mixing]}).with_columns(
-        pl.col("piece").str.extract_all(rf"{_INSIDE_WORD}+|[^{_INSIDE_WORD}]+")
-    )
-    pieces = pieces.explode("piece")
-    words = pieces["piece"].unique()
+    pieces = texts[mixing].str.extract_all(rf"{_INSIDE_WORD}+|[^{_INSIDE_WORD}]+")
+    frame = pl.DataFrame({"text": mixing, "piece": pieces}).explode("piece")
+    words = frame["piece"].unique()
     words = words.filter(words.str.contains(_MIXED))
-    folded = pl.select(
-        pl.when(words.str.contains(_ONLY_LATIN) & ~words.str.contains(_ONLY_CYRILLIC))
-        .then(words.str.replace_many(list(CYRILLIC_TWINS), list(LATIN_TWINS)))
-        .when(words.str.contains(_ONLY_CYRILLIC) & ~words.str.contains(_ONLY_LATIN))
-        .then(words.str.replace_many(list(LATIN_TWINS), list(CYRILLIC_TWINS)))
-        .otherwise(words)
-    ).to_series()
-    whole = (
-        pieces.with_columns(pl.col("piece").replace(words, folded))
-        .group_by("text", maintain_order=True)
-        .agg(pl.col("piece").str.join(""))
-    )
+    folded = _fold_words(words)
+    frame = frame.with_columns(pl.col("piece").replace(words, folded))
+    by_text = frame.group_by("text", maintain_order=True)
+    whole = by_text.agg(pl.col("piece").str.join(""))
     return texts.clone().scatter(whole["text"], whole["piece"])
+
+
+def _fold_words(words: pl.Series) -> pl.Series:
+    """Words that mix scripts, the look-alike letters in the script of the others where these are of one."""
+    has_latin = words.str.contains(_ONLY_LATIN)
+    has_cyrillic = words.str.contains(_ONLY_CYRILLIC)
+    in_latin = words.str.replace_many(list(CYRILLIC_TWINS), list(LATIN_TWINS))
+    in_cyrillic = words.str.replace_many(list(LATIN_TWINS), list(CYRILLIC_TWINS))
+    folded = words.zip_with(~(has_latin & ~has_cyrillic), in_latin)
+    return folded.zip_with(~(has_cyrillic & ~has_latin), in_cyrillic)

@@ -1,4 +1,4 @@
-"""The words of ads that have none in the letters of the model's language, as they stand."""
+"""The words of ads that have none in the letters of the model's language, as they are written."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,11 +21,13 @@ def with_foreign_words(words: Words, columns: Sequence[pl.Series]) -> Words:
     :param columns: those that `words` was read from.
     """
     empty = np.flatnonzero(np.diff(words.offsets) == 0)
-    found = [
-        fold_twins(column.fill_null("").gather(empty).str.normalize("NFC")) for column in columns
-    ]
-    lists = [texts.str.to_lowercase().str.extract_all(_WORD) for texts in found]
-    counts = np.stack([column.list.len().to_numpy() for column in lists], axis=1).astype(np.int32)
+    lists = []
+    counts = np.zeros((len(empty), len(columns)), np.int32)
+    for place, column in enumerate(columns):
+        texts = column.fill_null("").gather(empty).str.normalize("NFC")
+        found = fold_twins(texts).str.to_lowercase().str.extract_all(_WORD)
+        lists.append(found)
+        counts[:, place] = found.list.len().to_numpy()
     if not counts.any():
         return words
     joined = lists[0]
@@ -35,14 +37,13 @@ def with_foreign_words(words: Words, columns: Sequence[pl.Series]) -> Words:
     distinct = pl.concat([words.distinct, own]).unique().sort()
     lengths = words.lengths.copy()
     lengths[empty] = counts
-    offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=1, dtype=np.int64))])
-    ids = np.empty(offsets[-1], np.int32)
+    words_of_ad = lengths.sum(axis=1, dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum(words_of_ad)])
     full = np.flatnonzero(np.diff(words.offsets) > 0)
-    for ads, numbers in (
-        (full, _numbers(words.distinct, distinct)[words.ids]),
-        (empty, _numbers(own, distinct)),
-    ):
-        ids[_places(offsets, ads)] = numbers
+    number_of_known = _numbers(words.distinct, distinct)
+    ids = np.empty(offsets[-1], np.int32)
+    ids[_places(offsets, full)] = number_of_known[words.ids]
+    ids[_places(offsets, empty)] = _numbers(own, distinct)
     return replace(words, ids=ids, offsets=offsets, distinct=distinct, lengths=lengths)
 
 
@@ -56,4 +57,6 @@ def _numbers(some: pl.Series, distinct: pl.Series) -> Int32[np.ndarray, "some"]:
 def _places(
     offsets: Int64[np.ndarray, "ads_plus_1"], ads: Int64[np.ndarray, "some"]
 ) -> Int64[np.ndarray, "words"]:
-    return ragged(offsets[ads], offsets[ads + 1] - offsets[ads])
+    starts = offsets[ads]
+    ends = offsets[ads + 1]
+    return ragged(starts, ends - starts)

@@ -4,8 +4,12 @@ import numpy as np
 import polars as pl
 from jaxtyping import UInt64
 
-_FNV_OFFSET, _FNV_PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
-_TEXTS_AT_ONCE = 1 << 16
+# The two numbers of FNV-1a, and the mixing steps of MurmurHash3, as published.
+_FNV_OFFSET = np.uint64(14695981039346656037)
+_FNV_PRIME = np.uint64(1099511628211)
+_MIX_SHIFT = np.uint64(33)
+_MIX_FACTOR = np.uint64(0xFF51AFD7ED558CCD)
+_CHUNK_TEXTS = 1 << 16  # so that memory stays small. Not tuned.
 
 
 def text_digests(texts: pl.Series) -> UInt64[np.ndarray, "texts"]:
@@ -13,11 +17,11 @@ def text_digests(texts: pl.Series) -> UInt64[np.ndarray, "texts"]:
 
     Without the mixing, texts that differ in their last letter alone would have digests in the order of that letter.
     """
-    parts = [
-        _digests_of(texts[start : start + _TEXTS_AT_ONCE])
-        for start in range(0, len(texts), _TEXTS_AT_ONCE)
-    ]
-    return np.concatenate([np.zeros(0, np.uint64), *parts])
+    digests = np.zeros(len(texts), np.uint64)
+    for start in range(0, len(texts), _CHUNK_TEXTS):
+        chunk = slice(start, start + _CHUNK_TEXTS)
+        digests[chunk] = _digests_of(texts[chunk])
+    return digests
 
 
 def _digests_of(texts: pl.Series) -> UInt64[np.ndarray, "texts"]:
@@ -26,12 +30,15 @@ def _digests_of(texts: pl.Series) -> UInt64[np.ndarray, "texts"]:
     starts = np.cumsum(lengths) - lengths
     digests = np.full(len(texts), _FNV_OFFSET)
     longest_first = np.argsort(-lengths, kind="stable")
-    reaching = np.searchsorted(
-        -lengths[longest_first], -np.arange(1, int(lengths.max(initial=0)) + 1), side="right"
-    )
+    longest = int(lengths.max(initial=0))
+    places = np.arange(longest)
+    # Of each place, how many texts have a byte there.
+    reaching = np.searchsorted(-lengths[longest_first], -(places + 1), side="right")
     for place, count in enumerate(reaching):
         some = longest_first[:count]
-        digests[some] = (digests[some] ^ data[starts[some] + place]) * _FNV_PRIME
-    digests ^= digests >> np.uint64(33)
-    digests *= np.uint64(0xFF51AFD7ED558CCD)
-    return digests ^ (digests >> np.uint64(33))
+        byte = data[starts[some] + place]
+        digests[some] = (digests[some] ^ byte) * _FNV_PRIME
+    digests ^= digests >> _MIX_SHIFT
+    digests *= _MIX_FACTOR
+    digests ^= digests >> _MIX_SHIFT
+    return digests

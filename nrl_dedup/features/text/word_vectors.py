@@ -11,15 +11,13 @@ from sklearn.utils.extmath import randomized_svd
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.vocabulary import FIRST_WORD, Vocabulary
-from nrl_dedup.features.text.words import ADS_AT_ONCE, Words, ragged
+from nrl_dedup.features.text.words import CHUNK_ADS, Words, ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
 
-MOST_WORDS_READ = 10_000_000  # beyond this the wait grows; up to this all counts fit 32 bits
-LARGEST = (
-    1e6  # of a vector's numbers, beyond which their squares leave 32 bits; fastText's are about 1
-)
+MAX_WORDS = 10_000_000  # beyond this the wait grows; up to this all counts fit 32 bits
+MAX_NUMBER = 1e6  # in a vector; squares of larger ones leave 32 bits, and fastText's are about 1
 _SMOOTHING = 0.75  # of the context distribution, so that rare contexts do not rule
-_DENSE_UP_TO = 1_000
+_MAX_DENSE = 1_000  # words, up to which the exact decomposition is as fast. Not tuned.
 
 
 def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "words size"]:
@@ -40,14 +38,14 @@ def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "word
         raise NrlDedupError(
             f"--word-vectors {path}: fastText cannot load this model ({error})."
         ) from error
-    vectors = np.array([model.get_word_vector(word) for word in words], np.float32).reshape(
-        len(words), size
-    )
-    spoiled = np.flatnonzero(~(np.abs(vectors) <= LARGEST).all(axis=1))
+    found = [model.get_word_vector(word) for word in words]
+    vectors = np.array(found, np.float32).reshape(len(words), size)
+    is_right = (np.abs(vectors) <= MAX_NUMBER).all(axis=1)
+    spoiled = np.flatnonzero(~is_right)
     if len(spoiled):
         raise NrlDedupError(
-            f"--word-vectors {path}: wanted finite numbers up to {LARGEST:,.0f}, found others for {len(spoiled):,} of "
-            f"{len(words):,} words, such as {words[spoiled[0]]!r}. Get the model again, or train it again."
+            f"--word-vectors {path}: wanted finite numbers up to {MAX_NUMBER:,.0f}, found others for {len(spoiled):,} "
+            f"of {len(words):,} words, such as {words[spoiled[0]]!r}. Get the model again, or train it again."
         )
     return vectors
 
@@ -60,7 +58,7 @@ def learn_vectors(
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> Float32[np.ndarray, "vocab size"]:
-    """A vector for each of `vocabulary.words`, from the words that stand around it; the same at each run.
+    """A vector for each of `vocabulary.words`, from the words around it; the same at each run.
 
     The positive pointwise mutual information of words w and contexts c (Levy, Goldberg and Dagan 2015),
 
@@ -70,16 +68,21 @@ def learn_vectors(
     M = U S V', vectors U sqrt(S), the sign of each column such that its largest entry is positive, all scaled together
     to a mean norm of 1. Words outside the vocabulary count for nothing but keep their places.
 
-    Of more than `MOST_WORDS_READ` words, ads drawn by `seed` are read. Columns beyond the size of the vocabulary are 0.
+    Of more than `MAX_WORDS` words, ads drawn by `seed` are read. Columns beyond the size of the vocabulary are 0.
     """
     counts = co_occurrences(words, vocabulary, window, seed, progress)
     left, strengths = _truncated_svd(positive_mutual_information(counts), size, seed)
     vectors = np.zeros((len(vocabulary.words), size), np.float32)
     if left.size:
-        left = left * np.sign(left[np.abs(left).argmax(axis=0), np.arange(left.shape[1])])
-        vectors[:, : left.shape[1]] = left * np.sqrt(strengths)
+        columns = np.arange(left.shape[1])
+        largest = np.abs(left).argmax(axis=0)
+        signs = np.sign(left[largest, columns])
+        vectors[:, columns] = left * signs * np.sqrt(strengths)
     norms = np.linalg.norm(vectors, axis=1)
-    return vectors / norms[norms > 0].mean(dtype=np.float32) if norms.any() else vectors
+    if not norms.any():
+        return vectors
+    mean_norm = norms[norms > 0].mean(dtype=np.float32)
+    return vectors / mean_norm
 
 
 def co_occurrences(
@@ -93,20 +96,19 @@ def co_occurrences(
     size = len(vocabulary.words)
     counts = sparse.csr_array((size, size), dtype=np.int32)
     with progress.task("word vectors", len(ads)) as task:
-        for start in range(0, len(ads), ADS_AT_ONCE):
-            some = ads[start : start + ADS_AT_ONCE]
+        for start in range(0, len(ads), CHUNK_ADS):
+            some = ads[start : start + CHUNK_ADS]
             counts = counts + _pairs_within(words, some, known, window, size)
             task.advance(len(some))
     return (counts + counts.T).tocsr()
 
 
 def _ads_to_read(words: Words, seed: int) -> Int64[np.ndarray, "some"]:
-    if len(words.ids) <= MOST_WORDS_READ:
+    if len(words.ids) <= MAX_WORDS:
         return np.arange(len(words))
     drawn = np.random.default_rng(seed).permutation(len(words))
-    enough = np.searchsorted(
-        np.cumsum(np.diff(words.offsets)[drawn]), MOST_WORDS_READ, side="right"
-    )
+    lengths = np.diff(words.offsets)[drawn]
+    enough = np.searchsorted(np.cumsum(lengths), MAX_WORDS, side="right")
     return np.sort(drawn[:enough])
 
 
@@ -123,15 +125,14 @@ def _pairs_within(
     ad = np.repeat(ads, lengths)
     counts = sparse.csr_array((size, size), dtype=np.int32)
     for distance in range(1, window + 1):
-        ahead, behind = index[:-distance], index[distance:]
-        together = (ahead >= 0) & (behind >= 0) & (ad[:-distance] == ad[distance:])
-        weights = np.full(together.sum(), window + 1 - distance, np.int32)
-        counts = (
-            counts
-            + sparse.coo_array(
-                (weights, (ahead[together], behind[together])), shape=(size, size)
-            ).tocsr()
-        )
+        first = index[:-distance]
+        second = index[distance:]
+        in_one_ad = ad[:-distance] == ad[distance:]
+        counted = in_one_ad & (first >= 0) & (second >= 0)
+        weights = np.full(counted.sum(), window + 1 - distance, np.int32)
+        places = (first[counted], second[counted])
+        found = sparse.coo_array((weights, places), shape=(size, size))
+        counts = counts + found.tocsr()
     return counts
 
 
@@ -142,11 +143,11 @@ def positive_mutual_information(counts: sparse.csr_array) -> sparse.csr_array:
     logs = np.log(np.maximum(totals, 1))
     context_logs = np.log(np.maximum(smoothed, 1) / max(smoothed.sum(), 1))
     information = np.log(counts.data, dtype=np.float32)
-    information -= np.repeat(logs.astype(np.float32), np.diff(counts.indptr))
+    row_lengths = np.diff(counts.indptr)
+    information -= np.repeat(logs.astype(np.float32), row_lengths)
     information -= context_logs.astype(np.float32)[counts.indices]
-    positive = sparse.csr_array(
-        (np.maximum(information, 0), counts.indices, counts.indptr), shape=counts.shape
-    )
+    values = np.maximum(information, 0)
+    positive = sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
     positive.eliminate_zeros()
     return positive
 
@@ -155,7 +156,7 @@ def _truncated_svd(
     matrix: sparse.csr_array, size: int, seed: int
 ) -> tuple[Float32[np.ndarray, "vocab kept"], Float32[np.ndarray, " kept"]]:
     """U and S of the `size` largest singular values, or of all of them where there are fewer."""
-    if matrix.shape[0] <= max(_DENSE_UP_TO, size):
+    if matrix.shape[0] <= max(_MAX_DENSE, size):
         left, strengths, _ = np.linalg.svd(matrix.toarray())
     else:
         left, strengths, _ = randomized_svd(matrix, size, n_iter=4, random_state=seed)

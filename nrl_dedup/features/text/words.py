@@ -12,8 +12,8 @@ from nrl_dedup.features.text.cleaning import spell, transliterate
 from nrl_dedup.features.text.languages import Language, language_row
 from nrl_dedup.runtime.progress import SILENT, Progress
 
-ADS_AT_ONCE = 50_000
-_PAIRS_AT_ONCE = 20_000
+CHUNK_ADS = 50_000  # cleaned at a time, so that memory stays small. Not tuned.
+_CHUNK_PAIRS = 20_000  # compared at a time, for the same reason. Not tuned.
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,8 @@ class Words:
         """The words of some ads, in the order of `rows`; `distinct` stays whole."""
         counts = np.diff(self.offsets)[rows]
         found = self.ids[ragged(self.offsets[rows], counts)]
-        return Words(
-            found, np.concatenate([[0], np.cumsum(counts)]), self.distinct, self.lengths[rows]
-        )
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        return Words(found, offsets, self.distinct, self.lengths[rows])
 
 
 def read_words(columns: Sequence[pl.Series], language: str, progress: Progress = SILENT) -> Words:
@@ -52,21 +51,28 @@ def read_words(columns: Sequence[pl.Series], language: str, progress: Progress =
     row = language_row(language)
     ads = len(columns[0])
     spellings = _Spellings()
-    chunks, lengths = [], np.zeros((ads, len(columns)), np.int32)
+    chunks = []
+    lengths = np.zeros((ads, len(columns)), np.int32)
     with progress.task("words", ads) as task:
-        for start in range(0, ads, ADS_AT_ONCE):
-            cleaned = [spell(column[start : start + ADS_AT_ONCE], row) for column in columns]
-            for at, texts in enumerate(cleaned):
-                lengths[start : start + ADS_AT_ONCE, at] = _count_words(texts)
-            chunks.append(spellings.numbers_of(_take_apart(cleaned)))
+        for start in range(0, ads, CHUNK_ADS):
+            chunk = slice(start, start + CHUNK_ADS)
+            cleaned = []
+            for place, column in enumerate(columns):
+                texts = spell(column[chunk], row)
+                lengths[chunk, place] = _count_words(texts)
+                cleaned.append(texts)
+            words = _take_apart(cleaned)
+            chunks.append(spellings.numbers_of(words))
             task.advance(len(cleaned[0]))
     distinct, lemma_of = _lemmas(spellings.words, row)
-    ids = np.empty(lengths.sum(dtype=np.int64), np.int32)
-    offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=1, dtype=np.int64))])
-    end = 0
-    for chunk in chunks:
-        end += len(chunk)
-        np.take(lemma_of, chunk, out=ids[end - len(chunk) : end])
+    counts = lengths.sum(axis=1, dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    ids = np.empty(offsets[-1], np.int32)
+    start = 0
+    for numbers in chunks:
+        end = start + len(numbers)
+        np.take(lemma_of, numbers, out=ids[start:end])
+        start = end
     return Words(ids, offsets, distinct, lengths)
 
 
@@ -106,10 +112,9 @@ def _lemmas(
     frame = transliterate(spellings, row).to_frame("word")
     if row.lemmas is not None:
         once = frame["word"].unique()
-        lemma = pl.Series("lemma", row.lemmas(once.to_list()), dtype=pl.String)
-        frame = frame.join(
-            pl.DataFrame([once, lemma]), on="word", how="left", maintain_order="left"
-        )
+        lemmas = pl.Series("lemma", row.lemmas(once.to_list()), dtype=pl.String)
+        lemma_of_word = pl.DataFrame([once, lemmas])
+        frame = frame.join(lemma_of_word, on="word", how="left", maintain_order="left")
         frame = frame.select(word="lemma")
     distinct = frame["word"].unique().sort()
     index = distinct.to_frame("word").with_row_index("index")
@@ -125,14 +130,14 @@ def jaccard(
     All words count, whether the vocabulary has them or not. Two ads without words have a similarity of 0.
     """
     similarity = np.empty(len(rows_l))
-    for start in range(0, len(rows_l), _PAIRS_AT_ONCE):
-        pairs = slice(start, start + _PAIRS_AT_ONCE)
-        ads, position = np.unique(
-            np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True
-        )
+    for start in range(0, len(rows_l), _CHUNK_PAIRS):
+        pairs = slice(start, start + _CHUNK_PAIRS)
+        rows = np.concatenate([rows_l[pairs], rows_r[pairs]])
+        ads, position = np.unique(rows, return_inverse=True)
         left, right = np.split(position, 2)
         sets = _word_sets(words, ads)
-        common = np.asarray(sets[left].multiply(sets[right]).sum(axis=1)).ravel()
+        shared = sets[left].multiply(sets[right])
+        common = np.asarray(shared.sum(axis=1)).ravel()
         sizes = np.diff(sets.indptr)
         union = sizes[left] + sizes[right] - common
         similarity[pairs] = common / np.maximum(union, 1)
@@ -140,13 +145,12 @@ def jaccard(
 
 
 def _word_sets(words: Words, ads: Int64[np.ndarray, "some"]) -> sparse.csr_array:
-    """A row of ones at the words of each of some ads."""
+    """One row per ad, with a one at each of its words."""
     counts = np.diff(words.offsets)[ads]
     found = words.ids[ragged(words.offsets[ads], counts)]
     ends = np.concatenate([[0], np.cumsum(counts)])
-    sets = sparse.csr_array(
-        (np.ones(len(found)), found, ends), shape=(len(ads), len(words.distinct))
-    )
+    shape = (len(ads), len(words.distinct))
+    sets = sparse.csr_array((np.ones(len(found)), found, ends), shape=shape)
     sets.sum_duplicates()
     sets.data[:] = 1
     return sets

@@ -71,7 +71,7 @@ def fit_pair_model(
 ) -> FittedModel:
     """Fit to labelled pairs: the scale of the views (where they are given), trees on top, and the calibration.
 
-    Five folds of ads (`cross_fitting.ad_folds`): a model of four scores the fifth. The number of trees with the lowest
+    Five folds of ads (`folds.ad_folds`): a model of four scores the fifth. The number of trees with the lowest
     log loss on those scores is taken, none being one choice where there are views; the calibration is fitted to them;
     then the model is fitted to all pairs.
 

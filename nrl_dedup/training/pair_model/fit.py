@@ -45,7 +45,7 @@ Ads = Bool[np.ndarray, "distinct"]
 
 @dataclass(frozen=True)
 class FittedPairModel:
-    """`model` None: there was too little to learn from. `held_out`: `bundle.HELD_OUT` of both scorers."""
+    """`model` None: there was too little to learn from. `held_out`: `HELD_OUT` of both scorers."""
 
     model: PairModel | None
     held_out: pl.DataFrame
@@ -117,7 +117,7 @@ class SearchedCatalogue:
 
     `searched`: all candidate pairs. `candidates`: the evidence of those to co-train on, `ends` their ads; none of the
     test. `pairs`: those to fit to, `evidence` theirs. `group`: of the duplicates of each ad. `lost`, `siamese`:
-    `bundle.HELD_OUT` of the duplicates that blocking loses, and of the Siamese score.
+    `HELD_OUT` of the duplicates that blocking loses, and of the Siamese score.
     """
 
     ads: int
@@ -189,7 +189,7 @@ def _views(parts: Sequence[SearchedCatalogue], progress: Progress) -> ModalityMo
 def _fit(
     parts: Sequence[SearchedCatalogue], views: ModalityModels | None, progress: Progress
 ) -> tuple[PairModel, pl.DataFrame]:
-    """The model, and `bundle.HELD_OUT` of the candidates that it was fitted on, each scored without its fold."""
+    """The model, and `HELD_OUT` of the candidates that it was fitted on, each scored without its fold."""
     pairs = TrainingPairs.joined([part.pairs for part in parts])
     left, right, labels, weights = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.sampling_weight
     group = np.concatenate([part.group for part in parts])
@@ -254,7 +254,7 @@ def _among(
 def _held_out_from_network(
     bundle: Bundle, blocked: BlockingResult, labelled: LabelledAds, device: torch.device
 ) -> pl.DataFrame:
-    """`bundle.HELD_OUT` of the Siamese scores of labelled ads' candidates, of which one ad at least is none that the
+    """`HELD_OUT` of the Siamese scores of labelled ads' candidates, of which one ad at least is none that the
     network was trained on; if the other is, the pair weighs half: it stands in one held-out ad's list. Labelled copies
     are among them, as `link` scores them too."""
     left, right = _candidates(blocked)

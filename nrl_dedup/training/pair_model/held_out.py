@@ -86,7 +86,7 @@ def held_out_pairs(
     labels: Bool[np.ndarray, "pairs"],
     group: Int64[np.ndarray, "distinct"],
 ) -> pl.DataFrame:
-    """`bundle.HELD_OUT` of scored pairs.
+    """`HELD_OUT` of scored pairs.
 
     :param left: :param right: positions in `BlockingResult.rows`; `group`: the group of duplicates of each position.
     """
@@ -109,7 +109,7 @@ def lost_pairs(
     rows_l: Int64[np.ndarray, "pairs"],
     rows_r: Int64[np.ndarray, "pairs"],
 ) -> pl.DataFrame:
-    """`bundle.HELD_OUT` of those of some duplicates (rows of the catalogue) that blocking loses, each in a group of its
+    """`HELD_OUT` of those of some duplicates (rows of the catalogue) that blocking loses, each in a group of its
     own."""
     lost = int((~blocked.finds(rows_l, rows_r)).sum())
     groups = -1 - np.arange(lost)

@@ -1,0 +1,80 @@
+"""The names that columns of a catalogue usually have, the likeliest first."""
+
+ID_NAMES = (
+    "item_id",
+    "id",
+    "sku",
+    "ad_id",
+    "listing_id",
+    "product_id",
+    "offer_id",
+    "posting_id",
+    "uid",
+    "uuid",
+)
+TITLE_NAMES = (
+    "title",
+    "name",
+    "heading",
+    "headline",
+    "subject",
+    "product_name",
+    "product_title",
+    "item_name",
+)
+DESCRIPTION_NAMES = ("description", "text", "body", "desc", "product_description", "details")
+PHOTO_NAMES = (
+    "images_array",
+    "images",
+    "image",
+    "photos",
+    "photo",
+    "pictures",
+    "picture",
+    "image_ids",
+    "image_id",
+    "photo_ids",
+    "photo_id",
+    "image_paths",
+    "image_path",
+    "photo_path",
+    "imgs",
+    "img",
+)
+# The columns that ads are compared by, under the name that each has whatever the file calls it.
+COMPARED_NAMES = {
+    "price": (
+        "price",
+        "price_rub",
+        "price_usd",
+        "price_eur",
+        "amount",
+        "cost",
+        "цена",
+        "стоимость",
+    ),
+    "category": (
+        "category",
+        "category_id",
+        "category_name",
+        "product_type",
+        "категория",
+        "рубрика",
+    ),
+    "location": (
+        "location",
+        "location_id",
+        "city",
+        "city_id",
+        "town",
+        "region",
+        "region_id",
+        "город",
+        "регион",
+    ),
+    "metro": ("metro", "metro_id", "metro_station", "метро", "станция метро"),
+    "latitude": ("latitude", "lat", "широта"),
+    "longitude": ("longitude", "lon", "lng", "long", "долгота"),
+    "phone": ("phone", "phone_number", "telephone", "tel", "телефон", "номер телефона"),
+    "brand": ("brand", "brand_name", "manufacturer", "бренд", "марка", "производитель"),
+}
