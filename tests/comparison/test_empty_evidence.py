@@ -29,7 +29,10 @@ def test_a_group_without_a_similarity_teaches_nothing() -> None:
     nothing[:, 1] = np.nan
     names, groups = ("photo_count_min", "photos_above_mean"), ("photos", "photos")
     both = ComparisonVectors(
-        np.hstack([text.values, nothing]), (*text.names, *names), (*text.groups, *groups)
+        np.hstack([text.values, nothing]),
+        (*text.names, *names),
+        (*text.groups, *groups),
+        text.directions,
     )
     alone, beside = (co_train(evidence, made.left, made.right) for evidence in (text, both))
     found = beside.log_odds(both)
