@@ -14,14 +14,7 @@ from nrl_dedup.comparison.columns import Direction
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error, sigmoid
-from nrl_dedup.scoring.calibration import (
-    Calibration,
-    cross_calibrated,
-    fit_calibration,
-    isotonic,
-    platt,
-)
-from nrl_dedup.scoring.modality_models import co_train, each_others_best, pairs_to_learn_from
+from nrl_dedup.scoring.calibration import Calibration
 from nrl_dedup.scoring.pair_model import (
     PairModel,
     load_pair_model,
@@ -30,6 +23,17 @@ from nrl_dedup.scoring.pair_model import (
 )
 from nrl_dedup.scoring.trees import Size, Trees, grow, size_for
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
+from nrl_dedup.training.pair_model.co_training import (
+    co_train,
+    each_others_best,
+    pairs_to_learn_from,
+)
+from nrl_dedup.training.pair_model.fit_calibration import (
+    cross_calibrated,
+    fit_calibration,
+    isotonic,
+    platt,
+)
 from nrl_dedup.training.pair_model.folds import ad_folds
 from nrl_dedup.training.pair_model.group_dropout import with_group_dropout
 from nrl_dedup.training.pair_model.training_pairs import training_pairs
@@ -486,7 +490,7 @@ def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.Mo
 
 
 def test_candidates_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nrl_dedup.training.pair_model.training_pairs.MOST_PAIRS", 9)
+    monkeypatch.setattr("nrl_dedup.training.pair_model.training_pairs.MAX_PAIRS", 9)
     left, right = np.array([0, 2, 4]), np.array([1, 3, 5])
     candidates = np.array(list(combinations(range(6), 2)))
     found = training_pairs(left, right, np.array([True, True, False]), *candidates.T)

@@ -9,10 +9,11 @@ from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import log_loss
-from nrl_dedup.scoring.calibration import Calibration, cross_calibrated, fit_calibration, platt
+from nrl_dedup.scoring.calibration import Calibration
 from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.pair_model import UNCHANGED, PairModel
 from nrl_dedup.scoring.trees import MAX_ROUNDS, Trees, grow, size_for
+from nrl_dedup.training.pair_model.fit_calibration import cross_calibrated, fit_calibration, platt
 from nrl_dedup.training.pair_model.folds import FOLDS, ad_folds
 from nrl_dedup.training.pair_model.group_dropout import with_group_dropout
 
