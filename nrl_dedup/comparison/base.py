@@ -1,5 +1,6 @@
-"""The parts of pair evidence: each compares the two ads of a pair in one respect, in named columns of one group."""
+"""The comparisons of pairs: each compares the two ads of a pair in one respect, in named columns of one group."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -7,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 from scipy import sparse
 
+from nrl_dedup.comparison.columns import Column, Direction, Unit, with_endings
 from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics
 from nrl_dedup.comparison.similarities import NAN, Rows, Similarity, Values
 from nrl_dedup.comparison.tokens import inverse_frequencies
@@ -14,48 +16,112 @@ from nrl_dedup.comparison.tokens import inverse_frequencies
 TEXT, PHOTOS, BOTH, PRICE, OTHER = GROUPS = ("text", "photos", "text and photos", "price", "other")
 RIVALS = "rivals"  # not of the pair alone: what is known of either ad's other pairs
 
+ABOVE_MEAN = "_above_mean"  # ending of the column that learning without labels starts from
+_LEAST_WEIGHT = 1e-9  # in place of a denominator of 0; one term's weight is at least 1
+
 Columns = dict[str, Values]
 
 
 @runtime_checkable
 class Comparison(Protocol):
-    """Symmetric: the two ads may change places. The columns depend on neither the pairs nor their number."""
+    """Symmetric: the two ads may change places. It can be pickled: it holds arrays and no functions."""
 
     @property
     def group(self) -> str: ...
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """The columns that `compare` gives, in its order, whatever the pairs."""
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns: ...
 
 
 def ends(name: str, values: Float32[np.ndarray, "ads"], rows_l: Rows, rows_r: Rows) -> Columns:
     """The smaller and the larger of the two ads' values; NaN where either is."""
-    left, right = values[rows_l], values[rows_r]
+    left = values[rows_l]
+    right = values[rows_r]
     return {f"{name}_min": np.minimum(left, right), f"{name}_max": np.maximum(left, right)}
+
+
+_OF_SIMILARITY = {
+    "": Column("{} alike", direction=Direction.NEVER_LOWERS),
+    ABOVE_MEAN: Column(
+        "{}: more alike than the ads around",
+        direction=Direction.NEVER_LOWERS,
+    ),
+    "_above_max": Column(
+        "{}: more alike than the closer of the ads around",
+        direction=Direction.NEVER_LOWERS,
+    ),
+    "_level_min": Column("{}: how alike the ads around are (lower)"),
+    "_level_max": Column("{}: how alike the ads around are (higher)"),
+    "_rank_min": Column("{}: ads that are nearer (fewer)", Unit.COUNT),
+    "_rank_max": Column("{}: ads that are nearer (more)", Unit.COUNT),
+}
+
+
+def similarity_columns(words_of: Mapping[str, str]) -> dict[str, Column]:
+    """The columns of a `RelativeSimilarity` for each name; `words_of`: the words for what each one compares."""
+    columns: dict[str, Column] = {}
+    for name, words in words_of.items():
+        columns |= with_endings(name, words, _OF_SIMILARITY)
+    return columns
 
 
 @dataclass(frozen=True)
 class RelativeSimilarity:
     """A similarity v; v less the mean, and less the higher, of both ads' levels m (the mean similarity of their ten
-    nearest); the levels; and the ranks of v among the nearest of either ad, 0 being the nearest."""
+    nearest); the levels; and the ranks of v among the nearest of either ad, 0 being the nearest.
+
+    No similarity, by itself or against the levels, can lower the log-odds by being higher.
+    """
 
     name: str
     group: str
+    words: str
     space: Similarity
-    surroundings: NeighbourhoodStatistics
+    neighbourhoods: NeighbourhoodStatistics
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        return with_endings(self.name, self.words, _OF_SIMILARITY)
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
-        value, levels = self.space.similarity(rows_l, rows_r), self.surroundings.levels
+        value = self.space.similarity(rows_l, rows_r)
+        levels = self.neighbourhoods.levels
         low, high = np.sort([levels[rows_l], levels[rows_r]], axis=0)
-        ranks = [self.surroundings.ranks(rows, value) for rows in (rows_l, rows_r)]
+        rank_l = self.neighbourhoods.ranks(rows_l, value)
+        rank_r = self.neighbourhoods.ranks(rows_r, value)
         return {
             self.name: value,
-            f"{self.name}_above_mean": value - (low + high) / 2,
+            f"{self.name}{ABOVE_MEAN}": value - (low + high) / 2,
             f"{self.name}_above_max": value - high,
             f"{self.name}_level_min": low,
             f"{self.name}_level_max": high,
-            f"{self.name}_rank_min": np.minimum(*ranks),
-            f"{self.name}_rank_max": np.maximum(*ranks),
+            f"{self.name}_rank_min": np.minimum(rank_l, rank_r),
+            f"{self.name}_rank_max": np.maximum(rank_l, rank_r),
         }
+
+
+_OF_TERMS = {
+    "_shared": Column("{} in common", Unit.COUNT),
+    "_weight": Column("{} in common, rare ones counting more"),
+    "_rarest": Column("rarity of the rarest of the {} in common"),
+    "_jaccard": Column("share of the {} that both have", Unit.SHARE),
+    "_contained": Column("share of the shorter ad's {} that both have", Unit.SHARE),
+    "_left_min": Column("{} of one ad alone (fewer), by rarity"),
+    "_left_max": Column("{} of one ad alone (more), by rarity"),
+    "_count_min": Column("{} of the ad with fewer", Unit.COUNT),
+    "_count_max": Column("{} of the ad with more", Unit.COUNT),
+}
+
+
+def term_columns(words_of: Mapping[str, str]) -> dict[str, Column]:
+    """The columns of `SharedTerms` for each name; `words_of`: the words for its terms."""
+    columns: dict[str, Column] = {}
+    for name, words in words_of.items():
+        columns |= with_endings(name, words, _OF_TERMS)
+    return columns
 
 
 @dataclass(frozen=True)
@@ -69,21 +135,25 @@ class SharedTerms:
 
     name: str
     group: str
+    words: str
     roots: sparse.csr_array
 
     @classmethod
-    def of(cls, name: str, group: str, counts: sparse.csr_array) -> "SharedTerms":
+    def of(cls, name: str, group: str, words: str, counts: sparse.csr_array) -> "SharedTerms":
         """:param counts: terms of each ad, [ads, terms]; how often one occurs does not count."""
-        roots = np.sqrt(inverse_frequencies(counts))[counts.indices]
-        return cls(
-            name,
-            group,
-            sparse.csr_array((roots, counts.indices, counts.indptr), shape=counts.shape),
-        )
+        weights = np.sqrt(inverse_frequencies(counts))[counts.indices]
+        entries = (weights, counts.indices, counts.indptr)
+        roots = sparse.csr_array(entries, shape=counts.shape)
+        return cls(name, group, words, roots)
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        return with_endings(self.name, self.words, _OF_TERMS)
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
-        left, right = self.roots[rows_l], self.roots[rows_r]
-        low, high = np.sort([(side.multiply(side)).sum(axis=1) for side in (left, right)], axis=0)
+        left = self.roots[rows_l]
+        right = self.roots[rows_r]
+        low, high = np.sort([_weights(left), _weights(right)], axis=0)
         common = sparse.csr_array(left.multiply(right))
         weight = common.sum(axis=1)
         sizes = np.sort([np.diff(left.indptr), np.diff(right.indptr)], axis=0).astype(np.float32)
@@ -91,17 +161,23 @@ class SharedTerms:
             "shared": np.diff(common.indptr),
             "weight": weight,
             "rarest": _largest(common),
-            "jaccard": weight / np.maximum(low + high - weight, 1e-9),
-            "contained": weight / np.maximum(low, 1e-9),
+            "jaccard": weight / np.maximum(low + high - weight, _LEAST_WEIGHT),
+            "contained": weight / np.maximum(low, _LEAST_WEIGHT),
             "left_min": low - weight,
             "left_max": high - weight,
         }
         both = sizes[0] > 0
-        columns = {
-            f"{self.name}_{key}": np.where(both, x, NAN).astype(np.float32)
-            for key, x in found.items()
-        }
-        return columns | {f"{self.name}_count_min": sizes[0], f"{self.name}_count_max": sizes[1]}
+        columns: Columns = {}
+        for key, values in found.items():
+            columns[f"{self.name}_{key}"] = np.where(both, values, NAN).astype(np.float32)
+        columns[f"{self.name}_count_min"] = sizes[0]
+        columns[f"{self.name}_count_max"] = sizes[1]
+        return columns
+
+
+def _weights(roots: sparse.csr_array) -> Values:
+    """The sum of the idf of each row's terms."""
+    return roots.multiply(roots).sum(axis=1)
 
 
 def _largest(rows: sparse.csr_array) -> Values:
@@ -113,14 +189,42 @@ def _largest(rows: sparse.csr_array) -> Values:
     return largest
 
 
+_OF_MEASURE = {
+    "_min": Column("{} (lower)"),
+    "_max": Column("{} (higher)"),
+    "_apart": Column("{}: difference"),
+}
+_OF_COUNT = {
+    "_min": Column("{} (lower)", Unit.COUNT),
+    "_max": Column("{} (higher)", Unit.COUNT),
+    "_apart": Column("{}: difference", Unit.COUNT),
+}
+
+
+def measure_columns(words_of: Mapping[str, str], unit: Unit = Unit.NUMBER) -> dict[str, Column]:
+    """The columns of a `Measure` for each name; `words_of`: the words for what is measured."""
+    endings = _OF_COUNT if unit is Unit.COUNT else _OF_MEASURE
+    columns: dict[str, Column] = {}
+    for name, words in words_of.items():
+        columns |= with_endings(name, words, endings)
+    return columns
+
+
 @dataclass(frozen=True)
 class Measure:
     """A number of each ad, such as a length: both ads' numbers, and how far apart they are."""
 
     name: str
     group: str
+    words: str
     values: Float32[np.ndarray, "ads"]
+    unit: Unit = Unit.NUMBER  # or a count
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        return measure_columns({self.name: self.words}, self.unit)
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
-        apart = np.abs(self.values[rows_l] - self.values[rows_r])
-        return {**ends(self.name, self.values, rows_l, rows_r), f"{self.name}_apart": apart}
+        columns = ends(self.name, self.values, rows_l, rows_r)
+        columns[f"{self.name}_apart"] = np.abs(self.values[rows_l] - self.values[rows_r])
+        return columns

@@ -11,41 +11,50 @@ from nrl_dedup.catalogue.cells.comparable_columns import CODE_COLUMNS
 from nrl_dedup.catalogue.cells.phone_numbers import phones
 from nrl_dedup.catalogue.cells.written_numbers import WrittenNumbers, numbers_of, read_numbers
 from nrl_dedup.comparison.base import OTHER, PRICE, Columns, Comparison
+from nrl_dedup.comparison.columns import Column, Unit, with_endings
 from nrl_dedup.comparison.similarities import NAN, Rows
 
-_LATITUDE, _LONGITUDE = ("lat", "latitude"), ("lon", "lng", "long", "longitude")
-_EARTH_KM = 6371.0
+_LATITUDE = ("lat", "latitude")
+_LONGITUDE = ("lon", "lng", "long", "longitude")
+_EARTH_KM = 6371.0  # mean radius
 _PHONE = "phone"
 
 
 def column_comparisons(columns: Mapping[str, pl.Series]) -> list[Comparison]:
-    """A part for each column's values, one more where it is numeric on the whole, one for latitude with longitude.
+    """A comparison of each column's values, one more if it is numeric on the whole, one of latitude with longitude.
 
     Of category, location, metro, phone and brand (`compared_columns.py`) a number is a name, and is not measured.
 
     :param columns: text (String) by row of the catalogue; null and blank are missing.
     """
-    parts: list[Comparison] = []
-    lowered = {name.lower(): name for name in columns}
-    place = [
-        next((lowered[x] for x in names if x in lowered), None) for names in (_LATITUDE, _LONGITUDE)
-    ]
-    latitude, longitude = (
-        None if name is None else numbers_of(columns[name], thousands=False) for name in place
-    )
+    comparisons: list[Comparison] = []
+    of_place: tuple[str, ...] = ()
+    latitude = _first_of(_LATITUDE, columns)
+    longitude = _first_of(_LONGITUDE, columns)
     if latitude is not None and longitude is not None:
-        parts.append(Place(OTHER, np.radians(latitude), np.radians(longitude)))
-    else:
-        place = []
+        degrees_north = numbers_of(columns[latitude], thousands=False)
+        degrees_east = numbers_of(columns[longitude], thousands=False)
+        if degrees_north is not None and degrees_east is not None:
+            comparisons.append(Place(OTHER, np.radians(degrees_north), np.radians(degrees_east)))
+            of_place = (latitude, longitude)
     for name, texts in columns.items():
-        if name in place:
+        if name in of_place:
             continue
         group = PRICE if "price" in name.lower() else OTHER
         values, numbers = read_values(name, texts)
-        parts.append(ValueColumn.of(name, group, values))
+        comparisons.append(ValueColumn.of(name, group, values))
         if numbers is not None:
-            parts.append(NumberColumn.of(name, group, numbers))
-    return parts
+            comparisons.append(NumberColumn.of(name, group, numbers))
+    return comparisons
+
+
+def _first_of(names: tuple[str, ...], columns: Mapping[str, pl.Series]) -> str | None:
+    """The column with the first of these names that there is, in any case of letters."""
+    lowered = {name.lower(): name for name in columns}
+    for name in names:
+        if name in lowered:
+            return lowered[name]
+    return None
 
 
 def read_values(name: str, texts: pl.Series) -> tuple[pl.Series, Float64[np.ndarray, "ads"] | None]:
@@ -55,8 +64,33 @@ def read_values(name: str, texts: pl.Series) -> tuple[pl.Series, Float64[np.ndar
     """
     if name == _PHONE:
         return phones(texts), None
-    found = None if name in CODE_COLUMNS else read_numbers(texts)
-    return (found.texts, found.numbers) if isinstance(found, WrittenNumbers) else (texts, None)
+    if name in CODE_COLUMNS:
+        return texts, None
+    found = read_numbers(texts)
+    if isinstance(found, WrittenNumbers):
+        return found.texts, found.numbers
+    return texts, None
+
+
+_OF_VALUES = {
+    "_same": Column("same {}", Unit.YES_OR_NO),
+    "_rarity": Column("rarity of the {} that both have"),
+    "_missing": Column("ads without {}", Unit.COUNT),
+}
+_OF_NUMBERS = {
+    "_relative": Column("difference in {}", Unit.SHARE),
+    "_between": Column("ads with a {} between the two", Unit.SHARE),
+}
+PLACE_COLUMNS = {"distance": Column("distance", Unit.LOG_KILOMETRES)}
+
+
+def column_in_catalogue(name: str) -> Column:
+    """What a column of comparison vectors is whose name comes from a column of the catalogue."""
+    for ending in (*_OF_VALUES, *_OF_NUMBERS):
+        if name.endswith(ending):
+            catalogue_column = name.removesuffix(ending)
+            return with_endings(catalogue_column, catalogue_column, _OF_VALUES | _OF_NUMBERS)[name]
+    return Column(name)
 
 
 @dataclass(frozen=True)
@@ -79,16 +113,18 @@ class ValueColumn:
         there = (values != "").to_numpy()
         codes = np.where(there, found, -1)
         counts = np.bincount(codes[there], minlength=1)
-        return cls(
-            name,
-            group,
-            codes,
-            np.log(max(there.sum(), 1) / np.maximum(counts, 1)).astype(np.float32),
-        )
+        rarity = np.log(max(there.sum(), 1) / np.maximum(counts, 1))
+        return cls(name, group, codes, rarity.astype(np.float32))
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        return with_endings(self.name, self.name, _OF_VALUES)
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
-        left, right = self.codes[rows_l], self.codes[rows_r]
-        both, same = (left >= 0) & (right >= 0), left == right
+        left = self.codes[rows_l]
+        right = self.codes[rows_r]
+        both = (left >= 0) & (right >= 0)
+        same = left == right
         missing = (left < 0).astype(np.float32) + (right < 0)
         rarity = np.where(same & both, self.rarity[left], 0)
         return {
@@ -114,13 +150,17 @@ class NumberColumn:
     def of(cls, name: str, group: str, numbers: Float64[np.ndarray, "ads"]) -> "NumberColumn":
         there = ~np.isnan(numbers)
         quantiles = np.full(len(numbers), np.nan)
-        quantiles[there] = (
-            pl.Series(numbers[there]).rank("average").to_numpy() - 0.5
-        ) / there.sum()
+        ranks = pl.Series(numbers[there]).rank("average").to_numpy()
+        quantiles[there] = (ranks - 0.5) / there.sum()
         return cls(name, group, numbers, quantiles)
 
+    @property
+    def columns(self) -> dict[str, Column]:
+        return with_endings(self.name, self.name, _OF_NUMBERS)
+
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
-        left, right = self.numbers[rows_l], self.numbers[rows_r]
+        left = self.numbers[rows_l]
+        right = self.numbers[rows_r]
         largest = np.maximum(np.abs(left), np.abs(right))
         apart = np.abs(left - right) / np.where(largest > 0, largest, 1)
         between = np.abs(self.quantiles[rows_l] - self.quantiles[rows_r])
@@ -138,8 +178,15 @@ class Place:
     latitude: Float64[np.ndarray, "ads"]
     longitude: Float64[np.ndarray, "ads"]
 
+    @property
+    def columns(self) -> dict[str, Column]:
+        return PLACE_COLUMNS
+
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
-        (a, b), (c, d) = ((x[rows_l], x[rows_r]) for x in (self.latitude, self.longitude))
-        half = np.sin((a - b) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin((c - d) / 2) ** 2
-        kilometres = 2 * _EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
+        latitude_l = self.latitude[rows_l]
+        latitude_r = self.latitude[rows_r]
+        north = np.sin((latitude_l - latitude_r) / 2) ** 2
+        east = np.sin((self.longitude[rows_l] - self.longitude[rows_r]) / 2) ** 2
+        haversine = north + np.cos(latitude_l) * np.cos(latitude_r) * east
+        kilometres = 2 * _EARTH_KM * np.arcsin(np.sqrt(np.clip(haversine, 0, 1)))
         return {"distance": np.log1p(kilometres).astype(np.float32)}

@@ -10,11 +10,18 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.neighbours import NONE
-from nrl_dedup.comparison.base import BOTH, Comparison, RelativeSimilarity
-from nrl_dedup.comparison.neighbourhoods import NEAREST, neighbourhood_statistics
+from nrl_dedup.comparison.base import BOTH, Comparison, RelativeSimilarity, similarity_columns
+from nrl_dedup.comparison.neighbourhoods import MAX_NEAREST, neighbourhood_statistics
 from nrl_dedup.comparison.similarities import NAN, DenseSimilarity, Rows, Similarity, Values
 
-_PAIRS_AT_ONCE = 1 << 16
+_CHUNK_PAIRS = 1 << 16  # compared at once; bounds the memory
+
+# What `explain` calls them.
+_SIMILARITIES = {
+    "expected_shown": "photos that the words make expect",
+    "expected": "photos that both texts make expect",
+}
+CROSS_MODAL_COLUMNS = similarity_columns(_SIMILARITIES)
 
 Vectors = Float32[np.ndarray, "ads size"]
 There = Bool[np.ndarray, "ads"]
@@ -28,12 +35,14 @@ class CrossModalSimilarity:
     shown: DenseSimilarity
 
     def similarity(self, rows_l: Rows, rows_r: Rows) -> Values:
-        one, other = (
-            np.einsum("ij,ij->i", self.expected.vectors[words], self.shown.vectors[photos])
-            for words, photos in ((rows_l, rows_r), (rows_r, rows_l))
-        )
+        of_left_words = self._cosines(rows_l, rows_r)
+        of_right_words = self._cosines(rows_r, rows_l)
+        mean = (of_left_words + of_right_words) / 2
         there = self.expected.there & self.shown.there
-        return np.where(there[rows_l] & there[rows_r], (one + other) / 2, NAN)
+        return np.where(there[rows_l] & there[rows_r], mean, NAN)
+
+    def _cosines(self, words: Rows, photos: Rows) -> Values:
+        return np.einsum("ij,ij->i", self.expected.vectors[words], self.shown.vectors[photos])
 
 
 def cross_modal_comparisons(
@@ -41,17 +50,21 @@ def cross_modal_comparisons(
 ) -> list[Comparison]:
     """Expected against shown photos, and the photos that the words of either ad make expect against each other.
 
-    :param words: the space of the words; `shown`: the photos of each ad as one vector.
+    :param words: the similarity of the words.
+    :param shown: the photos of each ad as one vector.
     """
     expected = expected_photos(words, shown, known)
     spaces: dict[str, Similarity] = {
         "expected_shown": CrossModalSimilarity(expected, shown),
         "expected": expected,
     }
-    return [
-        RelativeSimilarity(name, BOTH, space, neighbourhood_statistics(space, known))
-        for name, space in spaces.items()
-    ]
+    comparisons: list[Comparison] = []
+    for name, space in spaces.items():
+        neighbourhoods = neighbourhood_statistics(space, known)
+        comparisons.append(
+            RelativeSimilarity(name, BOTH, _SIMILARITIES[name], space, neighbourhoods)
+        )
+    return comparisons
 
 
 def expected_photos(
@@ -64,18 +77,17 @@ def expected_photos(
     """
     ads, size = shown.vectors.shape
     expected = np.zeros((ads, size), np.float32)
-    step = max(1, _PAIRS_AT_ONCE // max(1, known.shape[1]))
+    step = max(1, _CHUNK_PAIRS // max(1, known.shape[1]))
     for start in range(0, ads, step):
         part = known[start : start + step]
         ad, place = np.nonzero((part != NONE) & shown.there[part])
         likeness = np.zeros(part.shape, np.float32)
         likeness[ad, place] = np.nan_to_num(words.similarity(start + ad, part[ad, place]))
-        nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :NEAREST]
+        nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :MAX_NEAREST]
         weights = np.maximum(np.take_along_axis(likeness, nearest, axis=1), 0) ** 2
         rows = np.take_along_axis(part, nearest, axis=1)
         expected[start : start + step] = np.einsum("ij,ijk->ik", weights, shown.vectors[rows])
     lengths = np.linalg.norm(expected, axis=1)
     there = lengths > 0
-    return DenseSimilarity(
-        expected / np.where(there, lengths, 1)[:, None].astype(np.float32), there
-    )
+    divisors = np.where(there, lengths, 1).astype(np.float32)
+    return DenseSimilarity(expected / divisors[:, None], there)

@@ -1,4 +1,4 @@
-"""Spaces in which ads are compared: one similarity for each pair, the higher, the more alike."""
+"""Similarities of ads: one number for each pair, the higher, the more alike."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from nrl_dedup.features.text.words import ragged
 Rows = Int64[np.ndarray, "pairs"]
 Values = Float32[np.ndarray, "pairs"]
 NAN = np.float32(np.nan)
-_PHOTO_PAIRS_AT_ONCE = 1 << 16
+_CHUNK_PHOTO_PAIRS = 1 << 16  # compared at once; bounds the memory
 
 
 @runtime_checkable
@@ -52,9 +52,9 @@ Compare = Callable[[Int64[np.ndarray, "photo_pairs"], Int64[np.ndarray, "photo_p
 
 @dataclass(frozen=True)
 class PhotoSimilarity:
-    """The similarity of the two photos that are the most alike, one of each ad.
+    """The similarity of the two photos that are the most alike, one of each ad. NaN if an ad has none.
 
-    `photos`: those of ad i are `photos[offsets[i]:offsets[i + 1]]`, as numbers that `compare` knows.
+    `photos`: those of ad i are `photos[offsets[i]:offsets[i + 1]]`, as the numbers that `compare` takes.
     """
 
     photos: Int64[np.ndarray, "ad_photos"]
@@ -70,17 +70,18 @@ class PhotoSimilarity:
         start = 0
         while start < len(some):
             before = ends[start] - pairs_of[some[start]]
-            end = max(
-                start + 1, int(np.searchsorted(ends, before + _PHOTO_PAIRS_AT_ONCE, side="right"))
-            )
-            best[some[start:end]] = self._best(rows_l[some[start:end]], rows_r[some[start:end]])
+            end = int(np.searchsorted(ends, before + _CHUNK_PHOTO_PAIRS, side="right"))
+            end = max(end, start + 1)
+            chunk = some[start:end]
+            best[chunk] = self._best(rows_l[chunk], rows_r[chunk])
             start = end
         return best
 
     def _best(self, rows_l: Rows, rows_r: Rows) -> Values:
         """The same for pairs that all have photos on both sides."""
-        many, other = (np.diff(self.offsets)[rows] for rows in (rows_l, rows_r))
-        pairs_of = many * other
+        counts = np.diff(self.offsets)
+        other = counts[rows_r]
+        pairs_of = counts[rows_l] * other
         pair = np.repeat(np.arange(len(rows_l)), pairs_of)
         place = ragged(np.zeros(len(pairs_of), np.int64), pairs_of)
         left = self.photos[self.offsets[rows_l][pair] + place // other[pair]]

@@ -1,4 +1,4 @@
-"""What the words of two ads have in common, by every reading of them that tells duplicates from the rest."""
+"""What the words of two ads have in common, by every reading of them that separates duplicates from other pairs."""
 
 import numpy as np
 import polars as pl
@@ -6,7 +6,16 @@ from jaxtyping import Int64
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
-from nrl_dedup.comparison.base import TEXT, Comparison, Measure, RelativeSimilarity, SharedTerms
+from nrl_dedup.comparison.base import (
+    TEXT,
+    Comparison,
+    Measure,
+    RelativeSimilarity,
+    SharedTerms,
+    measure_columns,
+    similarity_columns,
+    term_columns,
+)
 from nrl_dedup.comparison.neighbourhoods import neighbourhood_statistics
 from nrl_dedup.comparison.similarities import DenseSimilarity, Similarity, SparseSimilarity
 from nrl_dedup.comparison.tokens import (
@@ -20,9 +29,11 @@ from nrl_dedup.comparison.tokens import (
 )
 from nrl_dedup.features.text.words import Words
 
-NGRAMS = (2, 3, 4)
-TOPICS = 100
-_TOPICS_FITTED_ON = 100_000
+NGRAMS = (2, 3, 4)  # letters of a run. Not tuned.
+TOPICS = 100  # dimensions of latent semantic analysis. Not tuned.
+_MAX_ADS_FOR_TOPICS = 100_000  # bounds the time of the decomposition
+_POWER_ITERATIONS = 4  # of the randomised decomposition. Not tuned.
+_SHORTEST_VECTOR = 1e-6  # a shorter one is rounding error, and the ad has no topic
 # How a seller writes, as shares of the signs: it stays when the words change.
 HABITS = {
     "capitals": r"\p{Lu}",
@@ -34,6 +45,24 @@ HABITS = {
     "line_ends": r"\n",
     "tight_stops": r"[.,!?]\p{L}",
     "gaps": r"\s",
+}
+
+# What `explain` calls them.
+_SIMILARITIES = {"words": "words", "letters": "spelling", "titles": "titles", "topics": "topics"}
+_TERMS = {"tokens": "words", "codes": "model codes", "quantities": "numbers"}
+_LENGTHS = {
+    "title_length": "length of the title",
+    "description_length": "length of the description",
+}
+_HABITS = {name: name for name in HABITS} | {
+    "tight_stops": "stops without a gap",
+    "line_ends": "line ends",
+}
+TEXT_COLUMNS = {
+    **similarity_columns(_SIMILARITIES),
+    **term_columns(_TERMS),
+    **measure_columns(_LENGTHS),
+    **measure_columns(_HABITS),
 }
 
 
@@ -48,7 +77,8 @@ def text_comparisons(
     """Cosines of words (lemmas), of runs of letters, of titles and of topics; shared tokens, model codes, quantities;
     lengths and habits of writing. Weights come from these ads.
 
-    :param of_words: `word_space(words)`; `known`: `neighbourhoods.known_neighbours`.
+    :param of_words: `word_similarity(words)`.
+    :param known: `neighbourhoods.known_neighbours`.
     """
     plain = [normalised(titles), normalised(descriptions)]
     tokens = count_terms([tokens_of(texts) for texts in plain])
@@ -63,14 +93,16 @@ def text_comparisons(
         "codes": count_terms([codes_of(texts) for texts in plain]).matrix,
         "quantities": count_terms([quantities_of(texts) for texts in plain]).matrix,
     }
-    return [
-        *(
-            RelativeSimilarity(name, TEXT, space, neighbourhood_statistics(space, known))
-            for name, space in spaces.items()
-        ),
-        *(SharedTerms.of(name, TEXT, counts) for name, counts in terms.items()),
-        *_measures(titles, descriptions, words),
-    ]
+    comparisons: list[Comparison] = []
+    for name, space in spaces.items():
+        neighbourhoods = neighbourhood_statistics(space, known)
+        comparisons.append(
+            RelativeSimilarity(name, TEXT, _SIMILARITIES[name], space, neighbourhoods)
+        )
+    for name, counts in terms.items():
+        comparisons.append(SharedTerms.of(name, TEXT, _TERMS[name], counts))
+    comparisons += _measures(titles, descriptions, words)
+    return comparisons
 
 
 def word_similarity(words: Words) -> SparseSimilarity:
@@ -82,9 +114,8 @@ def word_counts(words: Words) -> sparse.csr_array:
     """How often each of `words.distinct` occurs in each ad, float32."""
     ad = np.repeat(np.arange(len(words)), np.diff(words.offsets))
     ones = np.ones(len(words.ids), np.float32)
-    counts = sparse.coo_array(
-        (ones, (ad, words.ids)), shape=(len(words), len(words.distinct))
-    ).tocsr()
+    shape = (len(words), len(words.distinct))
+    counts = sparse.coo_array((ones, (ad, words.ids)), shape=shape).tocsr()
     counts.sum_duplicates()
     return counts
 
@@ -92,32 +123,36 @@ def word_counts(words: Words) -> sparse.csr_array:
 def topics(vectors: sparse.csr_array, size: int, seed: int) -> DenseSimilarity:
     """Latent semantic analysis (Deerwester et al., 1990): the tf-idf vectors' coordinates along their `size` largest
     right singular vectors. Words of a single ad are left out. Fitted on at most 100,000 ads, drawn by `seed`."""
-    frequent = np.flatnonzero(np.bincount(vectors.indices, minlength=vectors.shape[1]) > 1)
+    ads_with_word = np.bincount(vectors.indices, minlength=vectors.shape[1])
+    frequent = np.flatnonzero(ads_with_word > 1)
     vectors = vectors[:, frequent]
-    size = min(size, *(side // 2 for side in vectors.shape))
+    ads, terms = vectors.shape
+    size = min(size, ads // 2, terms // 2)
     if size < 1:
-        return DenseSimilarity(
-            np.zeros((vectors.shape[0], 1), np.float32), np.zeros(vectors.shape[0], dtype=bool)
-        )
-    drawn = np.random.default_rng(seed).permutation(vectors.shape[0])[:_TOPICS_FITTED_ON]
-    _, _, directions = randomized_svd(vectors[np.sort(drawn)], size, n_iter=4, random_state=seed)
+        nothing = np.zeros((ads, 1), np.float32)
+        return DenseSimilarity(nothing, np.zeros(ads, dtype=bool))
+    shuffled = np.random.default_rng(seed).permutation(ads)
+    sample = vectors[np.sort(shuffled[:_MAX_ADS_FOR_TOPICS])]
+    _, _, directions = randomized_svd(
+        sample,
+        size,
+        n_iter=_POWER_ITERATIONS,
+        random_state=seed,
+    )
     found = (vectors @ directions.T.astype(np.float32)).astype(np.float32)
     lengths = np.linalg.norm(found, axis=1)
-    there = lengths > 1e-6
+    there = lengths > _SHORTEST_VECTOR
     return DenseSimilarity(found / np.where(there, lengths, 1)[:, None], there)
 
 
 def _measures(titles: pl.Series, descriptions: pl.Series, words: Words) -> list[Comparison]:
     both = titles.fill_null("") + " " + descriptions.fill_null("")
     signs = np.maximum(both.str.len_chars().to_numpy(), 1)
-    lengths = {
-        f"{name}_length": np.log1p(words.lengths[:, at])
-        for at, name in enumerate(("title", "description"))
-    }
-    habits = {
-        name: both.str.count_matches(pattern).to_numpy() / signs for name, pattern in HABITS.items()
-    }
-    return [
-        Measure(name, TEXT, values.astype(np.float32))
-        for name, values in (lengths | habits).items()
-    ]
+    measures: list[Comparison] = []
+    for at, (name, described) in enumerate(_LENGTHS.items()):
+        length = np.log1p(words.lengths[:, at])
+        measures.append(Measure(name, TEXT, described, length.astype(np.float32)))
+    for name, pattern in HABITS.items():
+        share = both.str.count_matches(pattern).to_numpy() / signs
+        measures.append(Measure(name, TEXT, _HABITS[name], share.astype(np.float32)))
+    return measures

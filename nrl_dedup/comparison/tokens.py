@@ -1,4 +1,4 @@
-"""The tokens of raw texts with their digits: the words that cleaning turns into 0 are what tells products apart."""
+"""The tokens of raw texts with their digits: products differ by numbers, which cleaning turns into 0."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,18 @@ from scipy import sparse
 
 from nrl_dedup.features.text.cleaning import fold_twins
 
-_CHUNK = 50_000
+_CHUNK_ADS = 50_000  # whose tokens are held at once; bounds the memory
 _DIGITS = r"\p{Nd}+(?:[.,]\p{Nd}+)*"
 _TOKEN = rf"(?:[\p{{L}}\p{{M}}]+|{_DIGITS})+"
 _CODE = r"[\p{L}\p{Nd}]+(?:[-/._]?[\p{L}\p{Nd}]+)*"
 _CODE_LETTERS_AND_DIGITS = r"\p{L}.*\p{Nd}|\p{Nd}.*\p{L}"
-_SHORTEST_CODE = 4
+_MIN_CODE_LENGTH = 4  # letters and digits; shorter ones are mostly quantities. Not tuned.
 _QUANTITY = rf"{_DIGITS}(?:[ -]?\p{{L}}{{1,4}}\b|[ ]?[%°\"'”″′]+)?"
-BUCKETS = 1 << 20
+BUCKETS = (
+    1 << 20
+)  # of hashed runs of letters: far more than runs that occur, so that few meet. Not tuned.
+_FNV_OFFSET = 14695981039346656037  # of FNV-1a with 64 bits
+_FNV_PRIME = 1099511628211
 
 
 def normalised(texts: pl.Series) -> pl.Series:
@@ -39,7 +43,7 @@ def codes_of(texts: pl.Series) -> pl.Series:
     joined = part.filter(part.str.contains(_CODE_LETTERS_AND_DIGITS)).str.replace_all("[-/._]", "")
     return (
         texts.str.extract_all(_CODE)
-        .list.eval(joined.filter(joined.str.len_chars() >= _SHORTEST_CODE))
+        .list.eval(joined.filter(joined.str.len_chars() >= _MIN_CODE_LENGTH))
         .list.unique()
     )
 
@@ -69,30 +73,32 @@ class Counts:
 
 def count_terms(columns: Sequence[pl.Series]) -> Counts:
     """The terms of each ad, a list from each column, counted together."""
-    distinct, keys, rows = pl.Series([], dtype=pl.String), [], []
+    distinct = pl.Series([], dtype=pl.String)
+    keys = []
+    rows = []
     ads = len(columns[0])
-    for start in range(0, max(ads, 1), _CHUNK):
+    for start in range(0, max(ads, 1), _CHUNK_ADS):
         for column in columns:
-            part = column[start : start + _CHUNK]
+            part = column[start : start + _CHUNK_ADS]
             terms = part.explode(empty_as_null=False).drop_nulls()
             distinct = pl.concat([distinct, terms.unique()]).unique()
             keys.append(terms.hash(seed=0).to_numpy())
-            rows.append(np.repeat(np.arange(start, start + len(part)), part.list.len().to_numpy()))
+            ad = np.arange(start, start + len(part))
+            rows.append(np.repeat(ad, part.list.len().to_numpy()))
     distinct = distinct.sort()
-    # Terms are told apart by 64 bits: of ten million, two share them once in 400,000 catalogues.
+    # Terms are equal if 64 bits of a hash are: of ten million, two share them once in 400,000 catalogues.
     hashes = distinct.hash(seed=0).to_numpy()
     order = np.argsort(hashes)
     term = order[np.searchsorted(hashes[order], np.concatenate(keys))]
     ones = np.ones(len(term), np.float32)
-    matrix = sparse.coo_array(
-        (ones, (np.concatenate(rows), term)), shape=(ads, len(distinct))
-    ).tocsr()
+    entries = (ones, (np.concatenate(rows), term))
+    matrix = sparse.coo_array(entries, shape=(ads, len(distinct))).tocsr()
     matrix.sum_duplicates()
     return Counts(matrix, distinct)
 
 
 def count_ngrams(terms: Counts, sizes: Sequence[int]) -> sparse.csr_array:
-    """How often each run of n signs stands in the terms of each ad, for each n of `sizes`; [ads, BUCKETS], float32.
+    """How often each run of n signs occurs in the terms of each ad, for each n of `sizes`; [ads, BUCKETS], float32.
 
     A term has a space at both ends, so a run shows where a term starts or ends; none spans two terms. Runs are hashed
     into `BUCKETS`; two that meet in one count as one.
@@ -106,15 +112,16 @@ def _ngrams_of(distinct: pl.Series, sizes: Sequence[int]) -> sparse.csr_array:
     padded = (" " + distinct + " ").to_list()
     signs = np.frombuffer("".join(padded).encode("utf-32-le"), np.uint32)
     term = np.repeat(np.arange(len(padded)), np.fromiter(map(len, padded), np.int64, len(padded)))
-    rows, columns = [], []
+    rows = []
+    columns = []
     for size in sizes:
         whole = np.flatnonzero(term[: len(term) - size + 1] == term[size - 1 :])
         rows.append(term[whole])
         columns.append(_hashes(signs, whole, size))
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    grams = sparse.coo_array(
-        (np.ones(len(row), np.float32), (row, column)), shape=(len(padded), BUCKETS)
-    ).tocsr()
+    row = np.concatenate(rows)
+    column = np.concatenate(columns)
+    ones = np.ones(len(row), np.float32)
+    grams = sparse.coo_array((ones, (row, column)), shape=(len(padded), BUCKETS)).tocsr()
     grams.sum_duplicates()
     return grams
 
@@ -123,10 +130,11 @@ def _hashes(
     signs: UInt32[np.ndarray, "signs"], starts: Int64[np.ndarray, "runs"], size: int
 ) -> Int64[np.ndarray, "runs"]:
     """The bucket of each run: FNV-1a over its signs, the high bits folded in."""
-    value = np.full(len(starts), 14695981039346656037, np.uint64)
+    value = np.full(len(starts), _FNV_OFFSET, np.uint64)
     for place in range(size):
-        value = (value ^ signs[starts + place]) * np.uint64(1099511628211)
-    return ((value ^ (value >> np.uint64(32))) % np.uint64(BUCKETS)).astype(np.int64)
+        value = (value ^ signs[starts + place]) * np.uint64(_FNV_PRIME)
+    folded = value ^ (value >> np.uint64(32))
+    return (folded % np.uint64(BUCKETS)).astype(np.int64)
 
 
 def inverse_frequencies(counts: sparse.csr_array) -> Float32[np.ndarray, "terms"]:

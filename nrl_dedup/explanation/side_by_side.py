@@ -84,7 +84,7 @@ def compare(
     ):
         shown = features.photos.photos.take(blocked.rows)
         references = [catalogue.frame["photos"][row].to_list() for row in blocked.rows[at].tolist()]
-        photos = _most_alike(scorer.ads.parts, shown, at, references)
+        photos = _most_alike(scorer.ads.comparisons, shown, at, references)
     return SideBySide(
         shared_words(features.words, left, right),
         shared_numbers(catalogue, left, right),

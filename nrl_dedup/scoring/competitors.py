@@ -7,12 +7,18 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from nrl_dedup.comparison.base import RIVALS
+from nrl_dedup.comparison.columns import Column, Direction
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.comparison.similarities import Rows
 
 NOBODY = -1
 LEAST = -30.0  # log-odds of a rival that is none
-COLUMNS = ("first_look", "rival_min", "rival_max")
+COLUMNS = {
+    "first_look": Column("this pair by itself, log-odds", direction=Direction.NEVER_LOWERS),
+    "rival_min": Column("best other pair of the ads, log-odds (lower)"),
+    "rival_max": Column("best other pair of the ads, log-odds (higher)"),
+}
+_DIRECTIONS = {name: column.direction for name, column in COLUMNS.items()}
 
 Scores = Float64[np.ndarray, "pairs"]
 End = tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "_"], Float64[np.ndarray, "_"]]
@@ -52,7 +58,8 @@ class Competitors:
         values = np.stack(
             [pairwise_log_odds, np.minimum(left, right), np.maximum(left, right)], axis=1
         )
-        return ComparisonVectors(values.astype(np.float32), COLUMNS, (RIVALS,) * len(COLUMNS))
+        groups = (RIVALS,) * len(COLUMNS)
+        return ComparisonVectors(values.astype(np.float32), tuple(COLUMNS), groups, _DIRECTIONS)
 
     def _without(self, rows: Rows, others: Rows) -> Scores:
         found = np.where(self.partner[rows] == others, self.next_best[rows], self.best[rows])

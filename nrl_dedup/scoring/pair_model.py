@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from nrl_dedup.comparison.base import GROUPS, RIVALS
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.scoring.calibration import LARGEST, Calibration
+from nrl_dedup.scoring.calibration import MAX_ABSOLUTE, Calibration
 from nrl_dedup.scoring.forest_text import checked_forest
 from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.trees import Trees
@@ -217,9 +217,9 @@ def _check_forests(views: Any, described: Any) -> None:
 def _views(prior: Any, trees: dict[str, Trees]) -> ModalityModels | None:
     if prior is None and not trees:
         return None
-    if type(prior) not in (int, float) or abs(prior) > LARGEST:
+    if type(prior) not in (int, float) or abs(prior) > MAX_ABSOLUTE:
         raise NrlDedupError(
-            f"{_ABOUT}: wanted a prior from -{LARGEST:,.0f} to {LARGEST:,.0f}; found another"
+            f"{_ABOUT}: wanted a prior from -{MAX_ABSOLUTE:,.0f} to {MAX_ABSOLUTE:,.0f}; found another"
         )
     return ModalityModels(trees, float(prior))
 

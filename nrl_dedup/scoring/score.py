@@ -16,7 +16,7 @@ import numpy as np
 from nrl_dedup.blocking.block import BlockingResult, PairIndex
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.ad_profiles import AdProfiles, build_profiles
-from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, ComparisonVectors, compare_pairs
+from nrl_dedup.comparison.compare import CHUNK_PAIRS, ComparisonVectors, compare_pairs
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import CatalogueFeatures
@@ -116,7 +116,7 @@ class EvidenceScorer:
 
 
 def _chunks(pairs: int) -> list[slice]:
-    return [slice(start, start + PAIRS_AT_ONCE) for start in range(0, pairs, PAIRS_AT_ONCE)]
+    return [slice(start, start + CHUNK_PAIRS) for start in range(0, pairs, CHUNK_PAIRS)]
 
 
 def scorer_name(

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nrl_dedup.comparison.ad_profiles import AdProfiles
-from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, compare_pairs
+from nrl_dedup.comparison.compare import CHUNK_PAIRS, compare_pairs
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.pair_model import PairModel
@@ -16,8 +16,8 @@ def score_pairs_in_chunks(
     """The model's first look at each pair of rows."""
     scores = np.empty(len(rows_l))
     with progress.task("scoring pairs", len(rows_l)) as task:
-        for start in range(0, len(rows_l), PAIRS_AT_ONCE):
-            chunk = slice(start, start + PAIRS_AT_ONCE)
+        for start in range(0, len(rows_l), CHUNK_PAIRS):
+            chunk = slice(start, start + CHUNK_PAIRS)
             scores[chunk] = model.pairwise_log_odds(
                 compare_pairs(ads, rows_l[chunk], rows_r[chunk])
             )

@@ -1,4 +1,4 @@
-"""Boosted trees over columns of evidence, grown by LightGBM and kept as its text."""
+"""Boosted trees over comparison vectors, grown by LightGBM and kept as its text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
+from nrl_dedup.comparison.columns import Direction
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.scoring.forest_text import checked_forest
 from nrl_dedup.scoring.lightgbm_import import lightgbm
 
-MOST_ROUNDS = 200
-_FEW_TO_GROW, _FEW_TO_SCORE = (
-    10_000_000,
-    1_000_000,
-)  # numbers, below which threads cost more than they bring
-_FEWEST, _FEW = 300, 3_000
-_NEVER_LOWER = ("same_picture", "same_file", "first_look")
+MAX_ROUNDS = 200  # trees of a forest. Not tuned.
+# Numbers (pairs times columns) below which threads cost more than they bring.
+_MIN_NUMBERS_TO_GROW_IN_THREADS = 10_000_000
+_MIN_NUMBERS_TO_SCORE_IN_THREADS = 1_000_000
+# Pairs from which trees become larger. Not tuned.
+_MIN_PAIRS_FOR_MEDIUM_TREES = 300
+_MIN_PAIRS_FOR_LARGE_TREES = 3_000
 # Halving or doubling any of these moves the average precision on the real ads by less than 0.003.
 _SETTINGS = {
     "objective": "binary",
@@ -35,7 +36,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Size:
-    """How much one tree may say: its leaves, and how many pairs a leaf holds at least."""
+    """The capacity of one tree: its leaves, and how many pairs a leaf holds at least."""
 
     leaves: int
     pairs_in_leaf: int
@@ -58,18 +59,18 @@ class Trees:
         if not len(evidence):
             return np.zeros(0)
         values = evidence.columns(self.names)
-        return np.asarray(
-            self._booster.predict(
-                values, raw_score=True, num_threads=_threads(values, _FEW_TO_SCORE)
-            )
-        )
+        threads = _threads(values, _MIN_NUMBERS_TO_SCORE_IN_THREADS)
+        return np.asarray(self._booster.predict(values, raw_score=True, num_threads=threads))
 
     def log_odds_after(
         self, evidence: ComparisonVectors, rounds: Sequence[int]
     ) -> Float64[np.ndarray, "stages pairs"]:
-        """The sum of the first so many trees, for each of some numbers, which rise."""
-        values, found = evidence.columns(self.names), np.zeros((len(rounds), len(evidence)))
-        before, total = 0, np.zeros(len(evidence))
+        """The sum of the first `rounds[0]` trees, of the first `rounds[1]`, and so on; `rounds` ascend."""
+        values = evidence.columns(self.names)
+        threads = _threads(values, _MIN_NUMBERS_TO_SCORE_IN_THREADS)
+        found = np.zeros((len(rounds), len(evidence)))
+        total = np.zeros(len(evidence))
+        before = 0
         for place, number in enumerate(rounds):
             if number > before and len(evidence):
                 total = total + self._booster.predict(
@@ -77,14 +78,16 @@ class Trees:
                     raw_score=True,
                     start_iteration=before,
                     num_iteration=number - before,
-                    num_threads=_threads(values, _FEW_TO_SCORE),
+                    num_threads=threads,
                 )
-            found[place], before = total, number
+            found[place] = total
+            before = number
         return found
 
     def cut(self, rounds: int) -> "Trees":
         """The first so many trees."""
-        return Trees(self._booster.model_to_string(num_iteration=rounds), self.names, self.groups)
+        text = self._booster.model_to_string(num_iteration=rounds)
+        return Trees(text, self.names, self.groups)
 
     def contributions(self, evidence: ComparisonVectors) -> Float64[np.ndarray, "pairs columns_1"]:
         """What each column of `names` adds to the sum of all trees, and last what none of them does.
@@ -94,11 +97,8 @@ class Trees:
         if not len(evidence):
             return np.zeros((0, len(self.names) + 1))
         values = evidence.columns(self.names)
-        return np.asarray(
-            self._booster.predict(
-                values, pred_contrib=True, num_threads=_threads(values, _FEW_TO_SCORE)
-            )
-        )
+        threads = _threads(values, _MIN_NUMBERS_TO_SCORE_IN_THREADS)
+        return np.asarray(self._booster.predict(values, pred_contrib=True, num_threads=threads))
 
 
 def grow(
@@ -113,19 +113,19 @@ def grow(
 ) -> Trees:
     """Trees that minimise the weighted log loss (4.4), one a round, on top of the log-odds of `start`.
 
-    No similarity, by itself or against its surroundings, can lower the log-odds by being higher. The same data and
-    seed give the same trees, whatever the number of threads.
+    The log-odds follow the direction of each column. The same data and seed give the same trees, whatever the number of
+    threads.
     """
-    data = lightgbm.Dataset(
-        evidence.values, labels.astype(np.float32), weight=weights, init_score=start
-    )
+    targets = labels.astype(np.float32)
+    data = lightgbm.Dataset(evidence.values, targets, weight=weights, init_score=start)
+    constraints = [int(evidence.directions.get(name, Direction.EITHER)) for name in evidence.names]
     settings: dict[str, Any] = {
         **_SETTINGS,
         "num_leaves": size.leaves,
         "min_data_in_leaf": size.pairs_in_leaf,
-        "monotone_constraints": [int(rises) for rises in _rising(evidence.names)],
+        "monotone_constraints": constraints,
         "seed": seed,
-        "num_threads": _threads(evidence.values, _FEW_TO_GROW),
+        "num_threads": _threads(evidence.values, _MIN_NUMBERS_TO_GROW_IN_THREADS),
     }
     booster = lightgbm.train(settings, data, rounds)
     return Trees(booster.model_to_string(), evidence.names, evidence.groups)
@@ -133,17 +133,13 @@ def grow(
 
 def size_for(pairs: int) -> Size:
     """Small trees for few pairs."""
-    if pairs < _FEWEST:
+    if pairs < _MIN_PAIRS_FOR_MEDIUM_TREES:
         return Size(leaves=4, pairs_in_leaf=5)
-    return Size(leaves=7, pairs_in_leaf=10) if pairs < _FEW else Size(leaves=15, pairs_in_leaf=20)
+    if pairs < _MIN_PAIRS_FOR_LARGE_TREES:
+        return Size(leaves=7, pairs_in_leaf=10)
+    return Size(leaves=15, pairs_in_leaf=20)
 
 
-def _rising(names: tuple[str, ...]) -> list[bool]:
-    spaces = {name.removesuffix("_above_mean") for name in names if name.endswith("_above_mean")}
-    judged = {space + suffix for space in spaces for suffix in ("", "_above_mean", "_above_max")}
-    return [name in judged or name in _NEVER_LOWER for name in names]
-
-
-def _threads(values: Float32[np.ndarray, "pairs columns"], few: int) -> int:
+def _threads(values: Float32[np.ndarray, "pairs columns"], enough: int) -> int:
     """0: as many as there are."""
-    return 1 if values.size < few else 0
+    return 1 if values.size < enough else 0

@@ -44,9 +44,10 @@ from nrl_dedup.metrics import (
 )
 from nrl_dedup.scoring.baseline import baseline_features as baseline_evidence
 from nrl_dedup.scoring.baseline import fit_baseline
-from nrl_dedup.scoring.modality_models import ModalityModels, co_train
+from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
+from nrl_dedup.training.pair_model.co_training import co_train
 
 NEIGHBOURS = 20
 WORDS_AND_PHOTOS = ("text", "photos", "text and photos")

@@ -21,7 +21,8 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone, load_backbone
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.word_vectors import read_fasttext
-from nrl_dedup.scoring.calibration import Calibration, isotonic
+from nrl_dedup.scoring.calibration import Calibration
+from nrl_dedup.training.pair_model.fit_calibration import isotonic
 from nrl_dedup.training.search.grid import MAX_SETTINGS, read_grid
 from nrl_dedup.untrusted.saved_table import read_table
 from nrl_dedup.untrusted.thrift_compact import Reader

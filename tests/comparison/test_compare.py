@@ -1,6 +1,7 @@
 """Pair evidence, against scikit-learn, SciPy and plain Python that goes pair by pair."""
 
 import math
+import pickle
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from nrl_dedup.blocking.neighbours import Neighbours
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison import compare as pairs_module
-from nrl_dedup.comparison.ad_profiles import build_profiles
+from nrl_dedup.comparison.ad_profiles import build_profiles, column_named
 from nrl_dedup.comparison.base import GROUPS, Measure, RelativeSimilarity, SharedTerms
 from nrl_dedup.comparison.column_comparisons import (
     NumberColumn,
@@ -25,14 +26,15 @@ from nrl_dedup.comparison.column_comparisons import (
     column_comparisons,
     numbers_of,
 )
-from nrl_dedup.comparison.compare import compare_pairs
+from nrl_dedup.comparison.columns import Direction
+from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
 from nrl_dedup.comparison.cross_modal import CrossModalSimilarity, expected_photos
 from nrl_dedup.comparison.neighbourhoods import (
     NeighbourhoodStatistics,
     known_neighbours,
     neighbourhood_statistics,
 )
-from nrl_dedup.comparison.photo_comparisons import SharedValue, _Lists, cosine_of
+from nrl_dedup.comparison.photo_comparisons import Cosine, SharedValue, _Lists
 from nrl_dedup.comparison.similarities import DenseSimilarity, PhotoSimilarity, SparseSimilarity
 from nrl_dedup.comparison.text_comparisons import topics, word_counts
 from nrl_dedup.comparison.tokens import (
@@ -52,6 +54,7 @@ from nrl_dedup.features.photos.descriptors import DESCRIPTOR
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.words import read_words
+from nrl_dedup.training.pair_model.group_dropout import with_group_dropout
 
 TEXTS = pl.Series(
     [
@@ -120,7 +123,7 @@ def test_tf_idf_is_scikit_learns() -> None:
 def test_terms_of_several_columns_and_chunks_are_counted_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("nrl_dedup.comparison.tokens._AT_ONCE", 2)
+    monkeypatch.setattr("nrl_dedup.comparison.tokens._CHUNK_ADS", 2)
     columns = [pl.Series([["a", "b"], [], ["c"]]), pl.Series([["a"], ["b"], ["b", "b"]])]
     counts = count_terms(columns)
     assert counts.distinct.to_list() == ["a", "b", "c"]
@@ -151,7 +154,7 @@ def test_sparse_similarities_are_cosines() -> None:
 
 
 def test_photos_are_compared_all_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nrl_dedup.comparison.similarities._PHOTO_PAIRS_AT_ONCE", 3)
+    monkeypatch.setattr("nrl_dedup.comparison.similarities._CHUNK_PHOTO_PAIRS", 3)
     counts = np.array([0, 3, 1, 2])
     offsets = np.concatenate([[0], np.cumsum(counts)])
     photos = np.array([4, 1, 2, 0, 3, 1])
@@ -209,7 +212,7 @@ def of_length_1(draw: np.random.Generator, ads: int, size: int) -> np.ndarray:
 
 
 def test_words_make_expect_what_ads_with_like_words_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nrl_dedup.comparison.cross_modal._PAIRS_AT_ONCE", 100)  # several steps
+    monkeypatch.setattr("nrl_dedup.comparison.cross_modal._CHUNK_PAIRS", 100)  # several steps
     draw = np.random.default_rng(0)
     ads = 50
     words = DenseSimilarity(of_length_1(draw, ads, 5), np.arange(ads) != 4)
@@ -255,6 +258,7 @@ def test_a_similarity_is_judged_by_both_surroundings() -> None:
     part = RelativeSimilarity(
         "x",
         "text",
+        "words",
         DenseSimilarity(vectors, np.ones(3, dtype=bool)),
         NeighbourhoodStatistics.of(nearest, np.zeros(3, dtype=bool)),
     )
@@ -275,7 +279,7 @@ def test_shared_terms_are_those_of_the_sets() -> None:
     counts = count_terms([tokens_of(normalised(TEXTS))])
     idf = dict(zip(counts.distinct, inverse_frequencies(counts.matrix).tolist(), strict=True))
     sets = [set(terms) for terms in tokens_of(normalised(TEXTS)).to_list()]
-    found = SharedTerms.of("t", "text", counts.matrix).compare(LEFT, RIGHT)
+    found = SharedTerms.of("t", "text", "words", counts.matrix).compare(LEFT, RIGHT)
 
     def weight(terms: set[str]) -> float:
         return sum(idf[term] for term in terms)
@@ -461,13 +465,55 @@ def test_evidence_is_symmetric_and_the_same_in_any_company(
     draw = np.random.default_rng(1)
     left, right = draw.integers(0, 80, size=(2, 500))
     whole = compare_pairs(ads, left, right)
-    monkeypatch.setattr(pairs_module, "PAIRS_AT_ONCE", 7)
+    monkeypatch.setattr(pairs_module, "CHUNK_PAIRS", 7)
     np.testing.assert_array_equal(compare_pairs(ads, right, left).values, whole.values)
     np.testing.assert_array_equal(
         compare_pairs(ads, left[100:130], right[100:130]).values, whole.values[100:130]
     )
     assert len(set(whole.names)) == len(whole.names) and set(whole.groups) == set(GROUPS)
     assert not np.isinf(whole.values).any()
+
+
+def test_profiles_can_be_sent_to_another_process(described: tuple) -> None:
+    _, _, ads = described
+    sent = pickle.loads(pickle.dumps(ads))
+    rows = np.arange(80), np.arange(80)[::-1].copy()
+    wanted = compare_pairs(ads, *rows)
+    found = compare_pairs(sent, *rows)
+    assert found.names == wanted.names and found.directions == wanted.directions
+    np.testing.assert_array_equal(found.values, wanted.values)
+
+
+def test_comparisons_give_the_columns_that_they_name(described: tuple) -> None:
+    """In their order; and each is described alike where the catalogue is not at hand."""
+    _, _, ads = described
+    nothing = np.zeros(0, np.int64)
+    for comparison in ads.comparisons:
+        assert list(comparison.compare(nothing, nothing)) == list(comparison.columns)
+        for name, column in comparison.columns.items():
+            assert column_named(name) == column
+
+
+def test_of_these_columns_a_higher_value_never_lowers_the_score(described: tuple) -> None:
+    _, _, ads = described
+    found = compare_pairs(ads, np.array([0]), np.array([1])).directions
+    similarities = ["words", "letters", "titles", "topics", "photos", "layout", "colours"]
+    similarities += ["expected_shown", "expected"]
+    endings = ["", "_above_mean", "_above_max"]
+    wanted = {name + ending for name in similarities for ending in endings}
+    wanted |= {"same_picture", "same_file"}
+    assert {name for name, way in found.items() if way is Direction.NEVER_LOWERS} == wanted
+    assert {way for name, way in found.items() if name not in wanted} == {Direction.EITHER}
+
+
+def test_columns_of_pairs_keep_their_directions() -> None:
+    directions = {"a": Direction.NEVER_LOWERS, "b": Direction.NEVER_RAISES}
+    values = np.zeros((2, 2), np.float32)
+    one = ComparisonVectors(values, ("a", "b"), ("text", "price"), directions)
+    other = ComparisonVectors(values[:, :1], ("c",), ("other",))
+    assert ComparisonVectors.joined([one, other]).directions == directions
+    assert one.take(np.array([1])).directions == one.only(["text"]).directions == directions
+    assert with_group_dropout(one)[0].directions == directions
 
 
 def test_missing_sides_are_nan(described: tuple) -> None:
@@ -512,7 +558,7 @@ def test_a_catalogue_of_words_needs_no_photos(described: tuple) -> None:
 
 
 def test_measures_are_numbers_apart() -> None:
-    found = Measure("m", "text", np.array([1, 4, np.nan], np.float32)).compare(
+    found = Measure("m", "text", "a number", np.array([1, 4, np.nan], np.float32)).compare(
         np.array([1, 0]), np.array([0, 2])
     )
     assert [found[name][0] for name in ("m_min", "m_max", "m_apart")] == [1, 4, 3]
@@ -521,4 +567,4 @@ def test_measures_are_numbers_apart() -> None:
 
 def test_cosines_of_photos() -> None:
     x = np.array([[1, 0], [0.6, 0.8]], np.float32)
-    assert cosine_of(x)(np.array([0]), np.array([1]))[0] == np.float32(0.6)
+    assert Cosine(x)(np.array([0]), np.array([1]))[0] == np.float32(0.6)

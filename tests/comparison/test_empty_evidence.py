@@ -13,8 +13,8 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.words import read_words
 from nrl_dedup.metrics import are_links, quality
-from nrl_dedup.scoring.modality_models import co_train
 from nrl_dedup.scoring.score import _chunks
+from nrl_dedup.training.pair_model.co_training import co_train
 from tests.conftest import RunCommand, Shop, write
 from tests.training.test_reranking import made_ads
 
@@ -29,7 +29,10 @@ def test_a_group_without_a_similarity_teaches_nothing() -> None:
     nothing[:, 1] = np.nan
     names, groups = ("photo_count_min", "photos_above_mean"), ("photos", "photos")
     both = ComparisonVectors(
-        np.hstack([text.values, nothing]), (*text.names, *names), (*text.groups, *groups)
+        np.hstack([text.values, nothing]),
+        (*text.names, *names),
+        (*text.groups, *groups),
+        text.directions,
     )
     alone, beside = (co_train(evidence, made.left, made.right) for evidence in (text, both))
     found = beside.log_odds(both)

@@ -19,6 +19,7 @@ from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.comparison import ad_profiles
 from nrl_dedup.embedding import fusion
 from nrl_dedup.embedding.fusion.word_encoder import SPECIAL_TOKENS
+from nrl_dedup.explanation.wording import name_in_words, value_in_words
 from nrl_dedup.features.photos import backbone_weights, backbones
 from nrl_dedup.features.text import languages
 from nrl_dedup.features.text.words import read_words
@@ -227,8 +228,8 @@ def test_a_source_of_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_comparison(
     run: RunCommand, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The values are right, and a model that is trained with it reads its column."""
-    new = only(new_file("comparison: module"), "CommonBeginning")
+    """The values are right, a model that is trained with it reads its column, and `explain` has words for it."""
+    new = only(new_file("comparison: module"), "CommonBeginning", "COMMON_BEGINNING")
     values = new["CommonBeginning"](pl.Series(["гитара ямаха", "гитара сони", "диван"]))
     rows = np.array([0, 0, 1]), np.array([1, 2, 2])
     assert values.compare(*rows)["common_beginning"].tolist() == [7, 0, 0]
@@ -241,6 +242,9 @@ def test_a_comparison(
     )
     model = load_bundle(train(run, shop, tmp_path / "mine", "--fusion", "text"), CPU).pair_model
     assert "common_beginning" in model.columns
+    add_row("comparison: row", ad_profiles, "COLUMNS", new, monkeypatch)
+    assert name_in_words("common_beginning") == "letters with which both titles begin"
+    assert value_in_words("common_beginning", 7.0) == "7"
 
 
 def test_every_block_of_the_document_is_run_here() -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter, ImageOps
 from scipy.fft import dctn
 
-from nrl_dedup.comparison.photo_comparisons import hash_similarity_of
+from nrl_dedup.comparison.photo_comparisons import HashSimilarity
 from nrl_dedup.features.photos.descriptor_store import compute_descriptors
 from nrl_dedup.features.photos.descriptors import DESCRIPTOR, describe_image, perceptual_hashes
 from nrl_dedup.features.photos.source import PhotoFolder
@@ -39,7 +39,7 @@ def cropped(image: Image.Image, kept: float) -> Image.Image:
 
 def alike(one: Image.Image, other: Image.Image) -> float:
     hashes = np.stack([perceptual_hashes(image) for image in (one, other)])
-    return float(hash_similarity_of(hashes)(np.array([0]), np.array([1]))[0])
+    return float(HashSimilarity(hashes)(np.array([0]), np.array([1]))[0])
 
 
 def test_a_hash_is_the_signs_of_the_lowest_cosine_coefficients_about_their_median() -> None:

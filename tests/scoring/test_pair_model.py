@@ -10,17 +10,11 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score
 
+from nrl_dedup.comparison.columns import Direction
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error, sigmoid
-from nrl_dedup.scoring.calibration import (
-    Calibration,
-    cross_calibrated,
-    fit_calibration,
-    isotonic,
-    platt,
-)
-from nrl_dedup.scoring.modality_models import co_train, each_others_best, pairs_to_learn_from
+from nrl_dedup.scoring.calibration import Calibration
 from nrl_dedup.scoring.pair_model import (
     PairModel,
     load_pair_model,
@@ -29,6 +23,17 @@ from nrl_dedup.scoring.pair_model import (
 )
 from nrl_dedup.scoring.trees import Size, Trees, grow, size_for
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
+from nrl_dedup.training.pair_model.co_training import (
+    co_train,
+    each_others_best,
+    pairs_to_learn_from,
+)
+from nrl_dedup.training.pair_model.fit_calibration import (
+    cross_calibrated,
+    fit_calibration,
+    isotonic,
+    platt,
+)
 from nrl_dedup.training.pair_model.folds import ad_folds
 from nrl_dedup.training.pair_model.group_dropout import with_group_dropout
 from nrl_dedup.training.pair_model.training_pairs import training_pairs
@@ -43,6 +48,7 @@ NAMES = (
     "price_relative",
 )
 GROUPS = ("text",) * 3 + ("photos",) * 3 + ("price",)
+DIRECTIONS = dict.fromkeys(NAMES[:6], Direction.NEVER_LOWERS)
 
 
 def made_pairs(
@@ -61,7 +67,7 @@ def made_pairs(
     values[labels, 4] += 1.5
     values[labels, 6] -= 2
     values[draw.random(len(labels)) < 0.1, 3:6] = np.nan
-    return ComparisonVectors(values, NAMES, GROUPS), labels, left, right
+    return ComparisonVectors(values, NAMES, GROUPS, DIRECTIONS), labels, left, right
 
 
 def grown(seed: int = 0, rounds: int = 20) -> Trees:
@@ -88,22 +94,29 @@ def test_the_first_trees_are_those_of_a_smaller_forest() -> None:
         )
 
 
-def test_a_higher_similarity_never_lowers_the_log_odds() -> None:
+@pytest.mark.parametrize("direction", [Direction.NEVER_LOWERS, Direction.NEVER_RAISES])
+def test_the_log_odds_follow_the_direction_of_a_column(direction: Direction) -> None:
     draw = np.random.default_rng(0)
     values = draw.normal(size=(2000, len(NAMES))).astype(np.float32)
-    labels = values[:, 0] + values[:, 4] + draw.normal(size=2000) < 0  # the wrong way round
-    trees = grow(
-        ComparisonVectors(values, NAMES, GROUPS),
-        labels,
-        np.ones(2000),
-        rounds=50,
-        size=Size(15, 20),
-    )
+    noise = draw.normal(size=2000)
+    labels = direction * (values[:, 0] + values[:, 4]) + noise < 0  # the wrong way round
+    directions = dict.fromkeys(NAMES[:6], direction)
+    evidence = ComparisonVectors(values, NAMES, GROUPS, directions)
+    trees = grow(evidence, labels, np.ones(2000), rounds=50, size=Size(15, 20))
+    before = trees.log_odds(evidence)
     for column in range(6):
         higher = values.copy()
         higher[:, column] += draw.random(2000).astype(np.float32)
-        raised = trees.log_odds(ComparisonVectors(higher, NAMES, GROUPS))
-        assert (raised >= trees.log_odds(ComparisonVectors(values, NAMES, GROUPS)) - 1e-12).all()
+        after = trees.log_odds(ComparisonVectors(higher, NAMES, GROUPS))
+        assert (direction * (after - before) >= -1e-12).all()
+
+
+def test_a_column_without_a_direction_may_speak_either_way() -> None:
+    values = np.random.default_rng(0).normal(size=(2000, len(NAMES))).astype(np.float32)
+    evidence = ComparisonVectors(values, NAMES, GROUPS)
+    trees = grow(evidence, values[:, 0] < 0, np.ones(2000), rounds=50, size=Size(15, 20))
+    lower, higher = trees.log_odds(evidence.take(values[:, 0].argsort()[[0, -1]]))
+    assert lower > higher + 2
 
 
 def test_columns_are_found_by_name() -> None:
@@ -477,7 +490,7 @@ def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.Mo
 
 
 def test_candidates_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nrl_dedup.training.pair_model.training_pairs.MOST_PAIRS", 9)
+    monkeypatch.setattr("nrl_dedup.training.pair_model.training_pairs.MAX_PAIRS", 9)
     left, right = np.array([0, 2, 4]), np.array([1, 3, 5])
     candidates = np.array(list(combinations(range(6), 2)))
     found = training_pairs(left, right, np.array([True, True, False]), *candidates.T)

@@ -12,6 +12,7 @@ from nrl_dedup.blocking.block import block
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.comparison.ad_profiles import AdProfiles
+from nrl_dedup.comparison.columns import Column, Direction
 from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
 from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.features.extract import extract
@@ -31,10 +32,14 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Table:
-    """A part of evidence: one number for each pair of ads, written down beforehand."""
+    """A comparison: one number for each pair of ads, written down beforehand."""
 
     likeness: np.ndarray
     group: str = "text"
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        return {"words_above_mean": Column("words", direction=Direction.NEVER_LOWERS)}
 
     def compare(self, rows_l: np.ndarray, rows_r: np.ndarray) -> dict[str, np.ndarray]:
         return {"words_above_mean": self.likeness[rows_l, rows_r]}

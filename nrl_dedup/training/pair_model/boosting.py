@@ -9,15 +9,16 @@ from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import log_loss
-from nrl_dedup.scoring.calibration import Calibration, cross_calibrated, fit_calibration, platt
+from nrl_dedup.scoring.calibration import Calibration
 from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.pair_model import UNCHANGED, PairModel
-from nrl_dedup.scoring.trees import MOST_ROUNDS, Trees, grow, size_for
+from nrl_dedup.scoring.trees import MAX_ROUNDS, Trees, grow, size_for
+from nrl_dedup.training.pair_model.fit_calibration import cross_calibrated, fit_calibration, platt
 from nrl_dedup.training.pair_model.folds import FOLDS, ad_folds
 from nrl_dedup.training.pair_model.group_dropout import with_group_dropout
 
 FEWEST = 10  # of either class
-_ROUNDS = (0, 12, 25, 50, 75, 100, 150, MOST_ROUNDS)
+_ROUNDS = (0, 12, 25, 50, 75, 100, 150, MAX_ROUNDS)
 
 Labels = Bool[np.ndarray, "pairs"]
 Scores = Float64[np.ndarray, "pairs"]
@@ -117,7 +118,7 @@ def fit_pair_model(
     grown: list[tuple[Calibration, Trees]] = []
     for fold in range(FOLDS):
         held = np.flatnonzero(fold_l == fold)
-        start, trees = start_and_trees((fold_l != fold) & (fold_r != fold), MOST_ROUNDS)
+        start, trees = start_and_trees((fold_l != fold) & (fold_r != fold), MAX_ROUNDS)
         assert trees is not None
         grown.append((start, trees))
         scores[:, held] = start(base[held]) + trees.log_odds_after(evidence.take(held), _ROUNDS)

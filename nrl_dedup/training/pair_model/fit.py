@@ -22,16 +22,12 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import extract
 from nrl_dedup.runtime.progress import Progress
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.modality_models import (
-    MOST_PAIRS,
-    ModalityModels,
-    co_train,
-    pairs_to_learn_from,
-)
+from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
 from nrl_dedup.scoring.score import EVIDENCE, profiles_of
 from nrl_dedup.scoring.siamese import SIAMESE, siamese_scorer
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
+from nrl_dedup.training.pair_model.co_training import MAX_PAIRS, co_train, pairs_to_learn_from
 from nrl_dedup.training.pair_model.held_out import held_out_pairs, lost_pairs
 from nrl_dedup.training.pair_model.labelled_ads import LabelledAds
 from nrl_dedup.training.pair_model.reranking import Searched, fit_reranking
@@ -146,13 +142,13 @@ class SearchedCatalogue:
         left, right = every = _candidates(blocked)
         kept = ~labelled.tested[left] & ~labelled.tested[right]
         left, right = left[kept], right[kept]
-        some = pairs_to_learn_from(left, right, MOST_PAIRS // parts)
+        some = pairs_to_learn_from(left, right, MAX_PAIRS // parts)
         if len(some) < len(left):
             progress.say(
                 f"Learning without labels from {len(some):,} of {len(left):,} candidate pairs, drawn at random."
             )
         left, right = left[some], right[some]
-        pairs = _pairs_to_fit(blocked, labelled, MOST_PAIRS // parts, progress)
+        pairs = _pairs_to_fit(blocked, labelled, MAX_PAIRS // parts, progress)
         lost = lost_pairs(
             EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels]
         )

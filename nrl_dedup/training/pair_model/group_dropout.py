@@ -1,11 +1,13 @@
 """Copies of pairs with whole groups of evidence left out, so that trees learn to do without a group."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Int64
 
 from nrl_dedup.comparison.compare import ComparisonVectors
 
-SHARE = 0.5
+SHARE = 0.5  # of the pairs that are copied. Not tuned.
 
 
 def with_group_dropout(
@@ -16,7 +18,8 @@ def with_group_dropout(
     A copy lacks some of the groups, though not all: every choice is as likely. Without copies, trees take a missing
     price for one of 0 where none was missing in training. Of one group alone there are none.
     """
-    pairs, groups = len(evidence), list(dict.fromkeys(evidence.groups))
+    pairs = len(evidence)
+    groups = list(dict.fromkeys(evidence.groups))
     if len(groups) < 2:
         return evidence, np.arange(pairs)
     draw = np.random.default_rng(seed)
@@ -26,6 +29,5 @@ def with_group_dropout(
     for at, group in enumerate(evidence.groups):
         lacking = choice >> groups.index(group) & 1 == 1
         values[pairs:, at][lacking] = np.nan
-    return ComparisonVectors(values, evidence.names, evidence.groups), np.concatenate(
-        [np.arange(pairs), copied]
-    )
+    pair = np.concatenate([np.arange(pairs), copied])
+    return replace(evidence, values=values), pair

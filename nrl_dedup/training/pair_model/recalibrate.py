@@ -11,12 +11,12 @@ from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.calibration import platt
 from nrl_dedup.scoring.competitors import Competitors
 from nrl_dedup.scoring.pair_model import PairModel
 from nrl_dedup.scoring.score import EVIDENCE
 from nrl_dedup.scoring.score_in_chunks import score_pairs_in_chunks
 from nrl_dedup.training.pair_model.fit import FittedPairModel, SearchedCatalogue, search_catalogues
+from nrl_dedup.training.pair_model.fit_calibration import platt
 from nrl_dedup.training.pair_model.held_out import held_out_pairs
 from nrl_dedup.training.pair_model.training_pairs import TrainingPairs
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.comparison.ad_profiles import AdProfiles
-from nrl_dedup.comparison.compare import PAIRS_AT_ONCE, ComparisonVectors, compare_pairs
+from nrl_dedup.comparison.compare import CHUNK_PAIRS, ComparisonVectors, compare_pairs
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.competitors import Competitors, End
@@ -108,8 +108,8 @@ def _rivals(
         folds = fold[np.stack([left, right]) + first]
         wanted = np.flatnonzero((folds != _NO_FOLD).any(axis=0))
         with progress.task("second look", len(wanted)) as task:
-            for start in range(0, len(wanted), PAIRS_AT_ONCE):
-                chunk = wanted[start : start + PAIRS_AT_ONCE]
+            for start in range(0, len(wanted), CHUNK_PAIRS):
+                chunk = wanted[start : start + CHUNK_PAIRS]
                 evidence = compare_pairs(catalogue.compared, left[chunk], right[chunk])
                 for number in range(FOLDS):
                     ends += _of_fold(

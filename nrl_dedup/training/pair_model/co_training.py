@@ -1,0 +1,176 @@
+"""co_train(): learning without labels. Photos give the labels from which text is learned, and text those for photos.
+
+Co-training (Blum and Mitchell, 1998). Each group of comparisons is a view of the same pairs. Two views seldom agree by
+chance, so the pairs that the others find the most likely are duplicates often enough to learn a view from.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from nrl_dedup.comparison.base import ABOVE_MEAN, BOTH, GROUPS, PHOTOS, TEXT
+from nrl_dedup.comparison.compare import ComparisonVectors
+from nrl_dedup.comparison.similarities import Rows
+from nrl_dedup.errors import NrlDedupError
+from nrl_dedup.metrics import sigmoid
+from nrl_dedup.scoring.modality_models import OTHERS_PER_DUPLICATE, ModalityModels
+from nrl_dedup.scoring.trees import Size, Trees, grow
+
+MAX_PAIRS = 1_000_000  # bounds memory and time
+_STARTING = (TEXT, PHOTOS)  # the views that have similarities to start from
+_STEPS = 2  # in which each view is learned anew. Not tuned.
+_SHARE_TAKEN = 0.5  # of the pairs whose two ads are each other's best, as duplicates. Not tuned.
+_MIN_DUPLICATES = 20  # Not tuned.
+_ROUNDS = 75  # trees of a view. Not tuned.
+_SIZE = Size(leaves=7, pairs_in_leaf=30)  # Not tuned.
+_PRIOR_ITERATIONS = 200  # of expectation maximisation. Not tuned.
+_SMALLEST_SHARE = 1e-9  # of duplicates, so that their log-odds are finite
+
+Scores = Float64[np.ndarray, "pairs"]
+
+
+def co_train(
+    evidence: ComparisonVectors, rows_l: Rows, rows_r: Rows, seed: int = 0
+) -> ModalityModels:
+    """Views learned from candidate pairs, as blocking gives them, of any catalogue.
+
+    Text and photos start as the mean z-score of their similarities above the level of the neighbourhoods. Twice, each
+    view is learned anew from the sum of the other views' scores: as duplicates, the better half of the pairs in which
+    each ad is the other's best; as others, ten times as many of the rest, drawn by `seed`. If only text or only photos
+    can be compared, they are learned from their own scores. What compares text with photos is no view.
+
+    The prior is the one that agrees with the mean probability that it leads to (expectation maximisation).
+
+    :raises NrlDedupError: too few candidate pairs to learn from.
+    """
+    scores: dict[str, Scores] = {}
+    for group in _STARTING:
+        if _similarities(evidence, group):
+            scores[group] = _starting_scores(evidence, group)
+    if not scores:
+        raise NrlDedupError(
+            f"Learning without labels wants pairs with texts or photos that can be compared; of these {len(rows_l)} "
+            "candidate pairs none has any. Take a larger catalogue, or label pairs."
+        )
+    draw = np.random.default_rng(seed)
+    views: dict[str, Trees] = {}
+    for _ in range(_STEPS):
+        for group in GROUPS:
+            if group != BOTH and _varies(evidence, group):
+                teacher = _teacher(scores, group)
+                duplicates, others = _pairs_to_teach(teacher, rows_l, rows_r, draw)
+                views[group] = _learn(evidence.only([group]), duplicates, others, seed)
+        scores = {group: trees.log_odds(evidence) for group, trees in views.items()}
+    ratios = ModalityModels(views, 0.0).log_odds(evidence)
+    return ModalityModels(views, _prior(ratios))
+
+
+def pairs_to_learn_from(
+    rows_l: Rows, rows_r: Rows, most: int = MAX_PAIRS, seed: int = 0
+) -> Int64[np.ndarray, "some"]:
+    """The candidate pairs that `co_train` needs, as numbers, ascending: up to about `most`, all pairs of some ads.
+
+    The ads are drawn by `seed`.
+    """
+    if len(rows_l) <= most:
+        return np.arange(len(rows_l))
+    share = 1 - np.sqrt(1 - most / len(rows_l))  # a pair stays if one of its ads is drawn
+    ads = int(max(rows_l.max(), rows_r.max())) + 1
+    drawn = np.random.default_rng(seed).random(ads) < share
+    return np.flatnonzero(drawn[rows_l] | drawn[rows_r])
+
+
+def _varies(evidence: ComparisonVectors, group: str) -> bool:
+    """Whether a column of the group has two values, so that it separates some pairs from others."""
+    values = evidence.only([group]).values
+    known = np.isfinite(values)
+    lowest = np.where(known, values, np.inf).min(axis=0, initial=np.inf)
+    highest = np.where(known, values, -np.inf).max(axis=0, initial=-np.inf)
+    return bool((lowest < highest).any())
+
+
+def _similarities(evidence: ComparisonVectors, group: str) -> list[str]:
+    """The group's similarities above the level of the neighbourhoods, those that some pair has."""
+    own = evidence.only([group])
+    names = [name for name in own.names if name.endswith(ABOVE_MEAN)]
+    some = np.isfinite(own.columns(names)).any(axis=0)
+    return [name for name, found in zip(names, some, strict=True) if found]
+
+
+def _starting_scores(evidence: ComparisonVectors, group: str) -> Scores:
+    """The mean z-score of the similarities; a missing one counts as the mean."""
+    values = evidence.columns(_similarities(evidence, group)).astype(np.float64)
+    mean = np.zeros(values.shape[1])
+    deviation = np.ones(values.shape[1])
+    some = np.isfinite(values).sum(axis=0) > 1
+    mean[some] = np.nanmean(values[:, some], axis=0)
+    deviation[some] = np.nanstd(values[:, some], axis=0)
+    divisor = np.where(deviation > 0, deviation, 1)
+    z_scores = (values - mean) / divisor
+    return np.nan_to_num(z_scores).mean(axis=1)
+
+
+def _teacher(scores: Mapping[str, Scores], group: str) -> Scores:
+    """The sum of the other views' scores; the own one is in it if no other has similarities that separate pairs."""
+    is_alone = True
+    for other, score in scores.items():
+        if other in _STARTING and other != group and score.min() < score.max():
+            is_alone = False
+    summed = [score for other, score in scores.items() if other != group or is_alone]
+    return np.sum(summed, axis=0)
+
+
+def _pairs_to_teach(
+    teacher: Scores, rows_l: Rows, rows_r: Rows, draw: np.random.Generator
+) -> tuple[Int64[np.ndarray, "duplicates"], Int64[np.ndarray, "others"]]:
+    """The pairs to learn from: those that are likely duplicates, and others.
+
+    :raises NrlDedupError: too few of the former.
+    """
+    mutual = each_others_best(teacher, rows_l, rows_r)
+    best_first = np.argsort(-teacher[mutual], kind="stable")
+    ranked = np.flatnonzero(mutual)[best_first]
+    duplicates = ranked[: round(_SHARE_TAKEN * len(ranked))]
+    if len(duplicates) < _MIN_DUPLICATES:
+        raise NrlDedupError(
+            f"Learning without labels wants {_MIN_DUPLICATES} pairs that are likely duplicates; these {len(rows_l)} "
+            f"candidate pairs have {len(duplicates)}. Take a larger catalogue, or label pairs."
+        )
+    rest = draw.permutation(np.flatnonzero(~mutual))
+    return duplicates, rest[: OTHERS_PER_DUPLICATE * len(duplicates)]
+
+
+def each_others_best(scores: Scores, rows_l: Rows, rows_r: Rows) -> Bool[np.ndarray, "pairs"]:
+    """Whether neither ad of a pair has another pair with a higher score."""
+    ads = int(max(rows_l.max(initial=0), rows_r.max(initial=0))) + 1
+    best = np.full(ads, -np.inf)
+    np.maximum.at(best, rows_l, scores)
+    np.maximum.at(best, rows_r, scores)
+    return (scores >= best[rows_l]) & (scores >= best[rows_r])
+
+
+def _learn(
+    own: ComparisonVectors,
+    duplicates: Int64[np.ndarray, "duplicates"],
+    others: Int64[np.ndarray, "others"],
+    seed: int,
+) -> Trees:
+    is_duplicate = np.ones(len(duplicates), dtype=bool)
+    is_other = np.zeros(len(others), dtype=bool)
+    labels = np.concatenate([is_duplicate, is_other])
+    # If the rest are too few, they weigh as much as ten times the duplicates all the same.
+    weight_of_other = OTHERS_PER_DUPLICATE * len(duplicates) / max(len(others), 1)
+    weights = np.where(labels, 1.0, weight_of_other)
+    learned_from = own.take(np.concatenate([duplicates, others]))
+    return grow(learned_from, labels, weights, rounds=_ROUNDS, size=_SIZE, seed=seed)
+
+
+def _prior(ratios: Scores) -> float:
+    """The log-odds of a duplicate whose sigmoid is the mean probability."""
+    prior = 0.0
+    for _ in range(_PRIOR_ITERATIONS):
+        share = sigmoid(ratios + prior).mean()
+        share = np.clip(share, _SMALLEST_SHARE, 1 - _SMALLEST_SHARE)
+        prior = float(np.log(share / (1 - share)))
+    return prior
