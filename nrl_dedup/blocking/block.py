@@ -22,8 +22,8 @@ from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.features.text.vocabulary import has_text
 from nrl_dedup.runtime.run import Run
 
-# Candidates of an ad, on average, unless the user asks for others: as many as `sources.LISTED`, so that one search
-# serves for both.
+# Candidates of an ad, on average, unless the user asks for others: as many as `sources.REFERENCE_CANDIDATES`, so that
+# one search serves for both.
 CANDIDATES_PER_AD = 100
 
 Positions = Int64[np.ndarray, "pairs"]

@@ -19,10 +19,11 @@ from nrl_dedup.blocking import cca_source as both_module
 from nrl_dedup.blocking import photo_source as photos_module
 from nrl_dedup.blocking import sparse_search as sparse_module
 from nrl_dedup.blocking.backgrounds import background_vectors
-from nrl_dedup.blocking.candidates import joint_neighbours, neighbourhood_levels, proposed, unite
+from nrl_dedup.blocking.candidates import neighbourhood_levels, proposed, unite
 from nrl_dedup.blocking.cca_source import cca_neighbours, correlated
 from nrl_dedup.blocking.exact_duplicates import first_of_equal_rows
 from nrl_dedup.blocking.item_search import Held, nearest_ads
+from nrl_dedup.blocking.joint_source import joint_neighbours
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists, Neighbours
 from nrl_dedup.blocking.photo_source import photo_neighbours
 from nrl_dedup.blocking.sources import search_sources
@@ -586,7 +587,7 @@ def csls(space):
 @given(st.integers(13, 30), st.integers(1, 12), st.integers(1, 25), st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
 def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(
-    at_once, ads, width, most, seed
+    at_once, ads, width, candidates_per_ad, seed
 ):
     draw = np.random.default_rng(seed)
     spaces = [random_space(draw, ads, width), random_space(draw, ads, 3)]
@@ -602,10 +603,10 @@ def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(
         }
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates_module, "ADS_AT_ONCE", at_once)
-        patch.setattr(candidates_module, "NUMBERS_AT_ONCE", at_once)
-        found = unite(spaces, steps, most)
-    fitting = [reach for reach in range(2, 13) if 2 * len(pairs(reach)) <= most * ads]
+        patch.setattr(candidates_module, "CHUNK_ADS", at_once)
+        patch.setattr(candidates_module, "CHUNK_NUMBERS", at_once)
+        found = unite(spaces, steps, candidates_per_ad)
+    fitting = [reach for reach in range(2, 13) if 2 * len(pairs(reach)) <= candidates_per_ad * ads]
     reach = max(fitting, default=1)
     assert set(found.frame.iter_rows()) == pairs(reach)
     assert found.frame.rows() == sorted(found.frame.rows())
