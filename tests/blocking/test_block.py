@@ -110,7 +110,7 @@ def test_the_nearest_in_l1_are_the_best_by_the_heads_logit():
 
 
 def test_pairs_are_ordered_unique_and_never_of_an_ad_with_itself(monkeypatch):
-    monkeypatch.setattr(nearest_module, "ADS_AT_ONCE", 7)  # several chunks
+    monkeypatch.setattr(nearest_module, "CHUNK_ADS", 7)  # several chunks
     z = structured(60)
     frame = candidates_of(z, 3, index="exact").frame
     assert (frame["row_l"] < frame["row_r"]).all()
@@ -235,7 +235,7 @@ def test_ranking_again_by_l1_keeps_the_nearest_and_what_is_missing_last(monkeypa
     z = np.array([[0, 0], [3, 0], [1, 1], [0, 5]], dtype=np.float32)
     rows = np.array([[3, -1, 1, 2], [-1, -1, -1, 1]])
     for held in (1, 2**24):
-        monkeypatch.setattr(search_module, "GATHERED", held)
+        monkeypatch.setattr(search_module, "CHUNK_COORDINATES", held)
         distances, nearest = search_module._ranked_by_l1(z[[0, 2]], torch.from_numpy(z), rows, 3)
         assert nearest.tolist() == [[2, 1, 3], [1, -1, -1]]
         assert distances.tolist() == [[2, 3, 5], [3, np.inf, np.inf]]
@@ -260,7 +260,7 @@ def test_a_net_in_l2_ranked_by_l1_finds_the_same_neighbours():
 def test_auto_is_exact_while_cheap_and_inverted_beyond(monkeypatch):
     z = structured(500)
     assert "exact" in candidates_of(z, 5).spaces[0].index
-    monkeypatch.setitem(vectors_module.EXACT_WORK, "cpu", 500 * 500 * 16 - 1)
+    monkeypatch.setitem(vectors_module.MAX_EXACT_WORK, "cpu", 500 * 500 * 16 - 1)
     assert "inverted" in candidates_of(z, 5).spaces[0].index
 
 
@@ -337,7 +337,7 @@ def test_collapse_groups_by_raw_text_and_photo(rows):
     assert groups.representatives.tolist() == sorted(set(leader))
     assert groups.representatives[groups.group_of].tolist() == leader
     stars = [(first, number) for number, first in enumerate(leader) if first != number]
-    assert groups.stars().rows() == stars
+    assert groups.copy_pairs().rows() == stars
 
 
 def test_equal_hashes_do_not_make_different_texts_one(monkeypatch):

@@ -174,7 +174,7 @@ def weights_of(texts, take_apart=stems):
 
 def test_weights_are_scikit_learns(monkeypatch):
     pairs = [*random_texts(60, 0), ("", ""), ("", " !? "), ("диван", "")]
-    monkeypatch.setattr("nrl_dedup.blocking.text_source.ADS_AT_ONCE", 17)  # several chunks
+    monkeypatch.setattr("nrl_dedup.blocking.text_source.CHUNK_ADS", 17)  # several chunks
     texts = read_texts(catalogue(pairs))
     whole = [" ".join(pair) for pair in pairs]
     by_stems = TfidfVectorizer(analyzer=stems_in_python, sublinear_tf=True)
@@ -194,7 +194,7 @@ def test_weights_are_scikit_learns(monkeypatch):
 
 def test_pieces_that_stand_in_too_few_ads_are_left_out():
     texts = read_texts(catalogue([("стол", "дуб"), ("стол", "стол дуб"), ("", "дуб орех орех")]))
-    weigher = Weigher.of(stems(texts.words), texts.counts, least=3)
+    weigher = Weigher.of(stems(texts.words), texts.counts, min_ads=3)
     assert weigher.weights(texts.counts).toarray().tolist() == [[1.0], [1.0], [1.0]]  # дуб
     assert weigher.rarity.tolist() == [1.0]
 
@@ -266,10 +266,10 @@ def test_a_search_by_the_rarest_stems_finds_what_it_claims(monkeypatch):
     weights = zipf_weights(2_000, 3_000, 3)
     exact = SparseSearch(weights, 10, seed=0, device=CPU)
     assert exact.recall == 1.0 and "exact" in exact.name
-    monkeypatch.setattr(sparse_module, "EXACT_WORK", 0)
+    monkeypatch.setattr(sparse_module, "MAX_EXACT_WORK", 0)
     monkeypatch.setattr(sparse_module, "POSTINGS", 300)
-    monkeypatch.setattr(sparse_module, "PRODUCTS_AT_ONCE", 1_000)
-    monkeypatch.setattr(sparse_module, "ENTRIES_AT_ONCE", 5_000)
+    monkeypatch.setattr(sparse_module, "CHUNK_PRODUCTS", 1_000)
+    monkeypatch.setattr(sparse_module, "CHUNK_ENTRIES", 5_000)
     search = SparseSearch(weights, 10, seed=0, device=CPU)
     near, found = search.nearest(np.arange(2_000))
     like = (weights @ weights.T).toarray()
@@ -286,7 +286,7 @@ def test_a_search_by_the_rarest_stems_finds_what_it_claims(monkeypatch):
 def test_all_products_on_a_device_give_what_the_lists_give(monkeypatch):
     """What a GPU does, done on the CPU."""
     weights = zipf_weights(300, 2_000, 20)
-    monkeypatch.setattr(sparse_module, "NUMBERS_AT_ONCE", 20_000)
+    monkeypatch.setattr(sparse_module, "CHUNK_NUMBERS", 20_000)
     near, found = sparse_module.best_products(weights, weights[40:90], 250, CPU)
     like = (weights @ weights[40:90].T).toarray().T
     wanted = -np.sort(-like, axis=1)[:, :250]
@@ -372,7 +372,7 @@ def test_principal_components_of_a_sample_are_those_of_the_covariance(monkeypatc
     )
     photos = photos_of(features, [[row] for row in range(300)])
     monkeypatch.setattr(photos_module, "SIZE", 3)
-    monkeypatch.setattr(photos_module, "PHOTOS_AT_ONCE", 64)
+    monkeypatch.setattr(photos_module, "CHUNK_PHOTOS", 64)
     mean, directions = photos_module.principal_components(photos, np.arange(300))
     roots = np.sqrt(features) / np.linalg.norm(np.sqrt(features), axis=1, keepdims=True)
     np.testing.assert_allclose(mean, roots.mean(axis=0), atol=1e-5)
@@ -538,7 +538,7 @@ def test_photos_of_one_scene_are_nearer_together():
 
 def test_too_few_ads_with_words_and_photos_teach_nothing():
     frame, features, _ = things(100, 13)
-    held = [[row] if row < both_module.LEAST - 1 else [] for row in range(200)]
+    held = [[row] if row < both_module.MIN_ADS - 1 else [] for row in range(200)]
     assert (
         cca_neighbours(read_texts(frame), photos_of(features, held), np.arange(200), 5, device=CPU)
         is None
