@@ -13,8 +13,15 @@ from nrl_dedup.features.pca import whitened
 from nrl_dedup.features.photos.background_descriptors import colours, descriptor_rows, layouts
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 
-LAYOUT, COLOURS = (48, 0.2), (32, 0.1)  # directions, and how much their cosine weighs
-POWER = 0.5
+# Directions that are kept, and how much their cosine weighs. Not tuned.
+LAYOUT_SIZE = 48
+LAYOUT_WEIGHT = 0.2
+COLOURS_SIZE = 32
+COLOURS_WEIGHT = 0.1
+POWER = 0.5  # half way between the plain components (0) and components of equal variance (1). Not tuned.
+
+Stored = Shaped[np.ndarray, "some"]
+Vectors = Float32[np.ndarray, "some size"]
 
 
 def background_vectors(
@@ -27,27 +34,41 @@ def background_vectors(
     """
     shown = shown_photos(photos, ads)
     distinct, number = np.unique(shown.items, return_inverse=True)
-    at = descriptor_rows(photos, sketches, distinct)
-    known = np.flatnonzero(at >= 0)
+    descriptor_row = descriptor_rows(photos, sketches, distinct)
+    known = np.flatnonzero(descriptor_row >= 0)
     if not len(known):
         return np.zeros((len(ads), 0), np.float32)
-    parts = [
-        np.float32(np.sqrt(weight))
-        * whitened(partial(_read, read, sketches.stored, at[known]), len(known), size, POWER, seed)
-        for read, (size, weight) in ((layouts, LAYOUT), (colours, COLOURS))
-    ]
-    vectors = np.zeros((len(distinct), sum(part.shape[1] for part in parts)), np.float32)
-    vectors[known] = np.concatenate(parts, axis=1)
-    found = np.zeros((len(ads), vectors.shape[1]), np.float32)
-    some, means = mean_of_items(shown, vectors[number])
-    found[some] = means
+    rows = descriptor_row[known]
+    of_layout = _whitened(layouts, sketches, rows, LAYOUT_SIZE, seed)
+    of_colours = _whitened(colours, sketches, rows, COLOURS_SIZE, seed)
+    layout_part = np.float32(np.sqrt(LAYOUT_WEIGHT)) * of_layout
+    colours_part = np.float32(np.sqrt(COLOURS_WEIGHT)) * of_colours
+    of_known = np.concatenate([layout_part, colours_part], axis=1)
+    size = of_known.shape[1]
+    vectors = np.zeros((len(distinct), size), np.float32)
+    vectors[known] = of_known
+    found = np.zeros((len(ads), size), np.float32)
+    has_photos, means = mean_of_items(shown, vectors[number])
+    found[has_photos] = means
     return found
 
 
+def _whitened(
+    decode: Callable[[Stored], Vectors],
+    sketches: PhotoDescriptors,
+    rows: Int64[np.ndarray, "photos"],
+    size: int,
+    seed: int,
+) -> Float32[np.ndarray, "photos size"]:
+    """One kind of descriptor of the photos at these rows of `sketches.stored`, `decode`d and whitened."""
+    read = partial(_read, decode, sketches.stored, rows)
+    return whitened(read, len(rows), size, POWER, seed)
+
+
 def _read(
-    read: Callable[[Shaped[np.ndarray, "some"]], Float32[np.ndarray, "some size"]],
+    decode: Callable[[Stored], Vectors],
     stored: Shaped[np.ndarray, "rows"],
     rows: Int64[np.ndarray, "photos"],
     some: Int64[np.ndarray, "some"],
-) -> Float32[np.ndarray, "some size"]:
-    return read(stored[rows[some]])
+) -> Vectors:
+    return decode(stored[rows[some]])

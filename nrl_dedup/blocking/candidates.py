@@ -1,232 +1,225 @@
-"""Spaces -> candidate pairs: the nearest ads of each ad in every space, as many as the cap allows."""
+"""Neighbour lists -> candidate pairs: the nearest ads of each ad in every space, as many as the cap allows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import torch
 from jaxtyping import Bool, Float32, Int64
 
-from nrl_dedup.blocking.dense_search import nearest_by_vectors
-from nrl_dedup.blocking.faiss_indexes import L1
 from nrl_dedup.blocking.group_members import Members
-from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.tables import CANDIDATE_PAIRS
 
-SURROUNDINGS = 10
-ADS_AT_ONCE = 65_536
-NUMBERS_AT_ONCE = 2**22
+MAX_NEIGHBOURHOOD = 10  # ads that make up a neighbourhood, as in CSLS (Conneau et al. 2018)
+CHUNK_ADS = 65_536  # 50 MiB for each array of lists of 100 neighbours
+CHUNK_NUMBERS = 2**22  # 32 MiB
+
+AdValues = Float32[np.ndarray, "ads"]
+Rows = Int64[np.ndarray, "pairs"]
+SomeAds = Int64[np.ndarray, "some"]
 
 
 @dataclass(frozen=True)
 class Candidates:
     """`frame`: `tables.CANDIDATE_PAIRS`, ordered by row_l, row_r. `spaces`: where they come from; `depths`: of each
     space, how many of an ad's nearest became candidates. `stand_in`: of each ad, the one that was searched for it and
-    that stands for it in the lists of others; None: each stands for itself."""
+    that represents it in the lists of others; None: each represents itself."""
 
     frame: pl.DataFrame
     spaces: tuple[NeighbourLists, ...]
     depths: tuple[int, ...]
     stand_in: Int64[np.ndarray, "ads"] | None = None
 
-    def from_space(
-        self, place: int, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
-    ) -> Bool[np.ndarray, "pairs"]:
+    def from_space(self, place: int, rows_l: Rows, rows_r: Rows) -> Bool[np.ndarray, "pairs"]:
         """Whether each pair is a candidate pair through the space at `place`, be it through other spaces too."""
-        space, depth = self.spaces[place], self.depths[place]
+        space = self.spaces[place]
+        depth = self.depths[place]
         mean = neighbourhood_levels(space)
-        stand_in = np.arange(len(mean)) if self.stand_in is None else self.stand_in
+        stand_in = self.stand_in
+        if stand_in is None:
+            stand_in = np.arange(len(mean))
         found = stand_in[rows_l] == stand_in[rows_r]
         for one, other in ((rows_l, rows_r), (rows_r, rows_l)):
-            found |= (proposed(space, mean, one)[:, :depth] == stand_in[other][:, None]).any(axis=1)
+            candidates = proposed(space, mean, one)[:, :depth]
+            is_other = candidates == stand_in[other][:, None]
+            found |= is_other.any(axis=1)
         return found
 
     def of_members(self, members: Members) -> "Candidates":
-        """The candidates of all ads, from those of the ads that stand for them."""
-        left, right = (self.frame[end].to_numpy() for end in ("row_l", "row_r"))
-        stand_in, ads = members.stand_in, len(members.stand_in)
+        """The candidates of all ads, from those of the ads that represent them."""
+        ads = len(members.stand_in)
         if len(members.searched) == ads:
             return self
-        spaces = tuple(
-            space.spread(members.searched, ads).shared(stand_in) for space in self.spaces
-        )
-        return Candidates(members.pairs(left, right), spaces, self.depths, stand_in)
+        left = self.frame["row_l"].to_numpy()
+        right = self.frame["row_r"].to_numpy()
+        spaces = []
+        for space in self.spaces:
+            among_all = space.spread(members.searched, ads)
+            spaces.append(among_all.shared(members.stand_in))
+        pairs = members.pairs(left, right)
+        return Candidates(pairs, tuple(spaces), self.depths, members.stand_in)
 
     def per_ad(self, ads: int) -> Int64[np.ndarray, "ads"]:
         """How many candidate partners each of `ads` ads has."""
-        ends = np.concatenate([self.frame["row_l"].to_numpy(), self.frame["row_r"].to_numpy()])
+        left = self.frame["row_l"].to_numpy()
+        right = self.frame["row_r"].to_numpy()
+        ends = np.concatenate([left, right])
         return np.bincount(ends, minlength=ads)
 
 
-def neighbourhood_levels(space: NeighbourLists) -> Float32[np.ndarray, "ads"]:
+def neighbourhood_levels(space: NeighbourLists) -> AdValues:
     """The mean similarity of each ad to its ten nearest, or to those that there are; 0 where there are none."""
-    near = space.neighbours.similarities[:, :SURROUNDINGS]
-    counts = (space.neighbours.rows[:, :SURROUNDINGS] != NONE).sum(axis=1)
-    return (np.nan_to_num(near).sum(axis=1) / np.maximum(counts, 1)).astype(np.float32)
+    near = space.neighbours.similarities[:, :MAX_NEIGHBOURHOOD]
+    rows = space.neighbours.rows[:, :MAX_NEIGHBOURHOOD]
+    counts = (rows != NONE).sum(axis=1)
+    total = np.nan_to_num(near).sum(axis=1)
+    mean = total / np.maximum(counts, 1)
+    return mean.astype(np.float32)
 
 
 def proposed(
-    space: NeighbourLists, mean: Float32[np.ndarray, "ads"], ads: Int64[np.ndarray, "some"]
+    space: NeighbourLists, mean: AdValues, ads: SomeAds
 ) -> Int64[np.ndarray, "some neighbours"]:
     """The neighbours of some ads in the order in which they become candidates, that of
 
         2 s(l, r) - m(r),   m = `neighbourhood_levels`,
 
     which, as m(l) is the same for all of l's neighbours, is the order of s - m(l) / 2 - m(r) / 2: similarity judged
-    against the surroundings of both (CSLS; Conneau et al. 2018). It keeps an ad that is near to everything, such as
-    one with a template for a text, out of the first places. Of a crowded ad only the first, so that a crowd is a star.
+    against the neighbourhoods of both (CSLS; Conneau et al. 2018). It keeps hubs, which are near to everything, such as
+    an ad with a template for a text, out of the first places. A hub proposes its first neighbour only: n equal ads give
+    n - 1 pairs in place of n (n - 1) / 2.
     """
-    rows, near = space.neighbours.rows[ads], space.neighbours.similarities[ads]
-    behind = np.where(rows != NONE, np.append(mean, 0)[rows] - 2 * near, np.inf)
-    ordered = np.take_along_axis(rows, np.argsort(behind, axis=1, kind="stable"), axis=1)
+    rows = space.neighbours.rows[ads]
+    near = space.neighbours.similarities[ads]
+    mean_of_neighbours = np.append(mean, 0)[rows]  # the 0 is for NONE, the last place
+    cost = np.where(rows != NONE, mean_of_neighbours - 2 * near, np.inf)
+    order = np.argsort(cost, axis=1, kind="stable")
+    ordered = np.take_along_axis(rows, order, axis=1)
     is_hub = space.is_hub[ads]
     ordered[is_hub] = NONE
     ordered[is_hub, :1] = rows[is_hub, :1]
     return ordered
 
 
-def joint_neighbours(
-    z: Float32[np.ndarray, "ads size"],
-    neighbours: int,
-    *,
-    device: torch.device,
-    seed: int = 0,
-    index: str = "auto",
-    progress: Progress = SILENT,
-) -> NeighbourLists:
-    """The nearest ads by sum_i |z_l - z_r|_i, z being h scaled by |w|; similarities are minus that distance.
-
-    With b added they are the head's logits, where no w is positive. `index`: as in `nearest_by_vectors`.
-
-    The same z and seed give the same neighbours on the same kind of processor. Runs on the GPU where `device` is one
-    and this FAISS has GPU code (written after FAISS's documentation; not yet measured on a GPU).
-
-    :raises NrlDedupError: what `nearest_by_vectors` raises; z holds values that are not finite.
-    """
-    if not np.isfinite(z.sum(dtype=np.float64)):
-        raise NrlDedupError(
-            "The embeddings hold values that are not finite numbers. Train with a lower --lr."
-        )
-    each = Held.one_each(np.arange(len(z)))
-    return nearest_by_vectors(
-        "joint", z, each, neighbours, L1, device=device, seed=seed, index=index, progress=progress
-    )
-
-
-def find_candidates(
-    z: Float32[np.ndarray, "ads size"],
-    neighbours: int,
-    *,
-    device: torch.device,
-    seed: int = 0,
-    index: str = "auto",
-    progress: Progress = SILENT,
-) -> Candidates:
-    """Pair each ad with its `neighbours` nearest ads in the joint space alone, without a cap.
-
-    Arguments and errors are those of `joint_neighbours`. A crowd, more than `neighbours` ads of one vector, is a star
-    around its smallest row, which stands for all of them where others search.
-    """
-    space = joint_neighbours(
-        z, neighbours, device=device, seed=seed, index=index, progress=progress
-    )
-    levels = _levels([space], [1])
-    numbers, _ = _listed([space], [1], levels)
-    return Candidates(_frame(numbers, levels, levels, len(z)), (space,), (neighbours,))
-
-
 def unite(
-    spaces: Sequence[NeighbourLists], steps: Sequence[int], most: int, progress: Progress = SILENT
+    spaces: Sequence[NeighbourLists],
+    steps: Sequence[int],
+    candidates_per_ad: int,
+    progress: Progress = SILENT,
 ) -> Candidates:
     """The pairs of each ad with the first T / step `proposed` in every space, T the largest that keeps to the cap.
 
-    The cap: on average an ad has at most `most` candidates, counted among all ads and from both sides (a pair that both
-    list, or that several spaces list, is one). A space of step 1 gives its nearest at T = 1, 2, 3 ...; one of step
-    6 gives one at T = 6, 12, 18 ... Whatever the cap, T is at least 1. An ad that is near to many may have more
-    than `most`, but what it lists itself takes no more of the cap than any other ad's.
+    The cap: on average an ad has at most `candidates_per_ad`, counted among all ads and from both sides (a pair that
+    both list, or that several spaces list, is one). A space of step 1 gives its nearest at T = 1, 2, 3 ...; one of
+    step 6 gives one at T = 6, 12, 18 ... Whatever the cap, T is at least 1. An ad that is near to many may have more
+    than `candidates_per_ad`, but what it lists itself takes no more of the cap than any other ad's.
 
     :param spaces: of the same ads. :param steps: one for each space, at least one of them 1.
     """
-    ads, levels = len(spaces[0].is_hub), _levels(spaces, steps)
-    numbers, counts = _listed(spaces, steps, levels)
-    reach = max(1, int(np.searchsorted(2 * np.cumsum(counts), most * ads, side="right")) - 1)
-    found = Candidates(
-        _frame(numbers, levels, reach, ads),
-        tuple(spaces),
-        tuple(
-            min(reach // step, space.neighbours.rows.shape[1])
-            for space, step in zip(spaces, steps, strict=True)
-        ),
-    )
-    per_ad = found.per_ad(ads)
-    depths = ", ".join(
-        f"{depth:,} by {space.name}" for space, depth in zip(spaces, found.depths, strict=True)
-    )
-    progress.say(
-        f"Candidate pairs: {len(found.frame):,}, of the nearest {depths}; {per_ad.mean() if ads else 0:.1f} for each "
-        f"ad (wanted at most {most:,}), {per_ad.max(initial=0):,} for the ad with most."
-    )
+    ads = len(spaces[0].is_hub)
+    depth_limit = _depth_limit(spaces, steps)
+    numbers, counts = _numbered_pairs(spaces, steps, depth_limit)
+    ends_up_to = 2 * np.cumsum(counts)  # of the pairs of T = 0, 1, 2 ...
+    fitting = int(np.searchsorted(ends_up_to, candidates_per_ad * ads, side="right"))
+    last = max(1, fitting - 1)
+    depths = []
+    for space, step in zip(spaces, steps, strict=True):
+        width = space.neighbours.rows.shape[1]
+        depths.append(min(last // step, width))
+    frame = _frame(numbers, depth_limit, last, ads)
+    found = Candidates(frame, tuple(spaces), tuple(depths))
+    _report(found, ads, candidates_per_ad, progress)
     return found
 
 
-def _levels(spaces: Sequence[NeighbourLists], steps: Sequence[int]) -> int:
-    """One more than the T at which every list is used up."""
-    return 1 + max(
-        step * max(1, space.neighbours.rows.shape[1])
-        for space, step in zip(spaces, steps, strict=True)
+def _report(found: Candidates, ads: int, candidates_per_ad: int, progress: Progress) -> None:
+    parts = []
+    for space, depth in zip(found.spaces, found.depths, strict=True):
+        parts.append(f"{depth:,} by {space.name}")
+    depths = ", ".join(parts)
+    per_ad = found.per_ad(ads)
+    mean = per_ad.mean() if ads else 0
+    progress.say(
+        f"Candidate pairs: {len(found.frame):,}, of the nearest {depths}; {mean:.1f} for each "
+        f"ad (wanted at most {candidates_per_ad:,}), {per_ad.max(initial=0):,} for the ad with most."
     )
 
 
-def _listed(
-    spaces: Sequence[NeighbourLists], steps: Sequence[int], levels: int
-) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "levels"]]:
+def _depth_limit(spaces: Sequence[NeighbourLists], steps: Sequence[int]) -> int:
+    """One more than the T at which every list is used up."""
+    last = 0
+    for space, step in zip(spaces, steps, strict=True):
+        width = space.neighbours.rows.shape[1]
+        last = max(last, step * max(1, width))
+    return last + 1
+
+
+def _numbered_pairs(
+    spaces: Sequence[NeighbourLists], steps: Sequence[int], depth_limit: int
+) -> tuple[Rows, Int64[np.ndarray, "depth_limit"]]:
     """The pairs l < r that any space lists, in order, and the T at which each is first listed; how many each T has.
 
-    A pair and its T are one number, (l * ads + r) * levels + T: 8 bytes for each neighbour of each ad are all that is
-    held, sorted and thinned in place.
+    A pair and its T are one number, (l * ads + r) * depth_limit + T: 8 bytes for each neighbour of each ad are all that
+    is held, sorted and thinned in place.
     """
     ads = len(spaces[0].is_hub)
-    if ads * ads * levels >= 2**63:
+    if ads * ads * depth_limit >= 2**63:
         raise NrlDedupError(
-            f"{ads:,} ads with {levels:,} neighbours are too many. Ask for fewer --candidates."
+            f"{ads:,} ads with {depth_limit:,} neighbours are too many. Ask for fewer --candidates."
         )
-    numbers = np.empty(sum(space.neighbours.rows.size for space in spaces), dtype=np.int64)
+    size = sum(space.neighbours.rows.size for space in spaces)
+    numbers = np.empty(size, dtype=np.int64)
     filled = 0
     for space, step in zip(spaces, steps, strict=True):
         mean = neighbourhood_levels(space)
-        for start in range(0, ads, ADS_AT_ONCE):
-            some = np.arange(start, min(start + ADS_AT_ONCE, ads))
+        for start in range(0, ads, CHUNK_ADS):
+            stop = min(start + CHUNK_ADS, ads)
+            some = np.arange(start, stop)
             listed = proposed(space, mean, some)
             row, column = np.nonzero(listed != NONE)
-            left, right = some[row], listed[row, column]
-            pair = np.minimum(left, right) * ads + np.maximum(left, right)
-            numbers[filled : filled + len(pair)] = pair * levels + step * (column + 1)
+            left = some[row]
+            right = listed[row, column]
+            smaller = np.minimum(left, right)
+            larger = np.maximum(left, right)
+            pair = smaller * ads + larger
+            depth = step * (column + 1)
+            numbers[filled : filled + len(pair)] = pair * depth_limit + depth
             filled += len(pair)
     numbers = numbers[:filled]
     numbers.sort()
-    filled, last, counts = 0, -1, np.zeros(levels, dtype=np.int64)
-    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
-        some = numbers[start : start + NUMBERS_AT_ONCE]
-        pair = some // levels
-        first = some[np.diff(pair, prepend=last) != 0]
-        last = pair[-1]
+    return _first_of_each_pair(numbers, depth_limit)
+
+
+def _first_of_each_pair(
+    numbers: Int64[np.ndarray, "listed"], depth_limit: int
+) -> tuple[Rows, Int64[np.ndarray, "depth_limit"]]:
+    """Of the sorted numbers, which are overwritten, the first of each pair; how many each T has."""
+    filled = 0
+    last_pair = -1
+    counts = np.zeros(depth_limit, dtype=np.int64)
+    for start in range(0, len(numbers), CHUNK_NUMBERS):
+        some = numbers[start : start + CHUNK_NUMBERS]
+        pair = some // depth_limit
+        is_first = np.diff(pair, prepend=last_pair) != 0
+        first = some[is_first]
+        last_pair = pair[-1]
         numbers[filled : filled + len(first)] = first
-        counts += np.bincount(first % levels, minlength=levels)
+        counts += np.bincount(first % depth_limit, minlength=depth_limit)
         filled += len(first)
     return numbers[:filled], counts
 
 
-def _frame(numbers: Int64[np.ndarray, "pairs"], levels: int, reach: int, ads: int) -> pl.DataFrame:
-    """The pairs of T <= `reach`."""
+def _frame(numbers: Rows, depth_limit: int, last: int, ads: int) -> pl.DataFrame:
+    """The pairs of T <= `last`."""
     parts = [numbers[:0]]
-    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
-        some = numbers[start : start + NUMBERS_AT_ONCE]
-        parts.append(some[some % levels <= reach] // levels)
+    for start in range(0, len(numbers), CHUNK_NUMBERS):
+        some = numbers[start : start + CHUNK_NUMBERS]
+        kept = some[some % depth_limit <= last]
+        parts.append(kept // depth_limit)
     pairs = np.concatenate(parts)
-    return pl.DataFrame(
-        {"row_l": pairs // max(ads, 1), "row_r": pairs % max(ads, 1)}, schema=CANDIDATE_PAIRS
-    )
+    ads = max(ads, 1)
+    columns = {"row_l": pairs // ads, "row_r": pairs % ads}
+    return pl.DataFrame(columns, schema=CANDIDATE_PAIRS)

@@ -1,8 +1,8 @@
-"""The space of text and photos together, learned without labels: what an ad's words tell of its photos, and so back.
+"""A joint space of words and photos, learned without labels by canonical correlation analysis (CCA).
 
-Words and photos of one ad are two views of one thing. Canonical correlation analysis finds the directions of each that
-the other foretells best. There the words of one posting are near the photo of another of the same thing, though the two
-have neither a word nor a photo in common. What the words tell nothing of, the scene, is added.
+Words and photos of one ad are two views of one thing. CCA finds the directions of each that the other predicts best.
+There the words of one posting are near the photo of another of the same thing, though the two have neither a word nor a
+photo in common. Words predict nothing of a photo's background; descriptors of it are added.
 """
 
 from dataclasses import dataclass
@@ -26,12 +26,22 @@ from nrl_dedup.features.pca import unit
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.runtime.progress import SILENT, Progress
 
-SIZE = 256
-TEXT_SIZE = 1_024
-RIDGE_PHOTOS, RIDGE_TEXT = 3.0, 1.0
-SAMPLE = 50_000
-LEAST = 50  # ads with words and photos, to learn from
-ADS_AT_ONCE = 4_096
+SIZE = 256  # directions of each view, as many as the photo space has. Not tuned.
+TEXT_SIZE = 1_024  # topics of the words: CCA needs dense vectors. Not tuned.
+# Regularisation, as multiples of a view's mean eigenvalue. Not tuned.
+RIDGE_PHOTOS = 3.0
+RIDGE_TEXT = 1.0
+MAX_SAMPLE = 50_000  # ads that are learned from: some 50 for each topic
+MIN_ADS = (
+    50  # with words and photos, to learn from: fewer have no correlations to speak of. Not tuned.
+)
+MIN_PIECE_ADS = 2  # ads with a piece of a word: one of a single ad relates it to no other
+MIN_LENGTH = 1e-12  # in place of 0 where something is divided by a length
+CHUNK_ADS = 4_096  # 32 MiB of 2,048 features at one photo per ad
+
+Ads = Int64[np.ndarray, "ads"]
+AdMask = Bool[np.ndarray, "ads"]
+TopicVectors = Float32[np.ndarray, "pieces topics"]
 
 
 def correlated(
@@ -50,22 +60,27 @@ def correlated(
 
     :param a: :param b: of mean 0.
     """
-    whiteners = []
-    for view, ridge in ((a, ridges[0]), (b, ridges[1])):
-        covariance = view.T @ view / len(view)
-        mean = np.trace(covariance) / min(view.shape[1], max(1, len(view) - 1))
-        covariance[np.diag_indices_from(covariance)] += max(ridge * mean, 1e-12)
-        whiteners.append(cholesky(covariance, lower=True))
-    lower_a, lower_b = whiteners
-    half = solve_triangular(lower_a, a.T @ b / len(a), lower=True)
-    left, strengths, right = np.linalg.svd(
-        solve_triangular(lower_b, half.T, lower=True).T, full_matrices=False
-    )
-    maps = (
-        solve_triangular(lower_a, left[:, :size], lower=True, trans="T"),
-        solve_triangular(lower_b, right[:size].T, lower=True, trans="T"),
-    )
-    return *maps, strengths[:size]
+    lower_a = _cholesky_of_covariance(a, ridges[0])
+    lower_b = _cholesky_of_covariance(b, ridges[1])
+    covariance = a.T @ b / len(a)
+    half_whitened = solve_triangular(lower_a, covariance, lower=True)
+    whitened = solve_triangular(lower_b, half_whitened.T, lower=True).T
+    left, strengths, right = np.linalg.svd(whitened, full_matrices=False)
+    map_a = solve_triangular(lower_a, left[:, :size], lower=True, trans="T")
+    map_b = solve_triangular(lower_b, right[:size].T, lower=True, trans="T")
+    return map_a, map_b, strengths[:size]
+
+
+def _cholesky_of_covariance(
+    view: Float64[np.ndarray, "ads size"], ridge: float
+) -> Float64[np.ndarray, "size size"]:
+    """L of C + ridge t I = L L', as in `correlated`."""
+    covariance = view.T @ view / len(view)
+    rank = min(view.shape[1], max(1, len(view) - 1))
+    mean = np.trace(covariance) / rank
+    diagonal = np.diag_indices_from(covariance)
+    covariance[diagonal] += max(ridge * mean, MIN_LENGTH)
+    return cholesky(covariance, lower=True)
 
 
 @dataclass(frozen=True)
@@ -75,79 +90,79 @@ class CcaProjection:
     photo_mean: Float32[np.ndarray, " features"]
     photo_map: Float32[np.ndarray, "features size"]
     weighers: tuple[Weigher, ...]
-    topics: Float32[np.ndarray, "pieces topics"]
+    topics: TopicVectors
     topic_mean: Float32[np.ndarray, " topics"]
     topic_map: Float32[np.ndarray, "topics size"]
 
-    def embed(
-        self, texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"]
-    ) -> Float32[np.ndarray, "ads size"]:
-        """What the words and what the photos of each ad say, added up and scaled to length 1; of an ad that lacks both,
-        0. Words that tell little of a photo ("collection only") are short vectors and weigh little."""
-        vectors = np.zeros((len(ads), self.photo_map.shape[1]), np.float32)
-        for start in range(0, len(ads), ADS_AT_ONCE):
-            some = ads[start : start + ADS_AT_ONCE]
-            seen, looks = mean_photos(photos, some)
-            said, topics = _topics(
-                _weights(self.weighers, texts.counts[start : start + ADS_AT_ONCE]), self.topics
-            )
-            part = vectors[start : start + ADS_AT_ONCE]
-            part[seen] += (looks - self.photo_mean) @ self.photo_map
-            part[said] += (topics - self.topic_mean) @ self.topic_map
+    def embed(self, texts: Texts, photos: AdPhotos, ads: Ads) -> Float32[np.ndarray, "ads size"]:
+        """The projected words and photos of each ad, added up and scaled to length 1; 0 of an ad that lacks both. Words
+        that predict little of a photo ("collection only") are short vectors and weigh little."""
+        size = self.photo_map.shape[1]
+        vectors = np.zeros((len(ads), size), np.float32)
+        for start in range(0, len(ads), CHUNK_ADS):
+            chunk = slice(start, start + CHUNK_ADS)
+            has_photos, features = mean_photos(photos, ads[chunk])
+            weights = _weights(self.weighers, texts.counts[chunk])
+            has_words, topics = _topics(weights, self.topics)
+            part = vectors[chunk]
+            part[has_photos] += (features - self.photo_mean) @ self.photo_map
+            part[has_words] += (topics - self.topic_mean) @ self.topic_map
             part[:] = unit(part)
         return vectors
 
 
-def fit_cca(
-    texts: Texts, photos: AdPhotos, ads: Int64[np.ndarray, "ads"], seed: int = 0
-) -> CcaProjection | None:
-    """The maps of `CcaProjection` from those of `ads` that have words and photos; None if these are fewer than `LEAST`.
+def fit_cca(texts: Texts, photos: AdPhotos, ads: Ads, seed: int = 0) -> CcaProjection | None:
+    """The maps of `CcaProjection` from those of `ads` that have words and photos; None for fewer than `MIN_ADS`.
 
     The words of an ad become its stems and their runs of four letters, those that stand in two ads, weighted by
     `Weigher`; and these its `TEXT_SIZE` topics, the products with the right singular vectors of all the weights
     (Deerwester et al. 1990), scaled to length 1. Each direction of both maps is then multiplied with its correlation,
     so that what the two views do not share counts little (Gong et al. 2014), and both views are given the same mean
-    length. Of many ads, a sample of `SAMPLE` is learned from.
+    length. Of many ads, a sample of `MAX_SAMPLE` is learned from.
 
     :param texts: of `ads`, in their order. :param photos: of the catalogue that `ads` are rows of.
     """
-    complete = np.flatnonzero(
-        (np.diff(photos.offsets)[ads] > 0) & (np.diff(texts.counts.indptr) > 0)
-    )
-    if len(complete) < LEAST:
+    has_photos = np.diff(photos.offsets)[ads] > 0
+    has_words = np.diff(texts.counts.indptr) > 0
+    complete = np.flatnonzero(has_photos & has_words)
+    if len(complete) < MIN_ADS:
         return None
-    if len(complete) > SAMPLE:
-        complete = np.sort(np.random.default_rng(seed).choice(complete, SAMPLE, replace=False))
+    if len(complete) > MAX_SAMPLE:
+        random = np.random.default_rng(seed)
+        sample = random.choice(complete, MAX_SAMPLE, replace=False)
+        complete = np.sort(sample)
     counts = texts.counts[complete]
-    weighers = tuple(
-        Weigher.of(take_apart(texts.words), counts, least=2) for take_apart in (stems, grams)
-    )
+    of_stems = Weigher.of(stems(texts.words), counts, MIN_PIECE_ADS)
+    of_grams = Weigher.of(grams(texts.words), counts, MIN_PIECE_ADS)
+    weighers = (of_stems, of_grams)
     weights = _weights(weighers, counts)
     size = min(TEXT_SIZE, len(complete) // 2, weights.shape[1] - 1)
     if size < 1:
         return None
-    topics = randomized_svd(weights, size, n_iter=2, random_state=seed)[2].T
-    said, of_words = _topics(weights, topics)
-    of_photos = np.concatenate(
-        [mean_photos(photos, some)[1] for some in _parts(ads[complete[said]])]
+    _, _, right = randomized_svd(weights, size, n_iter=2, random_state=seed)
+    topics = right.T
+    has_topics, topic_view = _topics(weights, topics)
+    photo_view = _mean_photos_of_all(photos, ads[complete[has_topics]])
+    photo_mean = photo_view.mean(axis=0)
+    topic_mean = topic_view.mean(axis=0)
+    centred_photos = (photo_view - photo_mean).astype(np.float64)
+    centred_topics = (topic_view - topic_mean).astype(np.float64)
+    ridges = (RIDGE_PHOTOS, RIDGE_TEXT)
+    photo_map, topic_map, strengths = correlated(centred_photos, centred_topics, ridges, SIZE)
+    return CcaProjection(
+        photo_mean=photo_mean,
+        photo_map=_of_mean_length_1(centred_photos, photo_map * strengths),
+        weighers=weighers,
+        topics=topics,
+        topic_mean=topic_mean,
+        topic_map=_of_mean_length_1(centred_topics, topic_map * strengths),
     )
-    photo_mean, topic_mean = of_photos.mean(axis=0), of_words.mean(axis=0)
-    seen, told = (
-        (of_photos - photo_mean).astype(np.float64),
-        (of_words - topic_mean).astype(np.float64),
-    )
-    photo_map, topic_map, strengths = correlated(seen, told, (RIDGE_PHOTOS, RIDGE_TEXT), SIZE)
-    photo_map, topic_map = (
-        np.ascontiguousarray(each * strengths / _mean_length(view @ (each * strengths)), np.float32)
-        for view, each in ((seen, photo_map), (told, topic_map))
-    )
-    return CcaProjection(photo_mean, photo_map, weighers, topics, topic_mean, topic_map)
 
 
 def cca_neighbours(
     texts: Texts,
     photos: AdPhotos,
-    ads: Int64[np.ndarray, "ads"],
+    ads: Ads,
     neighbours: int,
     *,
     sketches: PhotoDescriptors | None = None,
@@ -157,59 +172,75 @@ def cca_neighbours(
     progress: Progress = SILENT,
 ) -> NeighbourLists | None:
     """The nearest of some ads by the cosine of their `CcaProjection`, learned from them, and `background_vectors`; None
-    where there is too
-    little to learn from.
+    where there is too little to learn from.
 
-    On the real ads scenes raise the share of duplicates among 100 candidates from 0.888 to 0.907; without sketches
+    On the real ads backgrounds raise the share of duplicates among 100 candidates from 0.888 to 0.907; without sketches
     there are none. Other arguments are those of `fit_cca`. Rows of the result are places in `ads`. `index`: as in
     `nearest_by_vectors`.
 
     :raises NrlDedupError: what `nearest_by_vectors` raises.
     """
-    views = fit_cca(texts, photos, ads, seed)
-    if views is None:
+    projection = fit_cca(texts, photos, ads, seed)
+    if projection is None:
         return None
-    vectors = views.embed(texts, photos, ads)
+    vectors = projection.embed(texts, photos, ads)
     if sketches is not None:
-        vectors = unit(
-            np.concatenate([vectors, background_vectors(photos, sketches, ads, seed)], axis=1)
-        )
-    place = np.full(len(ads), NONE)
-    there = vectors.any(axis=1)
-    place[there] = np.arange(there.sum())
+        backgrounds = background_vectors(photos, sketches, ads, seed)
+        both = np.concatenate([vectors, backgrounds], axis=1)
+        vectors = unit(both)
+    has_vector = vectors.any(axis=1)
+    vector_of = np.full(len(ads), NONE)
+    vector_of[has_vector] = np.arange(has_vector.sum())
     return nearest_by_vectors(
-        "text and photos", vectors[there], Held.one_each(place), neighbours, L2,
-        device=device, seed=seed, index=index, progress=progress,
-    )  # fmt: skip
+        "text and photos",
+        vectors[has_vector],
+        Held.one_each(vector_of),
+        neighbours,
+        L2,
+        device=device,
+        seed=seed,
+        index=index,
+        progress=progress,
+    )
 
 
-def mean_photos(
-    photos: AdPhotos, ads: Int64[np.ndarray, "ads"]
-) -> tuple[Bool[np.ndarray, "ads"], Float32[np.ndarray, "some features"]]:
+def mean_photos(photos: AdPhotos, ads: Ads) -> tuple[AdMask, Float32[np.ndarray, "some features"]]:
     """Which ads have photos, and the mean of the `rooted` features of these ads' photos."""
     shown = shown_photos(photos, ads)
-    looks = np.concatenate(
-        list(rooted(photos, shown.items)) or [np.empty((0, photos.centre.shape[-1]), np.float32)]
-    )
-    return mean_of_items(shown, looks)
+    nothing = np.empty((0, photos.centre.shape[-1]), np.float32)
+    parts = [nothing, *rooted(photos, shown.items)]
+    features = np.concatenate(parts)
+    return mean_of_items(shown, features)
+
+
+def _mean_photos_of_all(photos: AdPhotos, ads: Ads) -> Float32[np.ndarray, "some features"]:
+    """`mean_photos` of ads that all have photos."""
+    parts = []
+    for start in range(0, len(ads), CHUNK_ADS):
+        _, features = mean_photos(photos, ads[start : start + CHUNK_ADS])
+        parts.append(features)
+    return np.concatenate(parts)
 
 
 def _weights(weighers: tuple[Weigher, ...], counts: sparse.csr_array) -> sparse.csr_array:
     """Side by side, those of every weigher."""
-    return sparse.hstack([weigher.weights(counts) for weigher in weighers], format="csr")
+    parts = [weigher.weights(counts) for weigher in weighers]
+    return sparse.hstack(parts, format="csr")
 
 
 def _topics(
-    weights: sparse.csr_array, topics: Float32[np.ndarray, "pieces topics"]
-) -> tuple[Bool[np.ndarray, "ads"], Float32[np.ndarray, "some topics"]]:
+    weights: sparse.csr_array, topics: TopicVectors
+) -> tuple[AdMask, Float32[np.ndarray, "some topics"]]:
     """Which ads have a piece that the topics know, and the topics of these, of length 1."""
-    said = np.diff(weights.indptr) > 0
-    return said, unit(weights[said] @ topics)
+    has_pieces = np.diff(weights.indptr) > 0
+    found = weights[has_pieces] @ topics
+    return has_pieces, unit(found)
 
 
-def _mean_length(vectors: Float64[np.ndarray, "ads size"]) -> float:
-    return max(float(np.linalg.norm(vectors, axis=1).mean()), 1e-12)
-
-
-def _parts(ads: Int64[np.ndarray, "ads"]) -> list[Int64[np.ndarray, "some"]]:
-    return [ads[start : start + ADS_AT_ONCE] for start in range(0, len(ads), ADS_AT_ONCE)]
+def _of_mean_length_1(
+    view: Float64[np.ndarray, "ads features"], directions: Float64[np.ndarray, "features size"]
+) -> Float32[np.ndarray, "features size"]:
+    """The map, scaled so that the ads' vectors have a mean length of 1."""
+    lengths = np.linalg.norm(view @ directions, axis=1)
+    mean_length = max(float(lengths.mean()), MIN_LENGTH)
+    return np.ascontiguousarray(directions / mean_length, np.float32)

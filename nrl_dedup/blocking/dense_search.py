@@ -15,17 +15,19 @@ from nrl_dedup.blocking.faiss_indexes import (
     Search,
     faiss_device,
 )
-from nrl_dedup.blocking.item_search import Held, Similar, nearest_ads
+from nrl_dedup.blocking.item_search import Held, Similar, nearest_ads, report_hubs
 from nrl_dedup.blocking.neighbours import NeighbourLists
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import Progress
 
 INDEXES = ("auto", "exact", "ivf")
-# Most coordinate differences (n * n * size) of an exact search in L1 before `auto` takes the inverted lists. Two CPU
+# Up to so many coordinate differences (n * n * size) in L1, `auto` searches exactly; beyond, by inverted lists. Two CPU
 # cores do 1e12 in about 100 s; the GPU's border is an estimate. Counted in work, not in seconds, so that the same
 # catalogue gets the same index on every machine of its kind.
-EXACT_WORK = {"cpu": 1e12, "cuda": 5e13}
+MAX_EXACT_WORK = {"cpu": 1e12, "cuda": 5e13}
 L2_SPEED = 5  # times that of L1
+
+Vectors = Float32[np.ndarray, "items size"]
 
 _SIMILARITY: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     L1: lambda distances: -distances,
@@ -35,7 +37,7 @@ _SIMILARITY: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 def nearest_by_vectors(
     name: str,
-    vectors: Float32[np.ndarray, "items size"],
+    vectors: Vectors,
     held: Held,
     neighbours: int,
     metric: int,
@@ -49,7 +51,7 @@ def nearest_by_vectors(
 
     Similarities are minus the distance with the metric L1; with L2, which wants vectors of length 1, they are cosines.
     `index`: `exact` compares all with all; `ivf` probes inverted lists, as many as it takes to find 97 % of the
-    exact neighbours of a sample; `auto` is `exact` up to `EXACT_WORK`, then `ivf`.
+    exact neighbours of a sample; `auto` is `exact` up to `MAX_EXACT_WORK`, then `ivf`.
 
     :raises NrlDedupError: `neighbours` is not positive or more than the GPU can keep, or `index` is unknown.
     """
@@ -58,35 +60,34 @@ def nearest_by_vectors(
     if index not in INDEXES:
         raise NrlDedupError(f"index {index}: wanted one of {', '.join(INDEXES)}.")
     distinct, number = np.unique(first_of_equal(vectors), return_inverse=True)
-    held = held.renumbered(number)
+    if len(distinct) < len(vectors):
+        vectors = np.ascontiguousarray(vectors[distinct])
     search = None
     if len(distinct) > 1:
-        chosen = (
-            np.ascontiguousarray(vectors[distinct]) if len(distinct) < len(vectors) else vectors
-        )
-        search = _choose(
-            name, chosen, min(neighbours, len(distinct) - 1), metric, device, seed, index, progress
-        )
+        others = len(distinct) - 1
+        wanted = min(neighbours, others)
+        search = _choose(name, vectors, wanted, metric, device, seed, index, progress)
+    similarity = _SIMILARITY[metric]
 
     def find(queries: Int64[np.ndarray, "queries"]) -> Similar:
         if search is None:
-            return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
-        distances, found = search.nearest(chosen[queries])
-        return _SIMILARITY[metric](distances), found
+            nothing = (len(queries), 0)
+            return np.empty(nothing, np.float32), np.empty(nothing, np.int64)
+        distances, found = search.nearest(vectors[queries])
+        return similarity(distances), found
 
-    equal = float(_SIMILARITY[metric](np.zeros(1))[0])
-    found, is_hub = nearest_ads(held, find, neighbours, equal, name, progress)
-    if is_hub.any():
-        progress.say(
-            f"{name}: {is_hub.sum():,} ads are crowded: more than {neighbours:,} are equal to each."
-        )
-    name_of_search, recall = (search.name, search.recall) if search else ("nothing to search", 1.0)
-    return NeighbourLists(name, found, is_hub, name_of_search, recall)
+    equal = float(similarity(np.zeros(1))[0])
+    renumbered = held.renumbered(number)
+    found, is_hub = nearest_ads(renumbered, find, neighbours, equal, name, progress)
+    report_hubs(name, is_hub, neighbours, progress)
+    if search is None:
+        return NeighbourLists(name, found, is_hub, "nothing to search", 1.0)
+    return NeighbourLists(name, found, is_hub, search.name, search.recall)
 
 
 def _choose(
     name: str,
-    vectors: Float32[np.ndarray, "items size"],
+    vectors: Vectors,
     neighbours: int,
     metric: int,
     device: torch.device,
@@ -95,9 +96,12 @@ def _choose(
     progress: Progress,
 ) -> Search:
     device = faiss_device(device, progress)
-    work = len(vectors) * len(vectors) * vectors.shape[1] / (L2_SPEED if metric == L2 else 1)
-    if index == "exact" or (index == "auto" and work <= EXACT_WORK[device.type]):
-        search: Search = ExactSearch(vectors, neighbours, device, metric)
+    speed = L2_SPEED if metric == L2 else 1
+    work = len(vectors) * len(vectors) * vectors.shape[1] / speed
+    is_cheap = work <= MAX_EXACT_WORK[device.type]
+    search: Search
+    if index == "exact" or (index == "auto" and is_cheap):
+        search = ExactSearch(vectors, neighbours, device, metric)
     else:
         search = InvertedSearch(vectors, neighbours, device, seed, metric)
     progress.say(f"Nearest by {name}: {search.name}; recall {search.recall:.3f} of exact search.")

@@ -10,9 +10,17 @@ from nrl_dedup.blocking.neighbours import NONE, Neighbours
 from nrl_dedup.features.text.words import ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
 
-ADS_AT_ONCE = 4_096
+CHUNK_ADS = 4_096  # some 10 MiB of queries and answers at lists of 100 neighbours
 
 Similar = tuple[Float32[np.ndarray, "queries found"], Int64[np.ndarray, "queries found"]]
+Find = Callable[[Int64[np.ndarray, "queries"]], Similar]
+Places = Int64[np.ndarray, "held"]
+Items = Int64[np.ndarray, "items"]
+AdMask = Bool[np.ndarray, "ads"]
+Lists = Int64[np.ndarray, "ads width"]
+ListsOfHubs = Int64[np.ndarray, "hubs width"]
+Similarities = Float32[np.ndarray, "ads width"]
+Pairs = tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"], Float32[np.ndarray, "pairs"]]
 
 
 @dataclass(frozen=True)
@@ -30,113 +38,185 @@ class Held:
     def one_each(cls, item_of: Int64[np.ndarray, "ads"]) -> "Held":
         """Each ad holds one item; ads with NONE hold nothing."""
         there = item_of != NONE
-        return cls(
-            item_of[there],
-            np.concatenate([[0], np.cumsum(there)]),
-            int(item_of.max(initial=-1)) + 1,
-        )
+        offsets = np.concatenate([[0], np.cumsum(there)])
+        count = int(item_of.max(initial=-1)) + 1
+        return cls(item_of[there], offsets, count)
 
-    def renumbered(self, number: Int64[np.ndarray, "items"]) -> "Held":
+    @property
+    def ads(self) -> int:
+        """How many ads there are."""
+        return len(self.offsets) - 1
+
+    def holders(self) -> Places:
+        """The ad of each of `items`."""
+        return np.repeat(np.arange(self.ads), np.diff(self.offsets))
+
+    def renumbered(self, number: Items) -> "Held":
         """The same with item i called `number[i]`; what becomes one item is held once."""
-        ads = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
         count = int(number.max(initial=-1)) + 1
-        keys = np.unique(ads * count + number[self.items])
-        counts = np.bincount(keys // max(count, 1), minlength=len(self.offsets) - 1)
-        return Held(keys % max(count, 1), np.concatenate([[0], np.cumsum(counts)]), count)
+        keys = np.unique(self.holders() * count + number[self.items])
+        divisor = max(count, 1)
+        ads = keys // divisor
+        items = keys % divisor
+        counts = np.bincount(ads, minlength=self.ads)
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        return Held(items, offsets, count)
+
+
+@dataclass(frozen=True)
+class _Owners:
+    """The ads that hold each item, ascending: those of item i are `ads[starts[i]:starts[i] + counts[i]]`.
+
+    `order`: the places in `held.items` that give `ads`. `is_hub`: of each item, whether more ads hold it than a list
+    can name. `seen`: as how many of its ads it counts where others find it, 1 for a hub.
+    """
+
+    ads: Places
+    order: Places
+    starts: Items
+    counts: Items
+    is_hub: Bool[np.ndarray, "items"]
+    seen: Items
+
+    @classmethod
+    def of(cls, held: Held, neighbours: int) -> "_Owners":
+        order = np.argsort(held.items, kind="stable")
+        counts = np.bincount(held.items, minlength=held.count)
+        starts = np.cumsum(counts) - counts
+        is_hub = counts > neighbours
+        seen = np.where(is_hub, 1, counts)
+        return cls(held.holders()[order], order, starts, counts, is_hub, seen)
 
 
 def nearest_ads(
     held: Held,
-    find: Callable[[Int64[np.ndarray, "queries"]], Similar],
+    find: Find,
     neighbours: int,
     equal: float,
     what: str,
     progress: Progress = SILENT,
-) -> tuple[Neighbours, Bool[np.ndarray, "ads"]]:
-    """The `neighbours` nearest ads of each ad, and which ads are crowded.
+) -> tuple[Neighbours, AdMask]:
+    """The `neighbours` nearest ads of each ad, and which ads are hubs.
 
     Two ads are as near as the nearest two of their items; an ad's neighbours are those that hold one of the items
     that `find` gives for one of its own. At equal similarity the smaller row is nearer.
 
-    Crowds: an item that more than `neighbours` ads hold brings each of them to all the others, and no list could
-    leave the crowd. Such an item is not searched for, and stands for one ad where others find it, the smallest
-    row that holds it. An ad that holds nothing else is crowded: it lists others of the crowd, that one first.
+    Hubs (hubness: Radovanovic et al. 2010): an item that more than `neighbours` ads hold brings each of them to all the
+    others, and a list would name nothing else. Such an item is not searched for, and represents one ad where others
+    find it, the smallest row that holds it. An ad that holds nothing else is a hub: it lists others that hold its
+    first item, that one first.
 
     :param find: of some items, similarities and the items at that similarity (NONE: no item), the query may be
         among them.
     :param equal: the similarity of an item with itself.
     """
-    ads, width = len(held.offsets) - 1, min(neighbours, max(len(held.offsets) - 2, 0))
-    of_ad = np.repeat(np.arange(ads), np.diff(held.offsets))
-    owner_counts = np.bincount(held.items, minlength=held.count)
-    owner_starts = np.cumsum(owner_counts) - owner_counts
-    by_item = np.argsort(held.items, kind="stable")
-    owners = of_ad[by_item]  # item after item, the rows ascending
-    hub = owner_counts > neighbours
-    seen = np.where(hub, 1, owner_counts)
-
+    ads = held.ads
+    width = min(neighbours, max(ads - 1, 0))
+    holders = held.holders()
+    owners = _Owners.of(held, neighbours)
     rows = np.full((ads, width), NONE)
     similarities = np.full((ads, width), np.nan, np.float32)
-    searched = ~hub[held.items]
+    is_searched = ~owners.is_hub[held.items]
     with progress.task(f"nearest by {what}", ads) as task:
-        for start in range(0, ads, ADS_AT_ONCE):
-            stop = min(start + ADS_AT_ONCE, ads)
+        for start in range(0, ads, CHUNK_ADS):
+            stop = min(start + CHUNK_ADS, ads)
             part = slice(held.offsets[start], held.offsets[stop])
-            ad, item = of_ad[part][searched[part]], held.items[part][searched[part]]
+            searched = is_searched[part]
+            ad = holders[part][searched]
+            item = held.items[part][searched]
             if len(ad):
-                queries, place = np.unique(item, return_inverse=True)
-                near, found = find(queries)
-                found = np.where(found == queries[:, None], NONE, found)
-                itself = np.full((len(queries), 1), equal, np.float32)
-                near, found = np.hstack([itself, near]), np.hstack([queries[:, None], found])
-                query, column = np.nonzero(found[place] != NONE)
-                item, near = found[place][query, column], near[place][query, column]
-                held_by = owners[ragged(owner_starts[item], seen[item])]
-                pairs = np.repeat(ad[query], seen[item]), held_by, np.repeat(near, seen[item])
+                pairs = _found_pairs(ad, item, find, equal, owners)
                 _write_nearest(pairs, rows, similarities)
             task.advance(stop - start)
 
     has_searched = np.zeros(ads, dtype=bool)
-    has_searched[of_ad[searched]] = True
-    is_hub = (np.diff(held.offsets) > 0) & ~has_searched
+    has_searched[holders[is_searched]] = True
+    holds_items = np.diff(held.offsets) > 0
+    is_hub = holds_items & ~has_searched
     if is_hub.any():
-        first = held.offsets[:-1][is_hub]
-        item = held.items[first]
-        place = np.empty(len(by_item), dtype=np.int64)
-        place[by_item] = np.arange(len(by_item))
-        own = place[first] - owner_starts[item]
-        rows[is_hub] = owners[owner_starts[item][:, None] + _others(own, owner_counts[item], width)]
+        rows[is_hub] = _mates_of_hubs(held, owners, is_hub, width)
         similarities[is_hub] = equal
     return Neighbours(rows, similarities), is_hub
 
 
-def _write_nearest(
-    pairs: tuple[
-        Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"], Float32[np.ndarray, "pairs"]
-    ],
-    rows: Int64[np.ndarray, "ads width"],
-    similarities: Float32[np.ndarray, "ads width"],
-) -> None:
-    """Write the nearest others of each ad among `pairs` (ad, other, similarity), in which a pair may stand again."""
-    ad, other, near = (column[pairs[0] != pairs[1]] for column in pairs)
+def report_hubs(name: str, is_hub: AdMask, neighbours: int, progress: Progress) -> None:
+    count = is_hub.sum()
+    if count:
+        progress.say(
+            f"{name}: {count:,} ads are crowded: more than {neighbours:,} are equal to each."
+        )
+
+
+def _found_pairs(
+    ad: Places,
+    item: Places,
+    find: Find,
+    equal: float,
+    owners: _Owners,
+) -> Pairs:
+    """Each `ad` with the ads that hold `item` or what is found for it: ad, other, similarity; pairs may repeat."""
+    queries, place = np.unique(item, return_inverse=True)
+    near, found = find(queries)
+    itself = queries[:, None]
+    others = np.where(found == itself, NONE, found)
+    similarity_of_itself = np.full((len(queries), 1), equal, np.float32)
+    near = np.hstack([similarity_of_itself, near])[place]
+    found = np.hstack([itself, others])[place]
+    query, column = np.nonzero(found != NONE)
+    found_item = found[query, column]
+    seen = owners.seen[found_item]
+    other = owners.ads[ragged(owners.starts[found_item], seen)]
+    of_ad = np.repeat(ad[query], seen)
+    similarity = np.repeat(near[query, column], seen)
+    return of_ad, other, similarity
+
+
+def _mates_of_hubs(held: Held, owners: _Owners, is_hub: AdMask, width: int) -> ListsOfHubs:
+    """For each hub, ads that hold its first item."""
+    first = held.offsets[:-1][is_hub]
+    item = held.items[first]
+    place_among_owners = np.empty(len(owners.order), dtype=np.int64)
+    place_among_owners[owners.order] = np.arange(len(owners.order))
+    start = owners.starts[item]
+    own = place_among_owners[first] - start
+    others = _others(own, owners.counts[item], width)
+    return owners.ads[start[:, None] + others]
+
+
+def _write_nearest(pairs: Pairs, rows: Lists, similarities: Similarities) -> None:
+    """Write the nearest others of each ad among `pairs` (ad, other, similarity), in which a pair may repeat."""
+    is_other = pairs[0] != pairs[1]
+    ad = pairs[0][is_other]
+    other = pairs[1][is_other]
+    near = pairs[2][is_other]
     order = np.lexsort((-near, other, ad))
-    ad, other, near = ad[order], other[order], near[order]
-    once = np.ones(len(ad), dtype=bool)
-    once[1:] = (np.diff(ad) != 0) | (np.diff(other) != 0)
-    ad, other, near = ad[once], other[once], near[once]
+    ad = ad[order]
+    other = other[order]
+    near = near[order]
+    is_first = np.ones(len(ad), dtype=bool)
+    is_first[1:] = (np.diff(ad) != 0) | (np.diff(other) != 0)
+    ad = ad[is_first]
+    other = other[is_first]
+    near = near[is_first]
     order = np.lexsort((-near, ad))  # stable: at equal similarity the smaller row first
-    ad, other, near = ad[order], other[order], near[order]
+    ad = ad[order]
+    other = other[order]
+    near = near[order]
     place = np.arange(len(ad)) - np.searchsorted(ad, ad)
-    kept = place < rows.shape[1]
-    rows[ad[kept], place[kept]] = other[kept]
-    similarities[ad[kept], place[kept]] = near[kept]
+    fits = place < rows.shape[1]
+    at = (ad[fits], place[fits])
+    rows[at] = other[fits]
+    similarities[at] = near[fits]
 
 
 def _others(
-    own: Int64[np.ndarray, "ads"], size: Int64[np.ndarray, "ads"], width: int
-) -> Int64[np.ndarray, "ads width"]:
-    """Of each ad at place `own` in a crowd of `size`, larger than `width`: the first place, then those that follow
-    its own, in a circle; of the first ad only those that follow."""
-    own, size, step = own[:, None], size[:, None], np.arange(width)
+    own: Int64[np.ndarray, "hubs"], size: Int64[np.ndarray, "hubs"], width: int
+) -> ListsOfHubs:
+    """Of each ad at place `own` among `size` equal ads, more than `width`: the first place, then those that follow its
+    own, in a circle; of the first ad only those that follow."""
+    own = own[:, None]
+    size = size[:, None]
+    step = np.arange(width)
     following = 1 + (own + step - 1) % (size - 1)
-    return np.where(own == 0, step + 1, np.where(step == 0, 0, following))
+    first_then_following = np.where(step == 0, 0, following)
+    return np.where(own == 0, step + 1, first_then_following)

@@ -16,30 +16,41 @@ from nrl_dedup.features.text.words import ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 SIZE = 256  # principal components; on real ads they find as many duplicates as MobileNetV2's 1,280 features
-SAMPLE = 50_000
-PHOTOS_AT_ONCE = 4_096
+MAX_SAMPLE = (
+    50_000  # photos from which the components are computed: some 40 for each feature of 1,280
+)
+CHUNK_PHOTOS = 4_096  # 32 MiB of 2,048 features
+
+Rows = Int64[np.ndarray, "photos"]
+Ads = Int64[np.ndarray, "ads"]
+SomeVectors = Float32[np.ndarray, "some size"]
 
 
-def shown_photos(photos: AdPhotos, ads: Int64[np.ndarray, "ads"]) -> Held:
+def shown_photos(photos: AdPhotos, ads: Ads) -> Held:
     """The photos of some ads, as rows of the feature store `photos.centre`."""
-    counts = photos.offsets[ads + 1] - photos.offsets[ads]
-    rows = photos.rows[ragged(photos.offsets[ads], counts)]
-    return Held(rows, np.concatenate([[0], np.cumsum(counts)]), int(rows.max(initial=-1)) + 1)
+    starts = photos.offsets[ads]
+    counts = photos.offsets[ads + 1] - starts
+    rows = photos.rows[ragged(starts, counts)]
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    count = int(rows.max(initial=-1)) + 1
+    return Held(rows, offsets, count)
 
 
 def mean_of_items(
     held: Held, vectors: Float32[np.ndarray, "items size"]
-) -> tuple[Bool[np.ndarray, "ads"], Float32[np.ndarray, "some size"]]:
+) -> tuple[Bool[np.ndarray, "ads"], SomeVectors]:
     """Which ads hold items, and the mean of what each of these holds. `vectors`: of `held.items`, in their order."""
     counts = np.diff(held.offsets)
-    some = counts > 0
-    total = np.add.reduceat(vectors, held.offsets[:-1][some]) if some.any() else vectors
-    return some, total / counts[some][:, None].astype(np.float32)
+    has_items = counts > 0
+    total = vectors
+    if has_items.any():
+        starts = held.offsets[:-1][has_items]
+        total = np.add.reduceat(vectors, starts)
+    divisor = counts[has_items][:, None].astype(np.float32)
+    return has_items, total / divisor
 
 
-def rooted_features(
-    photos: AdPhotos, rows: Int64[np.ndarray, "photos"]
-) -> Float32[np.ndarray, "photos size"]:
+def rooted_features(photos: AdPhotos, rows: Rows) -> Float32[np.ndarray, "photos size"]:
     """The pooled features x of photos as sign(x) sqrt |x|, divided by their length.
 
     Their products are the Bhattacharyya coefficients of the features as shares of their sum, if none is negative
@@ -48,38 +59,43 @@ def rooted_features(
     features = photos.centre.gather(rows)
     if features.ndim > 2:
         features = features.mean(axis=1)
-    return unit(np.sign(features) * np.sqrt(np.abs(features)))
+    roots = np.sqrt(np.abs(features))
+    return unit(np.sign(features) * roots)
 
 
-def rooted(
-    photos: AdPhotos, rows: Int64[np.ndarray, "photos"]
-) -> Iterator[Float32[np.ndarray, "some size"]]:
+def rooted(photos: AdPhotos, rows: Rows) -> Iterator[SomeVectors]:
     """`rooted_features`, some thousand at a time."""
-    for start in range(0, len(rows), PHOTOS_AT_ONCE):
-        yield rooted_features(photos, rows[start : start + PHOTOS_AT_ONCE])
+    for start in range(0, len(rows), CHUNK_PHOTOS):
+        some = rows[start : start + CHUNK_PHOTOS]
+        yield rooted_features(photos, some)
 
 
 def principal_components(
-    photos: AdPhotos, rows: Int64[np.ndarray, "photos"], seed: int = 0
+    photos: AdPhotos, rows: Rows, seed: int = 0
 ) -> tuple[Float32[np.ndarray, " size"], Float32[np.ndarray, "size kept"]]:
     """The mean of the `rooted` features, and the `SIZE` directions in which they vary most; of many photos, of a sample
-    of `SAMPLE`."""
-    if len(rows) > SAMPLE:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, SAMPLE, replace=False))
+    of `MAX_SAMPLE`."""
+    if len(rows) > MAX_SAMPLE:
+        random = np.random.default_rng(seed)
+        sample = random.choice(rows, MAX_SAMPLE, replace=False)
+        rows = np.sort(sample)
     size = photos.centre.shape[-1]
-    total, squares = np.zeros(size), np.zeros((size, size))
+    total = np.zeros(size)
+    squares = np.zeros((size, size))
     for some in rooted(photos, rows):
         exact = some.astype(np.float64)
         total += exact.sum(axis=0)
         squares += exact.T @ exact
     mean = total / len(rows)
-    directions = np.linalg.eigh(squares / len(rows) - np.outer(mean, mean))[1]
-    return mean.astype(np.float32), np.ascontiguousarray(directions[:, ::-1][:, :SIZE], np.float32)
+    covariance = squares / len(rows) - np.outer(mean, mean)
+    _, directions = np.linalg.eigh(covariance)  # ascending by variance
+    largest = directions[:, ::-1][:, :SIZE]
+    return mean.astype(np.float32), np.ascontiguousarray(largest, np.float32)
 
 
 def photo_neighbours(
     photos: AdPhotos,
-    ads: Int64[np.ndarray, "ads"],
+    ads: Ads,
     neighbours: int,
     *,
     device: torch.device,
@@ -99,10 +115,20 @@ def photo_neighbours(
     vectors = np.empty((0, 1), np.float32)
     if len(rows):
         mean, directions = principal_components(photos, rows, seed)
-        vectors = np.concatenate(
-            [unit((some - mean) @ directions) for some in rooted(photos, rows)]
-        )
+        parts = []
+        for some in rooted(photos, rows):
+            components = (some - mean) @ directions
+            parts.append(unit(components))
+        vectors = np.concatenate(parts)
+    held = Held(number, shown.offsets, len(rows))
     return nearest_by_vectors(
-        "photos", vectors, Held(number, shown.offsets, len(rows)), neighbours, L2,
-        device=device, seed=seed, index=index, progress=progress,
-    )  # fmt: skip
+        "photos",
+        vectors,
+        held,
+        neighbours,
+        L2,
+        device=device,
+        seed=seed,
+        index=index,
+        progress=progress,
+    )

@@ -1,32 +1,153 @@
-"""Which spaces are searched, and how much of the cap each may take."""
+"""The candidate sources: which there are, when each applies, and how much of the cap it takes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
-from nrl_dedup.blocking.candidates import SURROUNDINGS, Candidates, joint_neighbours, unite
+from nrl_dedup.blocking.candidates import MAX_NEIGHBOURHOOD, Candidates, unite
 from nrl_dedup.blocking.cca_source import cca_neighbours
+from nrl_dedup.blocking.joint_source import joint_neighbours
 from nrl_dedup.blocking.neighbours import NeighbourLists
 from nrl_dedup.blocking.photo_source import photo_neighbours
-from nrl_dedup.blocking.text_source import Texts, read_texts, text_neighbours
+from nrl_dedup.blocking.search_inputs import SearchInputs
+from nrl_dedup.blocking.text_source import read_texts, text_neighbours
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.runtime.progress import SILENT
 from nrl_dedup.runtime.run import Run
 
-MAIN, JOINT, SIDE = 1, 3, 6
-# How many neighbours an ad has in the lists by which pairs are judged, whatever the number of candidates: those of 100
-# candidates an ad, the default. With lists that follow it, the log-odds of a pair moved by 0.34 in the median between
-# 10 candidates and 100.
-LISTED = 100
+# Neighbours in the lists from which an ad's neighbourhood and competitors are taken, whatever `candidates_per_ad` is:
+# those of the default of 100. With lists that follow it, the log-odds of a pair moved by 0.34 in the median between 10
+# candidates and 100.
+REFERENCE_CANDIDATES = 100
+
+# A source of step s gives one candidate where one of step 1 gives s (`unite`). On real ads these steps keep the most
+# duplicates, with networks trained with labels and without.
+MAIN_STEP = 1
+JOINT_STEP = 3
+SIDE_STEP = 6
+
+Search = Callable[[SearchInputs, int, Run], NeighbourLists | None]
+
+
+@dataclass(frozen=True)
+class CandidateSource:
+    """One sense of nearness in which candidates are searched for.
+
+    `name`: of its stage in the timings. `search`: of the inputs, the length of the lists and the run, the nearest of
+    each ad; None if there is too little to learn from. `applies`: whether there is anything to search by.
+    `step`: it gives one candidate where a source of step 1 gives `step`. `list_step`: its lists have
+    1 / `list_step` of the neighbours that a full list has.
+    """
+
+    name: str
+    search: Search
+    applies: Callable[[SearchInputs], bool]
+    step: int
+    list_step: int
+
+
+def _search_joint(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourLists:
+    """Among the ads that have an embedding of their own."""
+    has_embedding = inputs.has_embedding()
+    found = joint_neighbours(
+        inputs.z[has_embedding],
+        list_length,
+        device=run.device,
+        seed=run.seed,
+        progress=run.progress,
+    )
+    return found.spread(np.flatnonzero(has_embedding), len(inputs.z))
+
+
+def _search_text_and_photos(
+    inputs: SearchInputs, list_length: int, run: Run
+) -> NeighbourLists | None:
+    assert inputs.photos is not None
+    return cca_neighbours(
+        inputs.texts,
+        inputs.photos,
+        inputs.ads,
+        list_length,
+        sketches=inputs.sketches,
+        device=run.device,
+        seed=run.seed,
+        progress=run.progress,
+    )
+
+
+def _search_text(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourLists:
+    return text_neighbours(
+        inputs.texts,
+        list_length,
+        device=run.device,
+        seed=run.seed,
+        progress=run.progress,
+    )
+
+
+def _search_photos(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourLists:
+    assert inputs.photos is not None
+    return photo_neighbours(
+        inputs.photos,
+        inputs.ads,
+        list_length,
+        device=run.device,
+        seed=run.seed,
+        progress=run.progress,
+    )
+
+
+def _always(inputs: SearchInputs) -> bool:
+    return True
+
+
+def _catalogue_has_photos(inputs: SearchInputs) -> bool:
+    return inputs.photos is not None
+
+
+# In the order in which they are searched. The source of `MAIN_STEP` precedes those with short lists: without it, theirs
+# are full too. The joint space always has full lists: when it is searched, it is not known yet whether it is a main
+# source.
+SOURCES = (
+    CandidateSource(
+        name="joint space",
+        search=_search_joint,
+        applies=_always,
+        step=JOINT_STEP,
+        list_step=MAIN_STEP,
+    ),
+    CandidateSource(
+        name="text and photo space",
+        search=_search_text_and_photos,
+        applies=_catalogue_has_photos,
+        step=MAIN_STEP,
+        list_step=MAIN_STEP,
+    ),
+    CandidateSource(
+        name="text space",
+        search=_search_text,
+        applies=SearchInputs.has_words,
+        step=SIDE_STEP,
+        list_step=SIDE_STEP,
+    ),
+    CandidateSource(
+        name="photo space",
+        search=_search_photos,
+        applies=SearchInputs.has_photos,
+        step=SIDE_STEP,
+        list_step=SIDE_STEP,
+    ),
+)
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """`candidates`: as many as were asked for. `reference`: those of `LISTED` an ad, of whose lists an ad's
-    neighbourhood and competitors come; the same ones where so many were asked for."""
+    """`candidates`: as many as were asked for. `reference`: those of `REFERENCE_CANDIDATES` per ad, whose lists give an
+    ad's neighbourhood and competitors; the same object if so many were asked for."""
 
     candidates: Candidates
     reference: Candidates
@@ -42,13 +163,10 @@ def search_sources(
     *,
     sketches: PhotoDescriptors | None = None,
 ) -> SearchResult:
-    """The candidate pairs of some ads, as places in `ads`: the joint space and those that need no model, united.
+    """The candidate pairs of some ads, as places in `ads`: those of all `SOURCES` that apply, united.
 
-    Steps, as `unite` has them: text and photos together 1, the joint space 3, text alone and photos alone 6. On real
-    ads these keep the most duplicates, with networks trained with labels and without. Where ads lack words or photos,
-    or too few have both to learn from, the joint space and what there is of text or photos have step 1. A list has
-    `LISTED` neighbours, of step 6 a sixth of that; where more candidates are asked for, it is searched for again, as
-    long as they need.
+    Where ads lack words or photos, or too few have both to learn from, all sources have step 1. A full list has
+    `REFERENCE_CANDIDATES` neighbours; if more candidates are asked for, a second search gives longer lists.
 
     :param z: the embeddings of `ads`, scaled; NaN of those that the model cannot tell from others, which are in the
         other spaces alone. :param catalogue: title and description of all ads of the catalogue.
@@ -57,61 +175,39 @@ def search_sources(
     """
     with run.clock.stage("texts"):
         texts = read_texts(catalogue[ads], run.progress)
-    spaces, steps = _search(z, texts, photos, ads, LISTED, sketches, run)
+    inputs = SearchInputs(ads, z, texts, photos, sketches)
+    is_reference = candidates_per_ad == REFERENCE_CANDIDATES
+    spaces, steps = _search(inputs, REFERENCE_CANDIDATES, run)
     with run.clock.stage("uniting"):
-        reference = unite(
-            spaces, steps, LISTED, run.progress if candidates_per_ad == LISTED else SILENT
-        )
-    if candidates_per_ad == LISTED:
+        progress = run.progress if is_reference else SILENT
+        reference = unite(spaces, steps, REFERENCE_CANDIDATES, progress)
+    if is_reference:
         return SearchResult(reference, reference)
-    if candidates_per_ad > LISTED:
-        spaces, steps = _search(z, texts, photos, ads, candidates_per_ad, sketches, run)
+    if candidates_per_ad > REFERENCE_CANDIDATES:
+        spaces, steps = _search(inputs, candidates_per_ad, run)
     with run.clock.stage("uniting"):
-        return SearchResult(unite(spaces, steps, candidates_per_ad, run.progress), reference)
+        candidates = unite(spaces, steps, candidates_per_ad, run.progress)
+    return SearchResult(candidates, reference)
 
 
 def _search(
-    z: Float32[np.ndarray, "ads size"],
-    texts: Texts,
-    photos: AdPhotos | None,
-    ads: Int64[np.ndarray, "ads"],
-    candidates_per_ad: int,
-    sketches: PhotoDescriptors | None,
-    run: Run,
+    inputs: SearchInputs, full_length: int, run: Run
 ) -> tuple[list[NeighbourLists], list[int]]:
-    """The spaces, with lists for so many candidates an ad, and the step of each."""
-    device, seed, progress = run.device, run.seed, run.progress
-    long = candidates_per_ad
-    short = max(-(-candidates_per_ad // SIDE), SURROUNDINGS)
-    with run.clock.stage("joint space"):
-        told = ~np.isnan(z).any(axis=1)
-        joint = joint_neighbours(z[told], long, device=device, seed=seed, progress=progress)
-        joint = joint.spread(np.flatnonzero(told), len(z))
-    both = None
-    if photos is not None:
-        with run.clock.stage("text and photo space"):
-            both = cca_neighbours(
-                texts,
-                photos,
-                ads,
-                long,
-                sketches=sketches,
-                device=device,
-                seed=seed,
-                progress=progress,
-            )
-    spaces, steps = ([joint], [MAIN]) if both is None else ([joint, both], [JOINT, MAIN])
-    length, step = (long, MAIN) if both is None else (short, SIDE)
-    if texts.counts.nnz:
-        with run.clock.stage("text space"):
-            spaces.append(
-                text_neighbours(texts, length, device=device, seed=seed, progress=progress)
-            )
-            steps.append(step)
-    if photos is not None and (np.diff(photos.offsets)[ads] > 0).any():
-        with run.clock.stage("photo space"):
-            spaces.append(
-                photo_neighbours(photos, ads, length, device=device, seed=seed, progress=progress)
-            )
-            steps.append(step)
+    """The lists of the sources that apply, full ones with `full_length` neighbours, and the step of each source."""
+    spaces: list[NeighbourLists] = []
+    steps: list[int] = []
+    for source in SOURCES:
+        if not source.applies(inputs):
+            continue
+        list_length = full_length
+        if source.list_step > 1 and MAIN_STEP in steps:
+            shortened = -(-full_length // source.list_step)  # rounded up
+            list_length = max(shortened, MAX_NEIGHBOURHOOD)
+        with run.clock.stage(source.name):
+            found = source.search(inputs, list_length, run)
+        if found is not None:
+            spaces.append(found)
+            steps.append(source.step)
+    if MAIN_STEP not in steps:
+        steps = [MAIN_STEP] * len(spaces)
     return spaces, steps

@@ -8,7 +8,7 @@ from nrl_dedup.clustering.correlation import correlation_clustering
 from nrl_dedup.errors import NrlDedupError
 
 # Each takes the scored pairs (`tables.SCORED_PAIRS`, those below the threshold too), the number of ads and the
-# threshold from which a pair is a link, and returns a label an ad, which the ads of one cluster share. Clusters lie
+# threshold from which a pair is a link, and returns one label per ad, which the ads of one cluster share. Clusters lie
 # inside the connected components of the links.
 METHODS: dict[str, Method] = {
     "average-linkage": average_linkage,

@@ -20,8 +20,13 @@ def average_linkage(scored: pl.DataFrame, ads: int, threshold: float) -> Int64[n
     links, 23 s for 20,000 ads and 400,000 pairs, and 2.5 times as long for twice as many.
 
     :param scored: `tables.SCORED_PAIRS`, those below `threshold` too.
-    :return: a label an ad, the row of one of its cluster's ads.
+    :return: one label per ad, the row of one of its cluster's ads.
     :raises NrlDedupError: `scored` has other columns or types.
     """
-    evidence = gather_edge_weights(scored, ads, threshold, np.subtract)
-    return merge_greedily(evidence, lambda total, n_a, n_b: total / (n_a * n_b))
+    edges = gather_edge_weights(scored, ads, threshold, np.subtract)
+    return merge_greedily(edges, _mean)
+
+
+def _mean(total: float, size_a: int, size_b: int) -> float:
+    pairs = size_a * size_b
+    return total / pairs

@@ -22,15 +22,29 @@ def centre_clustering(scored: pl.DataFrame, ads: int, threshold: float) -> Int64
     """
     links = check(scored, SCORED_PAIRS, "scored pairs").filter(pl.col("score") >= threshold)
     links = links.sort("score", "row_l", "row_r", descending=[True, False, False])
-    left, right = links["row_l"].to_numpy(), links["row_r"].to_numpy()
-    count = np.bincount(np.concatenate([left, right]), minlength=ads)
-    more = np.where(count[left] >= count[right], left, right)
-    centre: dict[int, int] = {}
-    for a, b in zip(more.tolist(), (left + right - more).tolist(), strict=True):
-        if a not in centre:
-            centre[a] = b if centre.get(b) == b else a
-        if b not in centre:
-            centre[b] = a if centre[a] == a else b
+    left = links["row_l"].to_numpy()
+    right = links["row_r"].to_numpy()
+    ends = np.concatenate([left, right])
+    degree = np.bincount(ends, minlength=ads)
+    left_first = degree[left] >= degree[right]
+    first = np.where(left_first, left, right)
+    second = np.where(left_first, right, left)
+    centre = _take_places(first.tolist(), second.tolist())
     label = np.arange(ads)
-    label[list(centre)] = list(centre.values())
+    placed = list(centre)
+    label[placed] = list(centre.values())
     return label
+
+
+def _take_places(first: list[int], second: list[int]) -> dict[int, int]:
+    """The centre of each ad of a link. `first`, `second`: the ads of each link, the best link first; of two without a
+    place the first becomes a centre."""
+    centre: dict[int, int] = {}
+    for a, b in zip(first, second, strict=True):
+        if a not in centre:
+            b_is_centre = centre.get(b) == b
+            centre[a] = b if b_is_centre else a
+        if b not in centre:
+            a_is_centre = centre[a] == a
+            centre[b] = a if a_is_centre else b
+    return centre

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 
 from nrl_dedup.tables import CLUSTERS, SCORED_PAIRS, check
 
-Method = Callable[[pl.DataFrame, int, float], Int64[np.ndarray, "ads"]]
+Labels = Int64[np.ndarray, "ads"]
+Method = Callable[[pl.DataFrame, int, float], Labels]
 
 
 def find_clusters(
@@ -16,29 +17,51 @@ def find_clusters(
 ) -> pl.DataFrame:
     """The clusters that `method` makes of the scored pairs, each ad with those that are identical to it.
 
-    :param scored: `tables.SCORED_PAIRS`, those below `threshold` too, of ads that stand for identical ones.
-    :param identical: `tables.SCORED_PAIRS`: each ad (row_r) that another (row_l) stands for. It goes where that goes,
-        whatever its score, and has no say in where.
+    :param scored: `tables.SCORED_PAIRS`, those below `threshold` too, of ads that represent identical ones.
+    :param identical: `tables.SCORED_PAIRS`: each ad (row_r) that another (row_l) represents. It goes where that goes,
+        whatever its score, and does not influence where.
     :return: `tables.CLUSTERS` of two ads or more, score = the ad's best scored pair inside its cluster, ordered by
         cluster_row and row.
     :raises NrlDedupError: `scored` or `identical` has other columns or types.
     """
+    scored = check(scored, SCORED_PAIRS, "scored pairs")
     identical = check(identical, SCORED_PAIRS, "identical ads")
     label = method(scored, ads, threshold)
-    of_stand_in = label.copy()
-    of_stand_in[identical["row_r"].to_numpy()] = label[identical["row_l"].to_numpy()]
-    return _table(of_stand_in, pl.concat([check(scored, SCORED_PAIRS, "scored pairs"), identical]))
+    representative = identical["row_l"].to_numpy()
+    copy = identical["row_r"].to_numpy()
+    with_copies = label.copy()
+    with_copies[copy] = label[representative]
+    pairs = pl.concat([scored, identical])
+    return _table(with_copies, pairs)
 
 
-def _table(label: Int64[np.ndarray, "ads"], pairs: pl.DataFrame) -> pl.DataFrame:
-    left, right, score = (pairs[name].to_numpy() for name in SCORED_PAIRS)
-    inside = (label[left] == label[right]) & (left != right)
-    best = np.zeros(len(label), dtype=np.float32)
-    for end in (left, right):
-        np.maximum.at(best, end[inside], score[inside])
+def _table(label: Labels, pairs: pl.DataFrame) -> pl.DataFrame:
     _, smallest, number, size = np.unique(
-        label, return_index=True, return_inverse=True, return_counts=True
+        label,
+        return_index=True,
+        return_inverse=True,
+        return_counts=True,
     )
-    rows = np.flatnonzero(size[number] > 1)
-    columns = {"cluster_row": smallest[number[rows]], "row": rows, "score": best[rows]}
-    return pl.DataFrame(columns, schema=CLUSTERS).sort("cluster_row", "row")
+    is_clustered = size[number] > 1
+    rows = np.flatnonzero(is_clustered)
+    best = _best_score_inside(label, pairs)
+    columns = {
+        "cluster_row": smallest[number[rows]],
+        "row": rows,
+        "score": best[rows],
+    }
+    table = pl.DataFrame(columns, schema=CLUSTERS)
+    return table.sort("cluster_row", "row")
+
+
+def _best_score_inside(label: Labels, pairs: pl.DataFrame) -> Float32[np.ndarray, "ads"]:
+    """The highest score of each ad with another of its cluster; 0 without such a pair."""
+    left = pairs["row_l"].to_numpy()
+    right = pairs["row_r"].to_numpy()
+    score = pairs["score"].to_numpy()
+    same_cluster = label[left] == label[right]
+    is_inside = same_cluster & (left != right)
+    best = np.zeros(len(label), dtype=np.float32)
+    np.maximum.at(best, left[is_inside], score[is_inside])
+    np.maximum.at(best, right[is_inside], score[is_inside])
+    return best

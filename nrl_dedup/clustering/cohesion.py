@@ -1,4 +1,4 @@
-"""Do clusters chain? In a chain neighbours are alike and the ends are not: then the mean score inside is low."""
+"""Cohesion of clusters: the mean score inside. It is low in a chain: neighbours are alike, the ends are not."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,11 @@ from jaxtyping import Float32, Int64
 
 from nrl_dedup.tables import CLUSTERS, check
 
-CHAINS = {"cluster_row": pl.Int64, "size": pl.Int64, "mean_score": pl.Float64}
-MOST_CLUSTERS = 1_000
+COHESION = {"cluster_row": pl.Int64, "size": pl.Int64, "mean_score": pl.Float64}
+MAX_CLUSTERS = 1_000  # so at most 200,000 pairs are scored anew. Not tuned.
 
-ScorePairs = Callable[
-    [Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]], Float32[np.ndarray, "pairs"]
-]
+Rows = Int64[np.ndarray, "pairs"]
+ScorePairs = Callable[[Rows, Rows], Float32[np.ndarray, "pairs"]]
 
 
 def cohesion_of(
@@ -22,7 +21,7 @@ def cohesion_of(
     """The mean score of pairs inside each of the largest clusters, linked or not.
 
     `clusters`: `tables.CLUSTERS`. `score_pairs`: scores of the pairs of the rows l < r. Looks at clusters of three
-    ads or more, at most the `MOST_CLUSTERS` largest (of equally large ones, those of the smallest cluster_row): all
+    ads or more, at most the `MAX_CLUSTERS` largest (of equally large ones, those of the smallest cluster_row): all
     pairs of a cluster that has at most `sample`, else `sample` different ones, drawn by `seed` for each cluster
     anew, so that a cluster's figure does not depend on the others.
 
@@ -31,35 +30,44 @@ def cohesion_of(
     :raises NrlDedupError: `clusters` has other columns or types.
     """
     ordered = check(clusters, CLUSTERS, "clusters").sort("cluster_row", "row")
-    sizes = (
-        ordered.with_row_index("start")
-        .group_by("cluster_row")
-        .agg(pl.col("start").min(), size=pl.len())
-    )
-    largest = sizes.filter(pl.col("size") > 2).sort("size", "cluster_row", descending=[True, False])
-    largest = largest.head(MOST_CLUSTERS)
+    largest = _largest(ordered)
     if largest.is_empty():
-        return pl.DataFrame(schema=CHAINS)
-
-    pairs = largest["size"].cast(pl.Int64).to_numpy()
-    pairs = pairs * (pairs - 1) // 2
-    drawn = [
-        np.random.default_rng(seed).choice(count, min(count, sample), replace=False)
-        for count in pairs
-    ]
+        return pl.DataFrame(schema=COHESION)
+    starts = largest["start"].to_numpy()
+    sizes = largest["size"].to_numpy()
+    drawn = []
+    for size in sizes:
+        pair_count = size * (size - 1) // 2
+        random = np.random.default_rng(seed)
+        drawn.append(random.choice(pair_count, min(pair_count, sample), replace=False))
     counts = np.array([len(numbers) for numbers in drawn])
     first, second = _pair(np.concatenate(drawn))
-    start = np.repeat(largest["start"].cast(pl.Int64).to_numpy(), counts)
+    start = np.repeat(starts, counts)
     rows = ordered["row"].to_numpy()
     scores = score_pairs(rows[start + first], rows[start + second])
-    totals = np.add.reduceat(scores.astype(np.float64), np.cumsum(counts) - counts)
-    return largest.select("cluster_row", pl.col("size").cast(pl.Int64), mean_score=totals / counts)
+    start_of_cluster = np.cumsum(counts) - counts
+    totals = np.add.reduceat(scores.astype(np.float64), start_of_cluster)
+    means = totals / counts
+    return largest.select("cluster_row", "size", mean_score=means)
 
 
-def _pair(
-    number: Int64[np.ndarray, "pairs"],
-) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]]:
+def _largest(ordered: pl.DataFrame) -> pl.DataFrame:
+    """cluster_row, start (of its ads in `ordered`) and size of the largest clusters of three ads or more."""
+    numbered = ordered.with_row_index("start")
+    clusters = numbered.group_by("cluster_row").agg(
+        pl.col("start").min().cast(pl.Int64),
+        size=pl.len().cast(pl.Int64),
+    )
+    several = clusters.filter(pl.col("size") > 2)
+    by_size = several.sort("size", "cluster_row", descending=[True, False])
+    return by_size.head(MAX_CLUSTERS)
+
+
+def _pair(number: Rows) -> tuple[Rows, Rows]:
     """The i < j of the `number`-th pair in the order 01, 02, 12, 03, ...: number = j (j - 1) / 2 + i."""
-    j = ((1 + np.sqrt(1 + 8 * number.astype(np.float64))) / 2).astype(np.int64)
-    j -= j * (j - 1) // 2 > number  # where the square root was rounded up
-    return number - j * (j - 1) // 2, j
+    root = np.sqrt(1 + 8 * number.astype(np.float64))
+    j = ((1 + root) / 2).astype(np.int64)
+    rounded_up = j * (j - 1) // 2 > number
+    j -= rounded_up
+    first_of_j = j * (j - 1) // 2
+    return number - first_of_j, j

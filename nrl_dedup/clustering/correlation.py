@@ -1,6 +1,7 @@
 """Correlation clustering: the clusters that agree most with the log-odds of all pairs."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -10,13 +11,15 @@ from nrl_dedup.clustering.edge_weights import EdgeWeights, gather_edge_weights
 from nrl_dedup.clustering.greedy_merging import ROUNDING, merge_greedily
 from nrl_dedup.duplicate_groups import duplicate_groups
 
-CERTAIN = 4.0  # c: no pair says more than odds of e^4, 55 to 1, against those at the threshold
-PASSES = 20
+# c: no pair weighs more than odds of e^4, 55 to 1, against those at the threshold. Not tuned.
+MAX_LOG_ODDS = 4.0
+MAX_PASSES = 20  # few ads move after the first. Not tuned.
+MIN_SCORE = 1e-7  # scores are kept so far from 0 and 1, whose log-odds are infinite: the resolution of 32 bits
+
+Ads = Int64[np.ndarray, "ads"]
 
 
-def correlation_clustering(
-    scored: pl.DataFrame, ads: int, threshold: float
-) -> Int64[np.ndarray, "ads"]:
+def correlation_clustering(scored: pl.DataFrame, ads: int, threshold: float) -> Ads:
     """Clusters of a high sum, over all pairs inside clusters, of c tanh(x / c), where x = logit(score) -
     logit(`threshold`): near the threshold this is x, and it levels off at +-c, so that no pair outweighs many.
 
@@ -24,76 +27,118 @@ def correlation_clustering(
     additive edge contraction (GAEC; Keuper et al. 2015, "Efficient Decomposition of Image and Mesh Graphs by Lifted
     Multicuts"): merged are the two clusters of the highest sum between them, while it is 0 or more. Then, in the
     order of the rows, each ad moves to the cluster, or to one of its own, where the sum is highest, until no move
-    gains anything or for `PASSES` passes. A pair that was not scored counts as one of score 0, or for less where
+    gains anything or for `MAX_PASSES` passes. A pair that was not scored counts as one of score 0, or for less where
     the lists of candidates had no room for it (`EdgeWeights`).
 
     :param scored: `tables.SCORED_PAIRS`, those below `threshold` too.
-    :return: a label an ad, which the ads of its cluster share.
+    :return: one label per ad, which the ads of its cluster share.
     :raises NrlDedupError: `scored` has other columns or types.
     """
-    evidence = gather_edge_weights(scored, ads, threshold, _log_odds)
-    return _moved(evidence, merge_greedily(evidence, lambda total, n_a, n_b: total))
+    edges = gather_edge_weights(scored, ads, threshold, _weights)
+    merged = merge_greedily(edges, _total)
+    moved = _moved(edges, merged)
+    return _held_by_links(edges, moved)
 
 
-def _log_odds(
-    score: Float64[np.ndarray, "pairs"], threshold: float
-) -> Float64[np.ndarray, "pairs"]:
-    odds, border = (
-        np.log(x / (1 - x)) for x in (np.clip(x, 1e-7, 1 - 1e-7) for x in (score, threshold))
-    )
-    return CERTAIN * np.tanh((odds - border) / CERTAIN)
+def _total(total: float, size_a: int, size_b: int) -> float:
+    return total
 
 
-def _moved(evidence: EdgeWeights, label: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:
-    near = evidence.near()
-    cluster_of = dict(zip(near, label[list(near)].tolist(), strict=True))
-    share = dict(zip(near, evidence.share[list(near)].tolist(), strict=True))
-    size: dict[int, int] = defaultdict(int)
-    shares: dict[int, float] = defaultdict(float)
+def _weights(score: Float64[np.ndarray, "pairs"], threshold: float) -> Float64[np.ndarray, "pairs"]:
+    """c tanh(x / c) of `correlation_clustering`."""
+    x = _log_odds(score) - _log_odds(threshold)
+    return MAX_LOG_ODDS * np.tanh(x / MAX_LOG_ODDS)
 
-    def put(ad: int, cluster: int) -> None:
-        cluster_of[ad] = cluster
-        size[cluster] += 1
-        shares[cluster] += share[ad]
 
-    def total(ad: int, cluster: int, scored: float) -> float:
-        return scored + evidence.unscored * (size[cluster] - share[ad] * shares[cluster])
+def _log_odds(score: np.ndarray | float) -> np.ndarray | float:
+    inside = np.clip(score, MIN_SCORE, 1 - MIN_SCORE)
+    return np.log(inside / (1 - inside))
 
-    for ad, cluster in cluster_of.items():
-        put(ad, cluster)
-    new = len(label)
-    for _ in range(PASSES):
+
+class _Clusters:
+    """The clusters while ads move: of each ad its cluster, of each cluster its size and the sum of its ads' shares."""
+
+    def __init__(self, edges: EdgeWeights, near: Mapping[int, object], label: Ads) -> None:
+        ads = list(near)
+        self.unscored = edges.unscored
+        self.of_ad: dict[int, int] = {}
+        self.share = dict(zip(ads, edges.share[ads].tolist(), strict=True))
+        self.size: dict[int, int] = defaultdict(int)
+        self.shares: dict[int, float] = defaultdict(float)
+        for ad, cluster in zip(ads, label[ads].tolist(), strict=True):
+            self.put(ad, cluster)
+
+    def put(self, ad: int, cluster: int) -> None:
+        self.of_ad[ad] = cluster
+        self.size[cluster] += 1
+        self.shares[cluster] += self.share[ad]
+
+    def take_out(self, ad: int) -> int:
+        """Returns the cluster that the ad was in."""
+        cluster = self.of_ad[ad]
+        self.size[cluster] -= 1
+        self.shares[cluster] -= self.share[ad]
+        return cluster
+
+    def total(self, ad: int, cluster: int, scored: float) -> float:
+        """The sum of the weights of the ad with all of the cluster. `scored`: of the values in `EdgeWeights.near`."""
+        links = self.share[ad] * self.shares[cluster]
+        return scored + self.unscored * (self.size[cluster] - links)
+
+
+def _moved(edges: EdgeWeights, label: Ads) -> Ads:
+    """Labels after each ad has moved to where it has the highest sum of weights."""
+    near = edges.near()
+    clusters = _Clusters(edges, near, label)
+    new = len(label)  # the number of the next new cluster
+    ads = sorted(near)
+    for _ in range(MAX_PASSES):
         moves = 0
-        for ad in sorted(near):
-            old = cluster_of[ad]
-            size[old] -= 1
-            shares[old] -= share[ad]
-            scored: dict[int, float] = defaultdict(float)
-            for other, value in near[ad].items():
-                scored[cluster_of[other]] += value
-            totals = {cluster: total(ad, cluster, value) for cluster, value in scored.items()}
-            totals[new] = 0.0
-            best = min(totals, key=lambda cluster: (-totals[cluster], cluster))
-            stays = totals[best] <= total(ad, old, scored[old]) + ROUNDING
-            put(ad, old if stays else best)
-            moves += not stays
-            new += best == new and not stays
+        for ad in ads:
+            old = clusters.take_out(ad)
+            best = _best_cluster(clusters, near[ad], ad, old, new)
+            clusters.put(ad, best)
+            if best != old:
+                moves += 1
+            if best == new:
+                new += 1
         if not moves:
             break
     moved = label.copy()
-    moved[list(cluster_of)] = list(cluster_of.values())
-    return _held_by_links(evidence, moved)
+    moved[list(clusters.of_ad)] = list(clusters.of_ad.values())
+    return moved
 
 
-def _held_by_links(
-    evidence: EdgeWeights, label: Int64[np.ndarray, "ads"]
-) -> Int64[np.ndarray, "ads"]:
-    """Part what no chain of links inside the cluster joins: the ad that made it one has moved on."""
-    left, right = evidence.left, evidence.right
-    held = (evidence.weight >= 0) & (label[left] == label[right])
-    decided = evidence.undecided()
-    ends = (
-        np.concatenate([left[held], decided]),
-        np.concatenate([right[held], np.arange(len(decided))]),
-    )
-    return duplicate_groups(*ends, len(decided))
+def _best_cluster(
+    clusters: _Clusters, near: Mapping[int, float], ad: int, old: int, new: int
+) -> int:
+    """The cluster with which the ad has the highest sum; `old` unless another gains something. `new`: an empty one."""
+    scored: dict[int, float] = defaultdict(float)
+    of_ad = clusters.of_ad
+    for other, value in near.items():
+        cluster = of_ad[other]
+        scored[cluster] += value
+    best = new
+    best_total = 0.0
+    for cluster, value in scored.items():
+        total = clusters.total(ad, cluster, value)
+        if total > best_total or (total == best_total and cluster < best):
+            best = cluster
+            best_total = total
+    total_of_old = clusters.total(ad, old, scored[old])
+    gains = best_total > total_of_old + ROUNDING
+    return best if gains else old
+
+
+def _held_by_links(edges: EdgeWeights, label: Ads) -> Ads:
+    """Separate what no chain of links inside the cluster joins: the ad that made it one has moved on."""
+    left = edges.left
+    right = edges.right
+    is_link = edges.weight >= 0
+    same_cluster = label[left] == label[right]
+    held = is_link & same_cluster
+    decided = edges.undecided()
+    rows = np.arange(len(decided))
+    one = np.concatenate([left[held], decided])
+    other = np.concatenate([right[held], rows])
+    return duplicate_groups(one, other, len(decided))

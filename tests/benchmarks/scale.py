@@ -241,7 +241,7 @@ def measure(folder: Path, most: int, seed: int) -> bool:
     with clock.stage("clustering"):
         names = [groups.representatives[rows] for rows in (row_l, row_r)]
         scored = scored.with_columns(row_l=names[0], row_r=names[1])
-        identical = groups.stars().with_columns(score=pl.lit(1.0, pl.Float32))
+        identical = groups.copy_pairs().with_columns(score=pl.lit(1.0, pl.Float32))
         links = pl.concat([scored.filter(pl.col("score") >= 0.5), identical])
         clusters = find_clusters(METHODS[DEFAULT], scored, identical, len(catalogue), 0.5)
         place = groups.group_of

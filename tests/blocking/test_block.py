@@ -13,9 +13,10 @@ from scipy.spatial.distance import cdist
 from nrl_dedup.blocking import dense_search as vectors_module
 from nrl_dedup.blocking import faiss_indexes as search_module
 from nrl_dedup.blocking import item_search as nearest_module
-from nrl_dedup.blocking.candidates import find_candidates, joint_neighbours
+from nrl_dedup.blocking.candidates import unite
 from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.faiss_indexes import L2, InvertedSearch, faiss_device, without_self
+from nrl_dedup.blocking.joint_source import joint_neighbours
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import Silent
 
@@ -49,6 +50,12 @@ def brute_force(z, neighbours):
     }
 
 
+def candidates_of(z, neighbours, **options):
+    """Each ad with all that it lists in the joint space: two ends for each of its neighbours keep to the cap."""
+    space = joint_neighbours(z, neighbours, device=CPU, **options)
+    return unite([space], [1], candidates_per_ad=2 * neighbours)
+
+
 def structured(n, size=16, seed=0):
     """Vectors like a trained branch's: not negative, around centres, of few real dimensions."""
     random = np.random.default_rng(seed)
@@ -58,14 +65,14 @@ def structured(n, size=16, seed=0):
     return np.maximum(mixed, 0).astype(np.float32)
 
 
-# ---- find_candidates
+# ---- candidates of the joint space alone
 
 
 @given(st.integers(2, 40), st.integers(1, 45), st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
 def test_exact_search_gives_the_pairs_of_brute_force(n, neighbours, seed):
     z = np.random.default_rng(seed).random((n, 5), dtype=np.float32)
-    result = find_candidates(z, neighbours, device=CPU, index="exact")
+    result = candidates_of(z, neighbours, index="exact")
     assert pairs_of(result.frame) == brute_force(z, neighbours)
     assert result.spaces[0].recall == 1.0
 
@@ -87,7 +94,7 @@ def test_the_nearest_in_l1_are_the_best_by_the_heads_logit():
     n, k = 400, 10
     h = np.maximum(random.standard_normal((n, 8)), 0).astype(np.float32)
     w = -random.gamma(1.0, 1.0, 8).astype(np.float32)
-    frame = find_candidates(h * np.abs(w), k, device=CPU, index="exact").frame
+    frame = candidates_of(h * np.abs(w), k, index="exact").frame
 
     apart = np.abs(h.astype(np.float64)[:, None] - h.astype(np.float64)[None])  # n x n x size
     logit = 0.7 + apart @ w.astype(np.float64)
@@ -103,9 +110,9 @@ def test_the_nearest_in_l1_are_the_best_by_the_heads_logit():
 
 
 def test_pairs_are_ordered_unique_and_never_of_an_ad_with_itself(monkeypatch):
-    monkeypatch.setattr(nearest_module, "ADS_AT_ONCE", 7)  # several chunks
+    monkeypatch.setattr(nearest_module, "CHUNK_ADS", 7)  # several chunks
     z = structured(60)
-    frame = find_candidates(z, 3, device=CPU, index="exact").frame
+    frame = candidates_of(z, 3, index="exact").frame
     assert (frame["row_l"] < frame["row_r"]).all()
     assert frame.rows() == sorted(set(frame.rows()))
     assert pairs_of(frame) == brute_force(z, 3)
@@ -113,7 +120,7 @@ def test_pairs_are_ordered_unique_and_never_of_an_ad_with_itself(monkeypatch):
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_one_ad_or_none_has_no_candidates(n):
-    result = find_candidates(np.ones((n, 4), dtype=np.float32), 5, device=CPU)
+    result = candidates_of(np.ones((n, 4), dtype=np.float32), 5)
     assert result.frame.rows() == []
     assert result.frame.columns == ["row_l", "row_r"]
 
@@ -122,19 +129,19 @@ def test_with_as_many_neighbours_as_ads_every_pair_is_a_candidate():
     z = structured(20)
     for index in ("exact", "auto"):
         for neighbours in (19, 20, 500):
-            frame = find_candidates(z, neighbours, device=CPU, index=index).frame
+            frame = candidates_of(z, neighbours, index=index).frame
             assert pairs_of(frame) == {(i, j) for j in range(20) for i in range(j)}
 
 
-def test_a_crowd_of_one_vector_is_a_star_and_hides_nobody():
+def test_ads_of_one_vector_are_paired_with_their_first_and_hide_nobody():
     z = structured(200, seed=3)
-    crowd = np.array([20, 40, 42, 60, 199])  # one more than the neighbours
-    z[crowd] = z[20]
+    hubs = np.array([20, 40, 42, 60, 199])  # one more than the neighbours
+    z[hubs] = z[20]
     heard = Heard()
-    frame = find_candidates(z, 4, device=CPU, index="exact", progress=heard).frame
+    frame = candidates_of(z, 4, index="exact", progress=heard).frame
 
-    # The crowd lists only itself; the others list their nearest, among which the crowd is one ad.
-    rows = np.setdiff1d(np.arange(200), crowd[1:])
+    # Hubs list only one another; the others list their nearest, among which the hubs are one ad.
+    rows = np.setdiff1d(np.arange(200), hubs[1:])
     apart = cdist(z[rows], z[rows], "cityblock")
     np.fill_diagonal(apart, np.inf)
     nearest = rows[np.argsort(apart, axis=1)[:, :4]]
@@ -145,15 +152,15 @@ def test_a_crowd_of_one_vector_is_a_star_and_hides_nobody():
         for j in listed
     }
     assert any(20 in pair for pair in others)
-    assert pairs_of(frame) == others | {(20, member) for member in crowd[1:]}
+    assert pairs_of(frame) == others | {(20, member) for member in hubs[1:]}
     assert frame.rows() == sorted(frame.rows())
     assert any("5 ads are crowded" in message for message in heard.said)
 
 
-def test_equal_vectors_that_are_no_crowd_are_each_others_neighbours():
+def test_equal_vectors_that_are_no_hubs_are_each_others_neighbours():
     z = structured(100, seed=4)
     z[[10, 50, 90]] = z[10]
-    frame = find_candidates(z, 3, device=CPU, index="exact").frame
+    frame = candidates_of(z, 3, index="exact").frame
     assert {(10, 50), (10, 90), (50, 90)} <= pairs_of(frame)
     apart = cdist(z, z, "cityblock")
     np.fill_diagonal(apart, np.inf)
@@ -165,7 +172,7 @@ def test_equal_vectors_that_are_no_crowd_are_each_others_neighbours():
 
 
 def test_all_vectors_equal():
-    frame = find_candidates(np.ones((50, 4), dtype=np.float32), 5, device=CPU, index="auto").frame
+    frame = candidates_of(np.ones((50, 4), dtype=np.float32), 5, index="auto").frame
     assert pairs_of(frame) == {(0, row) for row in range(1, 50)}
 
 
@@ -183,7 +190,7 @@ def recall_of(frame, z, neighbours):
 def test_inverted_lists_find_what_they_claim():
     z = structured(4_000)
     heard = Heard()
-    result = find_candidates(z, 10, device=CPU, index="ivf", progress=heard)
+    result = candidates_of(z, 10, index="ivf", progress=heard)
     (space,) = result.spaces
     assert 0.97 <= space.recall <= 1
     # Pairs found from either side count here, so the share may only be higher than the recall of one side.
@@ -195,7 +202,7 @@ def test_inverted_lists_find_what_they_claim():
 def test_inverted_lists_warn_where_there_is_no_structure():
     z = np.random.default_rng(0).standard_normal((3_000, 128)).astype(np.float32)
     heard = Heard()
-    result = find_candidates(z, 10, device=CPU, index="ivf", progress=heard)
+    result = candidates_of(z, 10, index="ivf", progress=heard)
     (space,) = result.spaces
     assert space.recall < 0.97
     assert f"{space.recall:.1%}" in heard.warned[0]
@@ -205,12 +212,12 @@ def test_inverted_lists_warn_where_there_is_no_structure():
 def test_the_same_pairs_each_time_and_on_any_number_of_cores():
     z = structured(3_000, seed=5)
     z[100:104] = z[100]
-    first = find_candidates(z, 5, device=CPU, seed=3, index="ivf").frame
+    first = candidates_of(z, 5, seed=3, index="ivf").frame
     threads = faiss.omp_get_max_threads()
     try:
         for count in (1, 3):
             faiss.omp_set_num_threads(count)
-            assert find_candidates(z, 5, device=CPU, seed=3, index="ivf").frame.equals(first)
+            assert candidates_of(z, 5, seed=3, index="ivf").frame.equals(first)
     finally:
         faiss.omp_set_num_threads(threads)
 
@@ -228,7 +235,7 @@ def test_ranking_again_by_l1_keeps_the_nearest_and_what_is_missing_last(monkeypa
     z = np.array([[0, 0], [3, 0], [1, 1], [0, 5]], dtype=np.float32)
     rows = np.array([[3, -1, 1, 2], [-1, -1, -1, 1]])
     for held in (1, 2**24):
-        monkeypatch.setattr(search_module, "GATHERED", held)
+        monkeypatch.setattr(search_module, "CHUNK_COORDINATES", held)
         distances, nearest = search_module._ranked_by_l1(z[[0, 2]], torch.from_numpy(z), rows, 3)
         assert nearest.tolist() == [[2, 1, 3], [1, -1, -1]]
         assert distances.tolist() == [[2, 3, 5], [3, np.inf, np.inf]]
@@ -252,9 +259,9 @@ def test_a_net_in_l2_ranked_by_l1_finds_the_same_neighbours():
 
 def test_auto_is_exact_while_cheap_and_inverted_beyond(monkeypatch):
     z = structured(500)
-    assert "exact" in find_candidates(z, 5, device=CPU).spaces[0].index
-    monkeypatch.setitem(vectors_module.EXACT_WORK, "cpu", 500 * 500 * 16 - 1)
-    assert "inverted" in find_candidates(z, 5, device=CPU).spaces[0].index
+    assert "exact" in candidates_of(z, 5).spaces[0].index
+    monkeypatch.setitem(vectors_module.MAX_EXACT_WORK, "cpu", 500 * 500 * 16 - 1)
+    assert "inverted" in candidates_of(z, 5).spaces[0].index
 
 
 def test_torch_and_faiss_share_a_process_in_both_orders():
@@ -262,7 +269,7 @@ def test_torch_and_faiss_share_a_process_in_both_orders():
     for _ in range(2):
         (torch.rand(256, 64) @ weights).relu().sum().backward()
         z = structured(300)
-        assert pairs_of(find_candidates(z, 3, device=CPU, index="exact").frame) == brute_force(z, 3)
+        assert pairs_of(candidates_of(z, 3, index="exact").frame) == brute_force(z, 3)
 
 
 def test_a_gpu_without_faiss_code_for_it_falls_back_and_says_so(monkeypatch):
@@ -272,16 +279,16 @@ def test_a_gpu_without_faiss_code_for_it_falls_back_and_says_so(monkeypatch):
     assert "CPU" in heard.said[0]
 
 
-def test_what_find_candidates_refuses():
+def test_what_the_joint_space_refuses():
     z = structured(40)
     with pytest.raises(NrlDedupError, match="--candidates 0"):
-        find_candidates(z, 0, device=CPU)
+        candidates_of(z, 0)
     with pytest.raises(NrlDedupError, match="index hnsw: wanted one of auto, exact, ivf"):
-        find_candidates(z, 5, device=CPU, index="hnsw")
+        candidates_of(z, 5, index="hnsw")
     for value in (np.nan, np.inf):
         z[3, 2] = value
         with pytest.raises(NrlDedupError, match="not finite"):
-            find_candidates(z, 5, device=CPU)
+            candidates_of(z, 5)
 
 
 @given(
@@ -293,8 +300,8 @@ def test_what_find_candidates_refuses():
 )
 @settings(max_examples=60, deadline=None)
 def test_many_ties_lose_no_component(z):
-    """Whatever ties are cut, ads of one vector are joined, and every ad has its neighbours or a crowd's first."""
-    frame = find_candidates(z, 2, device=CPU, index="exact").frame
+    """Whatever ties are cut, ads of one vector are joined, and every ad has its neighbours or the first of its hubs."""
+    frame = candidates_of(z, 2, index="exact").frame
     joined = np.eye(len(z), dtype=bool)
     same = (z[:, None] == z[None]).all(axis=2)
     pairs = frame.to_numpy()
@@ -330,7 +337,7 @@ def test_collapse_groups_by_raw_text_and_photo(rows):
     assert groups.representatives.tolist() == sorted(set(leader))
     assert groups.representatives[groups.group_of].tolist() == leader
     stars = [(first, number) for number, first in enumerate(leader) if first != number]
-    assert groups.stars().rows() == stars
+    assert groups.copy_pairs().rows() == stars
 
 
 def test_equal_hashes_do_not_make_different_texts_one(monkeypatch):
@@ -346,6 +353,6 @@ def test_equal_hashes_do_not_make_different_vectors_one(monkeypatch):
     )
     z = np.ones((12, 3), dtype=np.float32)
     z[[4, 9]] += [[0, 1, 0], [0, 0, 2]]
-    frame = find_candidates(z, 3, device=CPU, index="exact").frame
+    frame = candidates_of(z, 3, index="exact").frame
     assert {(0, row) for row in range(1, 12)} <= pairs_of(frame)
     assert (4, 9) in pairs_of(frame)

@@ -78,7 +78,7 @@ def brute_force(
             wanted |= set(combinations(ads, 2))
         for place, ad in enumerate(ads):
             wanted |= {(ads[0], ad)} | {
-                (ad, other) for other in ads[place + 1 : place + 1 + members_module.NEXT]
+                (ad, other) for other in ads[place + 1 : place + 1 + members_module.MAX_FOLLOWING]
             }
     for one, other in ((groups[a], groups[b]) for a, b in found):
         if min(len(one), len(other)) <= members_module.MAX_PRODUCT:
@@ -109,7 +109,7 @@ def test_members_are_paired_with_their_nearest(square: int, following: int, time
     found = [pair for pair in combinations(range(len(searched)), 2) if draw.random() < 0.5]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(members_module, "MAX_SQUARE", square)
-        patch.setattr(members_module, "NEXT", following)
+        patch.setattr(members_module, "MAX_FOLLOWING", following)
         patch.setattr(members_module, "MAX_PRODUCT", times)
         made = Members.of(searched, group_of, pl.DataFrame({"price": price})).pairs(
             *np.array(found).T
@@ -122,9 +122,9 @@ def test_ads_of_equal_words_are_copies_only_if_nothing_else_differs() -> None:
     frame = pl.DataFrame({"title": ["a"] * 5, "description": ["b"] * 5})
     columns = pl.DataFrame({"price": ["1", "1", "2", None, "1"], "place": ["x", "x", "x", "x", ""]})
     digests = np.array([7, 7, 7, 7, 7], np.uint64)
-    assert collapse(frame, digests, columns).stars().rows() == [(0, 1)]
-    assert collapse(frame, digests).stars().rows() == [(0, 1), (0, 2), (0, 3), (0, 4)]
-    assert collapse(frame, np.array([7, 8, 7, 7, 7], np.uint64), columns).stars().rows() == []
+    assert collapse(frame, digests, columns).copy_pairs().rows() == [(0, 1)]
+    assert collapse(frame, digests).copy_pairs().rows() == [(0, 1), (0, 2), (0, 3), (0, 4)]
+    assert collapse(frame, np.array([7, 8, 7, 7, 7], np.uint64), columns).copy_pairs().rows() == []
 
 
 def test_equal_words_do_not_link_past_price_and_place(shipped: Bundle, tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from nrl_dedup.blocking import cca_source as both_module
 from nrl_dedup.blocking import photo_source as photos_module
 from nrl_dedup.blocking import sparse_search as sparse_module
 from nrl_dedup.blocking.backgrounds import background_vectors
-from nrl_dedup.blocking.candidates import joint_neighbours, neighbourhood_levels, proposed, unite
+from nrl_dedup.blocking.candidates import neighbourhood_levels, proposed, unite
 from nrl_dedup.blocking.cca_source import cca_neighbours, correlated
 from nrl_dedup.blocking.exact_duplicates import first_of_equal_rows
 from nrl_dedup.blocking.item_search import Held, nearest_ads
+from nrl_dedup.blocking.joint_source import joint_neighbours
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists, Neighbours
 from nrl_dedup.blocking.photo_source import photo_neighbours
 from nrl_dedup.blocking.sources import search_sources
@@ -173,7 +174,7 @@ def weights_of(texts, take_apart=stems):
 
 def test_weights_are_scikit_learns(monkeypatch):
     pairs = [*random_texts(60, 0), ("", ""), ("", " !? "), ("диван", "")]
-    monkeypatch.setattr("nrl_dedup.blocking.text_source.ADS_AT_ONCE", 17)  # several chunks
+    monkeypatch.setattr("nrl_dedup.blocking.text_source.CHUNK_ADS", 17)  # several chunks
     texts = read_texts(catalogue(pairs))
     whole = [" ".join(pair) for pair in pairs]
     by_stems = TfidfVectorizer(analyzer=stems_in_python, sublinear_tf=True)
@@ -193,7 +194,7 @@ def test_weights_are_scikit_learns(monkeypatch):
 
 def test_pieces_that_stand_in_too_few_ads_are_left_out():
     texts = read_texts(catalogue([("стол", "дуб"), ("стол", "стол дуб"), ("", "дуб орех орех")]))
-    weigher = Weigher.of(stems(texts.words), texts.counts, least=3)
+    weigher = Weigher.of(stems(texts.words), texts.counts, min_ads=3)
     assert weigher.weights(texts.counts).toarray().tolist() == [[1.0], [1.0], [1.0]]  # дуб
     assert weigher.rarity.tolist() == [1.0]
 
@@ -265,10 +266,10 @@ def test_a_search_by_the_rarest_stems_finds_what_it_claims(monkeypatch):
     weights = zipf_weights(2_000, 3_000, 3)
     exact = SparseSearch(weights, 10, seed=0, device=CPU)
     assert exact.recall == 1.0 and "exact" in exact.name
-    monkeypatch.setattr(sparse_module, "EXACT_WORK", 0)
+    monkeypatch.setattr(sparse_module, "MAX_EXACT_WORK", 0)
     monkeypatch.setattr(sparse_module, "POSTINGS", 300)
-    monkeypatch.setattr(sparse_module, "PRODUCTS_AT_ONCE", 1_000)
-    monkeypatch.setattr(sparse_module, "ENTRIES_AT_ONCE", 5_000)
+    monkeypatch.setattr(sparse_module, "CHUNK_PRODUCTS", 1_000)
+    monkeypatch.setattr(sparse_module, "CHUNK_ENTRIES", 5_000)
     search = SparseSearch(weights, 10, seed=0, device=CPU)
     near, found = search.nearest(np.arange(2_000))
     like = (weights @ weights.T).toarray()
@@ -285,7 +286,7 @@ def test_a_search_by_the_rarest_stems_finds_what_it_claims(monkeypatch):
 def test_all_products_on_a_device_give_what_the_lists_give(monkeypatch):
     """What a GPU does, done on the CPU."""
     weights = zipf_weights(300, 2_000, 20)
-    monkeypatch.setattr(sparse_module, "NUMBERS_AT_ONCE", 20_000)
+    monkeypatch.setattr(sparse_module, "CHUNK_NUMBERS", 20_000)
     near, found = sparse_module.best_products(weights, weights[40:90], 250, CPU)
     like = (weights @ weights[40:90].T).toarray().T
     wanted = -np.sort(-like, axis=1)[:, :250]
@@ -371,7 +372,7 @@ def test_principal_components_of_a_sample_are_those_of_the_covariance(monkeypatc
     )
     photos = photos_of(features, [[row] for row in range(300)])
     monkeypatch.setattr(photos_module, "SIZE", 3)
-    monkeypatch.setattr(photos_module, "PHOTOS_AT_ONCE", 64)
+    monkeypatch.setattr(photos_module, "CHUNK_PHOTOS", 64)
     mean, directions = photos_module.principal_components(photos, np.arange(300))
     roots = np.sqrt(features) / np.linalg.norm(np.sqrt(features), axis=1, keepdims=True)
     np.testing.assert_allclose(mean, roots.mean(axis=0), atol=1e-5)
@@ -537,7 +538,7 @@ def test_photos_of_one_scene_are_nearer_together():
 
 def test_too_few_ads_with_words_and_photos_teach_nothing():
     frame, features, _ = things(100, 13)
-    held = [[row] if row < both_module.LEAST - 1 else [] for row in range(200)]
+    held = [[row] if row < both_module.MIN_ADS - 1 else [] for row in range(200)]
     assert (
         cca_neighbours(read_texts(frame), photos_of(features, held), np.arange(200), 5, device=CPU)
         is None
@@ -586,7 +587,7 @@ def csls(space):
 @given(st.integers(13, 30), st.integers(1, 12), st.integers(1, 25), st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
 def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(
-    at_once, ads, width, most, seed
+    at_once, ads, width, candidates_per_ad, seed
 ):
     draw = np.random.default_rng(seed)
     spaces = [random_space(draw, ads, width), random_space(draw, ads, 3)]
@@ -602,10 +603,10 @@ def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(
         }
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates_module, "ADS_AT_ONCE", at_once)
-        patch.setattr(candidates_module, "NUMBERS_AT_ONCE", at_once)
-        found = unite(spaces, steps, most)
-    fitting = [reach for reach in range(2, 13) if 2 * len(pairs(reach)) <= most * ads]
+        patch.setattr(candidates_module, "CHUNK_ADS", at_once)
+        patch.setattr(candidates_module, "CHUNK_NUMBERS", at_once)
+        found = unite(spaces, steps, candidates_per_ad)
+    fitting = [reach for reach in range(2, 13) if 2 * len(pairs(reach)) <= candidates_per_ad * ads]
     reach = max(fitting, default=1)
     assert set(found.frame.iter_rows()) == pairs(reach)
     assert found.frame.rows() == sorted(found.frame.rows())

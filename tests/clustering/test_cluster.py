@@ -1,4 +1,4 @@
-"""What every clustering method keeps to; components against networkx, the chaining measure against its definition."""
+"""What every clustering method keeps to; components against networkx, cohesion against its definition."""
 
 from functools import partial
 from itertools import combinations
@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nrl_dedup.clustering import METHODS, clustering_method, find_clusters
-from nrl_dedup.clustering import cohesion as chains
+from nrl_dedup.clustering import METHODS, clustering_method, cohesion, find_clusters
 from nrl_dedup.clustering.cohesion import cohesion_of
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import CLUSTERS, SCORED_PAIRS
@@ -90,8 +89,8 @@ def test_ads_that_are_all_linked_are_a_cluster(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_identical_ads_go_where_the_one_goes_that_stands_for_them(method):
-    """Whatever their score, and without a say: 2 and 4 are one ad, 6 and 7 another, 0 has no copy and no link."""
+def test_identical_ads_go_where_the_one_goes_that_represents_them(method):
+    """Whatever their score, and without influence: 2 and 4 are one ad, 6 and 7 another, 0 has no copy and no link."""
     clusters = clustered(
         method, [(0, 2, 0.1), (2, 3, 0.9)], 8, identical=[(2, 4, 0.4), (2, 5, 0.4), (6, 7, 0.4)]
     )
@@ -158,7 +157,7 @@ def test_links_that_repeat_many_times_still_join():
     assert as_sets(components([(0, 1, 0.5)] * 512, 2)) == {frozenset({0, 1})}
 
 
-# ---- chaining
+# ---- cohesion
 
 
 def test_chaining_is_the_mean_over_all_pairs_of_a_small_cluster():
@@ -215,7 +214,7 @@ def test_drawn_pairs_are_spread_over_the_cluster():
 def test_pair_numbers_are_counted_without_rounding(j):
     """The first and the last pair of j are 0j and (j - 1)j, also where a square root in 64 bits is rounded up."""
     before = j * (j - 1) // 2
-    first, second = chains._pair(np.array([before, before + j - 1]))
+    first, second = cohesion._pair(np.array([before, before + j - 1]))
     assert first.tolist() == [0, j - 1]
     assert second.tolist() == [j, j]
 
@@ -232,7 +231,7 @@ def test_a_clusters_figure_does_not_depend_on_the_others():
 
 
 def test_only_the_largest_clusters_are_looked_at(monkeypatch):
-    monkeypatch.setattr(chains, "MOST_CLUSTERS", 2)
+    monkeypatch.setattr(cohesion, "MAX_CLUSTERS", 2)
     table = cohesion_of(
         clusters_of([0, 1, 2], [3, 4, 5], [6, 7, 8, 9]),
         lambda left, right: np.ones(len(left), np.float32),

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from nrl_dedup.clustering import DEFAULT, METHODS
-from nrl_dedup.clustering import greedy_merging as contraction
-from nrl_dedup.clustering.correlation import CERTAIN
+from nrl_dedup.clustering import DEFAULT, METHODS, greedy_merging
+from nrl_dedup.clustering.correlation import MAX_LOG_ODDS
 from nrl_dedup.evaluation.cluster_quality import bcubed_quality, pairwise_quality
 from nrl_dedup.tables import SCORED_PAIRS
 
@@ -23,7 +22,7 @@ from nrl_dedup.tables import SCORED_PAIRS
 def exactly() -> Iterator[None]:
     """Contraction without its tolerance."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contraction, "TOLERANCE", 0.0)
+        patch.setattr(greedy_merging, "TOLERANCE", 0.0)
         yield
 
 
@@ -56,7 +55,7 @@ def graphs(
 def all_weights(
     ads: int, scores: dict[tuple[int, int], float], threshold: float, weigh
 ) -> np.ndarray:
-    """[ads, ads], the weight of each pair, scored or not, by the definition in `Evidence`."""
+    """[ads, ads], the weight of each pair, scored or not, by the definition in `EdgeWeights`."""
     near = [[score for pair, score in scores.items() if ad in pair] for ad in range(ads)]
     share = [np.mean([score >= threshold for score in of]) if of else 0.0 for of in near]
     weight = np.zeros((ads, ads))
@@ -72,7 +71,9 @@ def difference(score: float, threshold: float) -> float:
 
 def log_odds(score: float, threshold: float) -> float:
     score = min(max(score, 1e-7), 1 - 1e-7)
-    return CERTAIN * tanh((log(score / (1 - score)) - log(threshold / (1 - threshold))) / CERTAIN)
+    return MAX_LOG_ODDS * tanh(
+        (log(score / (1 - score)) - log(threshold / (1 - threshold))) / MAX_LOG_ODDS
+    )
 
 
 def contracted(
