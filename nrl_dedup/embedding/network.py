@@ -42,7 +42,9 @@ class SiameseModel(nn.Module):
     @property
     def weight(self) -> Float32[Tensor, "size"]:
         """w of the head: -softplus(u), so never positive, or u itself with `--head free`."""
-        return -softplus(self.raw_weight) if self.nonpositive else self.raw_weight
+        if self.nonpositive:
+            return -softplus(self.raw_weight)
+        return self.raw_weight
 
     def embed(self, batch: Batch) -> Float[Tensor, "ads size"]:
         """h: the branch's output for each ad, or the fusion module's where it has no branch."""
@@ -50,20 +52,20 @@ class SiameseModel(nn.Module):
 
     def score(self, h_l: Float[Tensor, "pairs size"], h_r: Float[Tensor, "pairs size"]) -> Tensor:
         """The logit w . |h_l - h_r| + b of each pair; symmetric in its two sides, bit for bit."""
-        return (h_l.float() - h_r.float()).abs() @ self.weight + self.bias
+        difference = h_l.float() - h_r.float()
+        return difference.abs() @ self.weight + self.bias
 
     def scores(
         self, h_l: Float[Tensor, "left size"], h_r: Float[Tensor, "right size"]
     ) -> Float[Tensor, "left right"]:
         """`score` of every left ad with every right one, by the sum of the positive weights and that of the others."""
-        left, right = h_l.float(), h_r.float()
-        logits = self.bias - torch.cdist(
-            left * (-self.weight).relu(), right * (-self.weight).relu(), p=1
-        )
+        left = h_l.float()
+        right = h_r.float()
+        against = (-self.weight).relu()
+        logits = self.bias - torch.cdist(left * against, right * against, p=1)
         if not self.nonpositive:
-            logits = logits + torch.cdist(
-                left * self.weight.relu(), right * self.weight.relu(), p=1
-            )
+            in_favour = self.weight.relu()
+            logits = logits + torch.cdist(left * in_favour, right * in_favour, p=1)
         return logits
 
     def scaled(self, h: Float32[Tensor, "ads size"]) -> Float32[Tensor, "ads size"]:
@@ -80,10 +82,10 @@ class SiameseModel(nn.Module):
 
         :param logit: below `START_BIAS`.
         """
-        distance = (h_l.float() - h_r.float()).abs().sum(1).mean().clamp(min=1e-6)
-        self._set_weight(
-            ((START_BIAS - logit) / distance).clamp(1e-4, 100.0).expand_as(self.weight)
-        )
+        distances = (h_l.float() - h_r.float()).abs().sum(1)
+        distance = distances.mean().clamp(min=1e-6)
+        size = ((START_BIAS - logit) / distance).clamp(1e-4, 100.0)
+        self._set_weight(size.expand_as(self.weight))
 
     @torch.no_grad()
     def rescale(self, slope: float, intercept: float) -> None:

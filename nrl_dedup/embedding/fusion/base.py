@@ -1,9 +1,19 @@
-"""What every fusion module is."""
+"""What every fusion module is, and the shapes that it is given."""
 
 from typing import ClassVar, Literal
 
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
+
+Tokens = Int64[Tensor, "ads words"]
+Lengths = Int64[Tensor, "ads"]
+HasImage = Bool[Tensor, "ads"]
+Vectors = Float32[Tensor, "words size"]
+Pooled = Float32[Tensor, "ads features"]
+Regions = Float32[Tensor, "ads regions features"]
+Fused = Float[Tensor, "ads fused"]
+Hidden = Float[Tensor, "ads hidden"]
+AnyImage = Float32[Tensor, "ads *features"]
 
 
 class FusionModule(nn.Module):
@@ -28,10 +38,10 @@ class FusionModule(nn.Module):
 
     def start(
         self,
-        tokens: Int64[Tensor, "ads words"],
-        image: Float32[Tensor, "ads *features"],
-        other: Float32[Tensor, "ads *features"],
-        has_image: Bool[Tensor, "ads"],
+        tokens: Tokens,
+        image: AnyImage,
+        other: AnyImage,
+        has_image: HasImage,
     ) -> None:
         """Set the weights before training after a look at some ads; a module of random weights does nothing.
 

@@ -1,11 +1,18 @@
 """`image`: the photo alone, to tell what the words add."""
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
-from torch import Tensor, nn
+from torch import nn
 
 from nrl_dedup.config import ModelSettings
-from nrl_dedup.embedding.fusion.base import FusionModule
+from nrl_dedup.embedding.fusion.base import (
+    Fused,
+    FusionModule,
+    HasImage,
+    Lengths,
+    Pooled,
+    Tokens,
+    Vectors,
+)
 
 
 class Image(FusionModule):
@@ -14,9 +21,7 @@ class Image(FusionModule):
     reads_words = False
     needs_photos = True
 
-    def __init__(
-        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
-    ) -> None:
+    def __init__(self, settings: ModelSettings, vectors: Vectors, image_size: int) -> None:
         super().__init__()
         self.output_size = settings.fused_size
         self.image = nn.Linear(image_size, settings.fused_size)
@@ -25,11 +30,11 @@ class Image(FusionModule):
 
     def forward(
         self,
-        tokens: Int64[Tensor, "ads words"],
-        lengths: Int64[Tensor, "ads"],
-        image: Float32[Tensor, "ads features"],
-        has_image: Bool[Tensor, "ads"],
-    ) -> Float[Tensor, "ads fused"]:
+        tokens: Tokens,
+        lengths: Lengths,
+        image: Pooled,
+        has_image: HasImage,
+    ) -> Fused:
         photo = self.image(image)
         return self.dropout(
             torch.where(has_image[:, None], photo, self.absent_image.to(photo.dtype))

@@ -1,9 +1,9 @@
 """A GRU over sequences of unlike length that reads no padding: for processors, where `nn.GRU` pays for all of it.
 
-The sequences stand the longest first, and time after time: all first tokens, all second tokens, ... Those that have
-ended would stand last, so that a step is over a shorter slice, and nothing is gathered or masked. The states of all
+The sequences are in order, the longest first, and time after time: all first tokens, all second tokens, ... Those that
+have ended would be last, so that a step is over a shorter slice, and nothing is gathered or masked. The states of all
 times are kept, and the gradient of the recurrent weights is one matrix product over all of them, where automatic
-differentiation would make one a step.
+differentiation would make one per step.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from torch.nn.functional import linear
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the tokens of a padded batch [sequences, times] stand when they are packed.
+    """Where the tokens of a padded batch [sequences, times] are when they are packed.
 
     `order`: the sequences that have tokens, the longest first. `rows`, `columns`: each packed token's place in the
     batch. `sizes`: tokens of each time. `last`: the last packed token of each sequence of `order`.
@@ -33,11 +33,15 @@ class Packing:
     def of(cls, lengths: Int64[Tensor, "sequences"]) -> "Packing":
         order = lengths.argsort(descending=True, stable=True)
         order = order[lengths[order] > 0]
-        longest = int(lengths.max()) if len(order) else 0
-        there = torch.arange(longest)[:, None] < lengths[order]  # times, sequences
-        columns, places = there.nonzero(as_tuple=True)
-        sizes = there.sum(1)
-        last = (sizes.cumsum(0) - sizes)[lengths[order] - 1] + torch.arange(len(order))
+        longest = 0
+        if len(order):
+            longest = int(lengths.max())
+        times = torch.arange(longest)
+        is_token = times[:, None] < lengths[order]  # times, sequences
+        columns, places = is_token.nonzero(as_tuple=True)
+        sizes = is_token.sum(1)
+        starts = sizes.cumsum(0) - sizes
+        last = starts[lengths[order] - 1] + torch.arange(len(order))
         return cls(order, order[places], columns, tuple(sizes.tolist()), last)
 
 
@@ -54,19 +58,16 @@ def read(
     """
     states = inputs
     for layer in range(gru.num_layers):
-        w_input, w_state, b_input, b_state = (
-            gru.get_parameter(f"{kind}_l{layer}")
-            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
+        w_input = gru.get_parameter(f"weight_ih_l{layer}")
+        w_state = gru.get_parameter(f"weight_hh_l{layer}")
+        b_input = gru.get_parameter(f"bias_ih_l{layer}")
+        b_state = gru.get_parameter(f"bias_hh_l{layer}")
         reset_and_update, new = b_state.split([2 * gru.hidden_size, gru.hidden_size])
-        gates = (
-            linear(states, w_input).to(b_input.dtype)
-            + b_input
-            + torch.cat([reset_and_update, torch.zeros_like(new)])
-        )
-        states = _Recurrence.apply(
-            gates.index_select(0, which) if layer == 0 else gates, w_state, new, packing.sizes
-        )
+        added = torch.cat([reset_and_update, torch.zeros_like(new)])
+        gates = linear(states, w_input).to(b_input.dtype) + b_input + added
+        if layer == 0:
+            gates = gates.index_select(0, which)
+        states = _Recurrence.apply(gates, w_state, new, packing.sizes)
     return states
 
 
@@ -80,44 +81,49 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, gates, weight, bias, sizes):  # type: ignore[no-untyped-def]
-        hidden, kind = weight.shape[1], _product_type(weight)
+        hidden = weight.shape[1]
+        kind = _product_type(weight)
         with torch.autocast(weight.device.type, enabled=False):
             transposed = weight.to(kind).t()
             sigmoids = gates.new_empty(len(gates), 2 * hidden)  # r, z
-            proposed, new, states = (gates.new_empty(len(gates), hidden) for _ in range(3))
-            h, first = gates.new_zeros(sizes[0] if sizes else 0, hidden), 0
+            proposed = gates.new_empty(len(gates), hidden)
+            new = torch.empty_like(proposed)
+            states = torch.empty_like(proposed)
+            sequences = sizes[0] if sizes else 0
+            h = gates.new_zeros(sequences, hidden)
+            first = 0
             for size in sizes:
-                now, h = slice(first, first + size), h[:size]
+                now = slice(first, first + size)
+                h = h[:size]
                 recurrent = h.to(kind) @ transposed
-                r, z = (
-                    torch.add(
-                        gates[now, : 2 * hidden], recurrent[:, : 2 * hidden], out=sigmoids[now]
-                    )
-                    .sigmoid_()
-                    .split(hidden, dim=1)
-                )
+                from_input = gates[now]
+                r_and_z = sigmoids[now]
+                torch.add(from_input[:, : 2 * hidden], recurrent[:, : 2 * hidden], out=r_and_z)
+                r, z = r_and_z.sigmoid_().split(hidden, dim=1)
                 torch.add(recurrent[:, 2 * hidden :], bias, out=proposed[now])
-                torch.addcmul(gates[now, 2 * hidden :], r, proposed[now], out=new[now]).tanh_()
-                h = torch.lerp(new[now], h, z, out=states[now])
+                n = new[now]
+                torch.addcmul(from_input[:, 2 * hidden :], r, proposed[now], out=n).tanh_()
+                h = torch.lerp(n, h, z, out=states[now])
                 first += size
         ctx.save_for_backward(weight, sigmoids, proposed, new, states)
-        ctx.sizes, ctx.kind = sizes, kind
+        ctx.sizes = sizes
+        ctx.kind = kind
         return states
 
     @staticmethod
     def backward(ctx, gradient):  # type: ignore[no-untyped-def]
         weight, sigmoids, proposed, new, states = ctx.saved_tensors
-        kind, hidden, sizes = ctx.kind, weight.shape[1], ctx.sizes
+        kind = ctx.kind
+        sizes = ctx.sizes
+        hidden = weight.shape[1]
         starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
         before = torch.zeros_like(states)
         for time in range(1, len(sizes)):
-            before[starts[time] : starts[time + 1]] = states[
-                starts[time - 1] : starts[time - 1] + sizes[time]
-            ]
+            last = starts[time - 1]
+            before[starts[time] : starts[time + 1]] = states[last : last + sizes[time]]
         r, z = sigmoids.split(hidden, dim=1)
-        to_new = (1 - z) * (
-            1 - new * new
-        )  # of the state's gradient, what reaches the argument of each gate
+        # Of the state's gradient, what reaches the argument of each gate.
+        to_new = (1 - z) * (1 - new * new)
         to_update = (before - new) * z * (1 - z)
         to_reset = proposed * r * (1 - r)  # by way of n
         recurrent = states.new_empty(len(states), 3 * hidden, dtype=kind)
@@ -128,17 +134,21 @@ class _Recurrence(torch.autograd.Function):
             now = slice(starts[time], starts[time + 1])
             of_state = gradient[now].clone()
             of_state[: len(carried)] += carried
-            torch.mul(of_state, to_new[now], out=of_new[now])
+            of_n = of_new[now]
+            torch.mul(of_state, to_new[now], out=of_n)
             part = recurrent[now]
-            part[:, :hidden] = of_new[now] * to_reset[now]
+            part[:, :hidden] = of_n * to_reset[now]
             part[:, hidden : 2 * hidden] = of_state * to_update[now]
-            part[:, 2 * hidden :] = of_new[now] * r[now]
+            part[:, 2 * hidden :] = of_n * r[now]
             carried = (of_state * z[now]).add_(part @ back)
         of_gates = torch.cat([recurrent[:, : 2 * hidden], of_new], dim=1)
         of_weight = (recurrent.t() @ before.to(kind)).to(weight.dtype)
-        return of_gates, of_weight, recurrent[:, 2 * hidden :].sum(0, dtype=weight.dtype), None
+        of_bias = recurrent[:, 2 * hidden :].sum(0, dtype=weight.dtype)
+        return of_gates, of_weight, of_bias, None
 
 
 def _product_type(like: Tensor) -> torch.dtype:
     device = like.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else like.dtype
+    if torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return like.dtype

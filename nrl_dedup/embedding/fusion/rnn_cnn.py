@@ -1,11 +1,18 @@
 """`rnn-cnn`: the thesis's first fusion module (section 3.4, Figure 3.2)."""
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
-from torch import Tensor, nn
+from torch import nn
 
 from nrl_dedup.config import ModelSettings
-from nrl_dedup.embedding.fusion.base import FusionModule
+from nrl_dedup.embedding.fusion.base import (
+    Fused,
+    FusionModule,
+    HasImage,
+    Lengths,
+    Pooled,
+    Tokens,
+    Vectors,
+)
 from nrl_dedup.embedding.fusion.word_encoder import WordEncoder
 
 
@@ -20,9 +27,7 @@ class RnnCnn(FusionModule):
     numbers does not, and what the sides say together is learned from there.
     """
 
-    def __init__(
-        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
-    ) -> None:
+    def __init__(self, settings: ModelSettings, vectors: Vectors, image_size: int) -> None:
         super().__init__()
         self.output_size = settings.fused_size
         self.encoder = WordEncoder(vectors, settings.hidden_size, settings.gru_layers)
@@ -37,11 +42,11 @@ class RnnCnn(FusionModule):
 
     def forward(
         self,
-        tokens: Int64[Tensor, "ads words"],
-        lengths: Int64[Tensor, "ads"],
-        image: Float32[Tensor, "ads features"],
-        has_image: Bool[Tensor, "ads"],
-    ) -> Float[Tensor, "ads fused"]:
+        tokens: Tokens,
+        lengths: Lengths,
+        image: Pooled,
+        has_image: HasImage,
+    ) -> Fused:
         text = self.text(self.encoder(tokens, lengths))
         text = torch.where((lengths > 0)[:, None], text, self.absent_text.to(text.dtype))
         photo = self.image(image)

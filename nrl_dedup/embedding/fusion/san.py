@@ -1,11 +1,19 @@
 """`san`: stacked attention over the regions of the photo (thesis, section 3.5, Figure 3.3; Yang et al. 2016)."""
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from nrl_dedup.config import ModelSettings
-from nrl_dedup.embedding.fusion.base import FusionModule
+from nrl_dedup.embedding.fusion.base import (
+    FusionModule,
+    HasImage,
+    Hidden,
+    Lengths,
+    Regions,
+    Tokens,
+    Vectors,
+)
 from nrl_dedup.embedding.fusion.word_encoder import WordEncoder
 
 
@@ -24,8 +32,8 @@ class AttentionLayer(nn.Module):
         self.score = nn.Linear(attention_size, 1)
 
     def forward(
-        self, v: Float[Tensor, "ads regions hidden"], u: Float[Tensor, "ads hidden"]
-    ) -> tuple[Float[Tensor, "ads hidden"], Float[Tensor, "ads regions"]]:
+        self, v: Float[Tensor, "ads regions hidden"], u: Hidden
+    ) -> tuple[Hidden, Float[Tensor, "ads regions"]]:
         h = torch.tanh(self.regions(v) + self.query(u)[:, None])  # ads, regions, attention size
         p = self.score(h).squeeze(2).softmax(dim=1)
         return torch.einsum("ar,arh->ah", p, v), p
@@ -42,9 +50,7 @@ class StackedAttention(FusionModule):
     photo_features = "regions"
     needs_photos = True
 
-    def __init__(
-        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
-    ) -> None:
+    def __init__(self, settings: ModelSettings, vectors: Vectors, image_size: int) -> None:
         super().__init__()
         self.output_size = settings.hidden_size
         self.encoder = WordEncoder(vectors, settings.hidden_size, settings.gru_layers)
@@ -59,18 +65,18 @@ class StackedAttention(FusionModule):
 
     def attend(
         self,
-        tokens: Int64[Tensor, "ads words"],
-        lengths: Int64[Tensor, "ads"],
-        image: Float32[Tensor, "ads regions features"],
-        has_image: Bool[Tensor, "ads"],
-    ) -> tuple[Float[Tensor, "ads hidden"], Float[Tensor, "layers ads regions"]]:
+        tokens: Tokens,
+        lengths: Lengths,
+        image: Regions,
+        has_image: HasImage,
+    ) -> tuple[Hidden, Float[Tensor, "layers ads regions"]]:
         """u_K, and the attention p of every layer (each row sums to 1)."""
         u = self.encoder(tokens, lengths)
         u = torch.where((lengths > 0)[:, None], u, self.absent_text.to(u.dtype))
         v = self.region(image)  # ads, regions, hidden
         if (
             not has_image.all()
-        ):  # most batches; it saves three passes over the largest tensor that there is
+        ):  # else, as in most batches, three passes over the largest tensor are saved
             v = torch.where(has_image[:, None, None], v, self.absent_image.to(v.dtype))
         maps = []
         for layer in self.layers:
@@ -81,9 +87,9 @@ class StackedAttention(FusionModule):
 
     def forward(
         self,
-        tokens: Int64[Tensor, "ads words"],
-        lengths: Int64[Tensor, "ads"],
-        image: Float32[Tensor, "ads regions features"],
-        has_image: Bool[Tensor, "ads"],
-    ) -> Float[Tensor, "ads hidden"]:
+        tokens: Tokens,
+        lengths: Lengths,
+        image: Regions,
+        has_image: HasImage,
+    ) -> Hidden:
         return self.dropout(self.attend(tokens, lengths, image, has_image)[0])

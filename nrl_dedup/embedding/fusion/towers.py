@@ -1,18 +1,27 @@
-"""`towers`: words and photo side by side, each of its own length, and beside them what both of them say."""
+"""`towers`: words and photo side by side, each of length 1, and beside them a vector of both."""
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, normalize
 
 from nrl_dedup.config import ModelSettings
-from nrl_dedup.embedding.fusion.base import FusionModule
+from nrl_dedup.embedding.fusion.base import (
+    Fused,
+    FusionModule,
+    HasImage,
+    Lengths,
+    Pooled,
+    Tokens,
+    Vectors,
+)
 from nrl_dedup.embedding.fusion.word_encoder import SPECIAL_TOKENS
 
 SLOW = 0.1  # how fast the photo side learns: its features are good already, and photos for training are few
-_LEAST_WEIGHT = 0.1  # of a word that stands in every ad
-_RIDGE = 1.0  # of the mean within-photo variance
-_SPREAD = 0.5  # the power of each principal component's deviation that is kept
+_MIN_WEIGHT = 0.1  # of a word that is in every ad, so that its logarithm is finite. Not tuned.
+_RIDGE = 1.0  # of the mean within-photo variance, so that no direction is blown up. Not tuned.
+_SPREAD = 0.5  # the power of each principal component's deviation that is kept. Not tuned.
+_TINY = 1e-12  # in place of a variance of 0, by which nothing can be divided
 
 
 class Towers(FusionModule):
@@ -39,9 +48,7 @@ class Towers(FusionModule):
     branched = False
     initialised_from_data = True
 
-    def __init__(
-        self, settings: ModelSettings, vectors: Float32[Tensor, "words size"], image_size: int
-    ) -> None:
+    def __init__(self, settings: ModelSettings, vectors: Vectors, image_size: int) -> None:
         super().__init__()
         part = max(1, settings.fused_size // 2)
         if not len(vectors):  # a table of no rows cannot be read
@@ -59,25 +66,25 @@ class Towers(FusionModule):
 
     def forward(
         self,
-        tokens: Int64[Tensor, "ads words"],
-        lengths: Int64[Tensor, "ads"],
-        image: Float32[Tensor, "ads features"],
-        has_image: Bool[Tensor, "ads"],
-    ) -> Float[Tensor, "ads fused"]:
+        tokens: Tokens,
+        lengths: Lengths,
+        image: Pooled,
+        has_image: HasImage,
+    ) -> Fused:
         known = tokens >= SPECIAL_TOKENS
-        has_text, has_photo = known.any(dim=1)[:, None], has_image[:, None]
+        has_text = known.any(dim=1)[:, None]
+        has_photo = has_image[:, None]
         word = tokens[known] - SPECIAL_TOKENS
         counts = known.sum(dim=1)
         starts = counts.cumsum(dim=0) - counts
         weights = self.log_weights.index_select(0, word).exp()
-        t = _unit(
-            embedding_bag(word, self.words, starts, mode="sum", per_sample_weights=weights)
-        )  # ads, part
-        photo = SLOW * image.sign() * image.abs().sqrt()
+        sums = embedding_bag(word, self.words, starts, mode="sum", per_sample_weights=weights)
+        t = _unit(sums)  # ads, part
+        photo = SLOW * _power_normalised(image)
         i = _unit(self.image(photo))
-        m = _unit(
-            _unit(self.shared_text(t)) * has_text + _unit(self.shared_image(photo)) * has_photo
-        )
+        text_in_shared = _unit(self.shared_text(t)) * has_text
+        photo_in_shared = _unit(self.shared_image(photo)) * has_photo
+        m = _unit(text_in_shared + photo_in_shared)
         t = torch.where(has_text, t, self.absent_text)
         i = torch.where(has_photo, i, self.absent_image)
         return self.dropout(torch.cat([t, i, m], dim=1))
@@ -85,22 +92,20 @@ class Towers(FusionModule):
     @torch.no_grad()
     def start(
         self,
-        tokens: Int64[Tensor, "ads words"],
-        image: Float32[Tensor, "ads features"],
-        other: Float32[Tensor, "ads features"],
-        has_image: Bool[Tensor, "ads"],
+        tokens: Tokens,
+        image: Pooled,
+        other: Pooled,
+        has_image: HasImage,
     ) -> None:
         ads = torch.arange(len(tokens), device=tokens.device)[:, None].expand_as(tokens)
         known = tokens >= SPECIAL_TOKENS
-        once = torch.unique(torch.stack([ads[known], tokens[known] - SPECIAL_TOKENS]), dim=1)[1]
-        found = torch.bincount(once, minlength=len(self.words))
-        self.log_weights.copy_(
-            torch.log((len(tokens) + 1) / (found + 1)).clamp(min=_LEAST_WEIGHT).log()
-        )
-        one, two = (
-            x.sign() * x.abs().sqrt()
-            for x in (image[has_image].double(), other[has_image].double())
-        )
+        words_of_ads = torch.stack([ads[known], tokens[known] - SPECIAL_TOKENS])
+        word = torch.unique(words_of_ads, dim=1)[1]  # of each ad, each of its words once
+        ads_with_word = torch.bincount(word, minlength=len(self.words))
+        rarity = torch.log((len(tokens) + 1) / (ads_with_word + 1))
+        self.log_weights.copy_(rarity.clamp(min=_MIN_WEIGHT).log())
+        one = _power_normalised(image[has_image].double())
+        two = _power_normalised(other[has_image].double())
         part = self.image.out_features
         if len(one) > 2 * part:
             weight, bias = _whitening(one, two, part)
@@ -109,32 +114,44 @@ class Towers(FusionModule):
                 layer.bias.copy_(bias)
 
 
+def _power_normalised(x: Tensor) -> Tensor:
+    """r of `Towers`."""
+    return x.sign() * x.abs().sqrt()
+
+
 def _unit(x: Tensor) -> Tensor:
     """In 32 bits, whatever the layer before computed in."""
     return normalize(x.float(), dim=1)
 
 
-def _mixed(vectors: Float32[Tensor, "words size"], size: int) -> Float32[Tensor, "words part"]:
+def _mixed(vectors: Vectors, size: int) -> Float32[Tensor, "words part"]:
     """The unit vectors of: a unit vector of the principal components of `vectors`, plus a random unit vector."""
     random = normalize(torch.randn(len(vectors), size), dim=1)
     _, directions = torch.linalg.eigh(vectors.T @ vectors)  # the largest come last
     given = torch.zeros_like(random)
     kept = min(size, vectors.shape[1])
     given[:, :kept] = vectors @ directions[:, -kept:]
-    return normalize(normalize(given, dim=1) + random, dim=1)
+    given = normalize(given, dim=1)
+    return normalize(given + random, dim=1)
 
 
 def _whitening(one: Tensor, other: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """W and b of the linear map to the `size` principal components, turned at random, of the photos after what differs
     between two views of one photo is white; vectors of a mean length of 1."""
     centre = one.mean(dim=0)
-    within = (one - other).T @ (one - other) / (2 * len(one))
+    centred = one - centre
+    difference = one - other
+    within = difference.T @ difference / (2 * len(one))
     values, axes = torch.linalg.eigh(within)
-    white = axes / (values.clamp(min=0) + _RIDGE * values.mean().clamp(min=1e-12)).sqrt()
-    values, axes = torch.linalg.eigh(torch.cov(((one - centre) @ white).T))
-    kept = slice(-size, None)
-    turn = torch.linalg.qr(torch.randn(size, size, dtype=one.dtype, device=one.device))[0]
-    scaled = axes[:, kept] * values[kept].clamp(min=1e-12) ** ((_SPREAD - 1) / 2)
+    ridge = _RIDGE * values.mean().clamp(min=_TINY)
+    white = axes / (values.clamp(min=0) + ridge).sqrt()
+    covariance = torch.cov((centred @ white).T)
+    values, axes = torch.linalg.eigh(covariance)  # the largest come last
+    largest_values = values[-size:].clamp(min=_TINY)
+    scaled = axes[:, -size:] * largest_values ** ((_SPREAD - 1) / 2)
+    random = torch.randn(size, size, dtype=one.dtype, device=one.device)
+    turn, _ = torch.linalg.qr(random)
     weight = (white @ scaled @ turn).T
-    weight = weight / ((one - centre) @ weight.T).norm(dim=1).mean()
+    mean_length = (centred @ weight.T).norm(dim=1).mean()
+    weight = weight / mean_length
     return weight, -weight @ centre
