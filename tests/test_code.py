@@ -4,11 +4,15 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.code_density import Density, by_folder, density_of
+
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "nrl_dedup"
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 CHECKS = {
     "lint": ["ruff", "check", "."],
@@ -30,6 +34,40 @@ def test_imports_run_downward_only() -> None:
         [lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_top_of_the_package_is_small() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 10
+
+
+def test_no_file_and_no_class_has_the_name_of_another() -> None:
+    paths = sorted(PACKAGE.rglob("*.py"))
+    files = Counter(path.name for path in paths)
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    classes = Counter(node.name for node in nodes if isinstance(node, ast.ClassDef))
+    assert len(classes) > 100
+    assert {name for name, count in files.items() if count > 1} <= {
+        "__init__.py",
+        "base.py",
+        "fit.py",
+    }
+    assert {name for name, count in classes.items() if count > 1} == set()
+
+
+def test_the_code_is_not_dense() -> None:
+    folders = by_folder()
+    whole = sum(folders.values(), Density())
+    assert whole.files == len(list(PACKAGE.rglob("*.py")))
+    assert whole.per_line <= 9.5
+    assert {name: one.per_line for name, one in folders.items() if one.per_line > 10.5} == {}
+    assert whole.unpacked / whole.lines <= 0.5 / 1000
+
+
+def test_density_is_counted_as_it_says() -> None:
+    source = '"""A docstring\nof two lines."""\n\n# a comment\nleft, right = (f(x) for x in pair)  # one line\n'
+    found = density_of(source)
+    assert (found.lines, found.unpacked) == (1, 1)
+    assert found.nodes == len(list(ast.walk(ast.parse(source))))
 
 
 def test_no_file_is_over_300_lines() -> None:

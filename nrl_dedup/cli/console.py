@@ -24,16 +24,12 @@ from nrl_dedup.runtime.progress import Task
 if TYPE_CHECKING:
     import polars as pl
 
-    from nrl_dedup.bundle.load import Bundle, Epoch
+    from nrl_dedup.bundle.load import Bundle
     from nrl_dedup.catalogue.files.table_rows import BadRow
     from nrl_dedup.catalogue.labelled_pairs import LabelledPairs
     from nrl_dedup.catalogue.read import Catalogue
-    from nrl_dedup.catalogue.splits import Split
-    from nrl_dedup.evaluation.thresholds import ChosenThreshold
-    from nrl_dedup.pipeline import LinkResult
 
 LISTED = 10
-UNKNOWN_WORDS_WARNING = 0.3
 
 
 class _Bar:
@@ -189,149 +185,6 @@ def show_unreadable(
         say(f"  {example}: {reason}{tried}{more}")
     for photo, reason in unreadable.filter(~absent).head(LISTED).iter_rows():
         say(f"  {photo}: {reason}")
-
-
-def show_split(split: "Split") -> None:
-    """The audit of the split: what stands on each side, and what was dropped between them."""
-    show_table("The split", ("", "value"), split.audit.items())
-
-
-def show_epoch(epoch: "Epoch") -> None:
-    """A row an epoch, under a header that the first one draws."""
-    if epoch.number == 1:
-        messages.print("epoch  train loss  valid loss  train AP  valid AP  seconds")
-    messages.print(
-        f"{epoch.number:5d}  {epoch.train_loss:10.4f}  {epoch.valid_loss:10.4f}"
-        f"  {figure(epoch.train_ap):>8}  {figure(epoch.valid_ap):>8}  {epoch.seconds:7.1f}"
-    )
-
-
-def show_trained(bundle: "Bundle") -> None:
-    """The epoch that was kept, and the highest score that its head can give."""
-    best = bundle.history[bundle.best_epoch - 1]
-    highest = bundle.model.identical_score()
-    rows = [
-        ("kept epoch", best.number),
-        ("validation loss", best.valid_loss),
-        ("validation average precision", best.valid_ap),
-        ("score of two identical ads", highest),
-    ]
-    show_table("Trained" if bundle.labelled else "Trained without labels", ("", "value"), rows)
-    if highest <= 0.5:
-        warn(
-            f"no pair can score above {highest:.3f}: link with --threshold below that, or train longer."
-        )
-
-
-def show_held_out(held_out: "pl.DataFrame") -> None:
-    """What the scorers make of candidates that they have not learned from; `link --precision` chooses from these."""
-    from nrl_dedup.metrics import quality
-
-    rows = []
-    for (scorer,), pairs in held_out.group_by("scorer", maintain_order=True):
-        found = pairs.filter(pairs["logit"].is_finite())
-        labels, logits, weights = (
-            found[name].to_numpy() for name in ("is_duplicate", "logit", "weight")
-        )
-        reached = quality(labels, logits, weights, 0.5)
-        rows.append(
-            (
-                *(scorer, round(weights.sum()), reached.positives, len(pairs) - len(found)),
-                *(
-                    reached.average_precision,
-                    reached.calibration_error,
-                    reached.precision,
-                    reached.recall,
-                ),
-            )
-        )
-    show_table(
-        "Candidates of held-out ads",
-        (
-            *("scorer", "pairs", "duplicates", "lost", "average precision", "calibration error"),
-            *("precision at 0.5", "recall"),
-        ),
-        rows,
-    )
-
-
-def show_threshold(threshold: float, chosen: "ChosenThreshold") -> None:
-    """The threshold that was chosen, and what links from it on are to be expected to be."""
-    rows = [
-        (name, value, f"{figure(interval.low)}-{figure(interval.high)}")
-        for name, value, interval in (
-            ("precision", chosen.precision, chosen.precision_interval),
-            ("recall", chosen.recall, chosen.recall_interval),
-        )
-    ]
-    show_table(
-        f"Expected of links from {threshold:.4f} on", ("", "on held-out ads", "95 % interval"), rows
-    )
-
-
-def show_linked(
-    linked: "LinkResult", catalogue: "Catalogue", bundle: "Bundle", threshold: float
-) -> None:
-    """The closing table of `link`, and what its user should know about the result."""
-    features, clusters = linked.features, linked.clusters
-    sizes = clusters.group_by("cluster_row").len()["len"]
-    candidates = linked.candidates
-    show_table(
-        "Linked",
-        ("", "count"),
-        [
-            ("ads", len(catalogue)),
-            ("photos read", features.photos_read),
-            ("photos unreadable", len(features.unreadable)),
-            ("identical ads", linked.identical),
-            ("candidate pairs", len(candidates.frame)),
-            ("scored by", linked.scorer.name),
-            ("links", len(linked.links)),
-            ("clusters", len(sizes)),
-            ("ads in clusters", len(clusters)),
-            ("largest cluster", sizes.max()),
-        ],
-    )
-    show_table(
-        "Candidates by space",
-        ("", "nearest", "recall", "search"),
-        [
-            (space.name, depth, space.recall, space.index)
-            for space, depth in zip(candidates.spaces, candidates.depths, strict=True)
-        ],
-    )
-    total = sum(cost.seconds for cost in linked.costs)
-    show_table(
-        "Stages",
-        ("", "seconds", "peak memory"),
-        [(cost.name, f"{cost.seconds:.1f}", size(cost.peak_bytes)) for cost in linked.costs]
-        + [("all", f"{total:.1f}", size(max(cost.peak_bytes for cost in linked.costs)))],
-    )
-    if not len(catalogue):
-        warn("the catalogue has no ads; the output has a header only.")
-    siamese, highest = linked.scorer.name == "siamese", bundle.model.identical_score()
-    if siamese and highest <= threshold:
-        warn(
-            f"this model scores no pair above {highest:.3f}, so --threshold {threshold} links identical ads only."
-        )
-    if features.unknown_share > UNKNOWN_WORDS_WARNING:
-        judges = (
-            "so it judges by photos more than it should"
-            if siamese
-            else "for it was trained on other ads"
-        )
-        warn(
-            f"the network does not know {features.unknown_share:.0%} of these ads' words, {judges}. Train on your own, "
-            "with labelled pairs or without: nrl-dedup train CATALOGUE [PAIRS]."
-        )
-    if len(linked.chained):
-        row = linked.chained.row(0, named=True)
-        warn(
-            f"{len(linked.chained):,} of the {linked.looked_at:,} largest clusters (others were not looked at) are "
-            "chains: most of their pairs score below the threshold. The largest chain starts at "
-            f"{catalogue.ids[row['cluster_row']]}: {row['size']:,} ads, mean score {row['mean_score']:.2f}. Raise "
-            "--threshold."
-        )
 
 
 def say(message: str) -> None:

@@ -81,12 +81,11 @@ def link(catalogue: Path, **options: Any) -> bool:
     from nrl_dedup.bundle.load import load_bundle, model_folder
     from nrl_dedup.cli.console import (
         ConsoleProgress,
-        show_linked,
         show_missing_pair_model,
         show_photo_use,
-        show_threshold,
         show_unreadable,
     )
+    from nrl_dedup.cli.show_linked import show_linked, show_threshold
     from nrl_dedup.pipeline import link as link_catalogue
     from nrl_dedup.runtime.atomic_files import write_csv, write_together
     from nrl_dedup.runtime.device import pick_device

@@ -97,14 +97,8 @@ of the batches. Finished trials are kept in the bundle's folder: the same comman
 @pair_column_options
 def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     """`HELP`."""
-    from nrl_dedup.cli.console import (
-        ConsoleProgress,
-        show_held_out,
-        show_photos_not_seen,
-        show_split,
-        show_trained,
-        show_unreadable,
-    )
+    from nrl_dedup.cli.console import ConsoleProgress, show_photos_not_seen, show_unreadable
+    from nrl_dedup.cli.show_training import show_held_out, show_split, show_trained
     from nrl_dedup.cli.show_trials import show_search
     from nrl_dedup.cli.training_stages import train_many, train_one
     from nrl_dedup.embedding.fusion import fusion_module

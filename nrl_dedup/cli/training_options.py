@@ -53,10 +53,10 @@ def read_labels(
     require_both_classes(labelled)
     if not options["valid_pairs"] and not options["test_pairs"]:
         return labelled.frame, None
-    valid, test = (
-        options[name] and read_labelled(options[name], catalogue, options).frame
-        for name in ("valid_pairs", "test_pairs")
+    valid = (
+        options["valid_pairs"] and read_labelled(options["valid_pairs"], catalogue, options).frame
     )
+    test = options["test_pairs"] and read_labelled(options["test_pairs"], catalogue, options).frame
     return labelled.frame, (valid, test)
 
 

@@ -20,7 +20,7 @@ def train_one(
     data: "TrainingData", settings: "Settings", work: "Unfinished", run: "Run", *, force: bool
 ) -> "Bundle":
     """The network that a run which was stopped has left in `work`, or else a new one."""
-    from nrl_dedup.cli.console import show_epoch
+    from nrl_dedup.cli.show_training import show_epoch
     from nrl_dedup.runtime.hidden_parts import remove
     from nrl_dedup.training.train_bundle import train_network
 
@@ -38,7 +38,7 @@ def train_many(
     data: "TrainingData", plan: "tuple[Trial, ...]", work: "Unfinished", run: "Run", *, force: bool
 ) -> "Trials":
     """Every trial of the plan, and the best as the network of the bundle in `work`; the tables are shown."""
-    from nrl_dedup.cli.console import show_epoch
+    from nrl_dedup.cli.show_training import show_epoch
     from nrl_dedup.cli.show_trials import show_trials
     from nrl_dedup.training.search.trials import run_trials
 

@@ -26,7 +26,8 @@ def baseline_features(
         both = np.flatnonzero((chosen[rows_l] >= 0) & (chosen[rows_r] >= 0))
         for start in range(0, len(both), CHUNK):
             at = both[start : start + CHUNK]
-            left, right = (photos.centre.gather(chosen[rows[at]]) for rows in (rows_l, rows_r))
+            left = photos.centre.gather(chosen[rows_l[at]])
+            right = photos.centre.gather(chosen[rows_r[at]])
             difference = left - right
             if difference.ndim == 3:  # regions: their mean is what pooling gives
                 difference = difference.mean(axis=1)

@@ -168,10 +168,8 @@ def _check_tree(entries: Mapping[str, str], columns: int) -> None:
         raise ValueError(
             f"wanted a leaf_value from -{LARGEST_VALUE:,.0f} to {LARGEST_VALUE:,.0f}, found others"
         )
-    left, right = (
-        _whole(key, entries[key], nodes, -int(leaves), nodes - 1)
-        for key in ("left_child", "right_child")
-    )
+    left = _whole("left_child", entries["left_child"], nodes, -int(leaves), nodes - 1)
+    right = _whole("right_child", entries["right_child"], nodes, -int(leaves), nodes - 1)
     _check_nodes(left, right)
 
 

@@ -165,7 +165,8 @@ def load_pair_model(folder: Path) -> PairModel:
         forests = {
             name: _load_forest(folder / name, **columns) for name, columns in described.items()
         }
-        start, calibration = (Calibration.loaded(about[key]) for key in ("start", "calibration"))
+        start = Calibration.loaded(about["start"])
+        calibration = Calibration.loaded(about["calibration"])
         labelled = None if about["labelled"] is None else Calibration.loaded(about["labelled"])
         return PairModel(
             _views(about["prior"], {group: forests[_view_file(group)] for group in views}),

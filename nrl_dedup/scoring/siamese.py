@@ -37,7 +37,8 @@ def logits_of(
     with progress.task("scoring pairs", len(rows_l)) as task:
         for start in range(0, len(rows_l), CHUNK):
             part = slice(start, start + CHUNK)
-            left, right = (torch.tensor(rows[part], device=device) for rows in (rows_l, rows_r))
+            left = torch.tensor(rows_l[part], device=device)
+            right = torch.tensor(rows_r[part], device=device)
             logits[part] = model.score(h[left], h[right]).double().cpu().numpy()
             task.advance(len(left))
     return logits

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from nrl_dedup.bundle.load import load_bundle
-from nrl_dedup.cli import console
+from nrl_dedup.cli import show_training
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.training import train_bundle
 from nrl_dedup.training.unfinished import unfinished
@@ -128,7 +128,9 @@ def test_signals_end_a_run_as_ctrl_c_does(
 def test_sigterm_while_the_network_learns_keeps_no_network_of_fewer_epochs(
     run: RunCommand, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console, "show_epoch", lambda epoch: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(
+        show_training, "show_epoch", lambda epoch: os.kill(os.getpid(), signal.SIGTERM)
+    )
     status, _, err = run(*arguments(shop, tmp_path / "bundle"))
     assert status == 128 + signal.SIGTERM and "Stopped." in err and list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
@@ -174,7 +176,7 @@ def test_a_network_that_was_stopped_early_is_not_gone_on_with(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(console, "show_epoch", interrupt)
+        patch.setattr(show_training, "show_epoch", interrupt)
         stopped(run, shop, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
     assert run(*arguments(shop, tmp_path / "bundle"))[0] == 0

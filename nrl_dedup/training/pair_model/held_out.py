@@ -62,9 +62,9 @@ def choose_threshold(
         np.concatenate([kept["group_l"], kept["group_r"]]), return_inverse=True
     )
     left, right = place.reshape(2, -1)
-    labels, logits, weights = (
-        kept[name].to_numpy() for name in ("is_duplicate", "logit", "weight")
-    )
+    labels = kept["is_duplicate"].to_numpy()
+    logits = kept["logit"].to_numpy()
+    weights = kept["weight"].to_numpy()
     pairs = HeldOut(labels, logits, weights, PairGroups(left, right, len(groups)))
     if recall is not None:
         return threshold_for_recall(pairs, recall)
