@@ -16,9 +16,9 @@ from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS, Settings
 from nrl_dedup.features.network_inputs import AdPhotos, NetworkInputs
 from nrl_dedup.features.photos.backbones import Backbone, backbone_row
-from nrl_dedup.features.photos.catalogue_photos import CataloguePhotos, read_photos
+from nrl_dedup.features.photos.catalogue_photos import AugmentedViews, CataloguePhotos, read_photos
 from nrl_dedup.features.photos.feature_kinds import KINDS
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.source import open_photo_folder
 from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.vocabulary import (
     FIRST_WORD,
@@ -124,10 +124,15 @@ def extract(
 
 
 def read_ads(
-    catalogue: Catalogue, settings: Settings, photos: PhotoInput | None, run: Run
+    catalogue: Catalogue,
+    settings: Settings,
+    photos: PhotoInput | None,
+    run: Run,
+    views: AugmentedViews | None = None,
 ) -> AdContents:
     """The words and photos of all ads.
 
+    :param views: augmented views that are made of the photos in the same pass; they are found in the work directory.
     :raises NrlDedupError: what `read_photos` raises.
     """
     with run.clock.stage("words"):
@@ -140,9 +145,10 @@ def read_ads(
         words,
         settings.photos,
         photos.backbone,
-        PhotoFolder(photos.folder, beside=catalogue.path.parent),
+        open_photo_folder(photos.folder, catalogue.path.parent, run),
         run,
         kind=photos.kind,
+        views=views,
     )
     return AdContents(texts, words, seen)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,7 +14,8 @@ class Run:
     """One run of a command, or one call of the library.
 
     `work_dir`: the folder of photo features, which later runs find again. `seed`: of whatever a stage draws at random.
-    `progress`: told what the stages do. `clock`: told what they cost.
+    `progress`: told what the stages do. `clock`: told what they cost. `opened`: what is slow to open and is used by
+    several stages, such as the photo folder, by the key of whoever opens it.
     """
 
     work_dir: Path
@@ -21,3 +23,4 @@ class Run:
     seed: int = 0
     progress: Progress = SILENT
     clock: StageClock = field(default_factory=StageClock)
+    opened: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)

@@ -16,6 +16,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import AdContents, PhotoInput, read_ads
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.photos.backbones import Backbone, backbone_row, load_backbone
+from nrl_dedup.features.photos.catalogue_photos import AugmentedViews
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.languages import language_row
 from nrl_dedup.features.text.vocabulary import Words
@@ -111,13 +112,18 @@ def read_training_ads(
     photos_from = None
     if resources.photo_folder is not None and backbone is not None:
         photos_from = PhotoInput(resources.photo_folder, backbone, photo_kind(settings))
-    contents = read_ads(catalogue, settings, photos_from, run)
+    learned_from = np.ones(len(catalogue), bool)
+    if ads is not None:
+        learned_from = np.isin(np.arange(len(catalogue)), ads)
+    views = None
+    if settings.photos.views:
+        views = AugmentedViews(settings.photos.views, settings.train.seed, learned_from)
+    contents = read_ads(catalogue, settings, photos_from, run, views)
     photos = contents.photos.of_network(settings.photos)
     if photos is not None and contents.photos.compute is not None:
-        if ads is not None:
-            photos = photos.of_ads(np.isin(np.arange(len(catalogue)), ads))
-        views = partial(
-            contents.photos.compute, views=settings.photos.views, seed=settings.train.seed
-        )
-        photos = photos.with_views(views if settings.photos.views else None)
+        photos = photos.of_ads(learned_from)
+        compute_views = None
+        if views is not None:
+            compute_views = partial(contents.photos.compute, views=views.count, seed=views.seed)
+        photos = photos.with_views(compute_views)
     return TrainingAds(contents, photos, backbone)

@@ -1,4 +1,4 @@
-"""Photo sketches, against SciPy's cosine transform, plain counting, and photos changed as sellers change them."""
+"""Image descriptors, against SciPy's cosine transform, plain counting, and photos changed as sellers change them."""
 
 from io import BytesIO
 from pathlib import Path
@@ -91,7 +91,9 @@ def test_layout_and_colours_are_counted() -> None:
     assert np.count_nonzero(colours) == 2
 
 
-def test_sketches_are_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_descriptors_are_kept_and_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for name in ("b", "a"):
@@ -100,7 +102,7 @@ def test_sketches_are_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.M
     refs = ["b", "a", "broken", "absent"]
     first = compute_descriptors(refs, PhotoFolder(photos), tmp_path / "work")
     monkeypatch.setattr(
-        "nrl_dedup.features.photos.descriptor_store.sketch", None
+        "nrl_dedup.features.photos.descriptor_store.describe_image", None
     )  # a second run makes none
     again = compute_descriptors(refs, PhotoFolder(photos), tmp_path / "work")
     for found in (first, again):
@@ -110,6 +112,6 @@ def test_sketches_are_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.M
             assert found.stored[row] == describe_image(scene(ord(name)))
 
 
-def test_a_side_that_is_longer_than_a_sketch_can_say(tmp_path: Path) -> None:
+def test_a_side_that_is_longer_than_a_descriptor_can_hold(tmp_path: Path) -> None:
     made = describe_image(Image.new("RGB", (3, 70_000), (200, 210, 220)))
     assert (int(made["width"]), int(made["height"])) == (3, 65_535)

@@ -24,8 +24,8 @@ from PIL import Image
 from torch import nn
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.photos import compute as extraction
-from nrl_dedup.features.photos import shards
+from nrl_dedup.features.photos import compute as computing
+from nrl_dedup.features.photos import photo_pass, shards
 from nrl_dedup.features.photos.backbones import (
     Backbone,
     BackboneRow,
@@ -85,7 +85,7 @@ def photos_in(folder: Path, count: int) -> list[str]:
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extraction, "SHARD", 8)
+    monkeypatch.setattr(photo_pass, "SHARD", 8)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def decoded_photos(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return decode(data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(extraction, "decode", counted)
+        patch.setattr(photo_pass, "decode", counted)
         yield count
 
 
@@ -304,7 +304,7 @@ KILLED_RUN = """
     sys.path.insert(0, {tests!r})
     from tests.features import test_feature_store
     from contextlib import contextmanager
-    from nrl_dedup.features.photos import compute
+    from nrl_dedup.features.photos import photo_pass
     from nrl_dedup.runtime.progress import Silent
 
     class Killer(Silent):
@@ -317,7 +317,7 @@ KILLED_RUN = """
             if self.done == 21:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    compute.SHARD = 8
+    photo_pass.SHARD = 8
     refs = [f"p{{number}}" for number in range(30)]
     test_feature_store.compute(refs, Path({photos!r}), Path({work!r}), progress=Killer())
 """
@@ -652,9 +652,9 @@ def test_progress_and_the_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     quiet = Listening()
     compute([*refs, "gone"], tmp_path / "photos", tmp_path / "work", progress=quiet)
     assert (quiet.steps, quiet.done, quiet.warnings) == ([("photos", 5)], 5, [])
-    monkeypatch.setattr(extraction, "WORTH_MEASURING", 10)
+    monkeypatch.setattr(computing, "MIN_MEASURED_IMAGES", 10)
     clock = iter([100.0, 100.0 + 8 * 720.0])  # 720 seconds an image: ten images take two hours
-    monkeypatch.setattr(extraction.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(computing.time, "perf_counter", lambda: next(clock))
     told = Listening()
     compute(refs, tmp_path / "photos", tmp_path / "work", views=2, progress=told)
     assert len(told.warnings) == 1

@@ -1,18 +1,26 @@
-"""What the photos of a catalogue's ads show: features and sketches, and which of them are placeholders."""
+"""What the photos of a catalogue's ads show: features and image descriptors, and which of them are placeholders."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool
 
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
+from nrl_dedup.features.photos.ad_photos import MAX_PHOTOS, photos_in_order
 from nrl_dedup.features.photos.backbones import Backbone
-from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors, compute_descriptors
-from nrl_dedup.features.photos.feature_store import PhotoFeatures, compute_features
+from nrl_dedup.features.photos.compute import NetworkProduct
+from nrl_dedup.features.photos.descriptor_store import (
+    DescriptorProduct,
+    PhotoDescriptors,
+    stored_descriptors,
+)
+from nrl_dedup.features.photos.feature_store import PhotoFeatures, network_product, stored_features
+from nrl_dedup.features.photos.kept_photos import kept_and_missing, stamped
 from nrl_dedup.features.photos.names_in_cells import whole_names
+from nrl_dedup.features.photos.photo_pass import Request, fill_stores
 from nrl_dedup.features.photos.placeholders import Placeholder, find_placeholders
 from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.text.words import Words
@@ -48,6 +56,82 @@ class CataloguePhotos:
         return None if self.photos is None else self.photos.first(settings.per_ad)
 
 
+@dataclass(frozen=True)
+class AugmentedViews:
+    """Augmented views that training draws from: how many of each photo, from which seed, and of which ads' photos."""
+
+    count: int
+    seed: int
+    ads: Bool[np.ndarray, "ads"]
+
+
+class PhotoStores:
+    """All that is made of the photos of one folder by one network, each product with its store."""
+
+    def __init__(self, folder: PhotoFolder, backbone: Backbone, kind: str, run: Run) -> None:
+        self.folder = folder
+        self.descriptors = DescriptorProduct(folder, run.work_dir)
+        self._backbone = backbone
+        self._kind = kind
+        self._run = run
+        self._networks: dict[tuple[int, int], NetworkProduct] = {}
+
+    def network(self, views: int = 0, seed: int = 0) -> NetworkProduct:
+        """The features of so many augmented views; of the centre view for 0. The same object each time: it remembers
+        which shards were compared with their digests."""
+        key = (views, seed)
+        if key not in self._networks:
+            self._networks[key] = network_product(
+                self.folder,
+                self._backbone,
+                self._run.work_dir,
+                views=views,
+                seed=seed,
+                kind=self._kind,
+                device=self._run.device,
+            )
+        return self._networks[key]
+
+    def features(self, refs: pl.Series, views: int = 0, seed: int = 0) -> PhotoFeatures:
+        """As `compute_features`."""
+        product = self.network(views, seed)
+        photos = stamped(refs, self.folder)
+        unread = fill_stores([Request(product, photos)], self.folder, self._run.progress)
+        return stored_features(product, photos, unread)
+
+    def centre_features(
+        self,
+        refs: pl.Series,
+        of_ads: pl.Series,
+        settings: PhotoSettings,
+        views: AugmentedViews | None,
+    ) -> PhotoFeatures:
+        """The centre views of some photos. In the same pass the image descriptors of these photos are made, and the
+        augmented views of those that the network probably sees: the first of each ad, leaving out photos that are known
+        to be unreadable. (Which are placeholders, or turn out to be unreadable, is only known afterwards.)
+
+        :param of_ads: the photos of each ad.
+        """
+        centre = self.network()
+        photos = stamped(refs, self.folder)
+        kept, _ = kept_and_missing(photos, centre.store, self._run.progress)
+        undecodable = kept.filter(pl.col("row") < 0)
+        promising = photos.filter(pl.col("size") >= 0).join(undecodable, on="photo", how="anti")
+        promising = promising.sort("photo")
+        requests = [Request(centre, photos), Request(self.descriptors, promising)]
+        if views is not None:
+            frame = photos_in_order(of_ads, settings.choice)
+            frame = frame.filter(
+                pl.col("row").is_in(np.flatnonzero(views.ads)), pl.col("place") < MAX_PHOTOS
+            )
+            frame = frame.join(promising, on="photo", how="semi").sort("row", "place")
+            first = frame.group_by("row", maintain_order=True).head(settings.per_ad)
+            seen = promising.join(first, on="photo", how="semi", maintain_order="left")
+            requests.append(Request(self.network(views.count, views.seed), seen))
+        unread = fill_stores(requests, self.folder, self._run.progress)
+        return stored_features(centre, photos, unread)
+
+
 def read_photos(
     catalogue: pl.DataFrame,
     words: Words,
@@ -57,30 +141,30 @@ def read_photos(
     run: Run,
     *,
     kind: str,
+    views: AugmentedViews | None = None,
 ) -> CataloguePhotos:
-    """Read the photos of all ads; what `run.work_dir` has already is not computed again.
+    """Read the photos of all ads, each once; what `run.work_dir` has already is not computed again.
 
     :param catalogue: columns title, description and photos. :param words: of the same ads.
     :param kind: of features (`feature_kinds.KINDS`).
+    :param views: augmented views that are made in the same pass.
     :raises NrlDedupError: what `compute_features` raises.
     """
-    compute = partial(
-        compute_features,
-        folder=folder,
-        backbone=backbone,
-        work_dir=run.work_dir,
-        kind=kind,
-        device=run.device,
-        progress=run.progress,
-    )
+    stores = PhotoStores(folder, backbone, kind, run)
     with run.clock.stage("photos"):
-        photos = readable_photos(whole_names(catalogue["photos"], folder), settings, compute)
+        of_ads = whole_names(catalogue["photos"], folder)
+
+        def centre(refs: pl.Series) -> PhotoFeatures:
+            return stores.centre_features(refs, of_ads, settings, views)
+
+        photos = readable_photos(of_ads, settings, centre)
     unreadable = photos.centre.unreadable
     if not len(photos.rows):
         return CataloguePhotos(unreadable=unreadable)
     with run.clock.stage("photo sketches"):
-        sketches = compute_descriptors(photos.names(), folder, run.work_dir, run.progress)
-        placeholders = find_placeholders(photos, sketches, words, catalogue)
+        asked = stamped(photos.names(), folder)
+        descriptors = stored_descriptors(stores.descriptors, asked, folder, run.progress)
+        placeholders = find_placeholders(photos, descriptors, words, catalogue)
     for placeholder in placeholders:
         run.progress.warn(
             f"{placeholder.photo} is shown by {placeholder.ads:,} of {len(catalogue):,} ads, of unlike texts: a "
@@ -91,4 +175,4 @@ def read_photos(
         photos = photos.only(~np.isin(photos.rows, hidden))
     if not len(photos.rows):
         return CataloguePhotos(unreadable=unreadable, placeholders=placeholders)
-    return CataloguePhotos(photos, sketches, unreadable, placeholders, compute)
+    return CataloguePhotos(photos, descriptors, unreadable, placeholders, stores.features)

@@ -1,166 +1,122 @@
-"""From a photo's name to its features: read and decode ahead, through the network in batches, shard by shard."""
+"""Photo features as a product of the photo pass: views through the network in batches, shard by shard."""
 
 import hashlib
+import shutil
 import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
-from os import cpu_count
 
 import numpy as np
-import polars as pl
 import torch
+from jaxtyping import Float32, Shaped
+from PIL import Image
 from torch import Tensor
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.features.photos.crops import centre_view, training_view
-from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
 from nrl_dedup.features.photos.feature_kinds import Kind
-from nrl_dedup.features.photos.shards import INDEX, ShardWriter
-from nrl_dedup.features.photos.source import PhotoFolder
-from nrl_dedup.runtime.progress import Progress, Task
+from nrl_dedup.features.photos.shards import ShardStore
+from nrl_dedup.runtime.progress import Progress
 
-SHARD = 256
-READERS = min(16, (cpu_count() or 1) + 2)
-IMAGES_AHEAD = 256  # decoded views that wait for the network: 150 MB
-LONG_WORK_HOURS = 1.0
-WORTH_MEASURING = 2000  # images; the forecast itself costs some seconds
-MEASURED = 8
+LONG_WORK_HOURS = 1.0  # shorter work is not worth a warning. Not tuned.
+MIN_MEASURED_IMAGES = (
+    2000  # for fewer no forecast is made: it costs some seconds itself. Not tuned.
+)
+MEASURED_IMAGES = 8  # of zeros, that the forecast times: a fraction of a batch. Not tuned.
 
 
-@dataclass(frozen=True)
-class Job:
-    """One store's way from a photo to its features."""
+class NetworkProduct:
+    """The features of photos by one network, in one kind: of the centre view, or of several augmented views.
 
-    folder: PhotoFolder
-    backbone: Backbone
-    kind: Kind
-    views: int
-    seed: int
-    batch_size: int
+    `planned_views`: 0 for the centre view, or how many augmented views of each photo, drawn from `seed`.
+    """
 
-    @property
-    def stored(self) -> tuple[np.dtype, tuple[int, ...]]:
-        """Dtype and shape of one photo's row in the store, all its views."""
-        dtype, shape = self.kind.stored(self.kind.shape(self.backbone.row))
-        return dtype, (max(1, self.views), *shape)
+    label = "photos"
 
+    def __init__(
+        self,
+        store: ShardStore,
+        backbone: Backbone,
+        kind: Kind,
+        planned_views: int,
+        seed: int,
+        batch_size: int,
+    ) -> None:
+        self.store = store
+        self.backbone = backbone
+        self.kind = kind
+        self.views = max(1, planned_views)
+        self._planned_views = planned_views
+        self._seed = seed
+        self._batch_size = batch_size
+        self._waiting: list[Tensor] = []  # views that no batch has taken yet
+        self._batches: list[Shaped[np.ndarray, "batch ..."]] = []
 
-@dataclass(frozen=True)
-class _Prepared:
-    """A photo on its way to the network. `lasting`: its bytes decided that it is unreadable, and will again."""
+    def check_before(self, photos: int, progress: Progress) -> None:
+        """Warns of long work. :raises NrlDedupError: the disk has no room for the features of so many photos."""
+        needed = photos * self.store.row_bytes
+        free = shutil.disk_usage(self.store.folder).free
+        if needed > free:
+            raise NrlDedupError(
+                f"{self.store.folder}: the features of {photos:,} photos need {needed / 1e9:,.1f} GB, and "
+                f"{free / 1e9:,.1f} GB are free. Make room, or name another folder with --work-dir."
+            )
+        self._forecast(photos, progress)
 
-    views: list[Tensor]
-    digest: int = 0
-    reason: str | None = None
-    lasting: bool = True
+    def prepare(self, photo: str, image: Image.Image) -> list[Float32[Tensor, "3 224 224"]]:
+        """The views of a photo; the augmented ones depend on the seed, the reference and the number of the view."""
+        if self._planned_views == 0:
+            return [centre_view(image)]
+        seeds = [_view_seed(self._seed, view, photo) for view in range(self._planned_views)]
+        return [training_view(image, seed) for seed in seeds]
 
+    def add(self, prepared: list[Float32[Tensor, "3 224 224"]]) -> None:
+        """The views of the next photo of the shard; full batches go through the network at once."""
+        self._waiting.extend(prepared)
+        while len(self._waiting) >= self._batch_size:
+            self._batches.append(self._through_network(self._waiting[: self._batch_size]))
+            del self._waiting[: self._batch_size]
 
-def extract(
-    job: Job, missing: pl.DataFrame, writer: ShardWriter, progress: Progress
-) -> pl.DataFrame:
-    """Computes and stores the missing photos; those that could not be read this time are returned with reasons."""
-    pool = ThreadPoolExecutor(READERS)
-    passing = []
-    try:
-        with quiet_pillow(), progress.task("photos", len(missing)) as task:
-            photos = _prepared_ahead(pool, job, missing["photo"].to_list())
-            for shard in missing.iter_slices(SHARD):
-                features, table = _compute_shard(job, shard, photos, task)
-                lasting = table.filter("lasting")
-                if not lasting.is_empty():
-                    writer.append(features, lasting.select(list(INDEX)))
-                passing.append(table.filter(~pl.col("lasting")).select("photo", "reason"))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return pl.concat(passing)
+    def take_rows(self) -> Shaped[np.ndarray, "readable views ..."]:
+        """The features of the photos added since the last call."""
+        if self._waiting:
+            self._batches.append(self._through_network(self._waiting))
+        shape = self.store.shape
+        none = np.empty((0, *shape[1:]), self.store.dtype)
+        features = np.concatenate([none, *self._batches])
+        self.discard()
+        return features.reshape(-1, *shape)
 
+    def discard(self) -> None:
+        """Forget the photos added since the last `take_rows`: a pass that failed has left them."""
+        self._waiting = []
+        self._batches = []
 
-def _compute_shard(
-    job: Job, shard: pl.DataFrame, photos: Iterator[_Prepared], task: Task
-) -> tuple[np.ndarray, pl.DataFrame]:
-    """The features of a shard's readable photos [readable, views, ...], and its index with the column `lasting`."""
-    batches, waiting, results = [], [], []
-    for photo in islice(photos, len(shard)):
-        waiting.extend(photo.views)
-        while len(waiting) >= job.batch_size:
-            batches.append(_through_network(job, waiting[: job.batch_size]))
-            del waiting[: job.batch_size]
-        results.append((photo.digest, photo.reason, photo.lasting))
-        task.advance()
-    if waiting:
-        batches.append(_through_network(job, waiting))
-    dtype, shape = job.stored
-    features = np.concatenate(batches) if batches else np.empty((0, *shape[1:]), dtype)
-    columns = {"digest": pl.UInt64, "reason": pl.String, "lasting": pl.Boolean}
-    table = shard.hstack(pl.DataFrame(results, schema=columns, orient="row"))
-    readable = pl.col("reason").is_null()
-    table = table.with_columns(
-        row=pl.when(readable).then(readable.cum_sum().cast(pl.Int64) - 1).otherwise(-1)
-    )
-    return features.reshape(-1, *shape), table
+    def _through_network(self, images: list[Tensor]) -> Shaped[np.ndarray, "batch ..."]:
+        features = self.kind.features(self.backbone, torch.stack(images))
+        if not torch.isfinite(features).all():
+            raise NrlDedupError(
+                f"{self.backbone.row.name}: its weights give features that are not finite numbers. Name other weights "
+                "with --backbone-weights FILE."
+            )
+        return self.kind.encode(features.float().cpu().numpy())
 
-
-def _prepared_ahead(pool: ThreadPoolExecutor, job: Job, refs: list[str]) -> Iterator[_Prepared]:
-    """The photos in order, read and decoded by the pool while the network is busy with those before."""
-    ahead = max(READERS, IMAGES_AHEAD // max(1, job.views))
-    waiting: deque[Future[_Prepared]] = deque()
-    for ref in refs:
-        waiting.append(pool.submit(_prepare, job, ref))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _prepare(job: Job, ref: str) -> _Prepared:
-    try:
-        data = job.folder.read(ref)
-    except UnreadablePhoto as error:
-        return _Prepared([], reason=str(error), lasting=False)
-    try:
-        image = decode(data)
-    except UnreadablePhoto as error:
-        return _Prepared([], reason=str(error))
-    digest = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little") or 1
-    if job.views == 0:
-        return _Prepared([centre_view(image)], digest)
-    return _Prepared(
-        [training_view(image, _view_seed(job.seed, view, ref)) for view in range(job.views)], digest
-    )
+    def _forecast(self, photos: int, progress: Progress) -> None:
+        """Warns of the hours ahead, if it is one or more, by the time that the network takes on this device."""
+        images = photos * self.views
+        if images < MIN_MEASURED_IMAGES:
+            return
+        sample = [torch.zeros(3, 224, 224)] * MEASURED_IMAGES
+        self._through_network(sample)  # the first time is slower
+        start = time.perf_counter()
+        self._through_network(sample)
+        hours = (time.perf_counter() - start) / MEASURED_IMAGES * images / 3600
+        if hours >= LONG_WORK_HOURS:
+            progress.warn(
+                f"{images:,} views of {photos:,} photos through {self.backbone.row.name} on "
+                f"{self.backbone.device.type}: about {hours:,.1f} hours. What is finished is kept if you stop it."
+            )
 
 
 def _view_seed(seed: int, view: int, ref: str) -> int:
-    return int.from_bytes(
-        hashlib.blake2b(f"{seed} {view} {ref}".encode(), digest_size=8).digest(), "little"
-    )
-
-
-def _through_network(job: Job, images: list[Tensor]) -> np.ndarray:
-    features = job.kind.features(job.backbone, torch.stack(images))
-    if not torch.isfinite(features).all():
-        raise NrlDedupError(
-            f"{job.backbone.row.name}: its weights give features that are not finite numbers. Name other weights "
-            "with --backbone-weights FILE."
-        )
-    return job.kind.encode(features.float().cpu().numpy())
-
-
-def forecast(job: Job, photos: int, progress: Progress) -> None:
-    """Says how many hours are ahead, where it is one or more, by the time that the network takes on this device."""
-    images = photos * max(1, job.views)
-    if images < WORTH_MEASURING:
-        return
-    sample = [torch.zeros(3, 224, 224)] * MEASURED
-    _through_network(job, sample)  # the first time is slower
-    start = time.perf_counter()
-    _through_network(job, sample)
-    hours = (time.perf_counter() - start) / MEASURED * images / 3600
-    if hours >= LONG_WORK_HOURS:
-        progress.warn(
-            f"{images:,} views of {photos:,} photos through {job.backbone.row.name} on "
-            f"{job.backbone.device.type}: about {hours:,.1f} hours. What is finished is kept if you stop it."
-        )
+    digest = hashlib.blake2b(f"{seed} {view} {ref}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")

@@ -1,10 +1,8 @@
 """Photo features: computed once for each photo, kept in the work directory, found again by the next run."""
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +10,18 @@ import polars as pl
 import torch
 from jaxtyping import Float32, Int64, Shaped, UInt64
 
-from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone
-from nrl_dedup.features.photos.compute import Job, extract, forecast
+from nrl_dedup.features.photos.compute import NetworkProduct
 from nrl_dedup.features.photos.feature_kinds import KINDS, Kind
-from nrl_dedup.features.photos.kept_photos import keep, stamped
-from nrl_dedup.features.photos.shards import ShardStore, ShardWriter
+from nrl_dedup.features.photos.kept_photos import stamped
+from nrl_dedup.features.photos.photo_pass import Request, fill_stores
+from nrl_dedup.features.photos.shards import ShardStore
 from nrl_dedup.features.photos.source import ABSENCES, PhotoFolder
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 VERSION = 2  # of decoding, views and layout: features of another version are not taken for these
-BATCH = {"cpu": 32, "cuda": 128}
+# Views through the network at a time. Not tuned. Features of another batch size can differ in their last bits.
+BATCH_SIZE = {"cpu": 32, "cuda": 128}
 
 
 @dataclass(frozen=True)
@@ -93,54 +92,57 @@ def compute_features(
     :raises NrlDedupError: the work directory cannot be written, is too small, or is in use by another run; or the
         weights give features that are not finite.
     """
-    job = Job(folder, backbone, KINDS[kind], views, seed, BATCH[device.type])
-    dtype, shape = job.stored
-    store = ShardStore(work_dir / "photos" / _store_name(job, kind), shape, dtype)
-    photos = stamped(refs, folder)
-    passing = [pl.DataFrame(schema={"photo": pl.String, "reason": pl.String})]
-
-    def make(missing: pl.DataFrame, writer: ShardWriter) -> None:
-        _check_room(store, len(missing))
-        forecast(job, len(missing), progress)
-        passing.append(extract(job, missing, writer, progress))
-
-    known = keep(photos, store, make, progress)
-    return _features(photos, known, store, pl.concat(passing), job)
-
-
-def _store_name(job: Job, kind: str) -> str:
-    where = hashlib.sha256(str(job.folder.folder).encode("utf-8", "surrogateescape")).hexdigest()[
-        :12
-    ]
-    plan = f"views{job.views}-seed{job.seed}" if job.views else "centre"
-    return (
-        f"{job.backbone.row.name}-{job.backbone.fingerprint[:12]}-{kind}-{where}-{plan}-v{VERSION}"
+    product = network_product(
+        folder, backbone, work_dir, views=views, seed=seed, kind=kind, device=device
     )
+    photos = stamped(refs, folder)
+    unread = fill_stores([Request(product, photos)], folder, progress)
+    return stored_features(product, photos, unread)
 
 
-def _features(
-    photos: pl.DataFrame, known: pl.DataFrame, store: ShardStore, passing: pl.DataFrame, job: Job
+def network_product(
+    folder: PhotoFolder,
+    backbone: Backbone,
+    work_dir: Path,
+    *,
+    views: int = 0,
+    seed: int = 0,
+    kind: str,
+    device: torch.device,
+) -> NetworkProduct:
+    """The features that `compute_features` computes, as a product of the photo pass; the arguments are the same."""
+    form = KINDS[kind]
+    dtype, shape = form.stored(form.shape(backbone.row))
+    plan = f"views{views}-seed{seed}" if views else "centre"
+    name = f"{backbone.row.name}-{backbone.fingerprint[:12]}-{kind}-{folder_digest(folder)}-{plan}-v{VERSION}"
+    store = ShardStore(work_dir / "photos" / name, (max(1, views), *shape), dtype)
+    return NetworkProduct(store, backbone, form, views, seed, BATCH_SIZE[device.type])
+
+
+def folder_digest(folder: PhotoFolder) -> str:
+    """12 hexadecimal digits of the folder's path: photos of two folders are never taken for each other."""
+    path = str(folder.folder).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(path).hexdigest()[:12]
+
+
+def stored_features(
+    product: NetworkProduct, photos: pl.DataFrame, unread: pl.DataFrame
 ) -> PhotoFeatures:
+    """What the product's store keeps of these photos.
+
+    :param photos: as `kept_photos.stamped` gives them. :param unread: photo, reason: what `fill_stores` could not read.
+    """
+    known = product.store.find(photos.filter(pl.col("size") >= 0))
     absent = photos.filter(pl.col("size") < 0).select(
         "photo", reason=pl.col("size").replace_strict(ABSENCES, return_dtype=pl.String)
     )
     undecodable = known.filter(pl.col("row") < 0).select("photo", "reason")
-    stored, digests = store.rows()
+    stored, digests = product.store.rows()
     return PhotoFeatures(
         photos=known.filter(pl.col("row") >= 0).select("photo", "row").sort("photo"),
-        unreadable=pl.concat([absent, undecodable, passing]).sort("photo"),
+        unreadable=pl.concat([absent, undecodable, unread]).sort("photo"),
         digests=digests,
         stored=stored,
-        kind=job.kind,
-        shape=job.kind.shape(job.backbone.row),
+        kind=product.kind,
+        shape=product.kind.shape(product.backbone.row),
     )
-
-
-def _check_room(store: ShardStore, photos: int) -> None:
-    needed = photos * prod(store.shape) * store.dtype.itemsize
-    free = shutil.disk_usage(store.folder).free
-    if needed > free:
-        raise NrlDedupError(
-            f"{store.folder}: the features of {photos:,} photos need {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB "
-            "are free. Make room, or name another folder with --work-dir."
-        )

@@ -71,6 +71,10 @@ class ShardStore:
         self.index_folder = folder / "shards"
         self._indexes: dict[Path, Shard | None] = {}  # those that were read
         self._intact: set[Path] = set()  # of shards whose rows fitted their digest
+        self._reported: set[Path] = set()  # damaged ones that `newly_damaged` has counted
+        self.older_is_reported = (
+            False  # whether the user has been told of stores of an earlier version
+        )
 
     @property
     def row_bytes(self) -> int:
@@ -90,6 +94,12 @@ class ShardStore:
             else:
                 found.append(shard)
         return found
+
+    def newly_damaged(self) -> int:
+        """How many shards were found damaged since the last call."""
+        new = self.damaged - self._reported
+        self._reported |= new
+        return len(new)
 
     def find(self, asked: pl.DataFrame) -> pl.DataFrame:
         """Those of the photos `asked` (columns `PHOTO`) that are kept, a table as `INDEX`; the rows of their shards

@@ -26,6 +26,7 @@ from nrl_dedup.features.photos.folder_source import (
 from nrl_dedup.features.photos.link_following import LINKS_FOLLOWED
 from nrl_dedup.features.photos.reference_rules import ReferenceContext, is_url, meanings
 from nrl_dedup.features.photos.zip_source import PhotoZip, ZipTree, avito_path
+from nrl_dedup.runtime.run import Run
 
 __all__ = ["NOT_FOUND", "OUTSIDE", "PhotoFolder", "UnreadablePhoto", "decode", "find_photo_folder"]
 
@@ -49,6 +50,18 @@ def find_photo_folder(catalogue_path: Path) -> Path | None:
     if any((beside / part).is_dir() or (beside / f"{part}.zip").is_file() for part in AVITO_PARTS):
         return beside
     return next((beside / name for name in USUAL_FOLDERS if (beside / name).is_dir()), None)
+
+
+def open_photo_folder(folder: Path, beside: Path, run: Run) -> "PhotoFolder":
+    """The photo folder, or the zip of photos, opened once in a run: Avito's zip directories take minutes to read.
+
+    :param beside: as in `PhotoFolder`. :raises NrlDedupError: what `PhotoFolder` raises.
+    """
+    key = ("photo folder", folder, beside)
+    if key not in run.opened:
+        run.opened[key] = PhotoFolder(folder, beside=beside)
+    opened: PhotoFolder = run.opened[key]
+    return opened
 
 
 class PhotoFolder:
