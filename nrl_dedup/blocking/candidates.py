@@ -166,11 +166,14 @@ def _numbered_pairs(
     is held, sorted and thinned in place.
     """
     ads = len(spaces[0].is_hub)
-    if ads * ads * depth_limit >= 2**63:
+    largest = ads * ads * depth_limit
+    if largest >= 2**63:
         raise NrlDedupError(
             f"{ads:,} ads with {depth_limit:,} neighbours are too many. Ask for fewer --candidates."
         )
-    size = sum(space.neighbours.rows.size for space in spaces)
+    size = 0
+    for space in spaces:
+        size += space.neighbours.rows.size
     numbers = np.empty(size, dtype=np.int64)
     filled = 0
     for space, step in zip(spaces, steps, strict=True):
@@ -186,8 +189,9 @@ def _numbered_pairs(
             larger = np.maximum(left, right)
             pair = smaller * ads + larger
             depth = step * (column + 1)
-            numbers[filled : filled + len(pair)] = pair * depth_limit + depth
-            filled += len(pair)
+            end = filled + len(pair)
+            numbers[filled:end] = pair * depth_limit + depth
+            filled = end
     numbers = numbers[:filled]
     numbers.sort()
     return _first_of_each_pair(numbers, depth_limit)
@@ -206,9 +210,11 @@ def _first_of_each_pair(
         is_first = np.diff(pair, prepend=last_pair) != 0
         first = some[is_first]
         last_pair = pair[-1]
-        numbers[filled : filled + len(first)] = first
-        counts += np.bincount(first % depth_limit, minlength=depth_limit)
-        filled += len(first)
+        end = filled + len(first)
+        numbers[filled:end] = first
+        filled = end
+        depths = first % depth_limit
+        counts += np.bincount(depths, minlength=depth_limit)
     return numbers[:filled], counts
 
 
@@ -217,9 +223,12 @@ def _frame(numbers: Rows, depth_limit: int, last: int, ads: int) -> pl.DataFrame
     parts = [numbers[:0]]
     for start in range(0, len(numbers), CHUNK_NUMBERS):
         some = numbers[start : start + CHUNK_NUMBERS]
-        kept = some[some % depth_limit <= last]
+        depths = some % depth_limit
+        kept = some[depths <= last]
         parts.append(kept // depth_limit)
     pairs = np.concatenate(parts)
     ads = max(ads, 1)
-    columns = {"row_l": pairs // ads, "row_r": pairs % ads}
+    left = pairs // ads
+    right = pairs % ads
+    columns = {"row_l": left, "row_r": right}
     return pl.DataFrame(columns, schema=CANDIDATE_PAIRS)

@@ -32,9 +32,7 @@ TEXT_SIZE = 1_024  # topics of the words: CCA needs dense vectors. Not tuned.
 RIDGE_PHOTOS = 3.0
 RIDGE_TEXT = 1.0
 MAX_SAMPLE = 50_000  # ads that are learned from: some 50 for each topic
-MIN_ADS = (
-    50  # with words and photos, to learn from: fewer have no correlations to speak of. Not tuned.
-)
+MIN_ADS = 50  # with words and photos, to learn from. Not tuned.
 MIN_PIECE_ADS = 2  # ads with a piece of a word: one of a single ad relates it to no other
 MIN_LENGTH = 1e-12  # in place of 0 where something is divided by a length
 CHUNK_ADS = 4_096  # 32 MiB of 2,048 features at one photo per ad

@@ -94,8 +94,10 @@ def first_of_equal(z: Float32[np.ndarray, "ads size"]) -> Ads:
         own = rows[start : start + CHUNK_ADS]
         part = first[start : start + CHUNK_ADS]
         members = np.flatnonzero(part != own)
-        differs = z[start + members] != z[part[members]]
-        different = members[differs.any(axis=1)]
+        own_vectors = z[start + members]
+        first_vectors = z[part[members]]
+        differs = (own_vectors != first_vectors).any(axis=1)
+        different = members[differs]
         part[different] = start + different
     return first
 

@@ -98,14 +98,13 @@ class InvertedSearch:
     :param in_lists: the metric in which lists are compared; by default what the device allows.
     """
 
-    WANTED_RECALL = 0.97  # Not tuned: what is lost is small beside what the cap loses.
-    SAMPLE = 500  # vectors; at 100 neighbours each, the recall is known to about 0.002
+    WANTED_RECALL = 0.97  # Not tuned.
+    SAMPLE = 500  # vectors by which the recall is measured. Not tuned.
     FIRST_PROBES = 8  # lists of the first try. Not tuned.
     GROWTH = 1.25  # from one try to the next: the search is at most so much wider than it need be
     FIRST_NET = 10  # times the neighbours, at `FIRST_PROBES`: the nearest in L2 from which those in L1 are taken
-    # k-means, as in FAISS's own guidelines: at most 64 vectors of each list are learned from, in 10 rounds.
-    MAX_TRAINING_VECTORS = 64
-    ROUNDS = 10
+    MAX_TRAINING_VECTORS = 64  # of each list, for k-means. Not tuned.
+    ROUNDS = 10  # of k-means: FAISS's default for inverted lists
 
     def __init__(
         self,
@@ -133,8 +132,7 @@ class InvertedSearch:
 
         centres = faiss.IndexFlat(size, in_lists)
         index = faiss.IndexIVFFlat(centres, size, lists, in_lists)
-        self._centres = centres  # the index does not keep it alive
-        self._trainer = faiss.IndexFlatL2(size)  # nor this
+        self._trainer = faiss.IndexFlatL2(size)  # the index does not keep it alive
         index.clustering_index = self._trainer
         index.cp.seed = int(random.integers(2**31))
         index.cp.niter = self.ROUNDS

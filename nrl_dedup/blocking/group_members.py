@@ -89,19 +89,25 @@ class Members:
         size = np.repeat(sizes, sizes)
         place = at - np.repeat(starts, sizes)
         not_first = place > 0
-        found = [(self.ads[at[not_first]], self.ads[(at - place)[not_first]])]
+        member = at[not_first]
+        first_of_group = member - place[not_first]
+        found = [(self.ads[member], self.ads[first_of_group])]
         following = np.where(size <= MAX_SQUARE, MAX_SQUARE, MAX_FOLLOWING)
-        last_step = max(MAX_SQUARE - 1, MAX_FOLLOWING)
-        last_step = min(last_step, int(sizes.max(initial=1)) - 1)
+        largest = int(sizes.max(initial=1))
+        max_step = max(MAX_SQUARE - 1, MAX_FOLLOWING)
+        last_step = min(max_step, largest - 1)
         for step in range(1, last_step + 1):
             exists = place + step < size
-            first = at[exists & (step <= following)]
+            is_paired = exists & (step <= following)
+            first = at[is_paired]
             found.append((self.ads[first], self.ads[first + step]))
         return found
 
     def _between(self, left: GroupPairs, right: GroupPairs) -> Sequence[Pairs]:
         """All pairs of two groups if one of them is small, else those of `_nearest` from both sides."""
-        smaller = np.minimum(self.sizes[left], self.sizes[right])
+        size_l = self.sizes[left]
+        size_r = self.sizes[right]
+        smaller = np.minimum(size_l, size_r)
         is_small = smaller <= MAX_PRODUCT
         product = self._product(left[is_small], right[is_small])
         large_left = left[~is_small]
@@ -112,25 +118,33 @@ class Members:
 
     def _product(self, left: GroupPairs, right: GroupPairs) -> Pairs:
         """Every ad of the first group with every ad of the second."""
-        counts = self.sizes[left] * self.sizes[right]
-        pair = np.repeat(np.arange(len(left)), counts)
-        number = ragged(np.zeros(len(left), np.int64), counts)
-        size = self.sizes[right][pair]
-        place_l = self.starts[left][pair] + number // size
-        place_r = self.starts[right][pair] + number % size
+        size_r = self.sizes[right]
+        counts = self.sizes[left] * size_r
+        pairs = len(left)
+        pair = np.repeat(np.arange(pairs), counts)
+        zeros = np.zeros(pairs, np.int64)
+        number = ragged(zeros, counts)
+        size = size_r[pair]
+        start_l = self.starts[left][pair]
+        start_r = self.starts[right][pair]
+        place_l = start_l + number // size
+        place_r = start_r + number % size
         return self.ads[place_l], self.ads[place_r]
 
     def _nearest(self, of: GroupPairs, among: GroupPairs) -> Sequence[Pairs]:
         """Each ad of the groups `of` with the first of the group `among`, and with the two around its own rank."""
         sizes = self.sizes[of]
         pair = np.repeat(np.arange(len(of)), sizes)
-        ads = self.ads[ragged(self.starts[of], sizes)]
-        first = self.starts[among][pair]
-        last = first + self.sizes[among][pair] - 1
+        starts = self.starts[of]
+        ads = self.ads[ragged(starts, sizes)]
+        other_group = among[pair]
+        first = self.starts[other_group]
+        last = first + self.sizes[other_group] - 1
         count = len(self.ads) + 1
-        group = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        groups = np.arange(len(self.sizes))
+        group = np.repeat(groups, self.sizes)
         keys = group * count + self.rank[self.ads]  # ascending: ads are ordered by group, then rank
-        own_keys = among[pair] * count + self.rank[ads]
+        own_keys = other_group * count + self.rank[ads]
         after = np.searchsorted(keys, own_keys)
         below = np.clip(after - 1, first, last)
         above = np.clip(after, first, last)

@@ -49,12 +49,15 @@ class Held:
 
     def holders(self) -> Places:
         """The ad of each of `items`."""
-        return np.repeat(np.arange(self.ads), np.diff(self.offsets))
+        ads = np.arange(self.ads)
+        counts = np.diff(self.offsets)
+        return np.repeat(ads, counts)
 
     def renumbered(self, number: Items) -> "Held":
         """The same with item i called `number[i]`; what becomes one item is held once."""
         count = int(number.max(initial=-1)) + 1
-        keys = np.unique(self.holders() * count + number[self.items])
+        items = number[self.items]
+        keys = np.unique(self.holders() * count + items)
         divisor = max(count, 1)
         ads = keys // divisor
         items = keys % divisor
@@ -84,8 +87,15 @@ class _Owners:
         counts = np.bincount(held.items, minlength=held.count)
         starts = np.cumsum(counts) - counts
         is_hub = counts > neighbours
-        seen = np.where(is_hub, 1, counts)
-        return cls(held.holders()[order], order, starts, counts, is_hub, seen)
+        holders = held.holders()
+        return cls(
+            ads=holders[order],
+            order=order,
+            starts=starts,
+            counts=counts,
+            is_hub=is_hub,
+            seen=np.where(is_hub, 1, counts),
+        )
 
 
 def nearest_ads(
@@ -120,7 +130,9 @@ def nearest_ads(
     with progress.task(f"nearest by {what}", ads) as task:
         for start in range(0, ads, CHUNK_ADS):
             stop = min(start + CHUNK_ADS, ads)
-            part = slice(held.offsets[start], held.offsets[stop])
+            first = held.offsets[start]
+            last = held.offsets[stop]
+            part = slice(first, last)
             searched = is_searched[part]
             ad = holders[part][searched]
             item = held.items[part][searched]
@@ -130,7 +142,8 @@ def nearest_ads(
             task.advance(stop - start)
 
     has_searched = np.zeros(ads, dtype=bool)
-    has_searched[holders[is_searched]] = True
+    searching = holders[is_searched]
+    has_searched[searching] = True
     holds_items = np.diff(held.offsets) > 0
     is_hub = holds_items & ~has_searched
     if is_hub.any():
@@ -160,23 +173,29 @@ def _found_pairs(
     itself = queries[:, None]
     others = np.where(found == itself, NONE, found)
     similarity_of_itself = np.full((len(queries), 1), equal, np.float32)
-    near = np.hstack([similarity_of_itself, near])[place]
-    found = np.hstack([itself, others])[place]
+    near_of_query = np.hstack([similarity_of_itself, near])
+    found_of_query = np.hstack([itself, others])
+    near = near_of_query[place]
+    found = found_of_query[place]
     query, column = np.nonzero(found != NONE)
     found_item = found[query, column]
+    found_near = near[query, column]
     seen = owners.seen[found_item]
-    other = owners.ads[ragged(owners.starts[found_item], seen)]
+    start = owners.starts[found_item]
+    other = owners.ads[ragged(start, seen)]
     of_ad = np.repeat(ad[query], seen)
-    similarity = np.repeat(near[query, column], seen)
+    similarity = np.repeat(found_near, seen)
     return of_ad, other, similarity
 
 
 def _mates_of_hubs(held: Held, owners: _Owners, is_hub: AdMask, width: int) -> ListsOfHubs:
     """For each hub, ads that hold its first item."""
-    first = held.offsets[:-1][is_hub]
+    starts = held.offsets[:-1]
+    first = starts[is_hub]
     item = held.items[first]
-    place_among_owners = np.empty(len(owners.order), dtype=np.int64)
-    place_among_owners[owners.order] = np.arange(len(owners.order))
+    count = len(owners.order)
+    place_among_owners = np.empty(count, dtype=np.int64)
+    place_among_owners[owners.order] = np.arange(count)
     start = owners.starts[item]
     own = place_among_owners[first] - start
     others = _others(own, owners.counts[item], width)
@@ -185,16 +204,19 @@ def _mates_of_hubs(held: Held, owners: _Owners, is_hub: AdMask, width: int) -> L
 
 def _write_nearest(pairs: Pairs, rows: Lists, similarities: Similarities) -> None:
     """Write the nearest others of each ad among `pairs` (ad, other, similarity), in which a pair may repeat."""
-    is_other = pairs[0] != pairs[1]
-    ad = pairs[0][is_other]
-    other = pairs[1][is_other]
-    near = pairs[2][is_other]
+    ad, other, near = pairs
+    is_other = ad != other
+    ad = ad[is_other]
+    other = other[is_other]
+    near = near[is_other]
     order = np.lexsort((-near, other, ad))
     ad = ad[order]
     other = other[order]
     near = near[order]
+    new_ad = np.diff(ad) != 0
+    new_other = np.diff(other) != 0
     is_first = np.ones(len(ad), dtype=bool)
-    is_first[1:] = (np.diff(ad) != 0) | (np.diff(other) != 0)
+    is_first[1:] = new_ad | new_other
     ad = ad[is_first]
     other = other[is_first]
     near = near[is_first]
@@ -202,7 +224,8 @@ def _write_nearest(pairs: Pairs, rows: Lists, similarities: Similarities) -> Non
     ad = ad[order]
     other = other[order]
     near = near[order]
-    place = np.arange(len(ad)) - np.searchsorted(ad, ad)
+    start = np.searchsorted(ad, ad)
+    place = np.arange(len(ad)) - start
     fits = place < rows.shape[1]
     at = (ad[fits], place[fits])
     rows[at] = other[fits]
@@ -217,6 +240,7 @@ def _others(
     own = own[:, None]
     size = size[:, None]
     step = np.arange(width)
-    following = 1 + (own + step - 1) % (size - 1)
+    others = size - 1
+    following = 1 + (own + step - 1) % others
     first_then_following = np.where(step == 0, 0, following)
     return np.where(own == 0, step + 1, first_then_following)

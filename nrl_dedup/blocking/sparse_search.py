@@ -11,7 +11,7 @@ from nrl_dedup.blocking.neighbours import NONE
 MAX_EXACT_WORK = 1e10  # products of an exact search: a few minutes of one core
 POSTINGS = 30_000  # vectors that one vector sees by its rarest columns. Not tuned.
 NET = 2  # times as many as are wanted are ranked by all columns. Not tuned.
-SAMPLE = 500  # vectors; at 100 neighbours each, the recall is known to about 0.002
+SAMPLE = 500  # vectors by which the recall is measured. Not tuned.
 TIE = 1e-5  # relative: a cosine that is smaller by less counts as equal, as 32 bits round differently in other orders
 CHUNK_PRODUCTS = 2**23  # 100 MB
 CHUNK_NUMBERS = 2**28  # on a GPU: 1 GiB, twice
@@ -34,7 +34,8 @@ class SparseSearch:
     def __init__(
         self, weights: sparse.csr_array, neighbours: int, seed: int, device: torch.device
     ) -> None:
-        counts = np.bincount(weights.indices, minlength=weights.shape[1])
+        vectors, columns = weights.shape
+        counts = np.bincount(weights.indices, minlength=columns)
         frequency = counts.astype(np.int64)
         is_shared = frequency > 1  # the other columns bring nobody together
         self._weights = weights[:, is_shared]
@@ -43,8 +44,11 @@ class SparseSearch:
         self._neighbours = neighbours
         self._device = device
         work = float(self._frequency @ self._frequency)
-        self._exact = device.type == "cuda" or work <= MAX_EXACT_WORK
-        self.name = f"exact search among {weights.shape[0]:,} texts"
+        self._count = vectors
+        self._on_gpu = device.type == "cuda"
+        is_cheap = work <= MAX_EXACT_WORK
+        self._exact = self._on_gpu or is_cheap
+        self.name = f"exact search among {vectors:,} texts"
         self.recall = 1.0
         if not self._exact:
             self.name = f"search by the rarest stems ({POSTINGS:,} texts seen by each)"
@@ -55,19 +59,22 @@ class SparseSearch:
         too low); at equal cosines the smaller row first. NONE and -inf where there are fewer."""
         rows = self._weights[queries]
         wanted = self._neighbours + 1
-        if self._device.type == "cuda":
-            count = self._weights.shape[0]
-            return best_products(self._weights, rows, min(wanted, count), self._device)
+        if self._on_gpu:
+            at_most = min(wanted, self._count)
+            return best_products(self._weights, rows, at_most, self._device)
         if self._exact:
             return self._best(rows, wanted)
         rarest = self._rarest(rows)
-        _, found = self._best(rarest, NET * self._neighbours + 1)
+        net = NET * self._neighbours + 1
+        _, found = self._best(rarest, net)
         return self._ranked(queries, found)
 
     def _best(self, rows: sparse.csr_array, wanted: int) -> Similar:
         """The `wanted` rows with the largest products."""
-        similarities = np.full((rows.shape[0], wanted), -np.inf, np.float32)
-        found = np.full(similarities.shape, NONE)
+        count = rows.shape[0]
+        shape = (count, wanted)
+        similarities = np.full(shape, -np.inf, np.float32)
+        found = np.full(shape, NONE)
         for some in self._chunks(rows):
             products = rows[some] @ self._lists
             starts = products.indptr[:-1]
@@ -76,56 +83,72 @@ class SparseSearch:
                 near = products.data[start:stop]
                 other = products.indices[start:stop]
                 if len(near) > wanted:
-                    best = np.argpartition(-near, wanted)[:wanted]
+                    best_first = np.argpartition(-near, wanted)
+                    best = best_first[:wanted]
                     near = near[best]
                     other = other[best]
                 order = np.lexsort((other, -near))
-                similarities[place, : len(order)] = near[order]
-                found[place, : len(order)] = other[order]
+                filled = len(order)
+                similarities[place, :filled] = near[order]
+                found[place, :filled] = other[order]
         return similarities, found
 
     def _chunks(self, rows: sparse.csr_array) -> list[Int64[np.ndarray, "some"]]:
         """The numbers of the rows, divided so that some `CHUNK_PRODUCTS` products are made at a time."""
-        work = np.append(self._frequency[rows.indices], 0)  # a start may be one behind the last
-        products_of = np.add.reduceat(work, rows.indptr[:-1])
-        is_empty = np.diff(rows.indptr) == 0
-        products_of[is_empty] = 0
-        part = np.cumsum(products_of) // CHUNK_PRODUCTS
-        first_of_part = np.flatnonzero(np.diff(part)) + 1
-        return np.split(np.arange(rows.shape[0]), first_of_part)
+        frequency = self._frequency[rows.indices]
+        padded = np.append(frequency, 0)  # the start of an empty last row is after the last entry
+        starts = rows.indptr[:-1]
+        products_of = np.add.reduceat(padded, starts)
+        entries = np.diff(rows.indptr)
+        products_of[entries == 0] = 0
+        products_so_far = np.cumsum(products_of)
+        part = products_so_far // CHUNK_PRODUCTS
+        is_last_of_part = np.diff(part) != 0
+        ends = np.flatnonzero(is_last_of_part) + 1
+        numbers = np.arange(rows.shape[0])
+        return np.split(numbers, ends)
 
     def _rarest(self, rows: sparse.csr_array) -> sparse.csr_array:
         """Each row with the entries in its rarest columns only."""
         count = rows.shape[0]
-        of_entry = np.repeat(np.arange(count), np.diff(rows.indptr))
+        entries_of_row = np.diff(rows.indptr)
+        of_entry = np.repeat(np.arange(count), entries_of_row)
         frequency = self._frequency[rows.indices]
         order = np.lexsort((frequency, of_entry))
         of_row = of_entry[order]
         frequency = frequency[order]
         seen = np.cumsum(frequency)
         is_first = np.diff(of_row, prepend=-1) != 0
-        seen_before = (seen - frequency)[is_first]
-        starts = np.append(np.flatnonzero(is_first), len(seen))
-        seen_in_row = seen - np.repeat(seen_before, np.diff(starts))
-        is_kept = is_first | (seen_in_row <= POSTINGS)
-        entries = order[is_kept]
-        entries_of_row = np.bincount(of_row[is_kept], minlength=count)
-        indptr = np.concatenate([[0], np.cumsum(entries_of_row)])
-        kept = (rows.data[entries], rows.indices[entries], indptr)
-        return sparse.csr_array(kept, shape=rows.shape)
+        before_entry = seen - frequency
+        before_row = before_entry[is_first]
+        starts = np.flatnonzero(is_first)
+        ends = np.append(starts, len(seen))
+        entries = np.diff(ends)  # of each row that has any
+        seen_in_row = seen - np.repeat(before_row, entries)
+        is_rare = seen_in_row <= POSTINGS
+        is_kept = is_first | is_rare
+        kept = order[is_kept]
+        kept_of_row = np.bincount(of_row[is_kept], minlength=count)
+        indptr = np.concatenate([[0], np.cumsum(kept_of_row)])
+        data = rows.data[kept]
+        indices = rows.indices[kept]
+        return sparse.csr_array((data, indices, indptr), shape=rows.shape)
 
     def _ranked(self, queries: Queries, found: Int64[np.ndarray, "queries net"]) -> Similar:
         """The nearest of `found` by all columns."""
         query, column = np.nonzero(found != NONE)
         similarities = np.full(found.shape, -np.inf, np.float32)
-        mean_entries = int(self._weights.nnz / max(1, self._weights.shape[0]))
-        step = max(1, CHUNK_ENTRIES // max(1, mean_entries))
+        mean_entries = int(self._weights.nnz / max(1, self._count))
+        pairs = CHUNK_ENTRIES // max(1, mean_entries)
+        step = max(1, pairs)
         for start in range(0, len(query), step):
             some_query = query[start : start + step]
             some_column = column[start : start + step]
+            place = (some_query, some_column)
             left = self._weights[queries[some_query]]
-            right = self._weights[found[some_query, some_column]]
-            similarities[some_query, some_column] = left.multiply(right).sum(axis=1)
+            right = self._weights[found[place]]
+            products = left.multiply(right)
+            similarities[place] = products.sum(axis=1)
         order = np.lexsort((found, -similarities))
         best = order[:, : self._neighbours + 1]
         best_similarities = np.take_along_axis(similarities, best, axis=1)
@@ -134,17 +157,21 @@ class SparseSearch:
 
     def _measure(self, seed: int) -> float:
         """The recall on a sample; one that is as near as the last exact neighbour is found, so a tie is no loss."""
-        count = self._weights.shape[0]
         random = np.random.default_rng(seed)
-        drawn = random.choice(count, min(SAMPLE, count), replace=False)
+        size = min(SAMPLE, self._count)
+        drawn = random.choice(self._count, size, replace=False)
         sample = np.sort(drawn)
-        exact = self._best(self._weights[sample], self._neighbours + 1)
+        rows = self._weights[sample]
+        exact = self._best(rows, self._neighbours + 1)
         exact_cosines = _of_others(sample, exact)
-        cosines = _of_others(sample, self.nearest(sample))
+        found = self.nearest(sample)
+        cosines = _of_others(sample, found)
         there = np.isfinite(exact_cosines)
-        last = np.where(there, exact_cosines, np.inf).min(axis=1, keepdims=True)
-        found = cosines >= last * (1 - TIE)
-        return float(found.sum() / max(1, there.sum()))
+        or_infinite = np.where(there, exact_cosines, np.inf)
+        last = or_infinite.min(axis=1, keepdims=True)
+        is_near = cosines >= last * (1 - TIE)
+        wanted = max(1, there.sum())
+        return float(is_near.sum() / wanted)
 
 
 def _of_others(queries: Queries, similar: Similar) -> Float32[np.ndarray, "queries found"]:
@@ -159,18 +186,23 @@ def best_products(
 ) -> Similar:
     """The `wanted` rows of `weights` with the largest positive products with each of `rows`, all of them computed."""
     every = _on_device(weights, device)
-    step = max(1, CHUNK_NUMBERS // max(weights.shape))
-    similarities = np.empty((rows.shape[0], wanted), np.float32)
-    found = np.empty((rows.shape[0], wanted), np.int64)
-    for start in range(0, rows.shape[0], step):
+    numbers_of_row = max(weights.shape)
+    step = max(1, CHUNK_NUMBERS // numbers_of_row)
+    count = rows.shape[0]
+    shape = (count, wanted)
+    similarities = np.empty(shape, np.float32)
+    found = np.empty(shape, np.int64)
+    for start in range(0, count, step):
         some = slice(start, start + step)
         dense = rows[some].T.toarray()
         columns = torch.from_numpy(dense).to(device)
         products = torch.sparse.mm(every, columns).T  # queries x rows of weights
         near, best = products.topk(wanted, dim=1)
         nothing = near <= 0
-        similarities[some] = near.masked_fill(nothing, -torch.inf).cpu().numpy()
-        found[some] = best.masked_fill(nothing, NONE).cpu().numpy()
+        near = near.masked_fill(nothing, -torch.inf)
+        best = best.masked_fill(nothing, NONE)
+        similarities[some] = near.cpu().numpy()
+        found[some] = best.cpu().numpy()
     return similarities, found
 
 

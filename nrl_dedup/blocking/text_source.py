@@ -20,7 +20,7 @@ from nrl_dedup.features.text.cleaning import fold_twins
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 STEM = 5  # letters: most endings begin later. Not tuned.
-GRAM = 4  # letters: runs of fewer are in too many words. Not tuned.
+GRAM = 4  # letters of a run. Not tuned.
 CHUNK_ADS = 50_000  # some 100 MB of words
 
 _WORD = r"[\p{L}\p{M}\p{N}]+"
@@ -45,44 +45,54 @@ def read_texts(catalogue: pl.DataFrame, progress: Progress = SILENT) -> Texts:
             found = _count_words(part)
             known = _with_new_words(known, found)
             numbered = found.join(known, on="word", how="left", maintain_order="left")
-            parts.append(_as_matrix(numbered.sort("row", "id"), len(part)))
+            ordered = numbered.sort("row", "id")
+            matrix = _as_matrix(ordered, len(part))
+            parts.append(matrix)
             task.advance(len(part))
     size = len(known)
     rows = []
     for counts, indices, indptr in parts:
-        shape = (len(indptr) - 1, size)
-        rows.append(sparse.csr_array((counts, indices, indptr), shape=shape))
+        ads = len(indptr) - 1
+        part_rows = sparse.csr_array((counts, indices, indptr), shape=(ads, size))
+        rows.append(part_rows)
     words = known["word"]
     if not rows:
         no_ads = sparse.csr_array((0, size), dtype=np.int32)
         return Texts(no_ads, words)
-    return Texts(sparse.vstack(rows, format="csr"), words)
+    all_counts = sparse.vstack(rows, format="csr")
+    return Texts(all_counts, words)
 
 
 def _count_words(ads: pl.DataFrame) -> pl.DataFrame:
     """Columns row, word and n: how often each word occurs in each ad."""
     texts = ads["title"] + " " + ads["description"]
-    cleaned = fold_twins(texts.str.normalize("NFC")).str.to_lowercase()
-    words = pl.DataFrame({"word": cleaned.str.extract_all(_WORD)}).with_row_index("row")
-    each = words.explode("word").drop_nulls()
-    return each.group_by("row", "word", maintain_order=True).agg(n=pl.len())
+    composed = texts.str.normalize("NFC")
+    folded = fold_twins(composed)
+    cleaned = folded.str.to_lowercase()
+    words = cleaned.str.extract_all(_WORD)
+    lists = pl.DataFrame({"word": words}).with_row_index("row")
+    each = lists.explode("word").drop_nulls()
+    by_word = each.group_by("row", "word", maintain_order=True)
+    return by_word.agg(n=pl.len())
 
 
 def _with_new_words(known: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     """The known words (columns word and id), and after them those that are new."""
-    distinct = found.select(pl.col("word").unique(maintain_order=True))
+    word = pl.col("word").unique(maintain_order=True)
+    distinct = found.select(word)
     new = distinct.join(known, on="word", how="anti", maintain_order="left")
     numbered = new.with_row_index("id", offset=len(known))
-    return pl.concat([known, numbered.select("word", "id")])
+    new_known = numbered.select("word", "id")
+    return pl.concat([known, new_known])
 
 
 def _as_matrix(found: pl.DataFrame, ads: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Data, indices and indptr of a sparse matrix, one row per ad. `found`: columns row, id and n, ordered."""
     words_of_ad = np.bincount(found["row"], minlength=ads)
     indptr = np.concatenate([[0], np.cumsum(words_of_ad)])
-    counts = found["n"].to_numpy().astype(np.int32)
-    indices = found["id"].to_numpy().astype(np.int32)
-    return counts, indices, indptr
+    counts = found["n"].to_numpy()
+    indices = found["id"].to_numpy()
+    return counts.astype(np.int32), indices.astype(np.int32), indptr
 
 
 def stems(words: pl.Series) -> sparse.csr_array:
@@ -90,7 +100,8 @@ def stems(words: pl.Series) -> sparse.csr_array:
     has_digit = words.str.contains(r"\p{N}")
     beginning = words.str.slice(0, STEM)
     stem = pl.when(has_digit).then(words).otherwise(beginning)
-    pieces = pl.select(word=pl.int_range(len(words)), piece=stem)
+    number = pl.int_range(len(words))
+    pieces = pl.select(word=number, piece=stem)
     return _pieces(pieces, len(words))
 
 
@@ -99,19 +110,22 @@ def grams(words: pl.Series) -> sparse.csr_array:
     padded = pl.DataFrame({"piece": " " + words + " "}).with_row_index("word")
     length = pl.col("piece").str.len_chars().cast(pl.Int64)
     runs = pl.max_horizontal(length - GRAM + 1, 1)
-    starts = padded.with_columns(start=pl.int_ranges(0, runs)).explode("start")
+    starts = pl.int_ranges(0, runs)
+    each = padded.with_columns(start=starts).explode("start")
     gram = pl.col("piece").str.slice("start", GRAM)
-    return _pieces(starts.select("word", gram), len(words))
+    pieces = each.select("word", gram)
+    return _pieces(pieces, len(words))
 
 
 def _pieces(frame: pl.DataFrame, words: int) -> sparse.csr_array:
     """`frame`: columns word (number) and piece."""
-    distinct = frame.select(pl.col("piece").unique(maintain_order=True)).with_row_index("id")
-    found = frame.join(distinct, on="piece", how="left", maintain_order="left")
+    different = pl.col("piece").unique(maintain_order=True)
+    numbered = frame.select(different).with_row_index("id")
+    found = frame.join(numbered, on="piece", how="left", maintain_order="left")
     ones = np.ones(len(found), np.int32)
     word = found["word"].to_numpy()
     piece = found["id"].to_numpy().astype(np.int64)
-    entries = sparse.coo_array((ones, (word, piece)), shape=(words, len(distinct)))
+    entries = sparse.coo_array((ones, (word, piece)), shape=(words, len(numbered)))
     return entries.tocsr()
 
 
@@ -131,7 +145,8 @@ class Weigher:
         frequency = np.bincount(pieces_of_ads, minlength=pieces.shape[1])
         kept = frequency >= min_ads
         inverse = (1 + ads) / (1 + frequency[kept])
-        return cls(pieces[:, kept], 1 + np.log(inverse))
+        rarity = 1 + np.log(inverse)
+        return cls(pieces[:, kept], rarity)
 
     def weights(self, counts: sparse.csr_array) -> sparse.csr_array:
         """(1 + log n) rarity of each piece that occurs n times in an ad (Salton and Buckley 1988; smoothed as in
@@ -141,10 +156,12 @@ class Weigher:
         ads = found.shape[0]
         frequency = 1 + np.log(found.data)
         weights = frequency * self.rarity[found.indices]
-        of_ad = np.repeat(np.arange(ads), np.diff(found.indptr))
+        pieces_of_ad = np.diff(found.indptr)
+        of_ad = np.repeat(np.arange(ads), pieces_of_ad)
         squares = np.bincount(of_ad, weights**2, minlength=ads)
         length = np.sqrt(squares)
-        data = (weights / length[of_ad]).astype(np.float32)
+        scaled = weights / length[of_ad]
+        data = scaled.astype(np.float32)
         return sparse.csr_array((data, found.indices, found.indptr), shape=found.shape)
 
 
@@ -158,7 +175,8 @@ def text_neighbours(
 ) -> NeighbourLists:
     """The nearest ads by the cosine of the weights of their stems, as `SparseSearch` finds them. Ads without a common
     stem are no neighbours."""
-    weigher = Weigher.of(stems(texts.words), texts.counts)
+    pieces = stems(texts.words)
+    weigher = Weigher.of(pieces, texts.counts)
     weights = weigher.weights(texts.counts)
     first = first_of_equal_rows(weights)
     has_words = np.diff(weights.indptr) > 0

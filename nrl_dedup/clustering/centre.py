@@ -20,7 +20,9 @@ def centre_clustering(scored: pl.DataFrame, ads: int, threshold: float) -> Int64
     :return: the centre of each ad's cluster.
     :raises NrlDedupError: `scored` has other columns or types.
     """
-    links = check(scored, SCORED_PAIRS, "scored pairs").filter(pl.col("score") >= threshold)
+    pairs = check(scored, SCORED_PAIRS, "scored pairs")
+    is_link = pl.col("score") >= threshold
+    links = pairs.filter(is_link)
     links = links.sort("score", "row_l", "row_r", descending=[True, False, False])
     left = links["row_l"].to_numpy()
     right = links["row_r"].to_numpy()
@@ -32,7 +34,8 @@ def centre_clustering(scored: pl.DataFrame, ads: int, threshold: float) -> Int64
     centre = _take_places(first.tolist(), second.tolist())
     label = np.arange(ads)
     placed = list(centre)
-    label[placed] = list(centre.values())
+    centres = list(centre.values())
+    label[placed] = centres
     return label
 
 

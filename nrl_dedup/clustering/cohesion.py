@@ -29,7 +29,8 @@ def cohesion_of(
 
     :raises NrlDedupError: `clusters` has other columns or types.
     """
-    ordered = check(clusters, CLUSTERS, "clusters").sort("cluster_row", "row")
+    checked = check(clusters, CLUSTERS, "clusters")
+    ordered = checked.sort("cluster_row", "row")
     largest = _largest(ordered)
     if largest.is_empty():
         return pl.DataFrame(schema=COHESION)
@@ -39,14 +40,19 @@ def cohesion_of(
     for size in sizes:
         pair_count = size * (size - 1) // 2
         random = np.random.default_rng(seed)
-        drawn.append(random.choice(pair_count, min(pair_count, sample), replace=False))
+        draws = min(pair_count, sample)
+        numbers = random.choice(pair_count, draws, replace=False)
+        drawn.append(numbers)
     counts = np.array([len(numbers) for numbers in drawn])
-    first, second = _pair(np.concatenate(drawn))
+    all_numbers = np.concatenate(drawn)
+    first, second = _pair(all_numbers)
     start = np.repeat(starts, counts)
     rows = ordered["row"].to_numpy()
-    scores = score_pairs(rows[start + first], rows[start + second])
+    left = rows[start + first]
+    right = rows[start + second]
+    scores = score_pairs(left, right).astype(np.float64)
     start_of_cluster = np.cumsum(counts) - counts
-    totals = np.add.reduceat(scores.astype(np.float64), start_of_cluster)
+    totals = np.add.reduceat(scores, start_of_cluster)
     means = totals / counts
     return largest.select("cluster_row", "size", mean_score=means)
 
@@ -54,9 +60,11 @@ def cohesion_of(
 def _largest(ordered: pl.DataFrame) -> pl.DataFrame:
     """cluster_row, start (of its ads in `ordered`) and size of the largest clusters of three ads or more."""
     numbered = ordered.with_row_index("start")
+    start = pl.col("start").cast(pl.Int64)
+    size = pl.len().cast(pl.Int64)
     clusters = numbered.group_by("cluster_row").agg(
-        pl.col("start").min().cast(pl.Int64),
-        size=pl.len().cast(pl.Int64),
+        start.min(),
+        size=size,
     )
     several = clusters.filter(pl.col("size") > 2)
     by_size = several.sort("size", "cluster_row", descending=[True, False])
@@ -65,9 +73,11 @@ def _largest(ordered: pl.DataFrame) -> pl.DataFrame:
 
 def _pair(number: Rows) -> tuple[Rows, Rows]:
     """The i < j of the `number`-th pair in the order 01, 02, 12, 03, ...: number = j (j - 1) / 2 + i."""
-    root = np.sqrt(1 + 8 * number.astype(np.float64))
+    exact = number.astype(np.float64)
+    root = np.sqrt(1 + 8 * exact)
     j = ((1 + root) / 2).astype(np.int64)
-    rounded_up = j * (j - 1) // 2 > number
+    first_of_j = j * (j - 1) // 2
+    rounded_up = first_of_j > number
     j -= rounded_up
     first_of_j = j * (j - 1) // 2
     return number - first_of_j, j

@@ -19,7 +19,11 @@ def connected_components(
 
     :raises NrlDedupError: `scored` has other columns or types.
     """
-    links = check(scored, SCORED_PAIRS, "scored pairs").filter(pl.col("score") >= threshold)
-    component = duplicate_groups(links["row_l"].to_numpy(), links["row_r"].to_numpy(), ads)
+    pairs = check(scored, SCORED_PAIRS, "scored pairs")
+    is_link = pl.col("score") >= threshold
+    links = pairs.filter(is_link)
+    left = links["row_l"].to_numpy()
+    right = links["row_r"].to_numpy()
+    component = duplicate_groups(left, right, ads)
     _, smallest = np.unique(component, return_index=True)
     return smallest[component]

@@ -13,7 +13,7 @@ from nrl_dedup.duplicate_groups import duplicate_groups
 
 # c: no pair weighs more than odds of e^4, 55 to 1, against those at the threshold. Not tuned.
 MAX_LOG_ODDS = 4.0
-MAX_PASSES = 20  # few ads move after the first. Not tuned.
+MAX_PASSES = 20  # over all ads, where moves do not end by themselves. Not tuned.
 MIN_SCORE = 1e-7  # scores are kept so far from 0 and 1, whose log-odds are infinite: the resolution of 32 bits
 
 Ads = Int64[np.ndarray, "ads"]
@@ -46,13 +46,16 @@ def _total(total: float, size_a: int, size_b: int) -> float:
 
 def _weights(score: Float64[np.ndarray, "pairs"], threshold: float) -> Float64[np.ndarray, "pairs"]:
     """c tanh(x / c) of `correlation_clustering`."""
-    x = _log_odds(score) - _log_odds(threshold)
+    log_odds = _log_odds(score)
+    log_odds_of_threshold = _log_odds(threshold)
+    x = log_odds - log_odds_of_threshold
     return MAX_LOG_ODDS * np.tanh(x / MAX_LOG_ODDS)
 
 
 def _log_odds(score: np.ndarray | float) -> np.ndarray | float:
     inside = np.clip(score, MIN_SCORE, 1 - MIN_SCORE)
-    return np.log(inside / (1 - inside))
+    odds = inside / (1 - inside)
+    return np.log(odds)
 
 
 class _Clusters:
@@ -62,10 +65,12 @@ class _Clusters:
         ads = list(near)
         self.unscored = edges.unscored
         self.of_ad: dict[int, int] = {}
-        self.share = dict(zip(ads, edges.share[ads].tolist(), strict=True))
+        share_of_ads = edges.share[ads].tolist()
+        self.share = dict(zip(ads, share_of_ads, strict=True))
         self.size: dict[int, int] = defaultdict(int)
         self.shares: dict[int, float] = defaultdict(float)
-        for ad, cluster in zip(ads, label[ads].tolist(), strict=True):
+        labels = label[ads].tolist()
+        for ad, cluster in zip(ads, labels, strict=True):
             self.put(ad, cluster)
 
     def put(self, ad: int, cluster: int) -> None:
@@ -83,7 +88,8 @@ class _Clusters:
     def total(self, ad: int, cluster: int, scored: float) -> float:
         """The sum of the weights of the ad with all of the cluster. `scored`: of the values in `EdgeWeights.near`."""
         links = self.share[ad] * self.shares[cluster]
-        return scored + self.unscored * (self.size[cluster] - links)
+        room = self.size[cluster] - links
+        return scored + self.unscored * room
 
 
 def _moved(edges: EdgeWeights, label: Ads) -> Ads:
@@ -105,7 +111,9 @@ def _moved(edges: EdgeWeights, label: Ads) -> Ads:
         if not moves:
             break
     moved = label.copy()
-    moved[list(clusters.of_ad)] = list(clusters.of_ad.values())
+    placed = list(clusters.of_ad)
+    places = list(clusters.of_ad.values())
+    moved[placed] = places
     return moved
 
 
@@ -122,7 +130,9 @@ def _best_cluster(
     best_total = 0.0
     for cluster, value in scored.items():
         total = clusters.total(ad, cluster, value)
-        if total > best_total or (total == best_total and cluster < best):
+        is_better = total > best_total
+        is_tie = total == best_total
+        if is_better or (is_tie and cluster < best):
             best = cluster
             best_total = total
     total_of_old = clusters.total(ad, old, scored[old])

@@ -87,16 +87,17 @@ def gather_edge_weights(
     same_component = component[left] == component[right]
     several = size_of_component[component[left]] > 2
     inside = same_component & several
-    with_unscored = np.append(score[inside], np.float32(0)).astype(np.float64)
+    is_link = score >= threshold
+    with_unscored = np.append(score[inside], np.float32(0))  # the last: an unscored pair
     # Scores have 32 bits: so has the threshold that they are compared with.
     rounded_threshold = float(np.float32(threshold))
-    weights = weigh(with_unscored, rounded_threshold)
+    weights = weigh(with_unscored.astype(np.float64), rounded_threshold)
     return EdgeWeights(
         component=component,
         left=left[inside],
         right=right[inside],
         weight=weights[:-1],
-        share=_share_of_links(left, right, score >= threshold, ads),
+        share=_share_of_links(left, right, is_link, ads),
         unscored=float(weights[-1]),
     )
 
