@@ -244,9 +244,8 @@ def _by_state(evaluation: "Evaluation", name: str) -> "Slicing":
     from nrl_dedup.evaluation.slices import by_missing, by_photos
 
     if name == PHOTOS:
-        return by_photos(
-            *evaluation.ends(evaluation.catalogue.frame["photos"].list.len().cast(int).to_numpy())
-        )
-    return by_missing(
-        *evaluation.ends(evaluation.has_words()), *evaluation.ends(evaluation.has_photo())
-    )
+        photos = evaluation.catalogue.frame["photos"].list.len().cast(int).to_numpy()
+        return by_photos(*evaluation.ends(photos))
+    words_l, words_r = evaluation.ends(evaluation.has_words())
+    photo_l, photo_r = evaluation.ends(evaluation.has_photo())
+    return by_missing(words_l, words_r, photo_l, photo_r)

@@ -93,12 +93,11 @@ def link(catalogue: Path, **options: Any) -> bool:
     from nrl_dedup.runtime.run import Run
     from nrl_dedup.training.pair_model.held_out import choose_threshold, score_of
 
-    wanted = [
-        f"--{name}" for name in ("threshold", "precision", "recall") if options[name] is not None
-    ]
-    if len(wanted) > 1:
+    ways = ("threshold", "precision", "recall")
+    given = [f"--{name}" for name in ways if options[name] is not None]
+    if len(given) > 1:
         raise click.UsageError(
-            f"{' and '.join(wanted)}: one of them says where links begin. Name one."
+            f"{' and '.join(given)}: one of them says where links begin. Name one."
         )
     outputs = {"-o": options["output"], "--links": options["links"]}
     read = [catalogue, options["backbone_weights"]]

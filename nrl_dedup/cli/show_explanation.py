@@ -12,10 +12,18 @@ if TYPE_CHECKING:
     from nrl_dedup.explanation.explained_pair import Ad, Cluster, Explanation
     from nrl_dedup.explanation.side_by_side import ColumnPair, Shared
 
-LONGEST_TEXT = 400
-COLUMNS_SHOWN = 4  # of each group of evidence
-LEAST_ADDED = 0.05  # log-odds
-SHARED_SHOWN = 12
+LONGEST_TEXT = 400  # letters of a description; more would push the comparisons off the screen
+COLUMNS_SHOWN = 4  # of each group of evidence, so that all groups fit on a screen
+LEAST_ADDED = 0.05  # log-odds; less changes a score by at most 0.0125, and would only fill lines
+SHARED_SHOWN = 12  # words, the rarest first: the others are in most ads
+
+# The stage that decided -> the headline's words, where the two ads are in one cluster, and where they are not.
+_HOW_TOGETHER = {"identical": "identical; ", "through others": "not linked to each other, but "}
+_WHY_APART = {
+    "says nothing": "not linked, as one of them says nothing",
+    "blocking": "not linked, lost in blocking",
+    "score": "not linked, lost by the score",
+}
 
 
 def show_explanation(found: "Explanation") -> None:
@@ -37,20 +45,14 @@ def _show_verdict(found: "Explanation") -> None:
 def _headline(found: "Explanation") -> str:
     cluster = found.left.cluster
     if found.together and cluster is not None:
-        ads = (
-            "the two ads of one cluster"
-            if cluster.size == 2
-            else f"in one cluster of {cluster.size:,} ads"
-        )
-        how = {"identical": "identical; ", "through others": "not linked to each other, but "}.get(
-            found.stage, "linked; "
-        )
-        return how + ads
-    return {
-        "says nothing": "not linked, as one of them says nothing",
-        "blocking": "not linked, lost in blocking",
-        "score": "not linked, lost by the score",
-    }.get(found.stage, "kept apart in clustering")
+        return _HOW_TOGETHER.get(found.stage, "linked; ") + _ads_of(cluster)
+    return _WHY_APART.get(found.stage, "kept apart in clustering")
+
+
+def _ads_of(cluster: "Cluster") -> str:
+    if cluster.size == 2:
+        return "the two ads of one cluster"
+    return f"in one cluster of {cluster.size:,} ads"
 
 
 def _why(found: "Explanation") -> str:
@@ -112,11 +114,9 @@ def _apart(found: "Explanation") -> str:
 
 
 def _in_cluster(cluster: "Cluster | None") -> str:
-    return (
-        "stands alone"
-        if cluster is None
-        else f"is in cluster {cluster.cluster_id} of {cluster.size:,} ads"
-    )
+    if cluster is None:
+        return "stands alone"
+    return f"is in cluster {cluster.cluster_id} of {cluster.size:,} ads"
 
 
 def _show_ads(found: "Explanation") -> None:
@@ -159,11 +159,10 @@ def _cut(text: str) -> str:
 
 
 def _shared(terms: tuple["Shared", ...]) -> str:
-    if not terms:
-        return ""
     shown = ", ".join(f"{term.text} ({term.ads:,})" for term in terms[:SHARED_SHOWN])
-    more = f", and {len(terms) - SHARED_SHOWN:,} more" if len(terms) > SHARED_SHOWN else ""
-    return shown + more
+    if len(terms) > SHARED_SHOWN:
+        return f"{shown}, and {len(terms) - SHARED_SHOWN:,} more"
+    return shown
 
 
 def _photos(ad: "Ad") -> str:
@@ -250,4 +249,8 @@ def _show_listings(found: "Explanation") -> None:
 def _score(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.2g}" if value < 0.001 else f"{value:.6g}" if value > 0.999 else f"{value:.4g}"
+    if value < 0.001:
+        return f"{value:.2g}"
+    if value > 0.999:  # more places, or all high scores would be 1
+        return f"{value:.6g}"
+    return f"{value:.4g}"
