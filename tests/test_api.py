@@ -70,7 +70,7 @@ def test_a_training_is_that_of_the_command(run: RunCommand, shop: Shop, tmp_path
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_the_defaults_are_those_of_the_command(labelled: bool) -> None:
-    from nrl_dedup.cli import cli
+    from nrl_dedup.cli.main import cli
 
     command = cli.commands["train"]
     named = ["items.csv", "pairs.csv"] if labelled else ["items.csv"]
