@@ -13,7 +13,7 @@ from nrl_dedup.untrusted.thrift_compact import Reader, Struct
 
 MAGIC = b"PAR1"
 _TAIL_BYTES = 8  # the footer's length and the magic
-_MAX_FOOTER = 1 << 28  # bytes; a footer of some thousand columns and row groups has less
+_MAX_FOOTER = 1 << 28  # bytes, so much memory it may cost. Not tuned.
 _MAX_PAGE_HEADER = 1 << 16  # bytes; the statistics in it are short, but for those of long texts
 _DICTIONARY_PAGE = 2
 _FIELD_OF_KIND = {0: 5, _DICTIONARY_PAGE: 7, 3: 8}  # of PageHeader: what describes a kind of page

@@ -225,7 +225,7 @@ def test_a_bad_byte_is_found_behind_the_first_chunk(tmp_path, monkeypatch):
 def test_no_such_file_and_a_folder(tmp_path):
     with pytest.raises(NrlDedupError, match=r"none\.csv: cannot be read \(No such file"):
         read_catalogue(tmp_path / "none.csv")
-    with pytest.raises(NrlDedupError, match="cannot be read"):
+    with pytest.raises(NrlDedupError, match="this is a folder"):
         read_catalogue(tmp_path)
 
 

@@ -13,7 +13,12 @@ def comparable_columns(further: pl.DataFrame) -> pl.DataFrame:
     lower case."""
     found = {}
     for name in sorted(further.columns, key=lambda name: "price" not in name.lower()):
-        numbers = None if name in CODE_COLUMNS else numbers_of(further[name])
-        as_text = further[name].str.strip_chars().str.to_lowercase()
-        found[name] = as_text if numbers is None else pl.Series(numbers)
+        texts = further[name]
+        numbers = None
+        if name not in CODE_COLUMNS:
+            numbers = numbers_of(texts)
+        if numbers is None:
+            found[name] = texts.str.strip_chars().str.to_lowercase()
+        else:
+            found[name] = pl.Series(numbers)
     return pl.DataFrame(found)

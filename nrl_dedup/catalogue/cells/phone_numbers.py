@@ -1,8 +1,8 @@
-"""Phone numbers by their digits, so that spelling does not tell two of them apart."""
+"""Phone numbers by their digits, so that two spellings of one are equal."""
 
 import polars as pl
 
-_FEWEST = 5  # digits of a phone number; text with fewer is kept as it is
+_MIN_DIGITS = 5  # of a phone number; text with fewer is kept as it is. Not tuned.
 _WRITTEN = r"^(?:(?:tel|phone|mob|тел|телефон|моб)\.?:?)?[\d\s()+.\-‐‑–—/]+$"
 _SEVERAL = r"[,;]|\s+(?:или|or|и|and)\s+"
 
@@ -27,7 +27,7 @@ def _digits() -> pl.Expr:
     bare = part.str.replace_all(r"\D", "").str.replace(r"^00", "")
     bare = bare.str.replace(r"^8(\d{10})$", "7${1}").str.replace(r"^(9\d{9})$", "7${1}")
     return (
-        pl.when(part.str.contains(_WRITTEN) & (bare.str.len_chars() >= _FEWEST))
+        pl.when(part.str.contains(_WRITTEN) & (bare.str.len_chars() >= _MIN_DIGITS))
         .then(bare)
         .otherwise(part)
     )

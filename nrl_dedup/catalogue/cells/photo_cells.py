@@ -11,21 +11,25 @@ _JSON_LIST = rf"^{_GAP}\[{_GAP}{_JSON_STRING}(?:{_GAP},{_GAP}{_JSON_STRING})*{_G
 
 def photo_lists(cells: pl.Series) -> pl.Series:
     """Photo references as List(String): trimmed, without empty ones, each once and in its order."""
-    lists = cells if isinstance(cells.dtype, pl.List) else _split(cells)
-    part = pl.element()
-    return lists.list.eval(part.str.strip_chars().filter(part.str.strip_chars() != "")).list.unique(
-        maintain_order=True
-    )
+    lists = cells
+    if not isinstance(lists.dtype, pl.List):
+        lists = _split(lists)
+    trimmed = pl.element().str.strip_chars()
+    filled = lists.list.eval(trimmed.filter(trimmed != ""))
+    return filled.list.unique(maintain_order=True)
 
 
 def _split(cells: pl.Series) -> pl.Series:
     cell = pl.col("cell")
     is_json = cell.str.contains(_JSON_LIST)
     bracketed = cell.str.contains(r"(?s)^\s*\[.*\]\s*$")  # [1, 2] or ['a.jpg', 'b.jpg']
-    bare = pl.when(bracketed).then(cell.str.replace_all(r"""[\[\]"']""", "")).otherwise(cell)
-    frame = cells.alias("cell").to_frame()
+    without_brackets = cell.str.replace_all(r"""[\[\]"']""", "")
+    bare = pl.when(bracketed).then(without_brackets).otherwise(cell)
     plain = bare.str.replace_all("[;|]", ",").str.split(",")
+    frame = cells.alias("cell").to_frame()
     if not frame.select(is_json.any()).item():
         return frame.select(plain).to_series()
-    decoded = pl.when(is_json).then(cell).str.json_decode(pl.List(pl.String))
-    return frame.select(pl.when(is_json).then(decoded).otherwise(plain)).to_series()
+    json_cell = pl.when(is_json).then(cell)
+    decoded = json_cell.str.json_decode(pl.List(pl.String))
+    lists = pl.when(is_json).then(decoded).otherwise(plain)
+    return frame.select(lists).to_series()

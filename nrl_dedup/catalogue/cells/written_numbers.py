@@ -35,9 +35,9 @@ from nrl_dedup.catalogue.cells.price_words import (
 )
 
 _NUMERIC_SHARE = 0.9  # of the values with a digit in them, that are to be numbers
-_ENOUGH = 0.7  # of all values but the words for no price: the rest may be other words
-_LONGEST = 80  # characters; longer text is no number
-_PRICE_ENDINGS = 0.5
+_MIN_NUMBERS = 0.7  # of all values but the words for no price: the rest may be other words
+_MAX_CHARACTERS = 80  # characters; longer text is no number
+_PRICE_ENDINGS = 0.5  # of the values with a point, from which on it is one of thousands. Not tuned.
 
 _GROUPED = r"\d{1,3}(?:[ ']\d{3})+(?:[.,]\d+)?"
 _NUMBER = rf"[+-]?(?:{_GROUPED}|\d[\d.,]*|[.,]\d+)(?:\^[+-]?\d{{1,3}})?"
@@ -94,13 +94,8 @@ def read_numbers(texts: pl.Series, *, thousands: bool = True) -> WrittenNumbers 
 
     :param thousands: False where `1,500` can only be a fraction, as in degrees.
     """
-    distinct = (
-        texts.fill_null("")
-        .alias("text")
-        .to_frame()
-        .group_by("text", maintain_order=True)
-        .len("count")
-    )
+    frame = texts.fill_null("").alias("text").to_frame()
+    distinct = frame.group_by("text", maintain_order=True).len("count")
     distinct = _read(distinct, thousands=thousands)
     there = distinct.filter((pl.col("bare") != "") & ~pl.col("no price"))
     is_number = pl.col("number").is_not_null()
@@ -110,18 +105,13 @@ def read_numbers(texts: pl.Series, *, thousands: bool = True) -> WrittenNumbers 
         count.filter("digit").sum().alias("b"),
         count.sum().alias("c"),
     ).row(0)
-    if numbers == 0 or numbers < _NUMERIC_SHARE * with_digit or numbers < _ENOUGH * all_values:
+    if numbers == 0 or numbers < _NUMERIC_SHARE * with_digit or numbers < _MIN_NUMBERS * all_values:
         others = there.filter(~is_number)["text"]
-        return NoNumbers(all_values - numbers, all_values, others[0] if len(others) else "")
-    rows = (
-        texts.fill_null("")
-        .alias("text")
-        .to_frame()
-        .join(distinct, on="text", how="left", maintain_order="left")
-    )
-    return WrittenNumbers(
-        rows["number"].fill_null(np.nan).to_numpy(), rows["value"].alias(texts.name)
-    )
+        first = others[0] if len(others) else ""
+        return NoNumbers(all_values - numbers, all_values, first)
+    rows = frame.join(distinct, on="text", how="left", maintain_order="left")
+    values = rows["number"].fill_null(np.nan).to_numpy()
+    return WrittenNumbers(values, rows["value"].alias(texts.name))
 
 
 def _read(distinct: pl.DataFrame, *, thousands: bool) -> pl.DataFrame:
@@ -129,7 +119,7 @@ def _read(distinct: pl.DataFrame, *, thousands: bool) -> pl.DataFrame:
     `number`, and the `value` that it is compared by."""
     text = pl.col("text")
     frame = distinct.with_columns(bare=_bare(text))
-    short = pl.col("bare").str.len_chars() <= _LONGEST
+    short = pl.col("bare").str.len_chars() <= _MAX_CHARACTERS
     frame = frame.with_columns(
         words=pl.when(short).then("bare").str.extract_all(r"\p{L}+"), digit=text.str.contains(r"\d")
     )
@@ -165,11 +155,13 @@ def _read(distinct: pl.DataFrame, *, thousands: bool) -> pl.DataFrame:
 
 
 def _any(words: Collection[str]) -> pl.Expr:
-    return pl.col("words").list.eval(pl.element().is_in(list(words))).list.any().fill_null(False)
+    among = pl.col("words").list.eval(pl.element().is_in(list(words)))
+    return among.list.any().fill_null(False)
 
 
 def _all(words: Collection[str]) -> pl.Expr:
-    return pl.col("words").list.eval(pl.element().is_in(list(words))).list.all().fill_null(False)
+    among = pl.col("words").list.eval(pl.element().is_in(list(words)))
+    return among.list.all().fill_null(False)
 
 
 def _bare(text: pl.Expr) -> pl.Expr:
@@ -184,9 +176,11 @@ def _bare(text: pl.Expr) -> pl.Expr:
 
 def _scale() -> pl.Expr:
     """What the number is multiplied by; null where more than one word says so."""
-    scale, found = pl.lit(1.0), pl.lit(0)
+    scale = pl.lit(1.0)
+    found = pl.lit(0)
     for factor, names in SCALES.items():
-        count = pl.col("words").list.eval(pl.element().is_in(names).cast(pl.Int32)).list.sum()
+        among = pl.col("words").list.eval(pl.element().is_in(names).cast(pl.Int32))
+        count = among.list.sum()
         scale = pl.when(count > 0).then(factor).otherwise(scale)
         found = found + count
     return pl.when(found <= 1).then(scale)
@@ -240,7 +234,8 @@ def _fraction_signs(frame: pl.DataFrame) -> tuple[bool, bool]:
 
 
 def _value(end: str, *, comma_fraction: bool, point_fraction: bool) -> pl.Expr:
-    written, kind = pl.col(end).str.replace_all("[ ']", ""), pl.col(f"{end}_kind")
+    written = pl.col(end).str.replace_all("[ ']", "")
+    kind = pl.col(f"{end}_kind")
     comma_is_fraction = kind.is_in(["comma fraction", "point thousands"]) | (
         (kind == "comma either") & pl.lit(comma_fraction)
     )

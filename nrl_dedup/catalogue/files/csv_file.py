@@ -19,10 +19,10 @@ from nrl_dedup.catalogue.files.text_encodings import UTF8, likely_encoding
 from nrl_dedup.catalogue.files.wanted_columns import WantedColumn, find_columns, plain_name
 from nrl_dedup.errors import NrlDedupError
 
-_BATCH = 50_000
-_BATCH_SIZE = 1 << 24  # characters, whichever comes first
-_FEW = 10  # rows that are not UTF-8: so many may be damage, in whatever share
-_SHARE = 0.01
+_CHUNK_ROWS = 50_000  # read record by record before they become columns. Not tuned.
+_CHUNK_CHARACTERS = 1 << 24  # whichever comes first, so that memory stays small. Not tuned.
+_MAX_DAMAGED = 10  # rows that are not UTF-8: so many may be damage, in whatever share
+_MAX_DAMAGED_SHARE = 0.01  # the same for larger files
 _Positions = Mapping[str, int]
 
 
@@ -38,19 +38,18 @@ def read_csv(
         dialect = dialect_of(text.file)
         header = _header(path, text, dialect)
         found = find_columns(path, header, groups, _in_words(dialect))
-        positions = {
-            f"{key}\n{position}": position for key, places in found.items() for position in places
-        }
+        positions = {}
+        for key, places in found.items():
+            for place in places:
+                positions[f"{key}\n{place}"] = place
         layout = survey(text.file, dialect)
         frame = None
         if layout is not None and layout.width == len(header):
             frame = _read_strictly(text, dialect, header, positions, layout)
-        table = (
-            Table(frame)
-            if frame is not None
-            else _read_each_record(path, text, dialect, header, positions)
-        )
-    return _choose(table, header, found)
+        if frame is None:
+            table = _read_each_record(path, text, dialect, header, positions)
+            return _choose(table, header, found)
+    return _choose(Table(frame), header, found)
 
 
 def _in_words(dialect: Dialect) -> str:
@@ -76,9 +75,7 @@ def _read_strictly(
     may repeat the header."""
     line = pl.Series(LINE, layout.lines, pl.Int64)
     if not len(line):
-        return pl.DataFrame(
-            {**{key: pl.Series([], dtype=pl.String) for key in positions}, LINE: line}
-        )
+        return pl.DataFrame(schema={**dict.fromkeys(positions, pl.String), LINE: pl.Int64})
     names = [str(place) for place in range(layout.width)]
     text.file.seek(0)
     try:
@@ -90,15 +87,18 @@ def _read_strictly(
             schema=dict.fromkeys(names, pl.String),
             glob=False,
         )
-        frame = scan.select(
-            pl.col(names[position]).fill_null("").alias(key) for key, position in positions.items()
-        ).collect()
+        columns = []
+        for key, position in positions.items():
+            column = pl.col(names[position]).fill_null("")
+            columns.append(column.alias(key))
+        frame = scan.select(columns).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
-    repeats = pl.all_horizontal(
-        pl.col(key).str.strip_prefix("\ufeff") == header[position].removeprefix("\ufeff")
-        for key, position in positions.items()
-    )
+    repeated = []
+    for key, position in positions.items():
+        name = header[position].removeprefix("\ufeff")
+        repeated.append(pl.col(key).str.strip_prefix("\ufeff") == name)
+    repeats = pl.all_horizontal(repeated)
     if frame.height != len(line) or frame.select(repeats.any()).item():
         return None
     return frame.with_columns(line)
@@ -119,12 +119,11 @@ def _read_each_record(
     next(reader)
     for line, fields, reason in reader:
         reason = reason or _wrong_with(fields, header)
-        cut = (
-            _cut_at_returns(records.returning, dialect, header)
-            if reason and records.returning
-            else []
-        )
-        for part, wrong in cut or [(fields, reason)]:
+        parts = [(fields, reason)]
+        if reason and records.returning:
+            cut = _cut_at_returns(records.returning, dialect, header)
+            parts = cut or parts
+        for part, wrong in parts:
             if wrong:
                 bad_count += 1
                 if len(bad_rows) < LISTED:
@@ -133,9 +132,10 @@ def _read_each_record(
             row = [part[position] for position in positions.values()]
             size += sum(map(len, row))
             rows.append([*row, line])
-        if len(rows) >= _BATCH or size > _BATCH_SIZE:
+        if len(rows) >= _CHUNK_ROWS or size > _CHUNK_CHARACTERS:
             batches.append(pl.DataFrame(rows, schema=schema, orient="row"))
-            rows, size = [], 0
+            rows = []
+            size = 0
     batches.append(pl.DataFrame(rows, schema=schema, orient="row"))
     frame = pl.concat(batches)
     _check_share(path, text, records, frame.height + bad_count)
@@ -155,17 +155,24 @@ def _cut_at_returns(
 ) -> list[tuple[list[str], str]]:
     """A malformed record as the rows, and what is wrong with them, that it is if its carriage returns end lines as in
     old Mac files; none where that makes not one good row of it."""
-    rows = Records(
-        BytesIO(record.replace(b"\r\n", b"\n").replace(b"\r", b"\n")), Dialect(dialect.separator)
-    )
-    cut = [(fields, reason or _wrong_with(fields, header)) for _, fields, reason in rows]
-    return cut if any(not wrong for _, wrong in cut) else []
+    lines = record.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    cut = []
+    has_good_row = False
+    for _, fields, reason in Records(BytesIO(lines), Dialect(dialect.separator)):
+        wrong = reason or _wrong_with(fields, header)
+        cut.append((fields, wrong))
+        has_good_row = has_good_row or not wrong
+    if not has_good_row:
+        return []
+    return cut
 
 
 def _check_share(path: Path, text: PlainText, records: Records, rows: int) -> None:
     bad = records.undecodable
     otherwise_utf8 = records.beyond_ascii > 0
-    if 2 * bad > rows or (not otherwise_utf8 and bad >= max(_FEW, _SHARE * rows)):
+    if 2 * bad > rows or (
+        not otherwise_utf8 and bad >= max(_MAX_DAMAGED, _MAX_DAMAGED_SHARE * rows)
+    ):
         raise NrlDedupError(_other_encoding(path, records, text, f"{bad:,} of its {rows:,} rows"))
 
 
@@ -191,25 +198,24 @@ def _other_encoding(path: Path, records: Records, text: PlainText, what: str) ->
 
 def _choose(table: Table, header: Sequence[str], found: Mapping[str, tuple[int, ...]]) -> Table:
     """One column for each key: the first that has a value; of several of that name the one with the most."""
-    chosen, notes = {}, []
+    chosen = {}
+    notes = []
+    columns = []
     for key, places in found.items():
         filled = {place: int((table.frame[f"{key}\n{place}"] != "").sum()) for place in places}
         first = next((place for place in places if filled[place]), places[0])
-        alike = [
-            place for place in places if plain_name(header[place]) == plain_name(header[first])
-        ]
-        chosen[key] = max(alike, key=lambda place: filled[place])
+        name = plain_name(header[first])
+        alike = [place for place in places if plain_name(header[place]) == name]
+        taken = max(alike, key=lambda place: filled[place])
+        chosen[key] = taken
+        columns.append(pl.col(f"{key}\n{taken}").alias(key))
         if len(alike) > 1:
-            columns = " and ".join(
-                f"column {place + 1} ({filled[place]:,} values)" for place in alike
-            )
+            listed = [f"column {place + 1} ({filled[place]:,} values)" for place in alike]
             notes.append(
-                f'"{header[first]}" stands {len(alike)} times: {columns}; {chosen[key] + 1} is taken.'
+                f'"{header[first]}" stands {len(alike)} times: {" and ".join(listed)}; {taken + 1} is taken.'
             )
     return Table(
-        table.frame.select(
-            *(pl.col(f"{key}\n{place}").alias(key) for key, place in chosen.items()), LINE
-        ),
+        table.frame.select(*columns, LINE),
         table.bad_rows,
         table.bad_count,
         {key: header[place] for key, place in chosen.items()},

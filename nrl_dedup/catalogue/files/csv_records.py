@@ -1,7 +1,7 @@
 """The records of a CSV file (RFC 4180): where each one starts, and whether the file is in good order.
 
 Quoted fields may hold separators and newlines. Lines end with LF or CRLF, and are counted from 1 by their LF; a CR
-that stands alone, but at the end of the file, is text.
+alone, but at the end of the file, is text.
 """
 
 import csv
@@ -12,11 +12,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-LONGEST = (
-    1 << 26
-)  # bytes of a record; so much memory one stray quote, or a file without a line feed, may cost
-_CHUNK = 1 << 22
-_PIECE = 1 << 20
+# Bytes of a record; so much memory one stray quote, or a file without a line feed, may cost.
+LONGEST = 1 << 26
+_CHUNK = 1 << 22  # bytes surveyed at a time; so that memory stays small. Not tuned.
+_PIECE = 1 << 20  # bytes of a line that is passed over, read at a time. Not tuned.
 BOM = b"\xef\xbb\xbf"
 _QUOTE, _LF, _CR = b'"\n\r'
 _LONE_CR = "\ud800"  # stands for it inside the csv module, which would end the line; no decoded text holds it
@@ -45,7 +44,7 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Survey:
-    """A file in good order: every record has the `width` of the first, and quotes stand only where RFC 4180 has them.
+    """A file in good order: every record has the `width` of the first, and quotes are only where RFC 4180 has them.
 
     `lines`: int64, the line on which each record after the first starts.
     """
@@ -209,16 +208,21 @@ class _Lines:
 def survey(file: ByteFile, dialect: Dialect) -> Survey | None:
     """One pass over the bytes of `file`, UTF-8; holds a few MB and one int64 a record. None where it is not in good
     order: another width, a quote out of place, a byte that is not UTF-8 or is zero, a record of more than 64 MiB."""
+    separator = ord(dialect.separator)
     special = np.zeros(256, dtype=bool)
-    special[[_QUOTE, _LF, _CR, ord(dialect.separator)]] = True
+    special[[_QUOTE, _LF, _CR, separator]] = True
     starts: list[np.ndarray] = []
     widths: list[np.ndarray] = []
-    quoted, fields, open_record = False, 1, False
+    quoted = False
+    fields = 1
+    open_record = False
     file.seek(0)
     offset = len(BOM) if file.read(len(BOM)) == BOM else 0
     file.seek(offset)
-    offset += sum(len(file.readline(_PIECE)) for _ in range(dialect.ahead))
-    line, last_end = 1 + dialect.ahead, offset
+    for _ in range(dialect.ahead):
+        offset += len(file.readline(_PIECE))
+    line = 1 + dialect.ahead
+    last_end = offset
     while chunk := file.read(_CHUNK) + file.readline(LONGEST):
         if not _is_text(chunk):
             return None
@@ -226,34 +230,41 @@ def survey(file: ByteFile, dialect: Dialect) -> Survey | None:
         at = np.flatnonzero(special[data])  # bytes that mean something
         kind = data[at]
         inside = (np.cumsum(kind == _QUOTE) + quoted) % 2 == 1  # after this byte
-        ends = ~inside & (kind == _LF)
-        lengths = np.diff([*(offset + at[ends] + 1), offset + len(chunk)], prepend=last_end)
-        if (
-            not _well_formed(data, at, kind, inside, ord(dialect.separator))
-            or lengths.max() > LONGEST
-        ):
+        is_end = ~inside & (kind == _LF)
+        ends = offset + at[is_end] + 1  # of the records, each behind its line feed
+        lengths = np.diff([*ends, offset + len(chunk)], prepend=last_end)
+        if lengths.max() > LONGEST or not _well_formed(data, at, kind, inside, separator):
             return None
-        last_end = offset + int(at[ends][-1]) + 1 if ends.any() else last_end
-        so_far = np.cumsum(~inside & (kind == ord(dialect.separator))) + fields
-        widths.append(np.diff(so_far[ends], prepend=0))
-        widths[-1][1:] += 1
-        starts.append(line + np.cumsum(kind == _LF)[ends])
-        last = so_far[-1] if len(at) else fields
-        fields = int(last - so_far[ends][-1] + 1) if ends.any() else int(last)
-        quoted = bool(inside[-1]) if len(at) else quoted
+        so_far = np.cumsum(~inside & (kind == separator)) + fields
+        so_far_at_ends = so_far[is_end]
+        widths_here = np.diff(so_far_at_ends, prepend=0)
+        widths_here[1:] += 1
+        widths.append(widths_here)
+        starts.append(line + np.cumsum(kind == _LF)[is_end])
+        if len(at):
+            fields = int(so_far[-1])
+            quoted = bool(inside[-1])
+        if len(ends):
+            fields += 1 - int(so_far_at_ends[-1])
+            last_end = int(ends[-1])
         open_record = not chunk.endswith(b"\n") or quoted
         line += chunk.count(b"\n")
         offset += len(chunk)
-    all_widths = np.concatenate([*widths, [fields] if open_record else []]).astype(np.int64)
-    all_starts = np.concatenate([[1 + dialect.ahead], *starts]).astype(np.int64)[: len(all_widths)]
+    if open_record:
+        widths.append(np.array([fields]))
+    all_widths = np.concatenate([np.zeros(0, np.int64), *widths])
+    first_start = 1 + dialect.ahead
+    all_starts = np.concatenate([[first_start], *starts]).astype(np.int64)
     width = int(all_widths[0]) if len(all_widths) else 0
-    return None if quoted or (all_widths != width).any() else Survey(width, all_starts[1:])
+    if quoted or (all_widths != width).any():
+        return None
+    return Survey(width, all_starts[1 : len(all_widths)])
 
 
 def _well_formed(
     data: np.ndarray, at: np.ndarray, kind: np.ndarray, inside: np.ndarray, separator: int
 ) -> bool:
-    """Quotes open at the start of a field and close at its end; a CR outside quotes stands before an LF.
+    """Quotes open at the start of a field and close at its end; a CR outside quotes is followed by an LF.
 
     `data` starts at the start of a line and ends at the end of one, or of the file. A doubled quote inside a
     quoted field closes it and opens it again, so a quote is a good neighbour to a quote.
@@ -262,10 +273,13 @@ def _well_formed(
     opens = at[quotes & inside & (at > 0)]
     closes = at[quotes & ~inside & (at < len(data) - 1)]
     returns = at[~inside & (kind == _CR)]  # versions of polars differ about those that stand alone
+    before_open = data[opens - 1]
+    after_close = data[closes + 1]
+    after_return = data[np.minimum(returns + 1, len(data) - 1)]
     return bool(
-        np.isin(data[opens - 1], (separator, _LF, _QUOTE)).all()
-        and np.isin(data[closes + 1], (separator, _LF, _CR, _QUOTE)).all()
-        and (data[np.minimum(returns + 1, len(data) - 1)] == _LF).all()
+        np.isin(before_open, (separator, _LF, _QUOTE)).all()
+        and np.isin(after_close, (separator, _LF, _CR, _QUOTE)).all()
+        and (after_return == _LF).all()
     )
 
 

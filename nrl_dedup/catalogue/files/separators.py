@@ -7,8 +7,8 @@ from itertools import islice
 from nrl_dedup.catalogue.files.csv_records import BOM, ByteFile, Dialect, Records
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-_ROWS = 50  # that are looked at
-_BYTES = 1 << 20
+_MAX_ROWS = 50  # that are compared. Not tuned.
+_MAX_BYTES = 1 << 20  # that are read for them
 _NAMED = re.compile(rb'"?sep=(.)"?\r?\n', re.IGNORECASE)
 
 
@@ -20,18 +20,18 @@ def dialect_of(file: ByteFile) -> Dialect:
     then the comma, the semicolon, the tab, the vertical bar.
     """
     file.seek(0)
-    start = file.read(_BYTES).removeprefix(BOM)
+    start = file.read(_MAX_BYTES).removeprefix(BOM)
     if named := _NAMED.match(start):
         return Dialect(named[1].decode("latin-1"), 1)
-    if len(start) >= _BYTES - len(BOM):
+    if len(start) >= _MAX_BYTES - len(BOM):
         start = start[: start.rfind(b"\n") + 1]  # a row cut short is cut into other fields
     return Dialect(max(SEPARATORS, key=lambda separator: _alike(start, separator)))
 
 
 def _alike(start: bytes, separator: str) -> tuple[int, int]:
-    rows = [
-        fields for _, fields, _ in islice(Records(BytesIO(start), Dialect(separator)), _ROWS + 1)
-    ]
+    records = Records(BytesIO(start), Dialect(separator))
+    rows = [fields for _, fields, _ in islice(records, _MAX_ROWS + 1)]
     header = rows[0] if rows else []
     alike = sum(len(fields) == len(header) for fields in rows)
-    return alike * (len(header) - 1), -sum(name.startswith(" ") for name in header)
+    begin_with_space = sum(name.startswith(" ") for name in header)
+    return alike * (len(header) - 1), -begin_with_space

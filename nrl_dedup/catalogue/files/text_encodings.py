@@ -74,11 +74,9 @@ def _by_zeros(head: bytes) -> tuple[str | None, str]:
         return "UTF-16 (little-endian, without a byte order mark)", "utf-16-le"
     if not odd and even > _ZEROS * len(zero) / 2:
         return "UTF-16 (big-endian, without a byte order mark)", "utf-16-be"
-    return (
-        (f"{zero.mean():.0%} of its first bytes are zero", "")
-        if zero.mean() > _BINARY
-        else (None, "")
-    )
+    if zero.mean() > _BINARY:
+        return f"{zero.mean():.0%} of its first bytes are zero", ""
+    return None, ""
 
 
 def likely_encoding(text: bytes) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from nrl_dedup.embedding.fusion.base import Hidden, Lengths, Tokens, Vectors
 from nrl_dedup.embedding.fusion.packed_gru import Packing, read
 
-MAX_MEMORY = 100.0  # tokens, about the length of a description. Not tuned.
+MAX_MEMORY = 100.0  # tokens. Not tuned.
 SPECIAL_TOKENS = 4  # padding, unknown word, start, end: the ids below the vocabulary's own
 PACKED_ON = (
     "cpu",

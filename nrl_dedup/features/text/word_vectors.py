@@ -17,7 +17,7 @@ from nrl_dedup.runtime.progress import SILENT, Progress
 MAX_WORDS = 10_000_000  # beyond this the wait grows; up to this all counts fit 32 bits
 MAX_NUMBER = 1e6  # in a vector; squares of larger ones leave 32 bits, and fastText's are about 1
 _SMOOTHING = 0.75  # of the context distribution, so that rare contexts do not rule
-_MAX_DENSE = 1_000  # words, up to which the exact decomposition is as fast. Not tuned.
+_MAX_DENSE = 1_000  # words, up to which the decomposition is exact. Not tuned.
 
 
 def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "words size"]:
