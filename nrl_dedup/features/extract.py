@@ -20,15 +20,8 @@ from nrl_dedup.features.photos.catalogue_photos import AugmentedViews, Catalogue
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.source import open_photo_folder
 from nrl_dedup.features.text.foreign_words import with_foreign_words
-from nrl_dedup.features.text.vocabulary import (
-    FIRST_WORD,
-    UNKNOWN,
-    Vocabulary,
-    Words,
-    encode,
-    has_text,
-    read_words,
-)
+from nrl_dedup.features.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary, encode, has_text
+from nrl_dedup.features.text.words import Words, read_words
 from nrl_dedup.runtime.run import Run
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float64, Int64
 from sklearn.linear_model import LogisticRegression
 
 from nrl_dedup.features.network_inputs import AdPhotos
-from nrl_dedup.features.text.vocabulary import Words, jaccard
+from nrl_dedup.features.text.words import Words, jaccard
 
 CHUNK = 1 << 14
 

@@ -19,7 +19,7 @@ from nrl_dedup.features.photos.backbones import Backbone, backbone_row, load_bac
 from nrl_dedup.features.photos.catalogue_photos import AugmentedViews
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.languages import language_row
-from nrl_dedup.features.text.vocabulary import Words
+from nrl_dedup.features.text.words import Words
 from nrl_dedup.runtime.run import Run
 
 

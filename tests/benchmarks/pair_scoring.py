@@ -21,7 +21,7 @@ from nrl_dedup.blocking.text_source import read_texts, text_neighbours
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.comparison.ad_profiles import build_profiles
-from nrl_dedup.features.text.vocabulary import read_words
+from nrl_dedup.features.text.words import read_words
 from nrl_dedup.scoring.score_in_chunks import score_pairs_in_chunks
 
 MOST_GROWTH = 1.5

@@ -36,7 +36,8 @@ from nrl_dedup.blocking.text_source import Weigher, read_texts, stems
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.clustering import DEFAULT, METHODS, find_clusters
 from nrl_dedup.clustering.cohesion import cohesion_of
-from nrl_dedup.features.text.vocabulary import TokenIds, Vocabulary, encode, read_words
+from nrl_dedup.features.text.vocabulary import TokenIds, Vocabulary, encode
+from nrl_dedup.features.text.words import read_words
 from nrl_dedup.runtime.progress import Silent, StageClock, peak_memory
 from nrl_dedup.runtime.run import Run
 

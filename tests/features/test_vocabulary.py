@@ -13,18 +13,10 @@ from hypothesis import strategies as st
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text import languages, words
-from nrl_dedup.features.text.cleaning import CYRILLIC_TWINS, LATIN_TWINS
+from nrl_dedup.features.text.cleaning import CYRILLIC_TWINS, LATIN_TWINS, clean
 from nrl_dedup.features.text.languages import LANGUAGES, TRANSLITERATIONS
-from nrl_dedup.features.text.vocabulary import (
-    END,
-    START,
-    UNKNOWN,
-    Vocabulary,
-    clean,
-    encode,
-    jaccard,
-    read_words,
-)
+from nrl_dedup.features.text.vocabulary import END, START, UNKNOWN, Vocabulary, encode
+from nrl_dedup.features.text.words import jaccard, read_words
 
 
 def one(text: str | None, language: str = "ru") -> str:

@@ -9,14 +9,14 @@ import pytest
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text import word_vectors as vectors
-from nrl_dedup.features.text.vocabulary import Vocabulary, read_words
+from nrl_dedup.features.text.vocabulary import Vocabulary
 from nrl_dedup.features.text.word_vectors import (
     co_occurrences,
     learn_vectors,
     positive_mutual_information,
     read_fasttext,
 )
-from nrl_dedup.features.text.words import Words
+from nrl_dedup.features.text.words import Words, read_words
 
 
 def words_of(ads: list[str]) -> Words:

@@ -34,13 +34,19 @@ def clean(texts: pl.Series, language: str) -> pl.Series:
 
 def spell(texts: pl.Series, row: Language) -> pl.Series:
     """`clean` without its last step, the transliteration, which is cheaper over distinct words."""
-    texts = fold_twins(texts.fill_null("").str.normalize("NFC")).str.to_lowercase()
-    if texts.str.contains(_MARKS).any():
+    composed = texts.fill_null("").str.normalize("NFC")
+    texts = fold_twins(composed)
+    texts = texts.str.to_lowercase()
+    has_marks = texts.str.contains(_MARKS)
+    if has_marks.any():
         # Accents that NFC could not join to their letter, soft hyphens and joiners are no gap between two words;
         # the zero-width space is one.
-        texts = texts.str.replace_all(rf"[{_MARKS}--[\u200B[{row.letters}]]]", "")
+        vanishing = rf"[{_MARKS}--[\u200B[{row.letters}]]]"
+        texts = texts.str.replace_all(vanishing, "")
     numbered = texts.str.replace_all(_NUMBER, "0")
-    return numbered.str.replace_all(f"[^0[{row.letters}]]+", " ").str.strip_chars(" ")
+    gap = f"[^0[{row.letters}]]+"
+    spaced = numbered.str.replace_all(gap, " ")
+    return spaced.str.strip_chars(" ")
 
 
 def transliterate(texts: pl.Series, row: Language) -> pl.Series:
@@ -48,21 +54,27 @@ def transliterate(texts: pl.Series, row: Language) -> pl.Series:
     if row.transliteration is None:
         return texts
     for stage in TRANSLITERATIONS[row.transliteration]:
-        texts = texts.str.replace_many(list(stage), list(stage.values()))
+        latin = list(stage)
+        own = list(stage.values())
+        texts = texts.str.replace_many(latin, own)
     return texts
 
 
 def fold_twins(texts: pl.Series) -> pl.Series:
     """Look-alike letters of words that mix scripts put right; only texts with such words are taken apart."""
-    mixing = texts.str.contains(_MIXED).arg_true()
+    is_mixed = texts.str.contains(_MIXED)
+    mixing = is_mixed.arg_true()
     if mixing.is_empty():
         return texts
-    pieces = texts[mixing].str.extract_all(rf"{_INSIDE_WORD}+|[^{_INSIDE_WORD}]+")
-    frame = pl.DataFrame({"text": mixing, "piece": pieces}).explode("piece")
+    word_or_gap = rf"{_INSIDE_WORD}+|[^{_INSIDE_WORD}]+"
+    pieces = texts[mixing].str.extract_all(word_or_gap)
+    frame = pl.DataFrame({"text": mixing, "piece": pieces})
+    frame = frame.explode("piece")
     words = frame["piece"].unique()
     words = words.filter(words.str.contains(_MIXED))
     folded = _fold_words(words)
-    frame = frame.with_columns(pl.col("piece").replace(words, folded))
+    right = pl.col("piece").replace(words, folded)
+    frame = frame.with_columns(right)
     by_text = frame.group_by("text", maintain_order=True)
     whole = by_text.agg(pl.col("piece").str.join(""))
     return texts.clone().scatter(whole["text"], whole["piece"])
@@ -72,7 +84,11 @@ def _fold_words(words: pl.Series) -> pl.Series:
     """Words that mix scripts, the look-alike letters in the script of the others where these are of one."""
     has_latin = words.str.contains(_ONLY_LATIN)
     has_cyrillic = words.str.contains(_ONLY_CYRILLIC)
-    in_latin = words.str.replace_many(list(CYRILLIC_TWINS), list(LATIN_TWINS))
-    in_cyrillic = words.str.replace_many(list(LATIN_TWINS), list(CYRILLIC_TWINS))
-    folded = words.zip_with(~(has_latin & ~has_cyrillic), in_latin)
-    return folded.zip_with(~(has_cyrillic & ~has_latin), in_cyrillic)
+    latin = list(LATIN_TWINS)
+    cyrillic = list(CYRILLIC_TWINS)
+    in_latin = words.str.replace_many(cyrillic, latin)
+    in_cyrillic = words.str.replace_many(latin, cyrillic)
+    is_latin = has_latin & ~has_cyrillic
+    is_cyrillic = has_cyrillic & ~has_latin
+    folded = words.zip_with(~is_latin, in_latin)
+    return folded.zip_with(~is_cyrillic, in_cyrillic)

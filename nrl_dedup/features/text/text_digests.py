@@ -25,15 +25,18 @@ def text_digests(texts: pl.Series) -> UInt64[np.ndarray, "texts"]:
 
 
 def _digests_of(texts: pl.Series) -> UInt64[np.ndarray, "texts"]:
-    data = np.frombuffer("".join(texts.to_list()).encode(), np.uint8)
-    lengths = texts.str.len_bytes().to_numpy().astype(np.int64)
+    joined = "".join(texts.to_list())
+    data = np.frombuffer(joined.encode(), np.uint8)
+    sizes = texts.str.len_bytes()
+    lengths = sizes.to_numpy().astype(np.int64)
     starts = np.cumsum(lengths) - lengths
     digests = np.full(len(texts), _FNV_OFFSET)
     longest_first = np.argsort(-lengths, kind="stable")
     longest = int(lengths.max(initial=0))
     places = np.arange(longest)
     # Of each place, how many texts have a byte there.
-    reaching = np.searchsorted(-lengths[longest_first], -(places + 1), side="right")
+    descending = -lengths[longest_first]
+    reaching = np.searchsorted(descending, -(places + 1), side="right")
     for place, count in enumerate(reaching):
         some = longest_first[:count]
         byte = data[starts[some] + place]

@@ -6,27 +6,16 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int32, Int64
 
-from nrl_dedup.features.text.cleaning import clean
-from nrl_dedup.features.text.words import CHUNK_ADS, Words, jaccard, ragged, read_words
+from nrl_dedup.features.text.words import CHUNK_ADS, Offsets, PerAd, Words, offsets_of, ragged
 
-__all__ = [
-    "END",
-    "FIRST_WORD",
-    "PAD",
-    "START",
-    "UNKNOWN",
-    "TokenIds",
-    "Vocabulary",
-    "Words",
-    "clean",
-    "encode",
-    "has_text",
-    "jaccard",
-    "read_words",
-    "two_texts",
-]
+PerWord = Int64[np.ndarray, "words"]
+WhichAds = Bool[np.ndarray, "ads"]
 
-PAD, UNKNOWN, START, END = 0, 1, 2, 3
+# The token ids that are no words.
+PAD = 0
+UNKNOWN = 1
+START = 2
+END = 3
 FIRST_WORD = 4
 
 # How two sellers' texts of one ad differ (`two_texts`). Not tuned.
@@ -58,7 +47,8 @@ class Vocabulary:
         tokens = np.arange(FIRST_WORD, len(self), dtype=np.int32)
         words = pl.Series(self.words, dtype=pl.String)
         known = pl.DataFrame({"word": words, "token": tokens})
-        found = distinct.to_frame("word").join(known, on="word", how="left", maintain_order="left")
+        asked = distinct.to_frame("word")
+        found = asked.join(known, on="word", how="left", maintain_order="left")
         return found["token"].fill_null(UNKNOWN).to_numpy()
 
 
@@ -67,12 +57,12 @@ class TokenIds:
     """Token ids of every ad: those of ad i are `values[offsets[i]:offsets[i + 1]]`."""
 
     values: Int32[np.ndarray, "tokens"]
-    offsets: Int64[np.ndarray, "ads_plus_1"]
+    offsets: Offsets
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def has_known_word(self) -> Bool[np.ndarray, "ads"]:
+    def has_known_word(self) -> WhichAds:
         """Whether an ad has a word of the vocabulary."""
         full = np.diff(self.offsets) > 0
         known = np.zeros(len(self), dtype=bool)
@@ -82,7 +72,7 @@ class TokenIds:
         return known
 
 
-def has_text(catalogue: pl.DataFrame) -> Bool[np.ndarray, "ads"]:
+def has_text(catalogue: pl.DataFrame) -> WhichAds:
     """Whether an ad has a letter or a digit of any script in its title or its description."""
     sign = r"[\p{L}\p{N}]"
     in_title = catalogue["title"].str.contains(sign)
@@ -96,22 +86,27 @@ def encode(words: Words, vocabulary: Vocabulary, max_words: int) -> TokenIds:
     An ad without words is an empty sequence, without START and END: its text is absent.
     """
     token_of = vocabulary.tokens_of(words.distinct)
-    kept = np.minimum(np.diff(words.offsets), max_words)
+    lengths = np.diff(words.offsets)
+    kept = np.minimum(lengths, max_words)
     framed = _framed(kept)
     for start in range(0, len(words), CHUNK_ADS):
         ads = slice(start, start + CHUNK_ADS)
-        read = ragged(words.offsets[:-1][ads], kept[ads])
-        written = ragged(framed.offsets[:-1][ads] + 1, kept[ads])
-        framed.values[written] = token_of[words.ids[read]]
+        counts = kept[ads]
+        read = ragged(words.offsets[:-1][ads], counts)
+        after_start = framed.offsets[:-1][ads] + 1
+        written = ragged(after_start, counts)
+        ids = words.ids[read]
+        framed.values[written] = token_of[ids]
     return framed
 
 
-def _framed(words: Int64[np.ndarray, "ads"]) -> TokenIds:
+def _framed(words: PerAd) -> TokenIds:
     """START, so many words that are still to be filled in, and END, for each ad that has words."""
-    sizes = np.where(words > 0, words + 2, 0)
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    starts = offsets[:-1][words > 0]
-    ends = offsets[1:][words > 0]
+    has_words = words > 0
+    sizes = np.where(has_words, words + 2, 0)
+    offsets = offsets_of(sizes)
+    starts = offsets[:-1][has_words]
+    ends = offsets[1:][has_words]
     values = np.empty(offsets[-1], np.int32)
     values[starts] = START
     values[ends - 1] = END
@@ -119,7 +114,7 @@ def _framed(words: Int64[np.ndarray, "ads"]) -> TokenIds:
 
 
 def two_texts(
-    tokens: TokenIds, rows: Int64[np.ndarray, "ads"], draw: np.random.Generator
+    tokens: TokenIds, rows: PerAd, draw: np.random.Generator
 ) -> tuple[TokenIds, TokenIds]:
     """Some ads as two sellers might write them, each with words of its own; in the order of `rows`.
 
@@ -129,32 +124,37 @@ def two_texts(
     of them are misspelt, shortened or spelt with other letters, which for the vocabulary is the unknown word; and in
     `REORDERED` of the ads the spans stand in another order.
     """
-    counts = np.maximum(np.diff(tokens.offsets)[rows] - 2, 0)  # words, without START and END
-    at = ragged(tokens.offsets[rows] + 1, counts)
+    lengths = np.diff(tokens.offsets)[rows]
+    counts = np.maximum(lengths - 2, 0)  # words, without START and END
+    after_start = tokens.offsets[rows] + 1
+    at = ragged(after_start, counts)
     ad = np.repeat(np.arange(len(rows)), counts)
     span, side = _dealt_out(counts, ad, draw)
     texts = []
     for which in (0, 1):
-        is_kept = (side == which) & (draw.random(len(at)) >= LOST)
+        is_lost = draw.random(len(at)) < LOST
+        is_kept = (side == which) & ~is_lost
         kept = np.flatnonzero(is_kept)
         ad_of_kept = ad[kept]
         is_misspelt = draw.random(len(kept)) < MISSPELT
-        words = np.where(is_misspelt, UNKNOWN, tokens.values[at[kept]])
+        own = tokens.values[at[kept]]
+        words = np.where(is_misspelt, UNKNOWN, own)
         is_reordered = draw.random(len(rows)) < REORDERED
         place_of_span = draw.random(len(at) + 1)
-        order = np.where(is_reordered[ad_of_kept], place_of_span[span[kept]], 0.0)
+        drawn_place = place_of_span[span[kept]]
+        moves = is_reordered[ad_of_kept]
+        order = np.where(moves, drawn_place, 0.0)
         sequence = np.lexsort((order, ad_of_kept))  # stable: the words of a span stay together
-        framed = _framed(np.bincount(ad_of_kept, minlength=len(rows)))
-        inside = np.maximum(np.diff(framed.offsets) - 2, 0)
-        written = ragged(framed.offsets[:-1] + 1, inside)
+        inside = np.bincount(ad_of_kept, minlength=len(rows))
+        framed = _framed(inside)
+        after_start = framed.offsets[:-1] + 1
+        written = ragged(after_start, inside)
         framed.values[written] = words[sequence]
         texts.append(framed)
     return texts[0], texts[1]
 
 
-def _dealt_out(
-    counts: Int64[np.ndarray, "ads"], ad: Int64[np.ndarray, "words"], draw: np.random.Generator
-) -> tuple[Int64[np.ndarray, "words"], Int64[np.ndarray, "words"]]:
+def _dealt_out(counts: PerAd, ad: PerWord, draw: np.random.Generator) -> tuple[PerWord, PerWord]:
     """The span of each word, counted from 1 over all ads, and the text that gets it, 0 or 1.
 
     :param counts: words of each ad; `ad`: the ad of each word.
@@ -162,15 +162,19 @@ def _dealt_out(
     starts = np.cumsum(counts) - counts
     place = np.arange(len(ad)) - starts[ad]
     # The words before and after the cut go to different texts.
-    cut = 1 + np.floor(draw.random(len(counts)) * (counts - 1))
+    share = draw.random(len(counts))
+    cut = 1 + np.floor(share * (counts - 1))
     mean_span = np.clip(counts / 4, 1, SPAN)
-    begins_by_chance = draw.random(len(ad)) * mean_span[ad] < 1
-    begins = begins_by_chance | (place == cut[ad]) | (place == 0)
+    chance = draw.random(len(ad))
+    begins_by_chance = chance * mean_span[ad] < 1
+    is_cut = place == cut[ad]
+    begins = begins_by_chance | is_cut | (place == 0)
     span = np.cumsum(begins)
     first_span = counts
     if len(ad):
         first_word = np.minimum(starts, len(ad) - 1)  # of an ad without words: any
         first_span = span[first_word]
     first_side = draw.integers(2, size=len(counts))
-    side = (span - first_span[ad] + first_side[ad]) % 2
+    spans_before = span - first_span[ad]
+    side = (spans_before + first_side[ad]) % 2
     return span, side

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Int32
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.vocabulary import FIRST_WORD, Vocabulary
-from nrl_dedup.features.text.words import CHUNK_ADS, Words, ragged
+from nrl_dedup.features.text.words import CHUNK_ADS, SomeAds, Words, ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 MAX_WORDS = 10_000_000  # beyond this the wait grows; up to this all counts fit 32 bits
@@ -75,9 +75,11 @@ def learn_vectors(
     vectors = np.zeros((len(vocabulary.words), size), np.float32)
     if left.size:
         columns = np.arange(left.shape[1])
-        largest = np.abs(left).argmax(axis=0)
+        sizes = np.abs(left)
+        largest = sizes.argmax(axis=0)
         signs = np.sign(left[largest, columns])
-        vectors[:, columns] = left * signs * np.sqrt(strengths)
+        scales = np.sqrt(strengths)
+        vectors[:, columns] = left * signs * scales
     norms = np.linalg.norm(vectors, axis=1)
     if not norms.any():
         return vectors
@@ -103,7 +105,7 @@ def co_occurrences(
     return (counts + counts.T).tocsr()
 
 
-def _ads_to_read(words: Words, seed: int) -> Int64[np.ndarray, "some"]:
+def _ads_to_read(words: Words, seed: int) -> SomeAds:
     if len(words.ids) <= MAX_WORDS:
         return np.arange(len(words))
     drawn = np.random.default_rng(seed).permutation(len(words))
@@ -114,24 +116,27 @@ def _ads_to_read(words: Words, seed: int) -> Int64[np.ndarray, "some"]:
 
 def _pairs_within(
     words: Words,
-    ads: Int64[np.ndarray, "some"],
+    ads: SomeAds,
     known: Int32[np.ndarray, "distinct"],
     window: int,
     size: int,
 ) -> sparse.csr_array:
     """n(w, c) of some ads with w ahead of c."""
     lengths = np.diff(words.offsets)[ads]
-    index = known[words.ids[ragged(words.offsets[ads], lengths)]]
+    places = ragged(words.offsets[ads], lengths)
+    index = known[words.ids[places]]
     ad = np.repeat(ads, lengths)
     counts = sparse.csr_array((size, size), dtype=np.int32)
     for distance in range(1, window + 1):
         first = index[:-distance]
         second = index[distance:]
         in_one_ad = ad[:-distance] == ad[distance:]
-        counted = in_one_ad & (first >= 0) & (second >= 0)
-        weights = np.full(counted.sum(), window + 1 - distance, np.int32)
-        places = (first[counted], second[counted])
-        found = sparse.coo_array((weights, places), shape=(size, size))
+        are_known = (first >= 0) & (second >= 0)
+        counted = in_one_ad & are_known
+        weight = window + 1 - distance
+        weights = np.full(counted.sum(), weight, np.int32)
+        pairs = (first[counted], second[counted])
+        found = sparse.coo_array((weights, pairs), shape=(size, size))
         counts = counts + found.tocsr()
     return counts
 
@@ -141,11 +146,15 @@ def positive_mutual_information(counts: sparse.csr_array) -> sparse.csr_array:
     totals = counts.sum(axis=1, dtype=np.float64)
     smoothed = totals**_SMOOTHING
     logs = np.log(np.maximum(totals, 1))
-    context_logs = np.log(np.maximum(smoothed, 1) / max(smoothed.sum(), 1))
+    total = max(smoothed.sum(), 1)
+    context_shares = np.maximum(smoothed, 1) / total
+    context_logs = np.log(context_shares)
     information = np.log(counts.data, dtype=np.float32)
     row_lengths = np.diff(counts.indptr)
-    information -= np.repeat(logs.astype(np.float32), row_lengths)
-    information -= context_logs.astype(np.float32)[counts.indices]
+    word_part = logs.astype(np.float32)
+    information -= np.repeat(word_part, row_lengths)
+    context_part = context_logs.astype(np.float32)
+    information -= context_part[counts.indices]
     values = np.maximum(information, 0)
     positive = sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
     positive.eliminate_zeros()

@@ -12,6 +12,12 @@ from nrl_dedup.features.text.cleaning import spell, transliterate
 from nrl_dedup.features.text.languages import Language, language_row
 from nrl_dedup.runtime.progress import SILENT, Progress
 
+PerPair = Int64[np.ndarray, "pairs"]
+PerAd = Int64[np.ndarray, "ads"]
+PerWord = Int32[np.ndarray, "words"]
+Offsets = Int64[np.ndarray, "ads_plus_1"]
+SomeAds = Int64[np.ndarray, "some"]
+
 CHUNK_ADS = 50_000  # cleaned at a time, so that memory stays small. Not tuned.
 _CHUNK_PAIRS = 20_000  # compared at a time, for the same reason. Not tuned.
 
@@ -26,20 +32,20 @@ class Words:
     `lengths`: how many words each text column of each ad has.
     """
 
-    ids: Int32[np.ndarray, "words"]
-    offsets: Int64[np.ndarray, "ads_plus_1"]
+    ids: PerWord
+    offsets: Offsets
     distinct: pl.Series
     lengths: Int32[np.ndarray, "ads columns"]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def take(self, rows: Int64[np.ndarray, "some"]) -> "Words":
+    def take(self, rows: SomeAds) -> "Words":
         """The words of some ads, in the order of `rows`; `distinct` stays whole."""
         counts = np.diff(self.offsets)[rows]
-        found = self.ids[ragged(self.offsets[rows], counts)]
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        return Words(found, offsets, self.distinct, self.lengths[rows])
+        starts = self.offsets[rows]
+        found = self.ids[ragged(starts, counts)]
+        return Words(found, offsets_of(counts), self.distinct, self.lengths[rows])
 
 
 def read_words(columns: Sequence[pl.Series], language: str, progress: Progress = SILENT) -> Words:
@@ -66,7 +72,7 @@ def read_words(columns: Sequence[pl.Series], language: str, progress: Progress =
             task.advance(len(cleaned[0]))
     distinct, lemma_of = _lemmas(spellings.words, row)
     counts = lengths.sum(axis=1, dtype=np.int64)
-    offsets = np.concatenate([[0], np.cumsum(counts)])
+    offsets = offsets_of(counts)
     ids = np.empty(offsets[-1], np.int32)
     start = 0
     for numbers in chunks:
@@ -82,26 +88,32 @@ class _Spellings:
     def __init__(self) -> None:
         self.words = pl.Series("word", [], dtype=pl.String)
 
-    def numbers_of(self, words: pl.Series) -> Int32[np.ndarray, "words"]:
-        seen = words.unique(maintain_order=True).to_frame("word")
-        known = self.words.to_frame("word").with_row_index("number")
+    def numbers_of(self, words: pl.Series) -> PerWord:
+        distinct = words.unique(maintain_order=True)
+        seen = distinct.to_frame("word")
+        known = self.words.to_frame("word")
+        known = known.with_row_index("number")
         new = seen.join(known, on="word", how="anti", maintain_order="left")
         self.words = pl.concat([self.words, new["word"]], rechunk=True)
-        known = pl.concat([known, new.with_row_index("number", offset=len(known))])
+        numbered = new.with_row_index("number", offset=len(known))
+        known = pl.concat([known, numbered])
         seen = seen.join(known, on="word", how="left", maintain_order="left")
-        found = words.to_frame("word").join(seen, on="word", how="left", maintain_order="left")
+        asked = words.to_frame("word")
+        found = asked.join(seen, on="word", how="left", maintain_order="left")
         return found["number"].cast(pl.Int32).to_numpy()
 
 
 def _count_words(cleaned: pl.Series) -> Int32[np.ndarray, "ads"]:
-    gaps = cleaned.str.count_matches(" ", literal=True).to_numpy().astype(np.int32)
-    return gaps + (cleaned != "").to_numpy()
+    gaps = cleaned.str.count_matches(" ", literal=True)
+    has_words = (cleaned != "").to_numpy()
+    return gaps.to_numpy().astype(np.int32) + has_words
 
 
 def _take_apart(cleaned: Sequence[pl.Series]) -> pl.Series:
     """The words of some cleaned columns, ad after ad."""
-    whole = pl.select(pl.concat_str(cleaned, separator=" ")).to_series()
-    words = whole.str.split(" ").explode()
+    whole = pl.select(pl.concat_str(cleaned, separator=" "))
+    lists = whole.to_series().str.split(" ")
+    words = lists.explode()
     return words.filter(words != "")
 
 
@@ -109,22 +121,17 @@ def _lemmas(
     spellings: pl.Series, row: Language
 ) -> tuple[pl.Series, Int32[np.ndarray, "spellings"]]:
     """The distinct lemmas in order, and for each spelling the index of its lemma."""
-    frame = transliterate(spellings, row).to_frame("word")
+    words = transliterate(spellings, row)
     if row.lemmas is not None:
-        once = frame["word"].unique()
-        lemmas = pl.Series("lemma", row.lemmas(once.to_list()), dtype=pl.String)
-        lemma_of_word = pl.DataFrame([once, lemmas])
-        frame = frame.join(lemma_of_word, on="word", how="left", maintain_order="left")
-        frame = frame.select(word="lemma")
-    distinct = frame["word"].unique().sort()
-    index = distinct.to_frame("word").with_row_index("index")
-    found = frame.join(index, on="word", how="left", maintain_order="left")
-    return distinct, found["index"].cast(pl.Int32).to_numpy()
+        once = words.unique()
+        lemmas = row.lemmas(once.to_list())
+        lemma_of = pl.Series(lemmas, dtype=pl.String)
+        words = lemma_of.gather(places_in(words, once))
+    distinct = words.unique().sort()
+    return distinct, places_in(words, distinct)
 
 
-def jaccard(
-    words: Words, rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
-) -> Float64[np.ndarray, "pairs"]:
+def jaccard(words: Words, rows_l: PerPair, rows_r: PerPair) -> Float64[np.ndarray, "pairs"]:
     """|A and B| / |A or B| of the sets of words of the two ads of each pair, equation (3.1).
 
     All words count, whether the vocabulary has them or not. Two ads without words have a similarity of 0.
@@ -136,7 +143,9 @@ def jaccard(
         ads, position = np.unique(rows, return_inverse=True)
         left, right = np.split(position, 2)
         sets = _word_sets(words, ads)
-        shared = sets[left].multiply(sets[right])
+        sets_l = sets[left]
+        sets_r = sets[right]
+        shared = sets_l.multiply(sets_r)
         common = np.asarray(shared.sum(axis=1)).ravel()
         sizes = np.diff(sets.indptr)
         union = sizes[left] + sizes[right] - common
@@ -144,21 +153,35 @@ def jaccard(
     return similarity
 
 
-def _word_sets(words: Words, ads: Int64[np.ndarray, "some"]) -> sparse.csr_array:
+def _word_sets(words: Words, ads: SomeAds) -> sparse.csr_array:
     """One row per ad, with a one at each of its words."""
     counts = np.diff(words.offsets)[ads]
-    found = words.ids[ragged(words.offsets[ads], counts)]
-    ends = np.concatenate([[0], np.cumsum(counts)])
+    starts = words.offsets[ads]
+    found = words.ids[ragged(starts, counts)]
+    ones = np.ones(len(found))
     shape = (len(ads), len(words.distinct))
-    sets = sparse.csr_array((np.ones(len(found)), found, ends), shape=shape)
+    sets = sparse.csr_array((ones, found, offsets_of(counts)), shape=shape)
     sets.sum_duplicates()
     sets.data[:] = 1
     return sets
 
 
-def ragged(
-    starts: Int64[np.ndarray, "ads"], counts: Int64[np.ndarray, "ads"]
-) -> Int64[np.ndarray, "positions"]:
+def offsets_of(counts: PerAd) -> Offsets:
+    """Where the values of each ad begin, ad after ad, and where those of the last end."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    return np.append(0, ends)
+
+
+def places_in(words: pl.Series, distinct: pl.Series) -> PerWord:
+    """The place of each of some words in `distinct`, which has them all."""
+    places = distinct.to_frame("word").with_row_index("place")
+    asked = words.to_frame("word")
+    found = asked.join(places, on="word", how="left", maintain_order="left")
+    return found["place"].cast(pl.Int32).to_numpy()
+
+
+def ragged(starts: PerAd, counts: PerAd) -> Int64[np.ndarray, "positions"]:
     """The positions start, start + 1, ... start + count - 1 of every ad, one after the other."""
     before = np.cumsum(counts) - counts
-    return np.repeat(starts - before, counts) + np.arange(counts.sum())
+    shifts = np.repeat(starts - before, counts)
+    return shifts + np.arange(counts.sum())
