@@ -125,7 +125,8 @@ class ValueColumn:
         right = self.codes[rows_r]
         both = (left >= 0) & (right >= 0)
         same = left == right
-        missing = (left < 0).astype(np.float32) + (right < 0)
+        missing_l = (left < 0).astype(np.float32)
+        missing = missing_l + (right < 0)
         rarity = np.where(same & both, self.rarity[left], 0)
         return {
             f"{self.name}_same": np.where(both, same, NAN).astype(np.float32),
@@ -185,8 +186,11 @@ class Place:
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
         latitude_l = self.latitude[rows_l]
         latitude_r = self.latitude[rows_r]
+        longitude_l = self.longitude[rows_l]
+        longitude_r = self.longitude[rows_r]
         north = np.sin((latitude_l - latitude_r) / 2) ** 2
-        east = np.sin((self.longitude[rows_l] - self.longitude[rows_r]) / 2) ** 2
+        east = np.sin((longitude_l - longitude_r) / 2) ** 2
         haversine = north + np.cos(latitude_l) * np.cos(latitude_r) * east
-        kilometres = 2 * _EARTH_KM * np.arcsin(np.sqrt(np.clip(haversine, 0, 1)))
+        half_angle = np.arcsin(np.sqrt(np.clip(haversine, 0, 1)))
+        kilometres = 2 * _EARTH_KM * half_angle
         return {"distance": np.log1p(kilometres).astype(np.float32)}

@@ -83,8 +83,10 @@ def expected_photos(
         ad, place = np.nonzero((part != NONE) & shown.there[part])
         likeness = np.zeros(part.shape, np.float32)
         likeness[ad, place] = np.nan_to_num(words.similarity(start + ad, part[ad, place]))
-        nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :MAX_NEAREST]
-        weights = np.maximum(np.take_along_axis(likeness, nearest, axis=1), 0) ** 2
+        most_alike_first = np.argsort(-likeness, axis=1, kind="stable")
+        nearest = most_alike_first[:, :MAX_NEAREST]
+        similarities = np.take_along_axis(likeness, nearest, axis=1)
+        weights = np.maximum(similarities, 0) ** 2
         rows = np.take_along_axis(part, nearest, axis=1)
         expected[start : start + step] = np.einsum("ij,ijk->ik", weights, shown.vectors[rows])
     lengths = np.linalg.norm(expected, axis=1)

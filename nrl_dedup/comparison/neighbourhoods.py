@@ -52,7 +52,8 @@ class NeighbourhoodStatistics:
 
     def ranks(self, rows: Rows, similarities: Values) -> Values:
         """How many of the kept similarities of each row's ad are higher than the given one; NaN of NaN."""
-        higher = (self.nearest[rows] > similarities[:, None]).sum(axis=1).astype(np.float32)
+        is_higher = self.nearest[rows] > similarities[:, None]
+        higher = is_higher.sum(axis=1).astype(np.float32)
         return np.where(np.isnan(similarities), NAN, higher)
 
 
@@ -69,7 +70,8 @@ def neighbourhood_statistics(
     step = max(1, _CHUNK_PAIRS // max(1, known.shape[1]))
     for start in range(0, len(known), step):
         part = known[start : start + step]
-        ad, place = np.nonzero(part != NONE)
+        is_known = part != NONE
+        ad, place = np.nonzero(is_known)
         found = np.full(part.shape, -np.inf, np.float32)
         similarities = space.similarity(start + ad, part[ad, place])
         found[ad, place] = np.nan_to_num(similarities, nan=-np.inf)

@@ -202,8 +202,9 @@ class SharedValue:
         return self.rarity[self.codes]
 
     def __call__(self, one: Numbers, other: Numbers) -> Values:
-        same = self.codes[one] == self.codes[other]
-        return np.where(same, self.rarity[self.codes[one]], np.float32(0))
+        code = self.codes[one]
+        same = code == self.codes[other]
+        return np.where(same, self.rarity[code], np.float32(0))
 
 
 @dataclass(frozen=True)

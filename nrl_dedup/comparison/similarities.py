@@ -30,9 +30,11 @@ class SparseSimilarity:
     vectors: sparse.csr_array
 
     def similarity(self, rows_l: Rows, rows_r: Rows) -> Values:
-        cosine = self.vectors[rows_l].multiply(self.vectors[rows_r]).sum(axis=1).astype(np.float32)
+        products = self.vectors[rows_l].multiply(self.vectors[rows_r])
+        cosine = products.sum(axis=1).astype(np.float32)
         there = np.diff(self.vectors.indptr) > 0
-        return np.where(there[rows_l] & there[rows_r], cosine, NAN)
+        both = there[rows_l] & there[rows_r]
+        return np.where(both, cosine, NAN)
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class DenseSimilarity:
 
     def similarity(self, rows_l: Rows, rows_r: Rows) -> Values:
         cosine = np.einsum("ij,ij->i", self.vectors[rows_l], self.vectors[rows_r])
-        return np.where(self.there[rows_l] & self.there[rows_r], cosine, NAN)
+        both = self.there[rows_l] & self.there[rows_r]
+        return np.where(both, cosine, NAN)
 
 
 Compare = Callable[[Int64[np.ndarray, "photo_pairs"], Int64[np.ndarray, "photo_pairs"]], np.ndarray]
@@ -84,7 +87,12 @@ class PhotoSimilarity:
         pairs_of = counts[rows_l] * other
         pair = np.repeat(np.arange(len(rows_l)), pairs_of)
         place = ragged(np.zeros(len(pairs_of), np.int64), pairs_of)
-        left = self.photos[self.offsets[rows_l][pair] + place // other[pair]]
-        right = self.photos[self.offsets[rows_r][pair] + place % other[pair]]
+        first_l = self.offsets[rows_l][pair]
+        first_r = self.offsets[rows_r][pair]
+        place_l = place // other[pair]
+        place_r = place % other[pair]
+        left = self.photos[first_l + place_l]
+        right = self.photos[first_r + place_r]
         similarity = self.compare(left, right).astype(np.float32, copy=False)
-        return np.maximum.reduceat(similarity, np.cumsum(pairs_of) - pairs_of)
+        starts = np.cumsum(pairs_of) - pairs_of
+        return np.maximum.reduceat(similarity, starts)

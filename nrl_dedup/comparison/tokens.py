@@ -15,11 +15,9 @@ _DIGITS = r"\p{Nd}+(?:[.,]\p{Nd}+)*"
 _TOKEN = rf"(?:[\p{{L}}\p{{M}}]+|{_DIGITS})+"
 _CODE = r"[\p{L}\p{Nd}]+(?:[-/._]?[\p{L}\p{Nd}]+)*"
 _CODE_LETTERS_AND_DIGITS = r"\p{L}.*\p{Nd}|\p{Nd}.*\p{L}"
-_MIN_CODE_LENGTH = 4  # letters and digits; shorter ones are mostly quantities. Not tuned.
+_MIN_CODE_LENGTH = 4  # letters and digits. Not tuned.
 _QUANTITY = rf"{_DIGITS}(?:[ -]?\p{{L}}{{1,4}}\b|[ ]?[%°\"'”″′]+)?"
-BUCKETS = (
-    1 << 20
-)  # of hashed runs of letters: far more than runs that occur, so that few meet. Not tuned.
+BUCKETS = 1 << 20  # of hashed runs of letters: so many that few of them meet in one. Not tuned.
 _FNV_OFFSET = 14695981039346656037  # of FNV-1a with 64 bits
 _FNV_PRIME = 1099511628211
 
@@ -139,14 +137,20 @@ def _hashes(
 
 def inverse_frequencies(counts: sparse.csr_array) -> Float32[np.ndarray, "terms"]:
     """idf = ln((1 + ads) / (1 + ads with the term)) + 1, as scikit-learn smooths it."""
-    with_term = np.bincount(counts.indices, minlength=counts.shape[1])
-    return (np.log((1 + counts.shape[0]) / (1 + with_term)) + 1).astype(np.float32)
+    ads, terms = counts.shape
+    with_term = np.bincount(counts.indices, minlength=terms)
+    idf = np.log((1 + ads) / (1 + with_term)) + 1
+    return idf.astype(np.float32)
 
 
 def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
     """(1 + ln count) * idf, each row of length 1 (a row without terms stays empty)."""
-    weights = (1 + np.log(counts.data)) * inverse_frequencies(counts)[counts.indices]
+    frequencies = 1 + np.log(counts.data)
+    idf = inverse_frequencies(counts)
+    weights = frequencies * idf[counts.indices]
     vectors = sparse.csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
-    lengths = np.sqrt(vectors.multiply(vectors).sum(axis=1))
-    vectors.data /= np.repeat(lengths, np.diff(vectors.indptr)).astype(np.float32)
+    squares = vectors.multiply(vectors)
+    lengths = np.sqrt(squares.sum(axis=1))
+    terms_of_row = np.diff(vectors.indptr)
+    vectors.data /= np.repeat(lengths, terms_of_row).astype(np.float32)
     return vectors

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.text.words import Words, jaccard
 
-CHUNK = 1 << 14
+CHUNK_PAIRS = 1 << 14  # whose photo vectors are held at once; bounds the memory
 
 
 def baseline_features(
@@ -24,8 +24,8 @@ def baseline_features(
     if photos is not None:
         chosen = photos.chosen()
         both = np.flatnonzero((chosen[rows_l] >= 0) & (chosen[rows_r] >= 0))
-        for start in range(0, len(both), CHUNK):
-            at = both[start : start + CHUNK]
+        for start in range(0, len(both), CHUNK_PAIRS):
+            at = both[start : start + CHUNK_PAIRS]
             left = photos.centre.gather(chosen[rows_l[at]])
             right = photos.centre.gather(chosen[rows_r[at]])
             difference = left - right
@@ -39,7 +39,7 @@ def baseline_features(
 class Baseline:
     """z-scores with the training pairs' mean and deviation, then logistic regression.
 
-    A missing distance becomes the training mean: it says nothing for or against.
+    A missing distance becomes the training mean: it speaks neither for a duplicate nor against one.
     """
 
     mean: tuple[float, float]
@@ -51,22 +51,21 @@ class Baseline:
         self, baseline_features: Float64[np.ndarray, "pairs 2"]
     ) -> Float64[np.ndarray, "pairs"]:
         """The log-odds of a duplicate."""
-        return (
-            _z_scores(baseline_features, self.mean, self.deviation) @ np.array(self.coefficients)
-            + self.intercept
-        )
+        z_scores = _z_scores(baseline_features, self.mean, self.deviation)
+        return z_scores @ np.array(self.coefficients) + self.intercept
 
 
 def _z_scores(
     values: np.ndarray, mean: tuple[float, float], deviation: tuple[float, float]
 ) -> np.ndarray:
-    return np.nan_to_num((values - np.array(mean)) / np.array(deviation), nan=0.0)
+    centred = values - np.array(mean)
+    return np.nan_to_num(centred / np.array(deviation), nan=0.0)
 
 
 def fit_baseline(
     baseline_features: Float64[np.ndarray, "pairs 2"], labels: Bool[np.ndarray, "pairs"]
 ) -> Baseline:
-    """Fit on the training pairs. A feature that is always missing or always the same gets no say."""
+    """Fit on the training pairs. A feature that is always missing or always the same gets the coefficient 0."""
     mean, deviation = _moments(baseline_features)
     model = LogisticRegression().fit(_z_scores(baseline_features, mean, deviation), labels)
     slopes = (float(model.coef_[0, 0]), float(model.coef_[0, 1]))
@@ -77,7 +76,7 @@ def unfitted_baseline(baseline_features: Float64[np.ndarray, "pairs 2"]) -> Base
     """What can be had without labels: the z-score of the similarity minus that of the distance. It orders pairs; its
     logits mean nothing else.
 
-    :param evidence: of any pairs of ads, none of them known to be duplicates.
+    :param baseline_features: of any pairs of ads, none of them known to be duplicates.
     """
     return Baseline(*_moments(baseline_features), coefficients=(1.0, -1.0), intercept=0.0)
 
@@ -90,6 +89,7 @@ def _moments(baseline_features: Float64[np.ndarray, "pairs 2"]) -> tuple[Pair, P
     known = ~np.isnan(baseline_features)
     count = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, baseline_features, 0.0).sum(axis=0) / count
-    deviation = np.sqrt(np.where(known, (baseline_features - mean) ** 2, 0.0).sum(axis=0) / count)
+    squares = np.where(known, (baseline_features - mean) ** 2, 0.0)
+    deviation = np.sqrt(squares.sum(axis=0) / count)
     deviation = np.where(deviation > 0, deviation, 1.0)
     return (float(mean[0]), float(mean[1])), (float(deviation[0]), float(deviation[1]))

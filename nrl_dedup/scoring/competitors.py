@@ -1,4 +1,4 @@
-"""Whom else an ad could be a duplicate of: what a second look at a pair sees."""
+"""Competitor features: the best score of either ad with a third ad. The input of the re-ranking model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.comparison.similarities import Rows
 
 NOBODY = -1
-LEAST = -30.0  # log-odds of a rival that is none
+MIN_LOG_ODDS = -30.0  # of an ad without a competitor: below any that occurs
 COLUMNS = {
     "first_look": Column("this pair by itself, log-odds", direction=Direction.NEVER_LOWERS),
     "rival_min": Column("best other pair of the ads, log-odds (lower)"),
@@ -28,7 +28,7 @@ End = tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "_"], Float64[np.ndarray, 
 class Competitors:
     """Of each ad, the highest score of its candidate pairs, with which ad, and the highest with any other ad.
 
-    `LEAST` where it has no candidate, or no other.
+    `MIN_LOG_ODDS` where it has no candidate, or no other.
     """
 
     best: Float64[np.ndarray, "ads"]
@@ -38,7 +38,9 @@ class Competitors:
     @classmethod
     def of(cls, ends: Sequence[End], ads: int) -> "Competitors":
         """:param ends: ads, their candidate partners, and the scores of these pairs: each pair once for either ad."""
-        best, partner, next_best = np.full(ads, LEAST), np.full(ads, NOBODY), np.full(ads, LEAST)
+        best = np.full(ads, MIN_LOG_ODDS)
+        partner = np.full(ads, NOBODY)
+        next_best = np.full(ads, MIN_LOG_ODDS)
         for rows, _, scores in ends:
             np.maximum.at(best, rows, scores)
         for rows, others, scores in ends:
@@ -52,15 +54,18 @@ class Competitors:
     def evidence(self, rows_l: Rows, rows_r: Rows, pairwise_log_odds: Scores) -> ComparisonVectors:
         """Of each pair, its own score and the highest that either ad has with a third one, the lower and the higher.
 
-        An ad of -1, which says nothing, has none.
+        -1: an ad with neither words nor a readable photo, which has no competitor.
         """
-        left, right = self._without(rows_l, rows_r), self._without(rows_r, rows_l)
-        values = np.stack(
-            [pairwise_log_odds, np.minimum(left, right), np.maximum(left, right)], axis=1
-        )
+        left = self._without(rows_l, rows_r)
+        right = self._without(rows_r, rows_l)
+        lower = np.minimum(left, right)
+        higher = np.maximum(left, right)
+        values = np.stack([pairwise_log_odds, lower, higher], axis=1)
         groups = (RIVALS,) * len(COLUMNS)
         return ComparisonVectors(values.astype(np.float32), tuple(COLUMNS), groups, _DIRECTIONS)
 
     def _without(self, rows: Rows, others: Rows) -> Scores:
-        found = np.where(self.partner[rows] == others, self.next_best[rows], self.best[rows])
-        return np.where(rows == NOBODY, LEAST, found)
+        """The highest score of each ad with any ad but the other one of its pair."""
+        is_best = self.partner[rows] == others
+        found = np.where(is_best, self.next_best[rows], self.best[rows])
+        return np.where(rows == NOBODY, MIN_LOG_ODDS, found)

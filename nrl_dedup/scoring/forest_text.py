@@ -23,16 +23,16 @@ import numpy as np
 
 from nrl_dedup.errors import NrlDedupError
 
-MOST_TREES = 10_000  # training grows at most 200
-MOST_LEAVES = 1_024  # of a tree: training grows at most 15
-LARGEST_VALUE = (
+MAX_TREES = 10_000  # training grows at most 200
+MAX_LEAVES = 1_024  # of a tree: training grows at most 15
+MAX_LEAF_VALUE = (
     1e6  # of a leaf: far beyond any log-odds, and so small that no sum of leaves is infinite
 )
-_LONGEST_NUMBER = 32  # letters; LightGBM writes at most 25
+_MAX_NUMBER_LENGTH = 32  # letters; LightGBM writes at most 25
 _NUMERICAL = frozenset(
     ("0", "2", "4", "6", "8", "10")
 )  # decisions: missing values in three ways, left or right
-_MOST_COUNT = 2**31 - 1
+_MAX_COUNT = 2**31 - 1  # LightGBM counts in 32 bits
 
 _END = "end of trees\n"
 _FIXED = {  # a forest of log-odds, one tree a round
@@ -77,9 +77,9 @@ def checked_forest(text: str, columns: int, name: str) -> str:
         if _END not in text:
             raise ValueError(f"found no line {_END.strip()!r}: it is cut short")
         sizes = _check_header(_entries(head.split("\n"), "tree"), columns)
-        if len(blocks) != len(sizes) or len(blocks) > MOST_TREES:
+        if len(blocks) != len(sizes) or len(blocks) > MAX_TREES:
             raise ValueError(
-                f"wanted {len(sizes):,} trees, and at most {MOST_TREES:,}; found {len(blocks):,}"
+                f"wanted {len(sizes):,} trees, and at most {MAX_TREES:,}; found {len(blocks):,}"
             )
         trees = [_checked_tree(block, number, columns) for number, block in enumerate(blocks)]
     except ValueError as error:
@@ -126,7 +126,7 @@ def _check_header(entries: Mapping[str, str], columns: int) -> list[int]:
         raise ValueError(
             f"wanted the {columns} columns of evidence.json, found {len(names)} or others"
         )
-    return _whole("tree_sizes", entries["tree_sizes"], None, 0, _MOST_COUNT).tolist()
+    return _whole("tree_sizes", entries["tree_sizes"], None, 0, _MAX_COUNT).tolist()
 
 
 def _checked_tree(block: str, number: int, columns: int) -> str:
@@ -140,7 +140,7 @@ def _checked_tree(block: str, number: int, columns: int) -> str:
 
 
 def _check_tree(entries: Mapping[str, str], columns: int) -> None:
-    (leaves,) = _whole("num_leaves", entries["num_leaves"], 1, 1, MOST_LEAVES)
+    (leaves,) = _whole("num_leaves", entries["num_leaves"], 1, 1, MAX_LEAVES)
     nodes = int(leaves) - 1
     if entries["num_cat"] != "0" or entries["is_linear"] != "0":
         raise ValueError("found categories or linear leaves, which this program does not grow")
@@ -159,14 +159,14 @@ def _check_tree(entries: Mapping[str, str], columns: int) -> None:
     for key in ("split_gain", "internal_value", "internal_weight"):
         _figures(key, entries[key], nodes)
     _whole(
-        "internal_count", entries["internal_count"], nodes, 1, _MOST_COUNT
+        "internal_count", entries["internal_count"], nodes, 1, _MAX_COUNT
     )  # what Shapley values divide by
-    _whole("leaf_count", entries["leaf_count"], int(leaves), 0, _MOST_COUNT)
+    _whole("leaf_count", entries["leaf_count"], int(leaves), 0, _MAX_COUNT)
     _figures("leaf_weight", entries["leaf_weight"], int(leaves) if nodes else 0)
     _figures("shrinkage", entries["shrinkage"], 1)
-    if (np.abs(_figures("leaf_value", entries["leaf_value"], int(leaves))) > LARGEST_VALUE).any():
+    if (np.abs(_figures("leaf_value", entries["leaf_value"], int(leaves))) > MAX_LEAF_VALUE).any():
         raise ValueError(
-            f"wanted a leaf_value from -{LARGEST_VALUE:,.0f} to {LARGEST_VALUE:,.0f}, found others"
+            f"wanted a leaf_value from -{MAX_LEAF_VALUE:,.0f} to {MAX_LEAF_VALUE:,.0f}, found others"
         )
     left = _whole("left_child", entries["left_child"], nodes, -int(leaves), nodes - 1)
     right = _whole("right_child", entries["right_child"], nodes, -int(leaves), nodes - 1)
@@ -216,7 +216,7 @@ def _whole(key: str, text: str, count: int | None, low: int, high: int) -> np.nd
 
 def _figures(key: str, text: str, count: int) -> np.ndarray:
     words = text.split(" ") if text else []
-    if not all(len(word) <= _LONGEST_NUMBER and _FIGURE.fullmatch(word) for word in words):
+    if not all(len(word) <= _MAX_NUMBER_LENGTH and _FIGURE.fullmatch(word) for word in words):
         raise ValueError(f"wanted numbers of {key}, found {text[:60]!r}")
     numbers = np.array(words, np.float64)
     if len(numbers) != count or not np.isfinite(numbers).all():

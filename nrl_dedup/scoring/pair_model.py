@@ -1,4 +1,4 @@
-"""The second model: evidence of a pair -> the probability that it is a duplicate, and what it rests on."""
+"""The pair model: comparison vectors -> the probability that a pair is a duplicate, and what each group adds."""
 
 import hashlib
 import json
@@ -22,29 +22,28 @@ from nrl_dedup.untrusted.strict_json import read_json
 
 VERSION = 2
 BASE = "base"
-_ABOUT, _CORRECTION, _SECOND_LOOK = "evidence.json", "correction.txt", "second-look.txt"
+_ABOUT = "evidence.json"
+_CORRECTION = "correction.txt"
+_RERANKING = "second-look.txt"
 
-_MOST_ABOUT, _MOST_FOREST = (
-    16 << 20,
-    64 << 20,
-)  # bytes; the shipped files have 13 and at most 371 thousand
-_MOST_COLUMNS = (
-    10_000  # of evidence; the shipped correction reads 151, and a named column adds a handful
-)
+_MAX_ABOUT_BYTES = 16 << 20  # the shipped file has 13 thousand
+_MAX_FOREST_BYTES = 64 << 20  # the shipped files have at most 371 thousand
+_MAX_COLUMNS = 10_000  # the shipped correction reads 151, and a named column adds a handful
 
 Scores = Float64[np.ndarray, "pairs"]
 
 
 @dataclass(frozen=True)
 class PairModel:
-    """first look = start(views' log-odds) + correction's log-odds; log-odds = calibration(first look + second look).
+    """pairwise score = start(views' log-odds) + correction's log-odds;
+    log-odds = calibration(pairwise score + reranking's log-odds).
 
     `views`: learned without labels; None where the model was fitted to labelled pairs alone, their log-odds then being
     0. `start`: their scale, learned from labels. `correction`: trees grown on top of that; None without labels.
-    `reranking`: trees that see the first look at a pair beside its rivals (`Competitors`); None without labels, or
-    where they did not help. `calibration`: to candidate pairs, which are what `link` scores; `labelled`: to pairs that
-    somebody chose to label, many more of which are duplicates. What is a probability among the ones is none among the
-    others.
+    `reranking`: trees whose input is the pairwise score of a pair and of its competitors (`Competitors`); None without
+    labels, or where they did not help. `calibration`: to candidate pairs, which are what `link` scores; `labelled`: to
+    labelled pairs. Probabilities calibrated on candidate pairs are wrong for labelled pairs, which hold far more
+    duplicates; hence two calibrations.
     """
 
     views: ModalityModels | None
@@ -57,45 +56,53 @@ class PairModel:
     @property
     def columns(self) -> frozenset[str]:
         """The names of all columns of pair evidence that it reads."""
-        pairwise_log_odds = [trees for trees in (self.correction,) if trees is not None]
-        pairwise_log_odds += [] if self.views is None else self.views.trees.values()
-        return frozenset(name for trees in pairwise_log_odds for name in trees.names)
+        names: set[str] = set()
+        if self.correction is not None:
+            names.update(self.correction.names)
+        if self.views is not None:
+            for trees in self.views.trees.values():
+                names.update(trees.names)
+        return frozenset(names)
 
     def for_labelled_pairs(self) -> "PairModel":
         """The same, calibrated to labelled pairs, as far as it has seen any."""
-        return self if self.labelled is None else replace(self, calibration=self.labelled)
+        if self.labelled is None:
+            return self
+        return replace(self, calibration=self.labelled)
 
     def pairwise_log_odds(self, evidence: ComparisonVectors) -> Scores:
         """The score of each pair by itself, before calibration."""
-        score = self.start(
-            np.zeros(len(evidence)) if self.views is None else self.views.log_odds(evidence)
-        )
-        return score if self.correction is None else score + self.correction.log_odds(evidence)
+        log_odds = np.zeros(len(evidence))
+        if self.views is not None:
+            log_odds = self.views.log_odds(evidence)
+        score = self.start(log_odds)
+        if self.correction is not None:
+            score = score + self.correction.log_odds(evidence)
+        return score
 
     def calibrated_log_odds(
-        self, pairwise_log_odds: Scores, rivals: ComparisonVectors | None = None
+        self, pairwise_log_odds: Scores, competitors: ComparisonVectors | None = None
     ) -> Scores:
         """The log-odds of each pair being a duplicate. Rank by these: probabilities that round to 1 have lost their
         order.
 
-        :param rivals: `Competitors.evidence` of the pairs; None: of a model without a second look.
+        :param competitors: `Competitors.evidence` of the pairs; None for a model without re-ranking.
         """
-        return self.calibration(
-            pairwise_log_odds + self._second_look(rivals, len(pairwise_log_odds))
-        )
+        reranked = pairwise_log_odds + self._reranking_log_odds(competitors, len(pairwise_log_odds))
+        return self.calibration(reranked)
 
     def log_odds(
-        self, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None
+        self, evidence: ComparisonVectors, competitors: ComparisonVectors | None = None
     ) -> Scores:
-        """`calibrated_log_odds` of the first look at each pair."""
-        return self.calibrated_log_odds(self.pairwise_log_odds(evidence), rivals)
+        """`calibrated_log_odds` of the pairwise score of each pair."""
+        return self.calibrated_log_odds(self.pairwise_log_odds(evidence), competitors)
 
     def contributions(
-        self, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None
+        self, evidence: ComparisonVectors, competitors: ComparisonVectors | None = None
     ) -> dict[str, Scores]:
-        """What each group of evidence adds to the log-odds; `base` is what no evidence does. They sum to `log_odds`.
+        """What each group of columns adds to the log-odds; `base` is the rest. They sum to `log_odds`.
 
-        A view's own log-likelihood ratio, the Shapley values of the correction's trees, and the whole second look.
+        A view's own log-likelihood ratio, the Shapley values of the correction's trees, and the sum of `reranking`.
         """
         found: dict[str, Scores] = {BASE: np.zeros(len(evidence))}
         if self.views is not None:
@@ -106,17 +113,18 @@ class PairModel:
             for at, group in enumerate(self.correction.groups):
                 found[group] = found.get(group, 0.0) + by_column[:, at]
         if self.reranking is not None:
-            found[RIVALS] = self.calibration.slope * self._second_look(rivals, len(evidence))
-        found[BASE] = self.log_odds(evidence, rivals) - np.sum(
-            [found[group] for group in found if group != BASE], axis=0
-        )
+            found[RIVALS] = self.calibration.slope * self._reranking_log_odds(
+                competitors, len(evidence)
+            )
+        added = np.sum([found[group] for group in found if group != BASE], axis=0)
+        found[BASE] = self.log_odds(evidence, competitors) - added
         return found
 
-    def _second_look(self, rivals: ComparisonVectors | None, pairs: int) -> Scores:
+    def _reranking_log_odds(self, competitors: ComparisonVectors | None, pairs: int) -> Scores:
         if self.reranking is None:
             return np.zeros(pairs)
-        assert rivals is not None
-        return self.reranking.log_odds(rivals)
+        assert competitors is not None
+        return self.reranking.log_odds(competitors)
 
 
 UNCHANGED = Calibration(1.0, 0.0)
@@ -148,12 +156,12 @@ def save_pair_model(model: PairModel, folder: Path) -> None:
 
 
 def load_pair_model(folder: Path) -> PairModel:
-    """Read what `save_pair_model` wrote, or a stranger: nothing in it is believed unchecked (`forest_text`).
+    """Read what `save_pair_model` wrote. The files may be anybody's: everything in them is checked (`forest_text`).
 
     :raises NrlDedupError: a file is missing, damaged, or no plain file; or it is of another version.
     """
     try:
-        about = read_json(folder / _ABOUT, _MOST_ABOUT)
+        about = read_json(folder / _ABOUT, _MAX_ABOUT_BYTES)
         version = about.get("version") if isinstance(about, dict) else None
         if type(version) is not int or version != VERSION:
             found = version if type(version) is int else "none"
@@ -162,19 +170,22 @@ def load_pair_model(folder: Path) -> PairModel:
             )
         views, described = about["views"], about["forests"]
         _check_forests(views, described)
-        forests = {
-            name: _load_forest(folder / name, **columns) for name, columns in described.items()
-        }
+        forests: dict[str, Trees] = {}
+        for name, columns in described.items():
+            forests[name] = _load_forest(folder / name, **columns)
         start = Calibration.loaded(about["start"])
         calibration = Calibration.loaded(about["calibration"])
-        labelled = None if about["labelled"] is None else Calibration.loaded(about["labelled"])
+        labelled = None
+        if about["labelled"] is not None:
+            labelled = Calibration.loaded(about["labelled"])
+        of_views = {group: forests[_view_file(group)] for group in views}
         return PairModel(
-            _views(about["prior"], {group: forests[_view_file(group)] for group in views}),
-            start,
-            forests.get(_CORRECTION),
-            calibration,
-            labelled,
-            forests.get(_SECOND_LOOK),
+            views=_views(about["prior"], of_views),
+            start=start,
+            correction=forests.get(_CORRECTION),
+            calibration=calibration,
+            labelled=labelled,
+            reranking=forests.get(_RERANKING),
         )
     except (LookupError, TypeError, ValueError, AttributeError, NrlDedupError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
@@ -195,9 +206,9 @@ def _check_forests(views: Any, described: Any) -> None:
     files = [_view_file(group) for group in views]
     if not isinstance(described, dict) or len(set(files)) < len(files):
         raise NrlDedupError(f"{_ABOUT}: wanted a forest for each view; found others")
-    if not set(files) <= described.keys() <= {*files, _CORRECTION, _SECOND_LOOK}:
+    if not set(files) <= described.keys() <= {*files, _CORRECTION, _RERANKING}:
         raise NrlDedupError(
-            f"{_ABOUT}: wanted the forests of its views, {_CORRECTION} and {_SECOND_LOOK} alone"
+            f"{_ABOUT}: wanted the forests of its views, {_CORRECTION} and {_RERANKING} alone"
         )
     for name, columns in described.items():
         if not isinstance(columns, dict) or columns.keys() != {"names", "groups", "sha256"}:
@@ -209,9 +220,9 @@ def _check_forests(views: Any, described: Any) -> None:
             raise NrlDedupError(
                 f"{name}: wanted columns by name and group in {_ABOUT}; found others"
             )
-        if not 0 < len(names) == len(groups) == len(set(names)) <= _MOST_COLUMNS:
+        if not 0 < len(names) == len(groups) == len(set(names)) <= _MAX_COLUMNS:
             raise NrlDedupError(
-                f"{name}: wanted 1 to {_MOST_COLUMNS:,} columns, each once and with its group"
+                f"{name}: wanted 1 to {_MAX_COLUMNS:,} columns, each once and with its group"
             )
 
 
@@ -234,7 +245,7 @@ def _described(trees: Trees) -> dict[str, Any]:
 
 
 def _load_forest(path: Path, names: list[str], groups: list[str], sha256: str) -> Trees:
-    text = read_text(path, _MOST_FOREST)
+    text = read_text(path, _MAX_FOREST_BYTES)
     if _digest(text) != sha256:
         raise NrlDedupError(f"{path.name} is not the file that was written")
     checked_forest(text, len(names), path.name)
@@ -252,5 +263,5 @@ def _view_file(group: str) -> str:
 def _forests(model: PairModel) -> dict[str, Trees]:
     views: Mapping[str, Trees] = {} if model.views is None else model.views.trees
     found = {_view_file(group): trees for group, trees in views.items()}
-    further = {_CORRECTION: model.correction, _SECOND_LOOK: model.reranking}
+    further = {_CORRECTION: model.correction, _RERANKING: model.reranking}
     return found | {name: trees for name, trees in further.items() if trees is not None}

@@ -37,20 +37,20 @@ class Scorer(Protocol):
     name: ClassVar[str]
 
     def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
-        """Log-odds of each pair being a duplicate; -inf where that is nothing that the scorer can tell. A position of
-        -1 is an ad that says nothing."""
+        """Log-odds of each pair being a duplicate; -inf if the pair cannot be scored. A position of -1 is an ad with
+        neither words nor a readable photo."""
 
     def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
-        """What each group of evidence adds to the log-odds; nothing where the scorer does not know it."""
+        """What each group of columns adds to the log-odds; empty for a scorer without groups."""
 
 
 @dataclass(frozen=True)
 class PairwiseScores:
-    """The first look at every pair of `BlockingResult.reference`, in their order, and each ad's competitors by it."""
+    """The pairwise score of every pair of `BlockingResult.reference`, in their order, and each ad's competitors."""
 
     pairs: PairIndex
     scores: Logits
-    rivals: Competitors
+    competitors: Competitors
 
     @classmethod
     def at(
@@ -60,29 +60,28 @@ class PairwiseScores:
         left = pairs.frame["row_l"].to_numpy()
         right = pairs.frame["row_r"].to_numpy()
         scores = score_pairs_in_chunks(model, ads, left, right, progress)
-        rivals = Competitors.of([(left, right, scores), (right, left, scores)], len(blocked.rows))
-        return cls(pairs, scores, rivals)
+        ends = [(left, right, scores), (right, left, scores)]
+        return cls(pairs, scores, Competitors.of(ends, len(blocked.rows)))
 
 
 @dataclass(frozen=True)
 class EvidenceScorer:
     """The pair model's log-odds, from everything that the two ads are compared by, and from what they have with others.
 
-    `seen`: None where the model has no second look.
+    `pairwise`: None where the model has no re-ranking.
     """
 
     name: ClassVar[str] = EVIDENCE
     model: PairModel
     ads: AdProfiles
-    seen: PairwiseScores | None = None
+    pairwise: PairwiseScores | None = None
 
     def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
-        first = self._first_look(left, right, progress)
+        pairwise = self._pairwise_log_odds(left, right, progress)
         found = np.empty(len(left))
         for part in _chunks(len(left)):
-            found[part] = self.model.calibrated_log_odds(
-                first[part], self._rivals(left[part], right[part], first[part])
-            )
+            competitors = self._competitors(left[part], right[part], pairwise[part])
+            found[part] = self.model.calibrated_log_odds(pairwise[part], competitors)
         return found
 
     def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
@@ -95,22 +94,28 @@ class EvidenceScorer:
     def evidence(
         self, left: Positions, right: Positions
     ) -> tuple[ComparisonVectors, ComparisonVectors | None]:
-        """What the model sees of pairs of positions of 0 or more, at the first look and at the second."""
+        """The input of the pairwise score and of the re-ranking, of pairs of positions of 0 or more."""
         own = compare_pairs(self.ads, left, right)
-        return own, self._rivals(left, right, self.model.pairwise_log_odds(own))
+        return own, self._competitors(left, right, self.model.pairwise_log_odds(own))
 
-    def _rivals(self, left: Positions, right: Positions, first: Logits) -> ComparisonVectors | None:
-        return None if self.seen is None else self.seen.rivals.evidence(left, right, first)
+    def _competitors(
+        self, left: Positions, right: Positions, pairwise: Logits
+    ) -> ComparisonVectors | None:
+        if self.pairwise is None:
+            return None
+        return self.pairwise.competitors.evidence(left, right, pairwise)
 
-    def _first_look(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
+    def _pairwise_log_odds(
+        self, left: Positions, right: Positions, progress: Progress = SILENT
+    ) -> Logits:
         nothing = ComparisonVectors(np.empty((1, 0), np.float32), (), ())
         found = np.full(len(left), self.model.pairwise_log_odds(nothing)[0])
         new = (left >= 0) & (right >= 0)
-        if self.seen is not None:
-            place = self.seen.pairs.places(left, right)
-            seen = new & (place >= 0)
-            found[seen] = self.seen.scores[place[seen]]
-            new &= ~seen
+        if self.pairwise is not None:
+            place = self.pairwise.pairs.places(left, right)
+            is_scored = new & (place >= 0)
+            found[is_scored] = self.pairwise.scores[place[is_scored]]
+            new &= ~is_scored
         found[new] = score_pairs_in_chunks(self.model, self.ads, left[new], right[new], progress)
         return found
 
@@ -160,14 +165,12 @@ def make_scorer(
         described, unknown = profiles_of(catalogue, features, blocked).known_to(pair_model.columns)
     say_what_is_not_compared(trained_columns, catalogue, unknown, run.progress)
     with run.clock.stage("first look"):
-        seen = (
-            None
-            if pair_model.reranking is None
-            else PairwiseScores.at(blocked, pair_model, described, run.progress)
-        )
-    return EvidenceScorer(
-        pair_model.for_labelled_pairs() if labelled else pair_model, described, seen
-    )
+        pairwise = None
+        if pair_model.reranking is not None:
+            pairwise = PairwiseScores.at(blocked, pair_model, described, run.progress)
+    if labelled:
+        pair_model = pair_model.for_labelled_pairs()
+    return EvidenceScorer(pair_model, described, pairwise)
 
 
 def say_what_is_not_compared(

@@ -13,7 +13,7 @@ from nrl_dedup.scoring.pair_model import PairModel
 def score_pairs_in_chunks(
     model: PairModel, ads: AdProfiles, rows_l: Rows, rows_r: Rows, progress: Progress = SILENT
 ) -> Float64[np.ndarray, "pairs"]:
-    """The model's first look at each pair of rows."""
+    """The model's pairwise score of each pair of rows, before calibration."""
     scores = np.empty(len(rows_l))
     with progress.task("scoring pairs", len(rows_l)) as task:
         for start in range(0, len(rows_l), CHUNK_PAIRS):

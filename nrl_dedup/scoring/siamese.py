@@ -15,7 +15,7 @@ from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 SIAMESE = "siamese"  # the name of this scorer
-CHUNK = 1 << 16
+CHUNK_PAIRS = 1 << 16  # scored at once; bounds the memory
 
 Positions = Int64[np.ndarray, "pairs"]
 Logits = Float64[np.ndarray, "pairs"]
@@ -35,8 +35,8 @@ def logits_of(
     logits = np.empty(len(rows_l), dtype=np.float64)
     h = torch.from_numpy(embeddings).to(device)
     with progress.task("scoring pairs", len(rows_l)) as task:
-        for start in range(0, len(rows_l), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(rows_l), CHUNK_PAIRS):
+            part = slice(start, start + CHUNK_PAIRS)
             left = torch.tensor(rows_l[part], device=device)
             right = torch.tensor(rows_r[part], device=device)
             logits[part] = model.score(h[left], h[right]).double().cpu().numpy()
@@ -63,8 +63,7 @@ def pair_logits(
 class SiameseScorer:
     """The head's logit b - sum_i |w_i| |h_l - h_r|_i.
 
-    `known`: the ads that have something that the model reads and knows. That two others are the same, or one and
-    another, is nothing that it can tell.
+    `known`: the ads with an input that the network knows. A pair with another ad cannot be scored.
     """
 
     name: ClassVar[str] = SIAMESE
@@ -77,8 +76,9 @@ class SiameseScorer:
         logits = logits_of(
             self.model, self.embeddings, left, right, device=self.device, progress=progress
         )
-        told = (self.known[left] & self.known[right]) | (left == right)
-        return np.where(told, logits, -np.inf)
+        both_known = self.known[left] & self.known[right]
+        can_be_scored = both_known | (left == right)
+        return np.where(can_be_scored, logits, -np.inf)
 
     def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
         return {}

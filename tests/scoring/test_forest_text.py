@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.scoring.forest_text import LARGEST_VALUE, MOST_LEAVES, checked_forest
+from nrl_dedup.scoring.forest_text import MAX_LEAF_VALUE, MAX_LEAVES, checked_forest
 from nrl_dedup.scoring.trees import Trees
 
 EVIDENCE = Path(__file__).parents[2] / "weights" / "default" / "evidence"
@@ -67,9 +67,9 @@ def test_what_lightgbm_grows_is_taken(settings: dict) -> None:
 
 
 def test_a_tree_of_many_leaves_is_taken_and_one_of_too_many_is_not() -> None:
-    text = grown(4_000, num_leaves=MOST_LEAVES, min_data_in_leaf=1, min_sum_hessian_in_leaf=0)
+    text = grown(4_000, num_leaves=MAX_LEAVES, min_data_in_leaf=1, min_sum_hessian_in_leaf=0)
     checked_forest(text, 3, "x")
-    more = text.replace(re.findall(r"num_leaves=\d+", text)[0], f"num_leaves={MOST_LEAVES + 1}", 1)
+    more = text.replace(re.findall(r"num_leaves=\d+", text)[0], f"num_leaves={MAX_LEAVES + 1}", 1)
     with pytest.raises(NrlDedupError, match="num_leaves from 1 to 1024"):
         checked_forest(more, 3, "x")
 
@@ -116,7 +116,7 @@ DAMAGES = {
     "NaN threshold": (changed("threshold", "0.5 nan 1"), "wanted numbers of threshold"),
     "NaN leaf": (changed("leaf_value", "0.5 nan 1 1"), "wanted numbers of leaf_value"),
     "infinite leaf": (changed("leaf_value", "0.5 1e999 1 1"), "4 finite numbers of leaf_value"),
-    "huge leaf": (changed("leaf_value", f"0.5 {10 * LARGEST_VALUE} 1 1"), "leaf_value from -1,000,000 to 1,000,000"),
+    "huge leaf": (changed("leaf_value", f"0.5 {10 * MAX_LEAF_VALUE} 1 1"), "leaf_value from -1,000,000 to 1,000,000"),
     "a long number": (changed("leaf_value", "0.5 1" + "0" * 50 + " 1 1"), "wanted numbers of leaf_value"),
     "no count": (changed("internal_count", "400 0 3"), "wanted 3 internal_count from 1 to"),
     "digits of another script": (changed("split_feature", "0 1 ١"), "whole numbers of split_feature"),

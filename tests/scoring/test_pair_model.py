@@ -129,10 +129,10 @@ def test_columns_are_found_by_name() -> None:
         tuple(GROUPS[at] for at in order),
     )
     np.testing.assert_array_equal(trees.log_odds(mixed), trees.log_odds(evidence))
-    blank = evidence.values.copy()
-    blank[:, 6] = np.nan
+    masked = evidence.values.copy()
+    masked[:, 6] = np.nan
     without = trees.log_odds(evidence.only(["text", "photos"]))
-    np.testing.assert_array_equal(without, trees.log_odds(ComparisonVectors(blank, NAMES, GROUPS)))
+    np.testing.assert_array_equal(without, trees.log_odds(ComparisonVectors(masked, NAMES, GROUPS)))
 
 
 def test_trees_are_small_for_few_pairs() -> None:
@@ -373,9 +373,9 @@ def test_a_group_that_is_not_there_says_nothing_to_its_view() -> None:
     evidence, _, left, right = made_pairs(0)
     views = co_train(evidence, left, right)
     half = np.arange(len(evidence)) % 2 == 0
-    plain, blanked = views.ratios(evidence), views.ratios(without_group(evidence, half, "price"))
-    np.testing.assert_array_equal(blanked["price"], np.where(half, 0, plain["price"]))
-    np.testing.assert_array_equal(blanked["text"], plain["text"])
+    plain, without = views.ratios(evidence), views.ratios(without_group(evidence, half, "price"))
+    np.testing.assert_array_equal(without["price"], np.where(half, 0, plain["price"]))
+    np.testing.assert_array_equal(without["text"], plain["text"])
     assert (plain["photos"][np.isnan(evidence.values[:, 3:6]).all(axis=1)] == 0).all()
 
 

@@ -1,4 +1,4 @@
-"""Rivals and the second look, against plain loops and on made ads whose duplicates come in pairs."""
+"""Competitors and re-ranking, against plain loops and on made ads whose duplicates come in pairs."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.features.extract import extract
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.competitors import LEAST, Competitors
+from nrl_dedup.scoring.competitors import MIN_LOG_ODDS, Competitors
 from nrl_dedup.scoring.pair_model import PairModel
 from nrl_dedup.scoring.score import EvidenceScorer, make_scorer
 from nrl_dedup.scoring.score_in_chunks import score_pairs_in_chunks
@@ -81,7 +81,7 @@ def made_ads(seed: int, ads: int = 600, others: int = 10) -> Made:
     return Made(AdProfiles((Table(likeness),)), left, right, left // 2 == right // 2)
 
 
-def looked_twice(made: Made, labels: np.ndarray) -> tuple[FittedModel, FittedModel]:
+def fitted_and_reranked(made: Made, labels: np.ndarray) -> tuple[FittedModel, FittedModel]:
     first = fit_pair_model(made.evidence, labels, made.left, made.right)
     pairs = replace(made.pairs, labels=labels)
     return first, fit_reranking(first, pairs, [made.searched], int(made.right.max()) + 1)
@@ -89,13 +89,13 @@ def looked_twice(made: Made, labels: np.ndarray) -> tuple[FittedModel, FittedMod
 
 def judged(model: PairModel, made: Made) -> np.ndarray:
     first = model.pairwise_log_odds(made.evidence)
-    rivals = Competitors.of(
+    competitors = Competitors.of(
         [(made.left, made.right, first), (made.right, made.left, first)], int(made.right.max()) + 1
     )
-    return model.calibrated_log_odds(first, rivals.evidence(made.left, made.right, first))
+    return model.calibrated_log_odds(first, competitors.evidence(made.left, made.right, first))
 
 
-def test_rivals_are_the_best_with_a_third_ad() -> None:
+def test_competitors_are_the_best_with_a_third_ad() -> None:
     draw = np.random.default_rng(0)
     left, right = np.unique(np.sort(draw.integers(0, 40, size=(2, 100)), axis=0), axis=1)
     left, right = (end[left != right] for end in (left, right))
@@ -113,20 +113,20 @@ def test_rivals_are_the_best_with_a_third_ad() -> None:
                 for a, b, score in zip(left.tolist(), right.tolist(), scores.tolist(), strict=True)
                 if ad in (a, b) and {a, b} != {one, other}
             ]
-            best.append(max(with_third, default=LEAST))
+            best.append(max(with_third, default=MIN_LOG_ODDS))
         np.testing.assert_allclose(
             evidence.values[pair], [own[pair], min(best), max(best)], rtol=1e-6
         )
 
 
-def test_an_ad_that_says_nothing_has_no_rivals() -> None:
+def test_an_empty_ad_has_no_competitors() -> None:
     found = Competitors.of([(np.array([0, 1]), np.array([1, 0]), np.array([2.0, 2.0]))], 3)
     evidence = found.evidence(np.array([-1, 2]), np.array([0, 1]), np.zeros(2))
-    assert evidence.values.tolist() == [[0, LEAST, 2], [0, LEAST, 2]]
+    assert evidence.values.tolist() == [[0, MIN_LOG_ODDS, 2], [0, MIN_LOG_ODDS, 2]]
 
 
-def test_where_duplicates_come_in_pairs_a_second_look_ranks_ads_it_never_saw_better() -> None:
-    first, second = looked_twice(made_ads(0), made_ads(0).labels)
+def test_where_duplicates_come_in_pairs_reranking_ranks_ads_it_never_saw_better() -> None:
+    first, second = fitted_and_reranked(made_ads(0), made_ads(0).labels)
     test = made_ads(1)
     alone, found = judged(first.model, test), judged(second.model, test)
     np.testing.assert_array_equal(
@@ -146,41 +146,44 @@ def test_where_duplicates_come_in_pairs_a_second_look_ranks_ads_it_never_saw_bet
 def test_what_the_second_look_says_of_its_own_pairs_it_has_not_learned_by_heart() -> None:
     made = made_ads(0)
     noise = np.random.default_rng(1).random(len(made.labels)) < 0.2
-    _, second = looked_twice(made, noise)
+    _, second = fitted_and_reranked(made, noise)
     assert average_precision_score(noise, second.log_odds) < noise.mean() + 0.05
 
 
 def test_what_it_adds_is_one_group_of_the_contributions() -> None:
     made = made_ads(0)
-    _, second = looked_twice(made, made.labels)
+    _, second = fitted_and_reranked(made, made.labels)
     model, first = second.model, second.model.pairwise_log_odds(made.evidence)
-    rivals = Competitors.of([(made.left, made.right, first)], 600).evidence(
+    competitors = Competitors.of([(made.left, made.right, first)], 600).evidence(
         made.left, made.right, first
     )
-    found = model.contributions(made.evidence, rivals)
+    found = model.contributions(made.evidence, competitors)
     without = replace(model, reranking=None)
     np.testing.assert_allclose(
-        np.sum(list(found.values()), axis=0), model.calibrated_log_odds(first, rivals), atol=1e-9
+        np.sum(list(found.values()), axis=0),
+        model.calibrated_log_odds(first, competitors),
+        atol=1e-9,
     )
     assert np.abs(found["rivals"]).max() > 0.1 and "rivals" not in without.contributions(
         made.evidence
     )
 
 
-def test_a_lone_pair_that_scores_as_one_with_better_rivals_is_more_likely() -> None:
+def test_a_lone_pair_that_scores_as_one_with_better_competitors_is_more_likely() -> None:
     made = made_ads(0)
-    _, second = looked_twice(made, made.labels)
+    _, second = fitted_and_reranked(made, made.labels)
     trees = second.model.reranking
     assert trees is not None
     scores = np.full(2, np.median(second.model.pairwise_log_odds(made.evidence.take(made.labels))))
-    rivals = np.array(
-        [[scores[0], LEAST, LEAST], [scores[0], scores[0] + 2, scores[0] + 2]], np.float32
+    competitors = np.array(
+        [[scores[0], MIN_LOG_ODDS, MIN_LOG_ODDS], [scores[0], scores[0] + 2, scores[0] + 2]],
+        np.float32,
     )
-    alone, beaten = trees.log_odds(ComparisonVectors(rivals, trees.names, trees.groups))
+    alone, beaten = trees.log_odds(ComparisonVectors(competitors, trees.names, trees.groups))
     assert alone > beaten + 1
 
 
-def test_too_few_candidates_leave_the_first_look() -> None:
+def test_too_few_candidates_leave_the_pairwise_score() -> None:
     made = made_ads(0)
     first = fit_pair_model(made.evidence, made.labels, made.left, made.right)
     sampling_weight = np.where(made.labels & (np.cumsum(made.labels) > 9), 0.0, 1.0)
@@ -198,7 +201,7 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
     assert bundle.pair_model is not None
     made = made_ads(0)
-    _, second = looked_twice(made, made.labels)
+    _, second = fitted_and_reranked(made, made.labels)
     model = replace(bundle.pair_model, reranking=second.model.reranking)
     bundle = replace(bundle, pair_model=model)
     run, settings = Run(tmp_path, CPU), bundle.settings
@@ -222,9 +225,11 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(
     )  # whatever the candidates
     assert len(low) > candidate.sum()
     scores = score_pairs_in_chunks(model, scorer.ads, low, high)
-    rivals = Competitors.of([(low, high, scores), (high, low, scores)], len(blocked.rows))
+    competitors = Competitors.of([(low, high, scores), (high, low, scores)], len(blocked.rows))
     np.testing.assert_allclose(
-        logits, model.calibrated_log_odds(first, rivals.evidence(left, right, first)), atol=1e-9
+        logits,
+        model.calibrated_log_odds(first, competitors.evidence(left, right, first)),
+        atol=1e-9,
     )
     nothing = np.array([-1])
     assert np.isfinite(scorer.logits(nothing, np.array([0]))).all()

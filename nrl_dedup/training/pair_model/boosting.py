@@ -17,8 +17,8 @@ from nrl_dedup.training.pair_model.fit_calibration import cross_calibrated, fit_
 from nrl_dedup.training.pair_model.folds import FOLDS, ad_folds
 from nrl_dedup.training.pair_model.group_dropout import with_group_dropout
 
-FEWEST = 10  # of either class
-_ROUNDS = (0, 12, 25, 50, 75, 100, 150, MAX_ROUNDS)
+MIN_OF_A_CLASS = 10  # labelled pairs of either class: two for each fold
+_ROUNDS = (0, 12, 25, 50, 75, 100, 150, MAX_ROUNDS)  # numbers of trees to choose from. Not tuned.
 
 Labels = Bool[np.ndarray, "pairs"]
 Scores = Float64[np.ndarray, "pairs"]
@@ -41,14 +41,16 @@ class FittedModel:
     held_out: tuple[PairModel, ...]
 
     def among(self, pairs: Bool[np.ndarray, "pairs"], labels: Labels) -> "FittedModel":
-        """The same model calibrated to some of the pairs, and what is said of them.
+        """The same model calibrated to some of the pairs, and their log-odds.
 
-        Labelled pairs hold many more duplicates than candidate pairs do, and other negatives: what is a probability
-        among the one is none among the other.
+        Labelled pairs hold far more duplicates than candidate pairs do, and other negatives: probabilities calibrated
+        on the ones are wrong for the others.
 
         :param labels: of all pairs. There must be both classes among `pairs`.
         """
-        scores, own, folds = self.scores[pairs], labels[pairs], self.folds[:, pairs]
+        scores = self.scores[pairs]
+        own = labels[pairs]
+        folds = self.folds[:, pairs]
         ones = np.ones(len(scores))
         model = replace(self.model, calibration=fit_calibration(scores, own, ones, folds[0]))
         return replace(
@@ -77,19 +79,21 @@ def fit_pair_model(
     then the model is fitted to all pairs.
 
     :param weights: of each pair in every loss; None is 1 each.
-    :param stands_for: for how many of the pairs that are to be scored each one stands (`training_pairs`), where that
-        is not its weight: the number of trees and the calibration follow it. Where those that stand for some are
-        fewer than ten duplicates or ten others, the weights do.
+    :param sampling_weight: of each pair among those that are to be scored (`training_pairs`), by which the number of
+        trees and the calibration are chosen. If fewer than ten duplicates or ten others have one above 0, `weights` are
+        taken.
     :raises NrlDedupError: fewer than ten duplicates or ten others.
     """
-    if min(labels.sum(), (~labels).sum()) < FEWEST:
+    if min(labels.sum(), (~labels).sum()) < MIN_OF_A_CLASS:
         raise NrlDedupError(
-            f"Pair evidence wants {FEWEST} duplicates and {FEWEST} others among the labelled pairs; found "
-            f"{labels.sum()} and {(~labels).sum()}. Label more pairs, or train without labels."
+            f"Pair evidence wants {MIN_OF_A_CLASS} duplicates and {MIN_OF_A_CLASS} others among the labelled pairs; "
+            f"found {labels.sum()} and {(~labels).sum()}. Label more pairs, or train without labels."
         )
-    weights = np.ones(len(labels)) if weights is None else weights
+    if weights is None:
+        weights = np.ones(len(labels))
     scored = weights if sampling_weight is None else sampling_weight
-    if min(labels[scored > 0].sum(), (~labels[scored > 0]).sum()) < FEWEST:
+    scored_labels = labels[scored > 0]
+    if min(scored_labels.sum(), (~scored_labels).sum()) < MIN_OF_A_CLASS:
         scored = weights
     whole, pair = with_group_dropout(evidence, seed)
     base = np.zeros(len(whole)) if views is None else views.log_odds(whole)
@@ -102,7 +106,8 @@ def fit_pair_model(
         if not rounds:
             return start, None
         rows = np.flatnonzero(kept[pair])
-        own, size = pair[rows], size_for(int(kept.sum()))
+        own = pair[rows]
+        size = size_for(int(kept.sum()))
         return start, grow(
             whole.take(rows),
             labels[own],
@@ -121,15 +126,18 @@ def fit_pair_model(
         start, trees = start_and_trees((fold_l != fold) & (fold_r != fold), MAX_ROUNDS)
         assert trees is not None
         grown.append((start, trees))
-        scores[:, held] = start(base[held]) + trees.log_odds_after(evidence.take(held), _ROUNDS)
+        corrections = trees.log_odds_after(evidence.take(held), _ROUNDS)
+        scores[:, held] = start(base[held]) + corrections
     best, calibration, log_odds = choose_stage(scores, labels, scored, fold_l)
-    start, correction = start_and_trees(np.ones(len(labels), dtype=bool), _ROUNDS[best])
-    held_out = tuple(
-        PairModel(views, start, trees.cut(_ROUNDS[best]) if _ROUNDS[best] else None, UNCHANGED)
-        for start, trees in grown
-    )
+    every = np.ones(len(labels), dtype=bool)
+    start, correction = start_and_trees(every, _ROUNDS[best])
+    held_out: list[PairModel] = []
+    for fold_start, trees in grown:
+        fold_trees = trees.cut(_ROUNDS[best]) if _ROUNDS[best] else None
+        held_out.append(PairModel(views, fold_start, fold_trees, UNCHANGED))
     model = PairModel(views, start, correction, calibration)
-    return FittedModel(model, log_odds, scores[best], np.stack([fold_l, fold_r]), held_out)
+    folds = np.stack([fold_l, fold_r])
+    return FittedModel(model, log_odds, scores[best], folds, tuple(held_out))
 
 
 def choose_stage(
@@ -140,7 +148,8 @@ def choose_stage(
     :param stages: scores of each pair, each stage by models that have not seen the pair's fold.
     """
     losses = [log_loss(labels, scores, weights) or 0.0 for scores in stages]
-    best, some = int(np.argmin(losses)), weights > 0
+    best = int(np.argmin(losses))
+    some = weights > 0
     calibration = fit_calibration(stages[best, some], labels[some], weights[some], folds[some])
     return best, calibration, cross_calibrated(stages[best], labels, weights, folds)
 
@@ -149,22 +158,25 @@ def _scale(
     base: Scores, labels: Labels, weights: Scores, views: ModalityModels | None
 ) -> Calibration:
     """The views' log-odds in the labels' scale. Without views, the log-odds of a duplicate."""
-    return (
-        platt(base, labels, weights)
-        if views is not None
-        else Calibration(0.0, _log_odds(labels, weights))
-    )
+    if views is None:
+        return Calibration(0.0, _log_odds(labels, weights))
+    return platt(base, labels, weights)
 
 
 def _log_odds(labels: Labels, weights: Scores) -> float:
-    return float(np.log(weights[labels].sum() / weights[~labels].sum()))
+    duplicates = weights[labels].sum()
+    others = weights[~labels].sum()
+    return float(np.log(duplicates / others))
 
 
 def _folds(rows_l: Rows, rows_r: Rows, labels: Labels) -> tuple[Folds, Folds]:
     """Folds of ads; where one group of duplicates is so large that a fold leaves none, or no others, of pairs."""
     fold_l, fold_r = ad_folds(rows_l, rows_r, labels)
-    left = [labels[(fold_l != fold) & (fold_r != fold)] for fold in range(FOLDS)]
-    if all(0 < some.sum() < len(some) for some in left):
+    has_both_classes = []
+    for number in range(FOLDS):
+        others = labels[(fold_l != number) & (fold_r != number)]
+        has_both_classes.append(0 < others.sum() < len(others))
+    if all(has_both_classes):
         return fold_l, fold_r
     fold = np.empty(len(labels), np.int64)
     for of_class in (labels, ~labels):

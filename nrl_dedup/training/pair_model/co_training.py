@@ -85,22 +85,27 @@ def _varies(evidence: ComparisonVectors, group: str) -> bool:
     """Whether a column of the group has two values, so that it separates some pairs from others."""
     values = evidence.only([group]).values
     known = np.isfinite(values)
-    lowest = np.where(known, values, np.inf).min(axis=0, initial=np.inf)
-    highest = np.where(known, values, -np.inf).max(axis=0, initial=-np.inf)
+    or_high = np.where(known, values, np.inf)
+    or_low = np.where(known, values, -np.inf)
+    lowest = or_high.min(axis=0, initial=np.inf)
+    highest = or_low.max(axis=0, initial=-np.inf)
     return bool((lowest < highest).any())
 
 
 def _similarities(evidence: ComparisonVectors, group: str) -> list[str]:
     """The group's similarities above the level of the neighbourhoods, those that some pair has."""
     own = evidence.only([group])
-    names = [name for name in own.names if name.endswith(ABOVE_MEAN)]
-    some = np.isfinite(own.columns(names)).any(axis=0)
-    return [name for name, found in zip(names, some, strict=True) if found]
+    names: list[str] = []
+    for name in own.names:
+        if name.endswith(ABOVE_MEAN) and np.isfinite(own.columns([name])).any():
+            names.append(name)
+    return names
 
 
 def _starting_scores(evidence: ComparisonVectors, group: str) -> Scores:
     """The mean z-score of the similarities; a missing one counts as the mean."""
-    values = evidence.columns(_similarities(evidence, group)).astype(np.float64)
+    names = _similarities(evidence, group)
+    values = evidence.columns(names).astype(np.float64)
     mean = np.zeros(values.shape[1])
     deviation = np.ones(values.shape[1])
     some = np.isfinite(values).sum(axis=0) > 1
@@ -115,9 +120,13 @@ def _teacher(scores: Mapping[str, Scores], group: str) -> Scores:
     """The sum of the other views' scores; the own one is in it if no other has similarities that separate pairs."""
     is_alone = True
     for other, score in scores.items():
-        if other in _STARTING and other != group and score.min() < score.max():
+        varies = score.min() < score.max()
+        if other in _STARTING and other != group and varies:
             is_alone = False
-    summed = [score for other, score in scores.items() if other != group or is_alone]
+    summed: list[Scores] = []
+    for other, score in scores.items():
+        if other != group or is_alone:
+            summed.append(score)
     return np.sum(summed, axis=0)
 
 
@@ -131,23 +140,28 @@ def _pairs_to_teach(
     mutual = each_others_best(teacher, rows_l, rows_r)
     best_first = np.argsort(-teacher[mutual], kind="stable")
     ranked = np.flatnonzero(mutual)[best_first]
-    duplicates = ranked[: round(_SHARE_TAKEN * len(ranked))]
+    taken = round(_SHARE_TAKEN * len(ranked))
+    duplicates = ranked[:taken]
     if len(duplicates) < _MIN_DUPLICATES:
         raise NrlDedupError(
             f"Learning without labels wants {_MIN_DUPLICATES} pairs that are likely duplicates; these {len(rows_l)} "
             f"candidate pairs have {len(duplicates)}. Take a larger catalogue, or label pairs."
         )
-    rest = draw.permutation(np.flatnonzero(~mutual))
-    return duplicates, rest[: OTHERS_PER_DUPLICATE * len(duplicates)]
+    rest = np.flatnonzero(~mutual)
+    others = draw.permutation(rest)[: OTHERS_PER_DUPLICATE * len(duplicates)]
+    return duplicates, others
 
 
 def each_others_best(scores: Scores, rows_l: Rows, rows_r: Rows) -> Bool[np.ndarray, "pairs"]:
     """Whether neither ad of a pair has another pair with a higher score."""
-    ads = int(max(rows_l.max(initial=0), rows_r.max(initial=0))) + 1
-    best = np.full(ads, -np.inf)
+    last_l = rows_l.max(initial=0)
+    last_r = rows_r.max(initial=0)
+    best = np.full(int(max(last_l, last_r)) + 1, -np.inf)
     np.maximum.at(best, rows_l, scores)
     np.maximum.at(best, rows_r, scores)
-    return (scores >= best[rows_l]) & (scores >= best[rows_r])
+    is_best_of_left = scores >= best[rows_l]
+    is_best_of_right = scores >= best[rows_r]
+    return is_best_of_left & is_best_of_right
 
 
 def _learn(
@@ -160,7 +174,8 @@ def _learn(
     is_other = np.zeros(len(others), dtype=bool)
     labels = np.concatenate([is_duplicate, is_other])
     # If the rest are too few, they weigh as much as ten times the duplicates all the same.
-    weight_of_other = OTHERS_PER_DUPLICATE * len(duplicates) / max(len(others), 1)
+    wanted_others = OTHERS_PER_DUPLICATE * len(duplicates)
+    weight_of_other = wanted_others / max(len(others), 1)
     weights = np.where(labels, 1.0, weight_of_other)
     learned_from = own.take(np.concatenate([duplicates, others]))
     return grow(learned_from, labels, weights, rounds=_ROUNDS, size=_SIZE, seed=seed)

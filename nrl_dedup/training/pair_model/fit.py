@@ -1,6 +1,6 @@
 """fit_pairs(): a trained network and its labelled pairs -> the pair model, fitted on what blocking really gives.
 
-The pairs of the test are not learned from; their ads are in the catalogue all the same, as rivals without a label.
+The pairs of the test are not learned from; their ads are in the catalogue all the same, as competitors without a label.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from nrl_dedup.training.pair_model.labelled_ads import LabelledAds
 from nrl_dedup.training.pair_model.reranking import Searched, fit_reranking
 from nrl_dedup.training.pair_model.training_pairs import TrainingPairs, training_pairs
 
-MOST_WEIGHT = 10.0
+MAX_WEIGHT = 10.0  # a few pairs of larger weights would decide the calibration alone. Not tuned.
 
 Positions = Int64[np.ndarray, "pairs"]
 Ads = Bool[np.ndarray, "distinct"]
@@ -60,7 +60,7 @@ def fit_pairs(
     It is fitted to the pairs of the training and validation sides, and to the candidate pairs of their ads: duplicates
     if labelled duplicates join them, else different, labelled or not. (Where the labels miss duplicates, precision is
     better than it looks here.) A candidate with an ad of no labelled pair is not known to be either; those of two
-    labelled ads weigh as much more, up to `MOST_WEIGHT` times.
+    labelled ads weigh as much more, up to `MAX_WEIGHT` times.
 
     :param catalogues: that of the training, or parts of it without an ad in common, each searched for itself: what
         lies around an ad depends on how many ads there are.
@@ -187,7 +187,10 @@ def _fit(
 ) -> tuple[PairModel, pl.DataFrame]:
     """The model, and `HELD_OUT` of the candidates that it was fitted on, each scored without its fold."""
     pairs = TrainingPairs.joined([part.pairs for part in parts])
-    left, right, labels, weights = pairs.rows_l, pairs.rows_r, pairs.labels, pairs.sampling_weight
+    left = pairs.rows_l
+    right = pairs.rows_r
+    labels = pairs.labels
+    weights = pairs.sampling_weight
     group = np.concatenate([part.group for part in parts])
     evidence = ComparisonVectors.joined([part.evidence for part in parts])
     pairwise_log_odds = fit_pair_model(
@@ -214,10 +217,10 @@ def _pairs_to_fit(
     """The pairs of `fit_pairs`."""
     left, right = _candidates(blocked)
     weight = _weight(labelled.ads, left, right)
-    if weight == MOST_WEIGHT:
+    if weight == MAX_WEIGHT:
         progress.warn(
             f"Few of the labelled ads' candidates are labelled ads: each pair of two would stand for more than "
-            f"{MOST_WEIGHT:.0f}, and counts as {MOST_WEIGHT:.0f}. Precision looks a little better on held-out ads "
+            f"{MAX_WEIGHT:.0f}, and counts as {MAX_WEIGHT:.0f}. Precision looks a little better on held-out ads "
             "than it is; more labels put that right."
         )
     both = (
@@ -250,8 +253,8 @@ def _among(
 def _held_out_from_network(
     bundle: Bundle, blocked: BlockingResult, labelled: LabelledAds, device: torch.device
 ) -> pl.DataFrame:
-    """`HELD_OUT` of the Siamese scores of labelled ads' candidates, of which one ad at least is none that the
-    network was trained on; if the other is, the pair weighs half: it stands in one held-out ad's list. Labelled copies
+    """`bundle.HELD_OUT` of the Siamese scores of labelled ads' candidates, of which one ad at least is none that the
+    network was trained on; if the other is, the pair weighs half: it is in one held-out ad's list. Labelled copies
     are among them, as `link` scores them too."""
     left, right = _candidates(blocked)
     wanted = (
@@ -264,17 +267,14 @@ def _held_out_from_network(
     labels = labelled.group[left] == labelled.group[right]
     weights = (labelled.held_out[left].astype(float) + labelled.held_out[right]) / 2
     weights[~labels] *= weight
-    new = np.append(labelled.held_out, True)[labelled.ends].all(
-        axis=0
-    )  # what says nothing is of no side
+    new = np.append(labelled.held_out, True)[labelled.ends].all(axis=0)  # an empty ad is of no side
     of_new_ads = new & (labelled.side != "train")
     copies = of_new_ads & (labelled.ends[0] == labelled.ends[1]) & (labelled.ends[0] >= 0)
     ads = labelled.ends[0, copies]
-    left, right = np.append(left, ads), np.append(right, ads)
-    labels, weights = (
-        np.append(labels, labelled.labels[copies]),
-        np.append(weights, np.ones(len(ads))),
-    )
+    left = np.append(left, ads)
+    right = np.append(right, ads)
+    labels = np.append(labels, labelled.labels[copies])
+    weights = np.append(weights, np.ones(len(ads)))
     logits = siamese_scorer(bundle.model, blocked, device).logits(left, right)
     kept = held_out_pairs(SIAMESE, left, right, logits, weights, labels, labelled.group)
     return pl.concat(
@@ -290,6 +290,7 @@ def _candidates(blocked: BlockingResult) -> tuple[Positions, Positions]:
 def _weight(ads: Ads, left: Positions, right: Positions) -> float:
     """The candidates of these ads, over those of them whose two ads are among these."""
     inside = 2 * int((ads[left] & ads[right]).sum())
-    return (
-        min(MOST_WEIGHT, (int(ads[left].sum()) + int(ads[right].sum())) / inside) if inside else 1.0
-    )
+    if not inside:
+        return 1.0
+    every = int(ads[left].sum()) + int(ads[right].sum())
+    return min(MAX_WEIGHT, every / inside)

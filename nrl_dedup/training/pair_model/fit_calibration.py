@@ -15,12 +15,17 @@ Labels = Bool[np.ndarray, "pairs"]
 def platt(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
     """Logistic regression of one feature (Platt, 1999); a slope of at least 0."""
     mean = np.average(scores, weights=weights)
-    deviation = np.sqrt(np.average((scores - mean) ** 2, weights=weights))
-    deviation = float(deviation) if deviation > 0 else 1.0
-    z_scores = (scores - mean)[:, None] / deviation
+    centred = scores - mean
+    variance = np.average(centred**2, weights=weights)
+    deviation = float(np.sqrt(variance))
+    if not deviation > 0:
+        deviation = 1.0
+    z_scores = centred[:, None] / deviation
     model = LogisticRegression().fit(z_scores, labels, sample_weight=weights)
-    slope = max(0.0, float(model.coef_[0, 0])) / deviation
-    return Calibration(slope, float(model.intercept_[0] - slope * mean))
+    coefficient = float(model.coef_[0, 0])
+    slope = max(0.0, coefficient) / deviation
+    intercept = model.intercept_[0] - slope * mean
+    return Calibration(slope, float(intercept))
 
 
 def isotonic(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
@@ -35,11 +40,14 @@ def isotonic(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
     shares = labels.astype(np.float64)
     steps = IsotonicRegression().fit_transform(log_odds, shares, sample_weight=weights)
     _, place = np.unique(steps, return_inverse=True)
-    at = np.bincount(place, weights * log_odds) / np.bincount(place, weights)
+    weight_of_step = np.bincount(place, weights)
+    at = np.bincount(place, weights * log_odds) / weight_of_step
     duplicates = np.bincount(place, weights * labels)
     others = np.bincount(place, weights * ~labels)
     # Not computed from the share, which rounds to 1 if Platt's log-odds are large: its own would be infinite.
-    step_log_odds = np.log(duplicates + sigmoid(at)) - np.log(others + sigmoid(-at))
+    log_duplicates = np.log(duplicates + sigmoid(at))
+    log_others = np.log(others + sigmoid(-at))
+    step_log_odds = log_duplicates - log_others
     after = np.maximum.accumulate(step_log_odds)
     knots = tuple(zip(at.tolist(), after.tolist(), strict=True))
     return Calibration(straight.slope, straight.intercept, knots)

@@ -27,7 +27,8 @@ def with_group_dropout(
     choice = draw.integers(1, 2 ** len(groups) - 1, size=len(copied))
     values = np.concatenate([evidence.values, evidence.values[copied]])
     for at, group in enumerate(evidence.groups):
-        lacking = choice >> groups.index(group) & 1 == 1
+        bit = groups.index(group)
+        lacking = choice >> bit & 1 == 1
         values[pairs:, at][lacking] = np.nan
     pair = np.concatenate([np.arange(pairs), copied])
     return replace(evidence, values=values), pair

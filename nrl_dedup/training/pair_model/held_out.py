@@ -23,13 +23,15 @@ from nrl_dedup.scoring.score import scorer_name
 
 
 def held_out_ads(labelled: pl.DataFrame, ads: int) -> Bool[np.ndarray, "ads"]:
-    """Which rows stand in pairs of validation or test and in none of training (columns row_l, row_r, side)."""
-    stands = {}
+    """Which rows are in pairs of validation or test and in none of training (columns row_l, row_r, side)."""
+    is_in = {}
     for trains, pairs in labelled.group_by(pl.col("side") == "train"):
         at = np.concatenate([pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()])
-        stands[trains[0]] = np.isin(np.arange(ads), at)
+        is_in[trains[0]] = np.isin(np.arange(ads), at)
     nowhere = np.zeros(ads, dtype=bool)
-    return stands.get(False, nowhere) & ~stands.get(True, nowhere)
+    in_training = is_in.get(True, nowhere)
+    elsewhere = is_in.get(False, nowhere)
+    return elsewhere & ~in_training
 
 
 def choose_threshold(

@@ -36,31 +36,30 @@ class LabelledAds:
 
     @classmethod
     def of(cls, bundle: Bundle, catalogue: Catalogue, blocked: BlockingResult) -> "LabelledAds":
-        count, ids = len(blocked.rows), catalogue.ids.implode()
-        split = bundle.split.filter(pl.col("item_id_l").is_in(ids) & pl.col("item_id_r").is_in(ids))
-        rows = np.stack(
-            [catalogue.rows_of(split[name]).to_numpy() for name in ("item_id_l", "item_id_r")]
-        )
-        rows = rows.astype(np.int64)
-        ends, labels, side = (
-            blocked.position[rows],
-            split["is_duplicate"].to_numpy(),
-            split["side"].to_numpy(),
-        )
+        count = len(blocked.rows)
+        ids = catalogue.ids.implode()
+        has_both = pl.col("item_id_l").is_in(ids) & pl.col("item_id_r").is_in(ids)
+        split = bundle.split.filter(has_both)
+        rows_l = catalogue.rows_of(split["item_id_l"]).to_numpy()
+        rows_r = catalogue.rows_of(split["item_id_r"]).to_numpy()
+        rows = np.stack([rows_l, rows_r]).astype(np.int64)
+        ends = blocked.position[rows]
+        labels = split["is_duplicate"].to_numpy()
+        side = split["side"].to_numpy()
         there = (ends >= 0).all(axis=0)
 
-        def stand_in(pairs: Bool[np.ndarray, "pairs"]) -> Ads:
+        def ads_in(pairs: Bool[np.ndarray, "pairs"]) -> Ads:
             found = np.zeros(count + 1, dtype=bool)
             found[ends[:, pairs]] = True
             return found[:count]
 
-        ads = stand_in(side != "test")
+        ads = ads_in(side != "test")
         sides = pl.DataFrame({"row_l": ends[0], "row_r": ends[1], "side": side})
         return cls(
             rows, ends, labels, side,
             ads=ads,
-            tested=stand_in(side == "test") & ~ads,
+            tested=ads_in(side == "test") & ~ads,
             held_out=held_out_ads(sides, count),
-            every=stand_in(np.ones(len(labels), dtype=bool)),
+            every=ads_in(np.ones(len(labels), dtype=bool)),
             group=duplicate_groups(ends[0, labels & there], ends[1, labels & there], count),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""recalibrate(): a pair model as it is, its probabilities put right on ads that it has not learned from."""
+"""recalibrate(): a pair model as it is, its probabilities calibrated on ads that it has not learned from."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,10 +40,10 @@ def recalibrate(
     evidence = ComparisonVectors.joined([part.evidence for part in parts])
     scores = model.pairwise_log_odds(evidence)
     if model.reranking is not None:
-        scores = scores + model.reranking.log_odds(
-            _rivals(model, parts).evidence(pairs.rows_l, pairs.rows_r, scores)
-        )
-    some, own = pairs.sampling_weight > 0, pairs.labelled
+        competitors = _competitors(model, parts).evidence(pairs.rows_l, pairs.rows_r, scores)
+        scores = scores + model.reranking.log_odds(competitors)
+    some = pairs.sampling_weight > 0
+    own = pairs.labelled
     calibration = platt(scores[some], pairs.labels[some], pairs.sampling_weight[some])
     to_labelled = platt(scores[own], pairs.labels[own], np.ones(int(own.sum())))
     kept = held_out_pairs(
@@ -59,7 +59,7 @@ def recalibrate(
     return FittedPairModel(replace(model, calibration=calibration, labelled=to_labelled), held_out)
 
 
-def _rivals(model: PairModel, parts: Sequence[SearchedCatalogue]) -> Competitors:
+def _competitors(model: PairModel, parts: Sequence[SearchedCatalogue]) -> Competitors:
     """Of all candidate pairs of all parts."""
     ends = []
     for part in parts:

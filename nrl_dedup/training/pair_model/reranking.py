@@ -1,7 +1,8 @@
-"""fit_second_look(): a pair judged once more, by what its two ads have with others.
+"""fit_reranking(): trees that correct the pairwise score of a pair by the scores of its ads with third ads.
 
-An ad that is much more like a third one is seldom a duplicate of this one; of two ads that are like no other, a
-middling score says more. How much, labelled pairs tell: where everything is posted five times, rivals mean little.
+An ad that is much more like a third one is seldom a duplicate of this one; for two ads that are like no other, a
+middling score is stronger evidence. How much is learned from labelled pairs: if every ad is posted five times,
+competitors mean little.
 """
 
 from collections.abc import Sequence
@@ -16,11 +17,12 @@ from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.competitors import Competitors, End
 from nrl_dedup.scoring.trees import Size, Trees, grow
-from nrl_dedup.training.pair_model.boosting import FEWEST, FittedModel, choose_stage
+from nrl_dedup.training.pair_model.boosting import MIN_OF_A_CLASS, FittedModel, choose_stage
 from nrl_dedup.training.pair_model.folds import FOLDS
 from nrl_dedup.training.pair_model.training_pairs import TrainingPairs
 
-_ROUNDS, _SIZE = (0, 8, 15, 30, 60), Size(leaves=7, pairs_in_leaf=100)
+_ROUNDS = (0, 8, 15, 30, 60)  # numbers of trees to choose from. Not tuned.
+_SIZE = Size(leaves=7, pairs_in_leaf=100)  # Not tuned.
 _NO_FOLD = -1
 
 Labels = Bool[np.ndarray, "pairs"]
@@ -51,25 +53,26 @@ def fit_reranking(
     The scores are those of the models that have not seen the ad (`FittedModel.held_out`): those of the pair, and those
     of all candidate pairs of its ads, labelled or not. The number of trees, none being one choice, and the calibration
     are chosen on folds as in `fit_pair_model`. Where no tree helps, where too few of the pairs are candidates, or where
-    pairs and not ads were dealt to the folds, the first look is all there is.
+    pairs and not ads were dealt to the folds, the pairwise score stays as it is.
 
     :param fitted: by `fit_pair_model`, to `pairs`.
     :param ads: of all catalogues.
     """
-    rows_l, rows_r, labels, sampling_weight = (
-        pairs.rows_l,
-        pairs.rows_r,
-        pairs.labels,
-        pairs.sampling_weight,
-    )
+    rows_l = pairs.rows_l
+    rows_r = pairs.rows_r
+    labels = pairs.labels
+    sampling_weight = pairs.sampling_weight
     fold_l, fold_r = fitted.folds
     fold = np.full(ads, _NO_FOLD)
     fold[rows_l], fold[rows_r] = fold_l, fold_r
     some = sampling_weight > 0
-    if min(labels[some].sum(), (~labels[some]).sum()) < FEWEST or (fold[rows_l] != fold_l).any():
+    if (
+        min(labels[some].sum(), (~labels[some]).sum()) < MIN_OF_A_CLASS
+        or (fold[rows_l] != fold_l).any()
+    ):
         return fitted
-    rivals = _rivals(fitted, fold, searched, progress)
-    evidence = rivals.evidence(rows_l, rows_r, fitted.scores)
+    competitors = _competitors(fitted, fold, searched, progress)
+    evidence = competitors.evidence(rows_l, rows_r, fitted.scores)
 
     def trees(kept: Labels, rounds: int) -> Trees:
         own = kept & some
@@ -95,7 +98,7 @@ def fit_reranking(
     )
 
 
-def _rivals(
+def _competitors(
     fitted: FittedModel,
     fold: Int64[np.ndarray, "ads"],
     searched: Sequence[Searched],

@@ -18,8 +18,8 @@ NEGATIVES = 60
 class TrainingPairs:
     """The labelled pairs in their order, then candidate pairs.
 
-    `labelled`: which are the former. `sampling_weight`: for how many candidate pairs each stands: 0 for a labelled pair
-    that is no candidate, 1 for a duplicate, and for another the number of which it was drawn as one.
+    `labelled`: which are the former. `sampling_weight`: 0 for labelled pairs that are not candidates, 1 for duplicates,
+    N / n for negatives of which n were drawn out of N.
     """
 
     rows_l: Rows
@@ -31,12 +31,10 @@ class TrainingPairs:
     @classmethod
     def joined(cls, parts: "Sequence[TrainingPairs]") -> "TrainingPairs":
         """One after the other."""
-        return cls(
-            *(
-                np.concatenate([getattr(part, field.name) for part in parts])
-                for field in fields(cls)
-            )
-        )
+        joined = {}
+        for field in fields(cls):
+            joined[field.name] = np.concatenate([getattr(part, field.name) for part in parts])
+        return cls(**joined)
 
     def numbered_from(self, first: int) -> "TrainingPairs":
         """Of ads that are numbered so among those of several catalogues."""
@@ -51,7 +49,7 @@ def training_pairs(
     candidates_r: Int64[np.ndarray, "candidates"],
     seed: int = 0,
 ) -> TrainingPairs:
-    """Labelled pairs, and those candidates whose two ads both stand in labelled pairs.
+    """Labelled pairs, and those candidates whose two ads are both in labelled pairs.
 
     Candidates that labelled duplicates join, directly or through others, are duplicates; the rest of them are
     different, of which `seed` draws 60 for each duplicate, and no more than make a million pairs in all. So the labels
@@ -59,17 +57,17 @@ def training_pairs(
 
     :param candidates_l, candidates_r: of blocking, each pair once, in either order; labelled ones may be among them.
     """
-    ads = 1 + int(
-        max(
-            (rows.max(initial=-1) for rows in (rows_l, rows_r, candidates_l, candidates_r)),
-            default=-1,
-        )
-    )
+    ads = 0
+    for rows in (rows_l, rows_r, candidates_l, candidates_r):
+        ads = max(ads, 1 + int(rows.max(initial=-1)))
     known = np.zeros(ads, dtype=bool)
-    known[rows_l], known[rows_r] = True, True
+    known[rows_l] = True
+    known[rows_r] = True
     group = duplicate_groups(rows_l[labels], rows_r[labels], ads)
-    own, found = _keys(rows_l, rows_r, ads), _keys(candidates_l, candidates_r, ads)
-    new = np.flatnonzero(known[candidates_l] & known[candidates_r] & ~np.isin(found, own))
+    own = _keys(rows_l, rows_r, ads)
+    found = _keys(candidates_l, candidates_r, ads)
+    of_known_ads = known[candidates_l] & known[candidates_r]
+    new = np.flatnonzero(of_known_ads & ~np.isin(found, own))
     same = group[candidates_l[new]] == group[candidates_r[new]]
     others = new[~same]
     most = min(
@@ -80,16 +78,19 @@ def training_pairs(
     further = np.concatenate([new[same], drawn])
     weight = len(others) / max(1, len(drawn))
     is_candidate = np.isin(own, found) | (rows_l == rows_r)
+    further_labels = np.repeat([True, False], [int(same.sum()), len(drawn)])
+    further_weights = np.where(further_labels, 1.0, weight)
     return TrainingPairs(
         rows_l=np.concatenate([rows_l, candidates_l[further]]),
         rows_r=np.concatenate([rows_r, candidates_r[further]]),
-        labels=np.concatenate([labels, np.repeat([True, False], [int(same.sum()), len(drawn)])]),
+        labels=np.concatenate([labels, further_labels]),
         labelled=np.arange(len(labels) + len(further)) < len(labels),
-        sampling_weight=np.concatenate(
-            [is_candidate.astype(np.float64), np.ones(int(same.sum())), np.full(len(drawn), weight)]
-        ),
+        sampling_weight=np.concatenate([is_candidate.astype(np.float64), further_weights]),
     )
 
 
 def _keys(rows_l: Rows, rows_r: Rows, ads: int) -> Rows:
-    return np.minimum(rows_l, rows_r) * ads + np.maximum(rows_l, rows_r)
+    """One number for each pair, whichever of its ads is on the left."""
+    low = np.minimum(rows_l, rows_r)
+    high = np.maximum(rows_l, rows_r)
+    return low * ads + high
