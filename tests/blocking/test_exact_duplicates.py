@@ -268,7 +268,7 @@ def test_the_number_of_candidates_changes_no_score(
 ) -> None:
     bundle, catalogue = load_bundle(trained, CPU), read_catalogue(shop.items)
     logits = {}
-    for most in (5, 30, 100, 119):
+    for candidates_per_ad in (5, 30, 100, 119):
         run = Run(tmp_path, CPU)
         linked = link(
             catalogue,
@@ -276,12 +276,12 @@ def test_the_number_of_candidates_changes_no_score(
             shop.images,
             run,
             threshold=0.0,
-            candidates_per_ad=most,
+            candidates_per_ad=candidates_per_ad,
             scorer=scorer,
         )
         pairs = linked.candidates.frame
         scores = linked.scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())
-        logits[most] = dict(zip(pairs.iter_rows(), scores.tolist(), strict=True))
+        logits[candidates_per_ad] = dict(zip(pairs.iter_rows(), scores.tolist(), strict=True))
     assert len(logits[5]) < len(logits[30]) < len(logits[100]) <= len(logits[119])
     for found in logits.values():
         both = found.keys() & logits[100].keys()

@@ -225,17 +225,17 @@ def test_the_text_space_is_brute_force_over_all_pairs(neighbours):
     assert by_row(space.neighbours, len(texts) - 1) == {}
 
 
-def test_a_template_text_is_a_crowd_and_fills_no_other_list():
+def test_ads_of_a_template_text_are_hubs_and_fill_no_other_list():
     texts = [(f"стол {number}", "белый дубовый") for number in range(40)]
     for number in range(0, 40, 4):
         texts[number] = ("Звоните", "отвечу на все вопросы")
     texts[1] = ("Звоните", "отвечу про стол 5 белый")
     space = text_neighbours(read_texts(catalogue(texts)), 6, device=CPU)
-    crowd = list(range(0, 40, 4))
-    assert np.flatnonzero(space.is_hub).tolist() == crowd
-    assert set(by_row(space.neighbours, 8)) <= set(crowd) and by_row(space.neighbours, 8)[0] == 1.0
-    others = [row for row in range(40) if row not in crowd]
-    assert all(len(set(by_row(space.neighbours, row)) & set(crowd)) <= 1 for row in others)
+    hubs = list(range(0, 40, 4))
+    assert np.flatnonzero(space.is_hub).tolist() == hubs
+    assert set(by_row(space.neighbours, 8)) <= set(hubs) and by_row(space.neighbours, 8)[0] == 1.0
+    others = [row for row in range(40) if row not in hubs]
+    assert all(len(set(by_row(space.neighbours, row)) & set(hubs)) <= 1 for row in others)
     assert {*by_row(space.neighbours, 1)} & {0, 5}
 
 
@@ -350,7 +350,7 @@ def test_a_placeholder_photo_hides_no_other_photo_of_an_ad():
     space = photo_neighbours(photos_of(features, held), np.arange(len(held)), 5, device=CPU)
     assert np.flatnonzero(space.is_hub).tolist() == list(range(20))
     assert (space.neighbours.rows[20, 0], space.neighbours.rows[21, 0]) == (21, 20)
-    for row in range(20, len(held)):  # the crowd takes one place of a list at most
+    for row in range(20, len(held)):  # the hubs take one place of a list at most
         assert len([other for other in by_row(space.neighbours, row) if other < 20]) <= 1
 
 
@@ -558,14 +558,14 @@ def test_the_same_neighbours_each_time():
 # ---- the union
 
 
-def random_space(draw, ads, width, name="space", crowd=()):
+def random_space(draw, ads, width, name="space", hubs=()):
     rows = np.stack([draw.permutation(np.delete(np.arange(ads), ad))[:width] for ad in range(ads)])
     near = -np.sort(-draw.random(rows.shape), axis=1).astype(np.float32)
     gone = draw.integers(0, width + 1, ads)
     gone[draw.random(ads) < 0.7] = width
     rows[np.arange(width) >= gone[:, None]] = NONE
     near[rows == NONE] = np.nan
-    is_hub = np.isin(np.arange(ads), list(crowd))
+    is_hub = np.isin(np.arange(ads), list(hubs))
     return NeighbourLists(name, Neighbours(rows, near), is_hub, "", 1.0)
 
 
@@ -647,15 +647,15 @@ def test_a_hub_takes_no_more_of_the_cap_than_its_own_list():
     draw = np.random.default_rng(15)
     words = [f"слово{number}" for number in range(400)]
     texts = random_texts(1_400, 16, words)
-    crowd = draw.choice(1_400, 1_000, replace=False)
-    for row in crowd:
+    hubs = draw.choice(1_400, 1_000, replace=False)
+    for row in hubs:
         texts[row] = ("Магазин", "Все товары в наличии, доставка по городу")
     space = text_neighbours(read_texts(catalogue(texts)), 20, device=CPU)
     other = joint_neighbours(draw.random((1_400, 6), dtype=np.float32), 20, device=CPU)
     found = unite([other, space], (1, 1), 20)
     text = found.from_space(1, found.frame["row_l"].to_numpy(), found.frame["row_r"].to_numpy())
-    inside = np.isin(found.frame["row_l"].to_numpy(), crowd) & np.isin(
-        found.frame["row_r"].to_numpy(), crowd
+    inside = np.isin(found.frame["row_l"].to_numpy(), hubs) & np.isin(
+        found.frame["row_r"].to_numpy(), hubs
     )
     assert (text & inside).sum() == 1_000 - 1
     assert found.per_ad(1_400).mean() <= 20
@@ -685,7 +685,7 @@ def test_what_was_taken_is_said():
 
 
 def test_a_space_among_more_ads_names_them_by_their_new_places():
-    space = random_space(np.random.default_rng(18), 14, 4, crowd=(2,))
+    space = random_space(np.random.default_rng(18), 14, 4, hubs=(2,))
     places = np.sort(np.random.default_rng(19).choice(30, 14, replace=False))
     wider = space.spread(places, 30)
     for ad, place in enumerate(places):
