@@ -12,8 +12,8 @@ from torch.nn.functional import avg_pool2d
 
 from nrl_dedup.features.photos.backbones import Backbone, BackboneRow, pooled, regions
 
-PROJECTED_SIZE = 128
-_PROJECTION_SEED = 0
+PROJECTED_SIZE = 128  # a quarter or less of the networks' sizes. Not tuned.
+_PROJECTION_SEED = 0  # another seed is another projection: stored features would not fit
 _STEPS = 127  # int8 without -128, so that both signs reach as far
 
 

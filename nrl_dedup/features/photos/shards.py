@@ -21,11 +21,8 @@ from jaxtyping import Shaped, UInt64
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.store_lock import locked
 
-PHOTO = [
-    "photo",
-    "size",
-    "changed",
-]  # what a photo is known by: another size or time is another photo
+# What a photo is known by: another size or time is another photo.
+PHOTO = ["photo", "size", "changed"]
 INDEX = {
     "photo": pl.String,
     "size": pl.Int64,  # in bytes
@@ -34,7 +31,7 @@ INDEX = {
     "row": pl.Int64,  # in the file of features; -1 for a photo that cannot be decoded
     "reason": pl.String,  # why not
 }
-READ_AT_ONCE = 2**24  # bytes; digests are of whole shards, which may be larger than is good to hold
+CHUNK_BYTES = 2**24  # read at a time for a digest: a whole shard may be too large to hold
 
 
 @dataclass(frozen=True)
@@ -72,9 +69,7 @@ class ShardStore:
         self._indexes: dict[Path, Shard | None] = {}  # those that were read
         self._intact: set[Path] = set()  # of shards whose rows fitted their digest
         self._reported: set[Path] = set()  # damaged ones that `newly_damaged` has counted
-        self.older_is_reported = (
-            False  # whether the user has been told of stores of an earlier version
-        )
+        self.older_is_reported = False  # whether a message has named stores of an earlier version
 
     @property
     def row_bytes(self) -> int:
@@ -82,7 +77,7 @@ class ShardStore:
         return prod(self.shape) * self.dtype.itemsize
 
     def shards(self) -> list[Shard]:
-        """All finished shards, oldest first, as far as their indexes and the length of `features.bin` tell."""
+        """All finished shards, oldest first, judged by their indexes and the length of `features.bin`."""
         length = self._data_length() // self.row_bytes
         found = []
         for path in sorted(self.index_folder.glob("*.shard")):
@@ -130,7 +125,7 @@ class ShardStore:
 
     @contextmanager
     def writing(self) -> Iterator["ShardWriter"]:
-        """The right to add shards, for one run at a time. What dead runs left behind is removed first.
+        """The right to add shards, for one run at a time. What dead runs have left is removed first.
 
         :raises NrlDedupError: the folder cannot be written, or another run has this right.
         """
@@ -176,7 +171,7 @@ class ShardStore:
             with FileIO(self.data_path) as data:
                 data.seek(shard.first_row * self.row_bytes)
                 while left:
-                    part = data.read(min(left, READ_AT_ONCE))
+                    part = data.read(min(left, CHUNK_BYTES))
                     if not part:
                         return None
                     total.update(part)
