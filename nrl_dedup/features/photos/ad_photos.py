@@ -156,10 +156,12 @@ class AdPhotos:
     ) -> Float32[np.ndarray, "photos *features"]:
         """The photos at these places in `rows`, each in its view, or, beyond the last view, in the centre view."""
         assert self.views is not None and self.view_rows is not None
-        centre = (look == self.views.views) | (self.views is self.centre)
         features = self.centre.gather(self.rows[at])
-        augmented = self.view_rows[at[~centre]]
-        features[~centre] = self.views.gather(augmented, look[~centre])
+        if self.views is self.centre:
+            return features
+        augmented = look != self.views.views
+        rows = self.view_rows[at[augmented]]
+        features[augmented] = self.views.gather(rows, look[augmented])
         return features
 
 
@@ -191,8 +193,10 @@ def readable_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute)
     stored = centre(frame["photo"].unique().sort())
     at = pl.Series(stored.rows_of(frame["photo"]))
     frame = frame.with_columns(at=at).filter(pl.col("at") >= 0)
-    counts = np.bincount(frame["row"].to_numpy(), minlength=len(photos))
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    ad = frame["row"].to_numpy()
+    counts = np.bincount(ad, minlength=len(photos))
+    ends = np.cumsum(counts)
+    offsets = np.concatenate([[0], ends]).astype(np.int64)
     rows = frame["at"].to_numpy()
     return AdPhotos(rows, offsets, stored, pool=settings.pool)
 

@@ -79,7 +79,8 @@ def _pixels(
     box_bottom = image.height * ((top + VIEW) / height)
     box = (box_left, box_top, box_right, box_bottom)
     crop = image.resize((VIEW, VIEW), Image.Resampling.BILINEAR, box=box)
-    return np.asarray(crop, dtype=np.float32) / np.float32(255)
+    pixels = np.asarray(crop, dtype=np.float32)
+    return pixels / np.float32(255)
 
 
 def _normalised(pixels: Float32[np.ndarray, "224 224 3"]) -> Float32[Tensor, "3 224 224"]:

@@ -60,10 +60,9 @@ def whole_names(photos: pl.Series, folder: PhotoFolder) -> pl.Series:
     starting = parts.filter(pl.col("photo").is_in(list(names)))
     rows = starting["row"].unique()
     joined = {row: _joined(photos[row].to_list(), names) for row in rows}
-    changed = pl.DataFrame(
-        {"row": list(joined), "whole": list(joined.values())},
-        schema={"row": rows.dtype, "whole": photos.dtype},
-    )
+    changed_rows = pl.Series("row", list(joined), dtype=rows.dtype)
+    whole = pl.Series("whole", list(joined.values()), dtype=photos.dtype)
+    changed = pl.DataFrame([changed_rows, whole])
     every = every.join(changed, on="row", how="left", maintain_order="left")
     return every.select(pl.coalesce("whole", "photo").alias(photos.name)).to_series()
 

@@ -119,9 +119,9 @@ class ShardStore:
         digests[readable["row"].to_numpy()] = readable["digest"].to_numpy()
         if count == 0:
             return np.empty((0, *self.shape), dtype=self.dtype), digests
-        return np.memmap(
-            self.data_path, dtype=self.dtype, mode="r", shape=(count, *self.shape)
-        ), digests
+        shape = (count, *self.shape)
+        rows = np.memmap(self.data_path, dtype=self.dtype, mode="r", shape=shape)
+        return rows, digests
 
     @contextmanager
     def writing(self) -> Iterator["ShardWriter"]:
@@ -166,7 +166,8 @@ class ShardStore:
         return shard.path in self._intact
 
     def _digest(self, shard: Shard) -> str | None:
-        total, left = blake2b(digest_size=16), shard.rows * self.row_bytes
+        total = blake2b(digest_size=16)
+        left = shard.rows * self.row_bytes
         try:
             with FileIO(self.data_path) as data:
                 data.seek(shard.first_row * self.row_bytes)
@@ -183,16 +184,18 @@ class ShardStore:
     def _read_index(self, path: Path) -> Shard | None:
         """The shard of an index file; None if the file is not what was written for this store."""
         try:
-            head, _, table = (
-                path.read_bytes().partition(b"\n") if path.is_file() else (b"", b"", b"")
-            )
-            said = json.loads(head)
-            if said["store"] != self.folder.name or said["index"] != _digest_of(table):
+            if not path.is_file():
+                return None
+            head, _, table = path.read_bytes().partition(b"\n")
+            stated = json.loads(head)
+            if stated["store"] != self.folder.name:
+                return None
+            if stated["index"] != _digest_of(table):
                 return None
             photos = pl.read_parquet(BytesIO(table)).select(list(INDEX))
-            return Shard(
-                path, int(said["first_row"]), int(said["rows"]), str(said["digest"]), photos
-            )
+            first_row = int(stated["first_row"])
+            rows = int(stated["rows"])
+            return Shard(path, first_row, rows, str(stated["digest"]), photos)
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
             return None
 
@@ -215,9 +218,8 @@ class ShardWriter:
         self._store = store
         self._data = data
         self._next_row = next_row
-        numbers = [
-            int(path.stem) for path in store.index_folder.glob("*.shard") if path.stem.isdecimal()
-        ]
+        names = [path.stem for path in store.index_folder.glob("*.shard")]
+        numbers = [int(name) for name in names if name.isdecimal()]
         self._next_shard = max(numbers, default=-1) + 1
 
     def append(self, features: Shaped[np.ndarray, "rows ..."], shard: pl.DataFrame) -> None:
@@ -229,7 +231,7 @@ class ShardWriter:
         table = BytesIO()
         shard.with_columns(row=moved).select(list(INDEX)).write_parquet(table)
         rows = features.astype(self._store.dtype, copy=False).tobytes()
-        said = {
+        stated = {
             "store": self._store.folder.name,
             "first_row": self._next_row,
             "rows": len(features),
@@ -241,7 +243,7 @@ class ShardWriter:
         try:
             _write_all(self._data, rows)
             with FileIO(part, "w") as file:
-                _write_all(file, json.dumps(said).encode() + b"\n" + table.getvalue())
+                _write_all(file, json.dumps(stated).encode() + b"\n" + table.getvalue())
             part.replace(target)
         except OSError as error:
             with suppress(OSError):

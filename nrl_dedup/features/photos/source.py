@@ -130,10 +130,11 @@ class PhotoFolder:
             raise UnreadablePhoto(ABSENCES[found.size])
         if found.size > MAX_BYTES:
             raise UnreadablePhoto(f"a file of more than {MAX_BYTES:,} bytes")
-        archive, place = (
-            found.place if isinstance(found.place, tuple) else (self._tree, found.place)
-        )
-        return archive.read(place)
+        if isinstance(found.place, tuple):
+            archive, place = found.place
+            data: bytes = archive.read(place)
+            return data
+        return self._tree.read(found.place)
 
     def names(self, folder: str) -> Names:
         """What lies in a folder below this one; nothing in one that is not there."""
@@ -182,7 +183,8 @@ class PhotoFolder:
         if archive is None:
             return Found(LINKED_OUTSIDE)
         found = archive.find(image)
-        return found._replace(place=(archive, found.place))
+        place = (archive, found.place)
+        return found._replace(place=place)
 
     def _alike_named(self, path: str) -> Found:
         if leaves(path):
@@ -191,9 +193,9 @@ class PhotoFolder:
         there = self._alike(folder)
         if there is None:
             return Found(NOT_FOUND)
-        return self._tree.find(
-            posixpath.join(there, self._tree.names(there).alike_file(name) or name)
-        )
+        alike = self._tree.names(there).alike_file(name)
+        path_there = posixpath.join(there, alike or name)
+        return self._tree.find(path_there)
 
     def _alike_folder(self, folder: str) -> str | None:
         """The folder that differs from this path in capitals and accents alone."""

@@ -137,7 +137,8 @@ class PhotoZip:
 
     def find(self, image: int) -> Found:
         """The photo; of several entries for it the last, as zip tools do."""
-        at = int(self._images.searchsorted(image, side="right")) - 1
+        after = int(self._images.searchsorted(image, side="right"))
+        at = after - 1
         if at < 0 or self._images[at] != image:
             return Found(NOT_FOUND)
         return self._files.found(self._entries[at])
