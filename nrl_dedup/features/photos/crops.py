@@ -60,8 +60,10 @@ def _resized(image: Image.Image, shorter: int) -> tuple[int, int]:
     """Width and height when the shorter side becomes `shorter`; the longer one is cut to a whole number, as in
     torchvision."""
     if image.width <= image.height:
-        return shorter, int(shorter * image.height / image.width)
-    return int(shorter * image.width / image.height), shorter
+        height = int(shorter * image.height / image.width)
+        return shorter, height
+    width = int(shorter * image.width / image.height)
+    return width, shorter
 
 
 def _pixels(

@@ -108,8 +108,12 @@ def _check_parts(parts: Iterator[int]) -> None:
 def _bytes_per_pixel(image: Image.Image) -> int:
     """As the decoder writes them. Of a mode's samples each has 8 bits, or as many as the mode or the file states."""
     raw = next((arg for tile in getattr(image, "tile", ()) for arg in _names(tile[3])), image.mode)
-    wide = 4 if image.mode in ("I", "F") else 2 if "16" in image.mode or "16" in raw else 1
-    return len(image.getbands()) * wide
+    sample_bytes = 1
+    if image.mode in ("I", "F"):
+        sample_bytes = 4
+    elif "16" in image.mode or "16" in raw:
+        sample_bytes = 2
+    return len(image.getbands()) * sample_bytes
 
 
 def _names(arguments: object) -> Iterator[str]:

@@ -89,7 +89,8 @@ def _frequent(
 
 
 def _are_many(ads: Int64[np.ndarray, "some"], text: Int64[np.ndarray, "ads"]) -> bool:
-    return len(np.unique(text[ads])) >= MIN_TEXTS and len(ads) >= MIN_SHARE * len(text)
+    texts = np.unique(text[ads])
+    return len(texts) >= MIN_TEXTS and len(ads) >= MIN_SHARE * len(text)
 
 
 def _are_unlike(ads: Int64[np.ndarray, "some"], words: Words) -> bool:
