@@ -131,7 +131,7 @@ def test_pixels_of_several_strips_are_those_of_one(monkeypatch: pytest.MonkeyPat
         whole = decode(data)
         with monkeypatch.context() as patch:
             patch.setattr(
-                "nrl_dedup.features.photos.decoding.STRIP_PIXELS", 210
+                "nrl_dedup.features.photos.decoding.CHUNK_PIXELS", 210
             )  # seven rows at a time
             assert decode(data).tobytes() == whole.tobytes()
 

@@ -40,9 +40,11 @@ class AdPhotos:
         """The photos of some ads, in the order of `ads`."""
         counts = np.diff(self.offsets)[ads]
         at = ragged(self.offsets[ads], counts)
-        view_rows = None if self.view_rows is None else self.view_rows[at]
         offsets = np.concatenate([[0], np.cumsum(counts)])
-        return replace(self, rows=self.rows[at], offsets=offsets, view_rows=view_rows)
+        taken = replace(self, rows=self.rows[at], offsets=offsets)
+        if self.view_rows is None:
+            return taken
+        return replace(taken, view_rows=self.view_rows[at])
 
     def names(self) -> pl.Series:
         """The references of all these photos, each once."""
@@ -55,14 +57,17 @@ class AdPhotos:
 
     def only(self, kept: Bool[np.ndarray, "photos"]) -> "AdPhotos":
         """Without the photos (places in `rows`) that are not kept."""
-        offsets = np.concatenate([[0], np.cumsum(kept)])[self.offsets]
-        view_rows = None if self.view_rows is None else self.view_rows[kept]
-        return replace(self, rows=self.rows[kept], offsets=offsets, view_rows=view_rows)
+        kept_before = np.concatenate([[0], np.cumsum(kept)])
+        left = replace(self, rows=self.rows[kept], offsets=kept_before[self.offsets])
+        if self.view_rows is None:
+            return left
+        return replace(left, view_rows=self.view_rows[kept])
 
     def first(self, per_ad: int) -> "AdPhotos":
         """The first so many photos of each ad: those that the network sees."""
         counts = np.diff(self.offsets)
-        place = np.arange(len(self.rows)) - np.repeat(self.offsets[:-1], counts)
+        start = np.repeat(self.offsets[:-1], counts)
+        place = np.arange(len(self.rows)) - start
         return self.only(place < per_ad)
 
     def of_ads(self, wanted: Bool[np.ndarray, "ads"]) -> "AdPhotos":
@@ -78,15 +83,16 @@ class AdPhotos:
         if views is None:
             return replace(self, views=self.centre, view_rows=self.rows)
         drawn_from = views(self.names())
-        return replace(
-            self, views=drawn_from, view_rows=drawn_from.rows_of(self.references(self.rows))
-        )
+        view_rows = drawn_from.rows_of(self.references(self.rows))
+        return replace(self, views=drawn_from, view_rows=view_rows)
 
     def chosen(self) -> Int64[np.ndarray, "ads"]:
         """The store row of each ad's first readable photo; ABSENT for an ad without one."""
         counts = np.diff(self.offsets)
         chosen = np.full(len(counts), ABSENT, dtype=np.int64)
-        chosen[counts > 0] = self.rows[self.offsets[:-1][counts > 0]]
+        has = counts > 0
+        firsts = self.offsets[:-1][has]
+        chosen[has] = self.rows[firsts]
         return chosen
 
     def digests(self) -> UInt64[np.ndarray, "ads"]:
@@ -95,9 +101,8 @@ class AdPhotos:
         digests = np.zeros(len(counts), dtype=np.uint64)
         has = counts > 0
         if has.any():
-            total = np.add.reduceat(
-                self.centre.digests[self.rows], _starts(counts[has])
-            )  # modulo 2^64
+            of_photos = self.centre.digests[self.rows]
+            total = np.add.reduceat(of_photos, _starts(counts[has]))  # modulo 2^64
             digests[has] = np.maximum(total, np.uint64(1))
         return digests
 
@@ -121,12 +126,17 @@ class AdPhotos:
         """
         assert self.views is not None and self.view_rows is not None
         counts = self.offsets[ads + 1] - self.offsets[ads]
-        at, ad = ragged(self.offsets[ads], counts), np.repeat(np.arange(len(ads)), counts)
+        ad = np.repeat(np.arange(len(ads)), counts)
+        at = ragged(self.offsets[ads], counts)
         order = np.lexsort((draw.random(len(at)), ad))
-        at, place = at[order], np.arange(len(at)) - _starts(counts)[ad]
-        side = (place + draw.integers(2, size=len(ads))[ad]) % 2
+        at = at[order]
+        place = np.arange(len(at)) - _starts(counts)[ad]
+        first_side = draw.integers(2, size=len(ads))
+        side = (place + first_side[ad]) % 2
         single = counts[ad] == 1
-        looks = 1 if self.views is self.centre else self.views.views + 1
+        looks = 1
+        if self.views is not self.centre:
+            looks = self.views.views + 1
         look = draw.integers(looks, size=len(at))
         dealt = []
         for which in (0, 1):
@@ -134,12 +144,11 @@ class AdPhotos:
             if self.pool == "one":
                 gets &= place < 2
             if which and looks > 1:  # of a single photo another look than the first
-                look = np.where(
-                    single, (look + draw.integers(1, looks, size=len(at))) % looks, look
-                )
-            dealt.append(
-                (self._looks(at[gets], look[gets]), np.bincount(ad[gets], minlength=len(ads)))
-            )
+                step = draw.integers(1, looks, size=len(at))
+                look = np.where(single, (look + step) % looks, look)
+            features = self._looks(at[gets], look[gets])
+            photos_per_ad = np.bincount(ad[gets], minlength=len(ads))
+            dealt.append((features, photos_per_ad))
         return dealt[0], dealt[1]
 
     def _looks(
@@ -147,9 +156,12 @@ class AdPhotos:
     ) -> Float32[np.ndarray, "photos *features"]:
         """The photos at these places in `rows`, each in its view, or, beyond the last view, in the centre view."""
         assert self.views is not None and self.view_rows is not None
-        centre = (look == self.views.views) | (self.views is self.centre)
         features = self.centre.gather(self.rows[at])
-        features[~centre] = self.views.gather(self.view_rows[at[~centre]], look[~centre])
+        if self.views is self.centre:
+            return features
+        augmented = look != self.views.views
+        rows = self.view_rows[at[augmented]]
+        features[augmented] = self.views.gather(rows, look[augmented])
         return features
 
 
@@ -161,17 +173,13 @@ def photos_in_order(photos: pl.Series, choice: str) -> pl.DataFrame:
 
     `first` keeps the ad's own order; `random` orders them by a digest of their names, the same in every run.
     """
-    frame = (
-        pl.DataFrame({"photo": photos}).with_row_index("row").explode("photo").drop_nulls("photo")
-    )
-    order = (
-        pl.int_range(pl.len())
-        if choice == "first"
-        else pl.lit(pl.Series(text_digests(frame["photo"])))
-    )
-    return frame.with_columns(
-        pl.col("row").cast(pl.Int64), place=order.rank("ordinal").over("row") - 1
-    )
+    ads = pl.DataFrame({"photo": photos}).with_row_index("row")
+    frame = ads.explode("photo").drop_nulls("photo")
+    order = pl.int_range(pl.len())
+    if choice == "random":
+        order = pl.lit(pl.Series(text_digests(frame["photo"])))
+    place = order.rank("ordinal").over("row") - 1
+    return frame.with_columns(pl.col("row").cast(pl.Int64), place=place)
 
 
 def readable_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute) -> AdPhotos:
@@ -180,18 +188,17 @@ def readable_photos(photos: pl.Series, settings: PhotoSettings, centre: Compute)
     :param photos: the photo references of each ad, a list each; null counts as none.
     :param centre: computes (or finds) the centre views of the photos that it is given.
     """
-    frame = (
-        photos_in_order(photos, settings.choice)
-        .filter(pl.col("place") < MAX_PHOTOS)
-        .sort("row", "place")
-    )
+    frame = photos_in_order(photos, settings.choice)
+    frame = frame.filter(pl.col("place") < MAX_PHOTOS).sort("row", "place")
     stored = centre(frame["photo"].unique().sort())
-    frame = frame.with_columns(at=pl.Series(stored.rows_of(frame["photo"]))).filter(
-        pl.col("at") >= 0
-    )
-    counts = np.bincount(frame["row"].to_numpy(), minlength=len(photos))
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return AdPhotos(frame["at"].to_numpy(), offsets, stored, pool=settings.pool)
+    at = pl.Series(stored.rows_of(frame["photo"]))
+    frame = frame.with_columns(at=at).filter(pl.col("at") >= 0)
+    ad = frame["row"].to_numpy()
+    counts = np.bincount(ad, minlength=len(photos))
+    ends = np.cumsum(counts)
+    offsets = np.concatenate([[0], ends]).astype(np.int64)
+    rows = frame["at"].to_numpy()
+    return AdPhotos(rows, offsets, stored, pool=settings.pool)
 
 
 def _starts(counts: Int64[np.ndarray, "ads"]) -> Int64[np.ndarray, "ads"]:

@@ -14,8 +14,8 @@ from nrl_dedup.untrusted.pth_file import read_state
 from nrl_dedup.untrusted.safetensors_file import read_tensors
 
 COUNTERS = "num_batches_tracked"  # of batch normalisation: no feature depends on them
-HEADS = ("fc.", "classifier.")  # the parts of torchvision's networks behind the features
-MOST = 2 << 30  # bytes of a file of weights; the largest of the networks here, vgg19, has 0.6
+HEADS = ("fc.", "classifier.")  # the parts of torchvision's networks after the features
+MAX_FILE_BYTES = 2 << 30  # the largest of the networks here, vgg19, has 0.6
 ENDINGS = (".pth", ".pt", ".safetensors")
 
 
@@ -62,14 +62,14 @@ def read(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise NrlDedupError(f"{flag}: no such file.")
     size = path.stat().st_size
-    if size > MOST:
+    if size > MAX_FILE_BYTES:
         raise NrlDedupError(
-            f"{flag}: wanted at most {MOST:,} bytes, found {size:,}. No network here has so many."
+            f"{flag}: wanted at most {MAX_FILE_BYTES:,} bytes, found {size:,}. No network here has so many."
         )
     try:
         # Where a link leads to: a user may name one.
         return (
-            read_tensors(path.resolve(), MOST)
+            read_tensors(path.resolve(), MAX_FILE_BYTES)
             if path.suffix == ".safetensors"
             else read_state(path)
         )

@@ -44,7 +44,7 @@ def _features_trunk(model: nn.Module) -> nn.Sequential:
 
 
 def _vgg_trunk(model: nn.Module) -> nn.Sequential:
-    """Without the last pooling: the map is 14 x 14 there, and 7 x 7 behind it."""
+    """Without the last pooling: the map is 14 x 14 there, and 7 x 7 after it."""
     features = cast(nn.Sequential, model.get_submodule("features"))
     return nn.Sequential(OrderedDict(features=features[:-1]))
 
@@ -199,7 +199,7 @@ def _feature_map(backbone: Backbone, images: Tensor) -> Tensor:
 
 
 def _full_precision(device: torch.device) -> AbstractContextManager[None]:
-    """No TF32, which GPUs use for convolutions unless told otherwise: 10 bits of mantissa in place of 23."""
+    """No TF32, which GPUs use for convolutions by default: 10 bits of mantissa in place of 23."""
     if device.type != "cuda":
         return nullcontext()
     return torch.backends.cudnn.flags(

@@ -1,4 +1,4 @@
-"""What stored sketches say of a photo's colours, as vectors."""
+"""The colours of photos as vectors, from their stored image descriptors."""
 
 import numpy as np
 import polars as pl
@@ -12,13 +12,13 @@ Stored = Shaped[np.ndarray, "some"]
 
 
 def descriptor_rows(
-    photos: AdPhotos, sketches: PhotoDescriptors, rows: Int64[np.ndarray, "some"]
+    photos: AdPhotos, descriptors: PhotoDescriptors, rows: Int64[np.ndarray, "some"]
 ) -> Int64[np.ndarray, "some"]:
-    """The sketch of each of some photos (rows of the feature store `photos.centre`); -1 without one."""
+    """The row of the image descriptor of each photo (rows of the feature store `photos.centre`); -1 without one."""
     names = pl.DataFrame({"row": rows}).join(
         photos.centre.photos, on="row", how="left", maintain_order="left"
     )
-    return sketches.rows_of(names["photo"])
+    return descriptors.rows_of(names["photo"])
 
 
 def layouts(stored: Stored) -> Float32[np.ndarray, "some cells"]:

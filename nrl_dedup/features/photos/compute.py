@@ -18,9 +18,8 @@ from nrl_dedup.features.photos.shards import ShardStore
 from nrl_dedup.runtime.progress import Progress
 
 LONG_WORK_HOURS = 1.0  # shorter work is not worth a warning. Not tuned.
-MIN_MEASURED_IMAGES = (
-    2000  # for fewer no forecast is made: it costs some seconds itself. Not tuned.
-)
+# For fewer images no forecast is made: it costs some seconds itself. Not tuned.
+MIN_MEASURED_IMAGES = 2000
 MEASURED_IMAGES = 8  # of zeros, that the forecast times: a fraction of a batch. Not tuned.
 
 

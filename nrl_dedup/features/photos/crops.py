@@ -6,10 +6,11 @@ from jaxtyping import Float32
 from PIL import Image
 from torch import Tensor
 
-VIEW = 224
-CENTRE_SHORTER_SIDE = 256
-TRAINING_SHORTER_SIDES = (256, 480)
+VIEW = 224  # pixels along a side: what the backbones were trained on
+CENTRE_SHORTER_SIDE = 256  # of torchvision's transform for these weights
+TRAINING_SHORTER_SIDES = (256, 480)  # least and greatest, as in the thesis
 
+# Of the three channels over ImageNet, which the weights were trained with.
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
@@ -19,7 +20,7 @@ LIGHTING_SCALES = np.array([0.2175, 0.0188, 0.0045])
 LIGHTING_VECTORS = np.array(
     [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
 )
-LIGHTING_DEVIATION = 0.1
+LIGHTING_DEVIATION = 0.1  # of the draws along the components, as published
 
 
 def centre_view(image: Image.Image) -> Float32[Tensor, "3 224 224"]:
@@ -50,7 +51,8 @@ def training_view(image: Image.Image, seed: int) -> Float32[Tensor, "3 224 224"]
     pixels = _pixels(image, (width, height), left, top)
     if draw.random() < 0.5:
         pixels = pixels[:, ::-1]
-    shift = LIGHTING_VECTORS @ (LIGHTING_SCALES * draw.normal(0, LIGHTING_DEVIATION, size=3))
+    strengths = draw.normal(0, LIGHTING_DEVIATION, size=3)
+    shift = LIGHTING_VECTORS @ (LIGHTING_SCALES * strengths)
     return _normalised(pixels + shift.astype(np.float32))
 
 
@@ -58,8 +60,10 @@ def _resized(image: Image.Image, shorter: int) -> tuple[int, int]:
     """Width and height when the shorter side becomes `shorter`; the longer one is cut to a whole number, as in
     torchvision."""
     if image.width <= image.height:
-        return shorter, int(shorter * image.height / image.width)
-    return int(shorter * image.width / image.height), shorter
+        height = int(shorter * image.height / image.width)
+        return shorter, height
+    width = int(shorter * image.width / image.height)
+    return width, shorter
 
 
 def _pixels(
@@ -71,16 +75,17 @@ def _pixels(
     take 256 x 1,024,000.
     """
     width, height = resized
-    box = (
-        image.width * (left / width),
-        image.height * (top / height),
-        image.width * ((left + VIEW) / width),
-        image.height * ((top + VIEW) / height),
-    )
+    box_left = image.width * (left / width)
+    box_top = image.height * (top / height)
+    box_right = image.width * ((left + VIEW) / width)
+    box_bottom = image.height * ((top + VIEW) / height)
+    box = (box_left, box_top, box_right, box_bottom)
     crop = image.resize((VIEW, VIEW), Image.Resampling.BILINEAR, box=box)
-    return np.asarray(crop, dtype=np.float32) / np.float32(255)
+    pixels = np.asarray(crop, dtype=np.float32)
+    return pixels / np.float32(255)
 
 
 def _normalised(pixels: Float32[np.ndarray, "224 224 3"]) -> Float32[Tensor, "3 224 224"]:
-    channels_first = ((pixels - MEAN) / DEVIATION).transpose(2, 0, 1)
+    scaled = (pixels - MEAN) / DEVIATION
+    channels_first = scaled.transpose(2, 0, 1)
     return torch.from_numpy(np.ascontiguousarray(channels_first))

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from nrl_dedup.features.photos.decoding_cost import (
-    DECODED_AT_ONCE,
+    MAX_MEMORY_IN_USE,
     MAX_PIXELS,
     MemoryInUse,
     check_cost,
@@ -25,9 +25,8 @@ MAX_BYTES = 256 * 2**20  # of a photo's file
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side keeps this many pixels, more than
 # any view needs (480): four times as fast for a photo straight from a telephone.
 DRAFT_SIDE = 512
-STRIP_PIXELS = (
-    2**20
-)  # converted at a time, so that no second copy of a large photo is made on the way
+# Converted at a time, so that no second copy of a large photo is made on the way.
+CHUNK_PIXELS = 2**20
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,7 +39,7 @@ _UPRIGHT = {
 }
 
 
-_MEMORY = MemoryInUse(DECODED_AT_ONCE)
+_MEMORY = MemoryInUse(MAX_MEMORY_IN_USE)
 
 
 def decode(data: bytes) -> Image.Image:
@@ -121,7 +120,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _by_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
     converted = Image.new("RGB", image.size)
-    rows = max(1, STRIP_PIXELS // image.width)
+    rows = max(1, CHUNK_PIXELS // image.width)
     for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         converted.paste(convert(strip), (0, top))

@@ -1,4 +1,4 @@
-"""What decoding a photo would cost, told from its headers: no clock decides what is read, so every machine agrees.
+"""What decoding a photo would cost, from its headers: no clock decides what is read, so every machine agrees.
 
 The limits hold each photo to a few seconds of one core and to less than 1 GB of memory. Measured on one core of 2020:
 a byte of unpacked pixels costs at most 15 ns (PNG), a pixel in one scan of a progressive JPEG 1 to 2 ns.
@@ -21,11 +21,11 @@ MAX_SIDE = 2**18  # a JPEG's longest is 65,535; the weights of a resize grow wit
 MAX_PIXEL_BYTES = 128 * 2**20
 MAX_SCANS = 100  # encoders write 10 or so, mozjpeg up to 23
 MAX_SCANNED = 1_500_000_000  # pixels times scans: the largest photo with 16 scans, 3 s
-ARITHMETIC = 5  # times as slow as Huffman's code
+ARITHMETIC_COST = 5  # arithmetic coding is times as slow as Huffman's code
 # Of a file's parts ahead of its pixels, each of which costs Pillow some microseconds: 8 KiB a part in the largest PNG.
 MAX_PARTS = 2**16
 MAX_RLE_PIXELS = 2**22  # Pillow unpacks run lengths of a BMP in Python
-DECODED_AT_ONCE = 512 * 2**20  # bytes, by all threads together; a single photo may need more
+MAX_MEMORY_IN_USE = 512 * 2**20  # bytes, by all threads together; a single photo may need more
 
 _SCAN = b"\xff\xda"
 _NEXT_MARKER = re.compile(
@@ -38,7 +38,7 @@ _TIFF_TILE = (322, 323)  # a tile's width and length
 
 
 def check_structure(data: bytes) -> None:
-    """What Pillow would work through before it says how large the photo is.
+    """What Pillow would work through before it finds out how large the photo is.
 
     :raises UnreadablePhoto: it would take too long.
     """
@@ -100,15 +100,20 @@ class MemoryInUse:
 
 
 def _check_parts(parts: Iterator[int]) -> None:
-    if sum(1 for _ in zip(parts, range(MAX_PARTS + 1), strict=False)) > MAX_PARTS:
-        raise UnreadablePhoto(f"more than {MAX_PARTS:,} parts in its file")
+    for count, _ in enumerate(parts, start=1):
+        if count > MAX_PARTS:
+            raise UnreadablePhoto(f"more than {MAX_PARTS:,} parts in its file")
 
 
 def _bytes_per_pixel(image: Image.Image) -> int:
-    """As the decoder writes them. Of a mode's samples each has 8 bits, or as many as the mode or the file says."""
+    """As the decoder writes them. Of a mode's samples each has 8 bits, or as many as the mode or the file states."""
     raw = next((arg for tile in getattr(image, "tile", ()) for arg in _names(tile[3])), image.mode)
-    wide = 4 if image.mode in ("I", "F") else 2 if "16" in image.mode or "16" in raw else 1
-    return len(image.getbands()) * wide
+    sample_bytes = 1
+    if image.mode in ("I", "F"):
+        sample_bytes = 4
+    elif "16" in image.mode or "16" in raw:
+        sample_bytes = 2
+    return len(image.getbands()) * sample_bytes
 
 
 def _names(arguments: object) -> Iterator[str]:
@@ -117,11 +122,10 @@ def _names(arguments: object) -> Iterator[str]:
 
 
 def _check_jpeg(image: Image.Image, data: bytes, pixels: int) -> int:
-    scans = data.count(
-        _SCAN
-    )  # those of a thumbnail too; so it is counted rightly only where it matters
+    # Those of a thumbnail too; so it is counted rightly only where it matters.
+    scans = data.count(_SCAN)
     ahead = takewhile(lambda marker: marker != 0xDA, _jpeg_segments(data))
-    factor = ARITHMETIC if any(marker in _ARITHMETIC_FRAMES for marker in ahead) else 1
+    factor = ARITHMETIC_COST if any(marker in _ARITHMETIC_FRAMES for marker in ahead) else 1
     if scans > MAX_SCANS or scans * pixels * factor > MAX_SCANNED:
         scans = sum(1 for marker in _jpeg_segments(data) if marker == 0xDA)
     if scans > MAX_SCANS:
@@ -130,10 +134,10 @@ def _check_jpeg(image: Image.Image, data: bytes, pixels: int) -> int:
         raise UnreadablePhoto(
             f"a JPEG of {scans} scans, more than {MAX_SCANNED:,} pixels in all of them"
         )
-    coefficients = (
-        2 * len(image.getbands()) * pixels if scans > 1 else 0
-    )  # kept until the last scan
-    return coefficients + 8 * pixels
+    memory = 8 * pixels
+    if scans > 1:  # the coefficients are kept until the last scan
+        memory += 2 * len(image.getbands()) * pixels
+    return memory
 
 
 def _jpeg_segments(data: bytes) -> Iterator[int]:
@@ -145,11 +149,10 @@ def _jpeg_segments(data: bytes) -> Iterator[int]:
         if marker == 0xFF:
             at += 1
             continue
-        at += (
-            2
-            if 0xD0 <= marker <= 0xD8 or marker == 1
-            else 2 + int.from_bytes(data[at + 2 : at + 4])
-        )
+        has_length = marker != 1 and not 0xD0 <= marker <= 0xD8
+        if has_length:
+            at += int.from_bytes(data[at + 2 : at + 4])
+        at += 2
         if marker == 0xDA:
             found = _NEXT_MARKER.search(data, at)
             at = len(data) if found is None else found.start()
@@ -212,4 +215,4 @@ def _tiff_tags(data: bytes) -> Iterator[tuple[int, int, int]]:
             )
             at += struct.calcsize(order + entry)
     except (struct.error, OverflowError):
-        return  # cut short: Pillow says so
+        return  # cut short: Pillow raises an error for it

@@ -1,6 +1,7 @@
-"""A sketch of each photo, beside its network features: perceptual hashes, where its colours are, how many of each.
+"""An image descriptor of each photo: perceptual hashes, where its colours are, how many of each.
 
-A network's features say what is to be seen; a sketch says whether it is the same picture, taken in the same place.
+The network's features describe what is to be seen; the descriptor shows whether it is the same picture, or was taken in
+the same place.
 """
 
 from functools import cache
@@ -9,22 +10,21 @@ import numpy as np
 from jaxtyping import Float64, Shaped, UInt64
 from PIL import Image
 
-LAYOUT = 8  # cells along a side
-HSV_BINS = (8, 4, 4)
-VIEWS = 4
-_HASH_SIDE, _DCT_SIDE = 8, 32
-_KEPT = 0.8  # of each side, in the middle
-_THUMB = 64
+LAYOUT = 8  # cells along a side, as in the colour layout of MPEG-7
+HSV_BINS = (8, 4, 4)  # of hue, saturation and value. Not tuned.
+VIEWS = 4  # that are hashed: whole and middle, each also mirrored
+_HASH_SIDE = 8  # 64 bits fit in one whole number
+_DCT_SIDE = 32  # four times the frequencies that are kept, as usual for this hash
+_MIDDLE = 0.8  # of each side: what is left if a seller crops the borders. Not tuned.
+_THUMB = 64  # pixels along a side, which layout and colours are counted on. Not tuned.
+
+_BINS = int(np.prod(HSV_BINS))
 
 DESCRIPTOR = np.dtype(
     [
         ("hashes", "<u8", (VIEWS,)),  # whole, mirrored, its middle, its middle mirrored
         ("layout", "u1", (LAYOUT, LAYOUT, 3)),  # mean RGB of each cell
-        (
-            "colours",
-            "u1",
-            (int(np.prod(HSV_BINS)),),
-        ),  # sqrt of each bin's share of the pixels, 255 for 1
+        ("colours", "u1", (_BINS,)),  # sqrt of each bin's share of the pixels, 255 for 1
         ("width", "<u2"),  # in pixels, the largest number that this holds for any more
         ("height", "<u2"),
     ]
@@ -32,14 +32,16 @@ DESCRIPTOR = np.dtype(
 
 
 def describe_image(image: Image.Image) -> Shaped[np.ndarray, ""]:
-    """The sketch of a decoded photo (RGB), a record of `DESCRIPTOR`."""
+    """The image descriptor of a decoded photo (RGB), a record of `DESCRIPTOR`."""
     thumb = image.resize((_THUMB, _THUMB), Image.Resampling.BOX)
     pixels = np.asarray(thumb)
     cell = _THUMB // LAYOUT
     means = pixels.reshape(LAYOUT, cell, LAYOUT, cell, 3).mean(axis=(1, 3))
     hsv = np.asarray(thumb.convert("HSV")).reshape(-1, 3).astype(np.int64)
-    place = hsv * np.array(HSV_BINS) // 256 @ np.array([HSV_BINS[1] * HSV_BINS[2], HSV_BINS[2], 1])
-    shares = np.bincount(place, minlength=int(np.prod(HSV_BINS))) / len(place)
+    channel_bins = hsv * np.array(HSV_BINS) // 256
+    hues, saturations, values = channel_bins.T
+    bins = (hues * HSV_BINS[1] + saturations) * HSV_BINS[2] + values
+    shares = np.bincount(bins, minlength=_BINS) / len(bins)
     made = np.zeros((), DESCRIPTOR)
     made["hashes"] = perceptual_hashes(image)
     made["layout"] = np.rint(means)
@@ -55,21 +57,23 @@ def perceptual_hashes(image: Image.Image) -> UInt64[np.ndarray, "4"]:
     median. Mirroring changes the sign of the coefficients of odd horizontal frequency.
     """
     grey = image.convert("L")
-    edges = [(1 - _KEPT) / 2 * side for side in image.size]
+    edges = [(1 - _MIDDLE) / 2 * side for side in image.size]
     middle = (edges[0], edges[1], image.width - edges[0], image.height - edges[1])
     found = []
     for box in (None, middle):
-        small = np.asarray(
-            grey.resize((_DCT_SIDE, _DCT_SIDE), Image.Resampling.BOX, box=box), np.float64
-        )
+        resized = grey.resize((_DCT_SIDE, _DCT_SIDE), Image.Resampling.BOX, box=box)
+        small = np.asarray(resized, np.float64)
         low = _cosines() @ small @ _cosines().T
-        found += [_bits(low), _bits(low * (-1.0) ** np.arange(_HASH_SIDE))]
+        signs = (-1.0) ** np.arange(_HASH_SIDE)
+        found.append(_bits(low))
+        found.append(_bits(low * signs))
     return np.array(found, np.uint64)
 
 
 @cache
 def _cosines() -> Float64[np.ndarray, "8 32"]:
-    frequency, place = np.arange(_HASH_SIDE)[:, None], np.arange(_DCT_SIDE)
+    frequency = np.arange(_HASH_SIDE)[:, None]
+    place = np.arange(_DCT_SIDE)
     return np.cos(np.pi * frequency * (2 * place + 1) / (2 * _DCT_SIDE))
 
 

@@ -12,8 +12,8 @@ from torch.nn.functional import avg_pool2d
 
 from nrl_dedup.features.photos.backbones import Backbone, BackboneRow, pooled, regions
 
-PROJECTED_SIZE = 128
-_PROJECTION_SEED = 0
+PROJECTED_SIZE = 128  # a quarter or less of the networks' sizes. Not tuned.
+_PROJECTION_SEED = 0  # another seed is another projection: stored features would not fit
 _STEPS = 127  # int8 without -128, so that both signs reach as far
 
 
@@ -44,7 +44,8 @@ def _fewer_regions(
     every = regions(backbone, images)
     side = _side(every.shape[1])
     grid = every.transpose(1, 2).unflatten(2, (side, side))
-    return avg_pool2d(grid, 2, ceil_mode=True, count_include_pad=False).flatten(2).transpose(1, 2)
+    pooled_grid = avg_pool2d(grid, 2, ceil_mode=True, count_include_pad=False)
+    return pooled_grid.flatten(2).transpose(1, 2)
 
 
 def _projected(
@@ -53,15 +54,18 @@ def _projected(
     """`_fewer_regions` times a fixed random matrix with orthonormal columns, scaled so that lengths are kept on the
     average (Johnson and Lindenstrauss): sizes down to 128 without a look at any data."""
     fewer = _fewer_regions(backbone, images)
-    return fewer @ _projection(fewer.shape[2]).to(fewer.device)
+    size = fewer.shape[2]
+    projection = _projection(size).to(fewer.device)
+    return fewer @ projection
 
 
 @cache
 def _projection(size: int) -> Float32[Tensor, "size projected"]:
-    gauss = torch.randn(
-        size, PROJECTED_SIZE, generator=torch.Generator().manual_seed(_PROJECTION_SEED)
-    )
-    return torch.linalg.qr(gauss)[0] * (size / PROJECTED_SIZE) ** 0.5
+    draw = torch.Generator().manual_seed(_PROJECTION_SEED)
+    gauss = torch.randn(size, PROJECTED_SIZE, generator=draw)
+    orthonormal = torch.linalg.qr(gauss)[0]
+    scale = (size / PROJECTED_SIZE) ** 0.5
+    return orthonormal * scale
 
 
 def _side(places: int) -> int:
@@ -69,7 +73,9 @@ def _side(places: int) -> int:
 
 
 def _fewer_shape(row: BackboneRow) -> tuple[int, ...]:
-    return ((_side(row.regions[0]) + 1) // 2) ** 2, row.regions[1]
+    places, size = row.regions
+    side = (_side(places) + 1) // 2
+    return side**2, size
 
 
 def _float(dtype: type) -> tuple[Callable, Callable, Callable]:
@@ -83,15 +89,18 @@ def _float(dtype: type) -> tuple[Callable, Callable, Callable]:
 
 
 def _int8_stored(shape: tuple[int, ...]) -> tuple[np.dtype, tuple[int, ...]]:
-    return np.dtype([("scale", "<f4"), ("steps", "i1", shape[-1:])]), shape[:-1]
+    dtype = np.dtype([("scale", "<f4"), ("steps", "i1", shape[-1:])])
+    return dtype, shape[:-1]
 
 
 def quantise(values: Float32[np.ndarray, "*n size"]) -> Shaped[np.ndarray, "*n"]:
     """Each row as a scale s = max |x| / 127 and x / s rounded to int8: an error of at most s / 2 a value."""
     scale = np.abs(values).max(axis=-1) / _STEPS
-    stored = np.empty(values.shape[:-1], _int8_stored(values.shape)[0])
+    dtype, shape = _int8_stored(values.shape)
+    divisor = np.where(scale > 0, scale, 1)
+    stored = np.empty(shape, dtype)
     stored["scale"] = scale
-    stored["steps"] = np.rint(values / np.where(scale > 0, scale, 1)[..., None])
+    stored["steps"] = np.rint(values / divisor[..., None])
     return stored
 
 

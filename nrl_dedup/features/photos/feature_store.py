@@ -56,7 +56,7 @@ class PhotoFeatures:
     ) -> Float32[np.ndarray, "n *feature"]:
         """The features of `rows`, in their order: [n, size], or [n, regions, size]; of one view, or one for each.
 
-        :raises IndexError: there is no such row or view; -1, a photo that is not there, is none.
+        :raises IndexError: there is no such row or view; -1 means a photo that is not there.
         """
         if np.any(rows < 0) or np.any(np.asarray(view) < 0):
             raise IndexError(

@@ -12,14 +12,14 @@ from typing import NamedTuple, Protocol
 from nrl_dedup.features.photos.decoding import UnreadablePhoto
 
 NOT_FOUND, OUTSIDE, LINKED_OUTSIDE = -1, -2, -3
-LISTINGS = 1024  # folders whose names are remembered at a time
+MAX_LISTINGS = 1024  # folders whose names are remembered at a time. Not tuned.
 # In the order in which they are tried for a name that has none.
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 
 class Found(NamedTuple):
     """A photo's bytes, unread: how many, when they last changed (a zip: their checksum), and the tree's own word for
-    where they are. Of a photo that is not there: a negative size, which says why."""
+    where they are. Of a photo that is not there: a negative size, which gives the reason."""
 
     size: int
     changed: int = 0
@@ -101,17 +101,22 @@ def _stem(name: str) -> str:
     return stem if f"{dot}{ending}".lower() in ENDINGS else name
 
 
+def _ending(name: str) -> str:
+    """The ending of a photo's file, in small letters with its dot; "" for a name without one."""
+    return name[len(_stem(name)) :].lower()
+
+
 def _best(files: dict[str, tuple[str, ...]], name: str) -> str | None:
     same_stem = files.get(_stem(name), ())
     if name in same_stem:
         return name
-    ending = name[len(_stem(name)) :].lower()
-    alike = sorted(found for found in same_stem if found[len(_stem(found)) :].lower() == ending)
-    longer = (found for found in files.get(name, ()) if _stem(found) != found)
-    by_ending = sorted(
-        longer, key=lambda found: (ENDINGS.index(found[len(_stem(found)) :].lower()), found)
-    )
-    return next(iter([*alike, *by_ending]), None)
+    ending = _ending(name)
+    alike = [found for found in same_stem if _ending(found) == ending]
+    if alike:
+        return min(alike)
+    longer = [found for found in files.get(name, ()) if _ending(found)]
+    by_ending = sorted(longer, key=lambda found: (ENDINGS.index(_ending(found)), found))
+    return by_ending[0] if by_ending else None
 
 
 class DiskTree:
@@ -125,8 +130,8 @@ class DiskTree:
         self.folder = folder.resolve()
         self._follow_links = follow_links
         # Of each instance, so that they go when it goes.
-        self._stays_inside = lru_cache(LISTINGS)(self._resolves_inside)
-        self.names = lru_cache(LISTINGS)(self._names)
+        self._stays_inside = lru_cache(MAX_LISTINGS)(self._resolves_inside)
+        self.names = lru_cache(MAX_LISTINGS)(self._names)
 
     def find(self, path: str) -> Found:
         """The photo at exactly this path; one look at the disk, and one at each new folder."""
@@ -143,11 +148,9 @@ class DiskTree:
                 found = os.lstat(os.path.realpath(full))
         except (OSError, ValueError):
             return Found(NOT_FOUND)
-        return (
-            Found(found.st_size, found.st_mtime_ns, full)
-            if stat.S_ISREG(found.st_mode)
-            else Found(NOT_FOUND)
-        )
+        if not stat.S_ISREG(found.st_mode):
+            return Found(NOT_FOUND)
+        return Found(found.st_size, found.st_mtime_ns, full)
 
     def contains(self, path: str) -> bool:
         """Whether a path without links may be read."""
@@ -177,10 +180,9 @@ class DiskTree:
                 found = [(entry.name, _is_folder(entry)) for entry in entries]
         except (OSError, ValueError):
             return Names((), ())
-        return Names(
-            (name for name, is_dir in found if not is_dir),
-            (name for name, is_dir in found if is_dir),
-        )
+        files = [name for name, is_dir in found if not is_dir]
+        folders = [name for name, is_dir in found if is_dir]
+        return Names(files, folders)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

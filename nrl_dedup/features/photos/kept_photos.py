@@ -46,12 +46,14 @@ def _report_older_version(store: ShardStore, progress: Progress) -> None:
         return
     store.older_is_reported = True
     name, _, version = store.folder.name.rpartition("-v")
-    older = [
-        path.name
-        for path in store.folder.parent.glob(f"{name}-v*")
-        if re.fullmatch(r"\d+", path.name[len(name) + 2 :])
-    ]
-    if any(int(path.rpartition("-v")[2]) < int(version) for path in older):
+    older = []
+    has_older = False
+    for path in store.folder.parent.glob(f"{name}-v*"):
+        other = path.name.removeprefix(f"{name}-v")
+        if re.fullmatch(r"\d+", other):
+            older.append(path.name)
+            has_older |= int(other) < int(version)
+    if has_older:
         progress.say(
             f"{store.folder.parent}: photo features of an earlier version are not used again; each photo is looked at "
             f"anew. {', '.join(sorted(older))} can be deleted."

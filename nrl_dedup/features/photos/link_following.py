@@ -3,4 +3,4 @@
 from contextvars import ContextVar
 
 LINKS_FOLLOWED: ContextVar[bool] = ContextVar("LINKS_FOLLOWED", default=False)
-"""What a `PhotoFolder` goes by that is not told otherwise; the command line sets it from `--follow-links`."""
+"""The default of `PhotoFolder`; the command line sets it from `--follow-links`."""

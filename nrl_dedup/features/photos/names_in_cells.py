@@ -26,19 +26,18 @@ class CutName:
 
     def starts(self, parts: Sequence[str]) -> str | None:
         """The whole reference, if the parts begin with the pieces of this name."""
-        if (
-            len(parts) < len(self.pieces)
-            or tuple(parts[: len(self.pieces) - 1]) != self.pieces[:-1]
-        ):
+        *before, piece = self.pieces
+        if len(parts) < len(self.pieces):
             return None
-        last, piece = parts[len(self.pieces) - 1], self.pieces[-1]
+        if list(parts[: len(before)]) != before:
+            return None
+        last = parts[len(before)]
         if self.is_folder:
-            return (
-                self.path + last[len(piece) :]
-                if last.startswith((f"{piece}/", f"{piece}\\"))
-                else None
-            )
-        return self.path if last in (piece, re.sub(ENDING, "", piece)) else None
+            if not last.startswith((f"{piece}/", f"{piece}\\")):
+                return None
+            return self.path + last[len(piece) :]
+        without_ending = re.sub(ENDING, "", piece)
+        return self.path if last in (piece, without_ending) else None
 
 
 def whole_names(photos: pl.Series, folder: PhotoFolder) -> pl.Series:
@@ -49,23 +48,21 @@ def whole_names(photos: pl.Series, folder: PhotoFolder) -> pl.Series:
 
     :param photos: a list of references for each ad, cut at separators; null counts as none.
     """
-    parts = (
-        pl.DataFrame({"photo": photos}).with_row_index("row").filter(pl.col("photo").list.len() > 1)
-    )
-    parts = parts.explode("photo").filter(
-        pl.col("row") == pl.col("row").shift(-1)
-    )  # all but an ad's last
+    every = pl.DataFrame({"photo": photos}).with_row_index("row")
+    parts = every.filter(pl.col("photo").list.len() > 1).explode("photo")
+    is_last_of_ad = pl.col("row") != pl.col("row").shift(-1)
+    parts = parts.filter(~is_last_of_ad)
     parts = parts.filter(~pl.col("photo").str.contains(ENDING))
-    names = _cut_names(parts["photo"].str.extract(FOLDER).fill_null("").unique().sort(), folder)
+    starts = parts["photo"].str.extract(FOLDER).fill_null("")
+    names = _cut_names(starts.unique().sort(), folder)
     if not names:
         return photos
-    rows = parts.filter(pl.col("photo").is_in(list(names)))["row"].unique()
+    starting = parts.filter(pl.col("photo").is_in(list(names)))
+    rows = starting["row"].unique()
     joined = {row: _joined(photos[row].to_list(), names) for row in rows}
-    changed = pl.DataFrame(
-        {"row": list(joined), "whole": list(joined.values())},
-        schema={"row": rows.dtype, "whole": photos.dtype},
-    )
-    every = pl.DataFrame({"photo": photos}).with_row_index("row")
+    changed_rows = pl.Series("row", list(joined), dtype=rows.dtype)
+    whole = pl.Series("whole", list(joined.values()), dtype=photos.dtype)
+    changed = pl.DataFrame([changed_rows, whole])
     every = every.join(changed, on="row", how="left", maintain_order="left")
     return every.select(pl.coalesce("whole", "photo").alias(photos.name)).to_series()
 
@@ -82,21 +79,28 @@ def _cut_names(starts: pl.Series, folder: PhotoFolder) -> dict[str, list[CutName
 
 
 def _in_folder(start: str, folder: PhotoFolder) -> Iterator[CutName]:
-    for where in dict.fromkeys(
-        posixpath.dirname(path) for path in meanings(f"{start}x", folder.around)
-    ):
+    paths = meanings(f"{start}x", folder.around)
+    for where in dict.fromkeys(map(posixpath.dirname, paths)):
         names = folder.names(where)
         for name in names:
             pieces = [piece for piece in SEPARATORS.split(name.strip()) if piece]
             if len(pieces) > 1:
-                yield CutName((start + pieces[0], *pieces[1:]), start + name, name in names.folders)
+                pieces[0] = start + pieces[0]
+                is_folder = name in names.folders
+                yield CutName(tuple(pieces), start + name, is_folder)
 
 
 def _joined(parts: list[str], names: dict[str, list[CutName]]) -> list[str]:
     whole = []
     while parts:
-        found = ((name, name.starts(parts)) for name in names.get(parts[0], ()))
-        name, ref = next(((name, ref) for name, ref in found if ref is not None), (None, parts[0]))
-        whole.append(ref)
-        parts = parts[1 if name is None else len(name.pieces) :]
+        reference = parts[0]
+        length = 1
+        for name in names.get(parts[0], ()):
+            found = name.starts(parts)
+            if found is not None:
+                reference = found
+                length = len(name.pieces)
+                break
+        whole.append(reference)
+        parts = parts[length:]
     return list(dict.fromkeys(whole))

@@ -1,4 +1,4 @@
-"""Placeholders: a picture that stands where ads have no photo of their own ("no photo", a shop's logo).
+"""Placeholders: a picture in ads that have no photo of their own ("no photo", a shop's logo).
 
 What a large part of the ads show, whatever they offer, proves nothing about any two of them.
 """
@@ -22,7 +22,7 @@ MIN_TEXTS = 10
 MIN_SHARE = 0.03
 # The mean Jaccard similarity of the texts, from which on the ads are of one thing: copies of an ad in other words.
 MAX_SIMILARITY = 0.5
-PAIRS = 500  # of ads, that the mean is taken of
+MEASURED_PAIRS = 500  # of ads, that the mean is taken of. Not tuned.
 # Of 64 bits of a perceptual hash: 240 copies of example photos, saved at qualities 25 to 90 and whole or half as large,
 # differ in 0, 2 or 4.
 MAX_BITS = 4
@@ -38,40 +38,41 @@ class Placeholder:
 
 
 def find_placeholders(
-    photos: AdPhotos, sketches: PhotoDescriptors, words: Words, catalogue: pl.DataFrame
+    photos: AdPhotos, descriptors: PhotoDescriptors, words: Words, catalogue: pl.DataFrame
 ) -> tuple[Placeholder, ...]:
     """The pictures, the same by their bytes or their perceptual hash, that ads of unlike texts show.
 
-    :param photos: of all ads. :param sketches: of these photos. :param words: of the same ads.
+    :param photos: of all ads. :param descriptors: of these photos. :param words: of the same ads.
     :param catalogue: columns title and description, a row for each ad.
     """
     ad = np.repeat(np.arange(len(photos.offsets) - 1), np.diff(photos.offsets))
-    text = (
-        catalogue.select(pl.struct("title", "description").rank("dense"))
-        .to_series()
-        .to_numpy()
-        .astype(np.int64)
-    )
+    texts = catalogue.select(pl.struct("title", "description").rank("dense")).to_series()
+    text = texts.to_numpy().astype(np.int64)
     distinct, place = np.unique(photos.rows, return_inverse=True)
     digests = photos.centre.digests[distinct]
     found: list[Placeholder] = []
     hidden = np.zeros(len(distinct), dtype=bool)
 
     def add(same: Bool[np.ndarray, "distinct"]) -> None:
-        ads = np.unique(ad[(same & ~hidden)[place]])
+        new = same & ~hidden
+        ads = np.unique(ad[new[place]])
         if _are_many(ads, text) and _are_unlike(ads, words):
-            rows = distinct[same & ~hidden]
-            found.append(Placeholder(photos.references(rows[:1])[0], len(ads), rows))
+            rows = distinct[new]
+            reference = photos.references(rows[:1])[0]
+            found.append(Placeholder(reference, len(ads), rows))
             hidden[same] = True
 
     for digest in _frequent(digests[place], ad, len(catalogue)):
         add(digests == digest)
-    sketched = descriptor_rows(photos, sketches, distinct)
-    known = sketched >= 0
+    described = descriptor_rows(photos, descriptors, distinct)
+    known = described >= 0
     hashes = np.zeros(len(distinct), np.uint64)
-    hashes[known] = sketches.stored["hashes"][sketched[known], 0]
-    for value in _frequent(hashes[place][known[place]], ad[known[place]], len(catalogue)):
-        add(known & (count_bits(hashes ^ value) <= MAX_BITS))
+    hashes[known] = descriptors.stored["hashes"][described[known], 0]
+    is_known = known[place]
+    hash_of_photo = hashes[place][is_known]
+    for value in _frequent(hash_of_photo, ad[is_known], len(catalogue)):
+        differing_bits = count_bits(hashes ^ value)
+        add(known & (differing_bits <= MAX_BITS))
     return tuple(found)
 
 
@@ -79,18 +80,22 @@ def _frequent(
     keys: Shaped[np.ndarray, "photos"], ad: Int64[np.ndarray, "photos"], ads: int
 ) -> Shaped[np.ndarray, "some"]:
     """The keys of pictures that enough ads show, the most frequent first."""
-    pairs = np.unique(np.stack([keys.astype(np.uint64), ad.astype(np.uint64)]), axis=1)[0]
-    values, counts = np.unique(pairs, return_counts=True)
+    pairs = np.stack([keys.astype(np.uint64), ad.astype(np.uint64)])
+    keys_of_ads = np.unique(pairs, axis=1)[0]
+    values, counts = np.unique(keys_of_ads, return_counts=True)
     many = counts >= max(MIN_TEXTS, MIN_SHARE * ads)
-    return values[many][np.argsort(-counts[many], kind="stable")]
+    order = np.argsort(-counts[many], kind="stable")
+    return values[many][order]
 
 
 def _are_many(ads: Int64[np.ndarray, "some"], text: Int64[np.ndarray, "ads"]) -> bool:
-    return len(np.unique(text[ads])) >= MIN_TEXTS and len(ads) >= MIN_SHARE * len(text)
+    texts = np.unique(text[ads])
+    return len(texts) >= MIN_TEXTS and len(ads) >= MIN_SHARE * len(text)
 
 
 def _are_unlike(ads: Int64[np.ndarray, "some"], words: Words) -> bool:
     draw = np.random.default_rng(0)
-    left, right = draw.choice(ads, (2, PAIRS))
+    left, right = draw.choice(ads, (2, MEASURED_PAIRS))
     different = left != right
-    return float(jaccard(words, left[different], right[different]).mean()) <= MAX_SIMILARITY
+    similarities = jaccard(words, left[different], right[different])
+    return float(similarities.mean()) <= MAX_SIMILARITY

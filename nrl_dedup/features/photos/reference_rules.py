@@ -27,12 +27,15 @@ class ReferenceContext:
     @classmethod
     def of(cls, folder: Path, beside: Path | None = None) -> "ReferenceContext":
         """The folder as it is named and with its links followed; of a zip also the name without `.zip`."""
-        named = (os.path.abspath(folder), os.path.realpath(folder))  # noqa: PTH100 - keeps links, as written
-        bare = (path.removesuffix(".zip") for path in named)
-        folders = (path.rstrip("/") for path in (*named, *bare))
-        return cls(
-            tuple(dict.fromkeys(folders)), None if beside is None else os.path.realpath(beside)
-        )
+        as_written = os.path.abspath(folder)  # noqa: PTH100 - keeps links
+        links_followed = os.path.realpath(folder)
+        named = [as_written, links_followed]
+        bare = [path.removesuffix(".zip") for path in named]
+        folders = [path.rstrip("/") for path in named + bare]
+        distinct = tuple(dict.fromkeys(folders))
+        if beside is None:
+            return cls(distinct)
+        return cls(distinct, os.path.realpath(beside))
 
     def inside(self, path: str) -> list[str]:
         """An absolute path as one from the folder; none, if it does not lie there."""
@@ -51,12 +54,16 @@ def without_quotes(ref: str, _: ReferenceContext) -> list[str]:
 
 def slashes(ref: str, _: ReferenceContext) -> list[str]:
     """sub\\a.jpg -> sub/a.jpg"""
-    return [ref.strip(QUOTES).replace("\\", "/")] if "\\" in ref else []
+    if "\\" not in ref:
+        return []
+    return [ref.strip(QUOTES).replace("\\", "/")]
 
 
 def absolute_inside(ref: str, around: ReferenceContext) -> list[str]:
     """/data/images/a.jpg -> a.jpg, where the folder is /data/images."""
-    return around.inside(posixpath.normpath(ref)) if ref.startswith("/") else []
+    if not ref.startswith("/"):
+        return []
+    return around.inside(posixpath.normpath(ref))
 
 
 def without_own_name(ref: str, around: ReferenceContext) -> list[str]:
@@ -64,12 +71,13 @@ def without_own_name(ref: str, around: ReferenceContext) -> list[str]:
     parts = [part for part in posixpath.normpath(ref).split("/") if part != ".."]
     if not parts or parts[0] not in around.names:
         return []
-    owned = (
-        (folder.split("/"), length)
-        for folder in around.folders
-        for length in range(len(parts) - 1, 0, -1)
-    )
-    return ["/".join(parts[length:]) for own, length in owned if own[-length:] == parts[:length]]
+    rests = []
+    for folder in around.folders:
+        own = folder.split("/")
+        for length in range(len(parts) - 1, 0, -1):
+            if own[-length:] == parts[:length]:
+                rests.append("/".join(parts[length:]))
+    return rests
 
 
 def beside_catalogue(ref: str, around: ReferenceContext) -> list[str]:
@@ -81,8 +89,12 @@ def beside_catalogue(ref: str, around: ReferenceContext) -> list[str]:
 
 def whole_number(ref: str, _: ReferenceContext) -> list[str]:
     """17.0 -> 17, and 17.0.jpg -> 17.jpg"""
-    match = FLOAT_NAME.fullmatch(ref) if ".0" in ref else None
-    return [match["number"] + match["ending"]] if match else []
+    if ".0" not in ref:  # the usual case, and faster than the pattern
+        return []
+    match = FLOAT_NAME.fullmatch(ref)
+    if match is None:
+        return []
+    return [match["number"] + match["ending"]]
 
 
 Rule = Callable[[str, ReferenceContext], list[str]]
@@ -105,11 +117,12 @@ def meanings(ref: str, around: ReferenceContext) -> list[str]:
         return [posixpath.normpath(ref)]
     meant = [ref]
     for rules in STEPS:
-        meant = [
-            each
-            for one in meant
-            for each in (one, *(made for rule in rules for made in rule(one, around)))
-        ]
+        extended = []
+        for one in meant:
+            extended.append(one)
+            for rule in rules:
+                extended.extend(rule(one, around))
+        meant = extended
     return list(dict.fromkeys(map(posixpath.normpath, meant)))
 
 

@@ -21,11 +21,8 @@ from jaxtyping import Shaped, UInt64
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.store_lock import locked
 
-PHOTO = [
-    "photo",
-    "size",
-    "changed",
-]  # what a photo is known by: another size or time is another photo
+# What a photo is known by: another size or time is another photo.
+PHOTO = ["photo", "size", "changed"]
 INDEX = {
     "photo": pl.String,
     "size": pl.Int64,  # in bytes
@@ -34,7 +31,7 @@ INDEX = {
     "row": pl.Int64,  # in the file of features; -1 for a photo that cannot be decoded
     "reason": pl.String,  # why not
 }
-READ_AT_ONCE = 2**24  # bytes; digests are of whole shards, which may be larger than is good to hold
+CHUNK_BYTES = 2**24  # read at a time for a digest: a whole shard may be too large to hold
 
 
 @dataclass(frozen=True)
@@ -72,9 +69,7 @@ class ShardStore:
         self._indexes: dict[Path, Shard | None] = {}  # those that were read
         self._intact: set[Path] = set()  # of shards whose rows fitted their digest
         self._reported: set[Path] = set()  # damaged ones that `newly_damaged` has counted
-        self.older_is_reported = (
-            False  # whether the user has been told of stores of an earlier version
-        )
+        self.older_is_reported = False  # whether a message has named stores of an earlier version
 
     @property
     def row_bytes(self) -> int:
@@ -82,7 +77,7 @@ class ShardStore:
         return prod(self.shape) * self.dtype.itemsize
 
     def shards(self) -> list[Shard]:
-        """All finished shards, oldest first, as far as their indexes and the length of `features.bin` tell."""
+        """All finished shards, oldest first, judged by their indexes and the length of `features.bin`."""
         length = self._data_length() // self.row_bytes
         found = []
         for path in sorted(self.index_folder.glob("*.shard")):
@@ -124,13 +119,13 @@ class ShardStore:
         digests[readable["row"].to_numpy()] = readable["digest"].to_numpy()
         if count == 0:
             return np.empty((0, *self.shape), dtype=self.dtype), digests
-        return np.memmap(
-            self.data_path, dtype=self.dtype, mode="r", shape=(count, *self.shape)
-        ), digests
+        shape = (count, *self.shape)
+        rows = np.memmap(self.data_path, dtype=self.dtype, mode="r", shape=shape)
+        return rows, digests
 
     @contextmanager
     def writing(self) -> Iterator["ShardWriter"]:
-        """The right to add shards, for one run at a time. What dead runs left behind is removed first.
+        """The right to add shards, for one run at a time. What dead runs have left is removed first.
 
         :raises NrlDedupError: the folder cannot be written, or another run has this right.
         """
@@ -171,12 +166,13 @@ class ShardStore:
         return shard.path in self._intact
 
     def _digest(self, shard: Shard) -> str | None:
-        total, left = blake2b(digest_size=16), shard.rows * self.row_bytes
+        total = blake2b(digest_size=16)
+        left = shard.rows * self.row_bytes
         try:
             with FileIO(self.data_path) as data:
                 data.seek(shard.first_row * self.row_bytes)
                 while left:
-                    part = data.read(min(left, READ_AT_ONCE))
+                    part = data.read(min(left, CHUNK_BYTES))
                     if not part:
                         return None
                     total.update(part)
@@ -188,16 +184,18 @@ class ShardStore:
     def _read_index(self, path: Path) -> Shard | None:
         """The shard of an index file; None if the file is not what was written for this store."""
         try:
-            head, _, table = (
-                path.read_bytes().partition(b"\n") if path.is_file() else (b"", b"", b"")
-            )
-            said = json.loads(head)
-            if said["store"] != self.folder.name or said["index"] != _digest_of(table):
+            if not path.is_file():
+                return None
+            head, _, table = path.read_bytes().partition(b"\n")
+            stated = json.loads(head)
+            if stated["store"] != self.folder.name:
+                return None
+            if stated["index"] != _digest_of(table):
                 return None
             photos = pl.read_parquet(BytesIO(table)).select(list(INDEX))
-            return Shard(
-                path, int(said["first_row"]), int(said["rows"]), str(said["digest"]), photos
-            )
+            first_row = int(stated["first_row"])
+            rows = int(stated["rows"])
+            return Shard(path, first_row, rows, str(stated["digest"]), photos)
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
             return None
 
@@ -220,9 +218,8 @@ class ShardWriter:
         self._store = store
         self._data = data
         self._next_row = next_row
-        numbers = [
-            int(path.stem) for path in store.index_folder.glob("*.shard") if path.stem.isdecimal()
-        ]
+        names = [path.stem for path in store.index_folder.glob("*.shard")]
+        numbers = [int(name) for name in names if name.isdecimal()]
         self._next_shard = max(numbers, default=-1) + 1
 
     def append(self, features: Shaped[np.ndarray, "rows ..."], shard: pl.DataFrame) -> None:
@@ -234,7 +231,7 @@ class ShardWriter:
         table = BytesIO()
         shard.with_columns(row=moved).select(list(INDEX)).write_parquet(table)
         rows = features.astype(self._store.dtype, copy=False).tobytes()
-        said = {
+        stated = {
             "store": self._store.folder.name,
             "first_row": self._next_row,
             "rows": len(features),
@@ -246,7 +243,7 @@ class ShardWriter:
         try:
             _write_all(self._data, rows)
             with FileIO(part, "w") as file:
-                _write_all(file, json.dumps(said).encode() + b"\n" + table.getvalue())
+                _write_all(file, json.dumps(stated).encode() + b"\n" + table.getvalue())
             part.replace(target)
         except OSError as error:
             with suppress(OSError):

@@ -13,7 +13,7 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.decoding import MAX_BYTES, UnreadablePhoto, decode
 from nrl_dedup.features.photos.folder_source import (
     LINKED_OUTSIDE,
-    LISTINGS,
+    MAX_LISTINGS,
     NOT_FOUND,
     OUTSIDE,
     DiskTree,
@@ -45,7 +45,7 @@ USUAL_FOLDERS = ("images", "imgs", "photos")
 
 def find_photo_folder(catalogue_path: Path) -> Path | None:
     """The photo folder beside a catalogue: its own folder if that holds `Images_0` ... `Images_9` or their zips,
-    else `images/`, `imgs/` or `photos/` there; None if there is none of these."""
+    else `images/`, `imgs/` or `photos/` there; None if none of these is there."""
     beside = catalogue_path.resolve().parent
     if any((beside / part).is_dir() or (beside / f"{part}.zip").is_file() for part in AVITO_PARTS):
         return beside
@@ -74,7 +74,7 @@ class PhotoFolder:
     leaves the folder is never opened, except a link where the user allows it. Safe to share by threads.
 
     :param beside: the folder of the catalogue, which references may start from.
-    :param follow_links: whether links out of the folder are followed; None: as `LINKS_FOLLOWED` says.
+    :param follow_links: whether links out of the folder are followed; None: as in `LINKS_FOLLOWED`.
     :raises NrlDedupError: there is no such folder, or a zip in it is damaged.
     """
 
@@ -90,20 +90,16 @@ class PhotoFolder:
         if folder.is_dir():
             disk = self._tree = DiskTree(folder, follow_links=follow)
             self._unpacked = {part for part in AVITO_PARTS if (self.folder / part).is_dir()}
-            zips = ((part, self.folder / f"{part}.zip") for part in AVITO_PARTS)
-            inside = (
-                (part, path, disk.contains(str(path.resolve())))
-                for part, path in zips
-                if path.is_file()
-            )
-            self._zips = {
-                part: PhotoZip(path) if may_be_read else None for part, path, may_be_read in inside
-            }
+            for part in AVITO_PARTS:
+                path = self.folder / f"{part}.zip"
+                if path.is_file():
+                    may_be_read = disk.contains(str(path.resolve()))
+                    self._zips[part] = PhotoZip(path) if may_be_read else None
         elif folder.is_file():
             self._tree = _zip_tree(folder)
         else:
             raise NrlDedupError(f"--images {folder}: no such folder.")
-        self._alike = lru_cache(LISTINGS)(self._alike_folder)
+        self._alike = lru_cache(MAX_LISTINGS)(self._alike_folder)
 
     def sizes(self, refs: Sequence[str]) -> Int64[np.ndarray, "refs"]:
         """The size of each photo in bytes; below 0, a key of `ABSENCES`, where it is not there.
@@ -117,7 +113,8 @@ class PhotoFolder:
     ) -> tuple[Int64[np.ndarray, "refs"], Int64[np.ndarray, "refs"]]:
         """The size of each photo as `sizes` gives it, and when it last changed: in nanoseconds, in a zip its CRC-32.
         As long as both stay, the photo is taken for the same."""
-        sizes, changed = (np.zeros(len(refs), np.int64) for _ in range(2))
+        sizes = np.zeros(len(refs), np.int64)
+        changed = np.zeros(len(refs), np.int64)
         for place, ref in enumerate(refs):
             found = self._locate(ref)
             sizes[place], changed[place] = found[:2]
@@ -133,17 +130,19 @@ class PhotoFolder:
             raise UnreadablePhoto(ABSENCES[found.size])
         if found.size > MAX_BYTES:
             raise UnreadablePhoto(f"a file of more than {MAX_BYTES:,} bytes")
-        archive, place = (
-            found.place if isinstance(found.place, tuple) else (self._tree, found.place)
-        )
-        return archive.read(place)
+        if isinstance(found.place, tuple):
+            archive, place = found.place
+            data: bytes = archive.read(place)
+            return data
+        return self._tree.read(found.place)
 
     def names(self, folder: str) -> Names:
         """What lies in a folder below this one; nothing in one that is not there."""
         return self._tree.names(folder)
 
     def _locate(self, ref: str) -> Found:
-        missed, paths = NOT_FOUND, meanings(ref, self.around)
+        missed = NOT_FOUND
+        paths = meanings(ref, self.around)
         for look in (self._as_named, self._alike_named):
             for path in paths:
                 found = look(path)
@@ -184,7 +183,8 @@ class PhotoFolder:
         if archive is None:
             return Found(LINKED_OUTSIDE)
         found = archive.find(image)
-        return found._replace(place=(archive, found.place))
+        place = (archive, found.place)
+        return found._replace(place=place)
 
     def _alike_named(self, path: str) -> Found:
         if leaves(path):
@@ -193,9 +193,9 @@ class PhotoFolder:
         there = self._alike(folder)
         if there is None:
             return Found(NOT_FOUND)
-        return self._tree.find(
-            posixpath.join(there, self._tree.names(there).alike_file(name) or name)
-        )
+        alike = self._tree.names(there).alike_file(name)
+        path_there = posixpath.join(there, alike or name)
+        return self._tree.find(path_there)
 
     def _alike_folder(self, folder: str) -> str | None:
         """The folder that differs from this path in capitals and accents alone."""

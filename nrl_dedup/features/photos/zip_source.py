@@ -28,11 +28,10 @@ ENTRY = np.dtype(
         ("flags", np.uint16),
     ]
 )
-LOCAL_HEADER = struct.Struct(
-    "<4s22xHH"
-)  # signature, ..., lengths of the name and of the extra field
+# Signature, ..., lengths of the name and of the extra field.
+LOCAL_HEADER = struct.Struct("<4s22xHH")
 ENCRYPTED = 0x1
-BEYOND = 2**62  # stands for any larger size that a directory may state, up to 2^64
+BEYOND = 2**62  # in place of any larger size that a directory may state, up to 2^64
 
 
 def avito_path(image: int) -> str:
@@ -55,9 +54,8 @@ class PackedFiles:
             with zipfile.ZipFile(path) as archive:
                 self._entries = archive.infolist()
             self._file = os.open(path, os.O_RDONLY)
-        except (
-            Exception
-        ) as error:  # a damaged directory meets zipfile's code with nearly any exception
+        except Exception as error:
+            # A damaged directory meets zipfile's code with nearly any exception.
             raise NrlDedupError(
                 f"{path}: this zip of photos cannot be opened ({error or type(error).__name__}). Fetch it again, or "
                 "unpack what is left of it."
@@ -66,7 +64,7 @@ class PackedFiles:
         self._bytes = os.fstat(self._file).st_size
 
     def entries(self) -> Iterator[tuple[str, zipfile.ZipInfo]]:
-        """The paths of its files, and what the directory says of them; once only."""
+        """The paths of its files, and what the directory states of them; once only."""
         for info in self._entries:
             if info.filename and not info.filename.endswith("/"):  # `is_dir` fails on an empty name
                 yield info.filename.replace("\\", "/").removeprefix("./"), info
@@ -89,7 +87,8 @@ class PackedFiles:
             raise UnreadablePhoto(
                 f"its zip packs it by method {entry['method']}, only stored and deflated are read"
             )
-        header_at, packed = int(entry["header"]), int(entry["packed"])
+        header_at = int(entry["header"])
+        packed = int(entry["packed"])
         if header_at + packed > self._bytes:
             raise UnreadablePhoto("damaged entry in its zip: it ends beyond the end of the zip")
         data = self._unpacked(header_at, packed, entry)
@@ -103,14 +102,17 @@ class PackedFiles:
             if len(header) < LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
                 raise UnreadablePhoto("damaged entry in its zip")
             _, name, extra = LOCAL_HEADER.unpack(header)
-            data = os.pread(self._file, packed, header_at + LOCAL_HEADER.size + name + extra)
+            data_at = header_at + LOCAL_HEADER.size + name + extra
+            data = os.pread(self._file, packed, data_at)
         except OSError as error:
             raise UnreadablePhoto(f"cannot be read ({error.strerror})") from error
         if entry["method"] == zipfile.ZIP_STORED:
             return data
         try:
+            unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
             # One byte more than promised is enough to see that the promise is broken.
-            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, int(entry["size"]) + 1)
+            limit = int(entry["size"]) + 1
+            return unpacking.decompress(data, limit)
         except zlib.error as error:
             raise UnreadablePhoto("damaged entry in its zip") from error
 
@@ -123,18 +125,23 @@ class PhotoZip:
 
     def __init__(self, path: Path) -> None:
         self._files = PackedFiles(path)
-        found = ((_image(name), info) for name, info in self._files.entries())
-        table = np.array(
-            [_entry(image, info) for image, info in found if image is not None], dtype=ENTRY
-        )
-        self._entries = table[np.argsort(table["image"], kind="stable")]
+        entries = []
+        for name, info in self._files.entries():
+            image = _image(name)
+            if image is not None:
+                entries.append(_entry(image, info))
+        table = np.array(entries, dtype=ENTRY)
+        order = np.argsort(table["image"], kind="stable")
+        self._entries = table[order]
         self._images = np.ascontiguousarray(self._entries["image"])
 
     def find(self, image: int) -> Found:
         """The photo; of several entries for it the last, as zip tools do."""
-        at = int(self._images.searchsorted(image, side="right")) - 1
-        there = at >= 0 and self._images[at] == image
-        return self._files.found(self._entries[at]) if there else Found(NOT_FOUND)
+        after = int(self._images.searchsorted(image, side="right"))
+        at = after - 1
+        if at < 0 or self._images[at] != image:
+            return Found(NOT_FOUND)
+        return self._files.found(self._entries[at])
 
     def read(self, place: np.void) -> bytes:
         """The photo's bytes. :raises UnreadablePhoto: as `PackedFiles.read`."""
@@ -154,24 +161,31 @@ class ZipTree:
         self._files = PackedFiles(path)
         named = {name: info for name, info in self._files.entries() if _is_plain(name)}
         tops = {name.partition("/")[0] for name in named}
-        self._top = f"{next(iter(tops))}/" if len(tops) == 1 and not tops & named.keys() else ""
-        self._rows = dict(zip(named, range(len(named)), strict=True))
+        self._top = ""
+        if len(tops) == 1 and not tops & named.keys():
+            self._top = f"{tops.pop()}/"
+        self._rows = {name: row for row, name in enumerate(named)}
         self._entries = np.array([_entry(0, info) for info in named.values()], dtype=ENTRY)
         self._names = _by_folder(named)
 
     def find(self, path: str) -> Found:
         """The photo at exactly this path."""
-        row = self._rows.get(path, self._rows.get(self._top + path))
-        return Found(NOT_FOUND) if row is None else self._files.found(self._entries[row])
+        below_top = self._rows.get(self._top + path)
+        row = self._rows.get(path, below_top)
+        if row is None:
+            return Found(NOT_FOUND)
+        return self._files.found(self._entries[row])
 
     def names(self, folder: str) -> Names:
         """What lies in a folder of the zip."""
-        places = dict.fromkeys([folder, (self._top + folder).rstrip("/")])
-        found = [self._names[place] for place in places if place in self._names]
-        return Names(
-            (name for files, _ in found for name in files),
-            (name for _, names in found for name in names),
-        )
+        below_top = (self._top + folder).rstrip("/")
+        all_files: list[str] = []
+        all_folders: list[str] = []
+        for place in dict.fromkeys([folder, below_top]):
+            files, folders = self._names.get(place, ([], []))
+            all_files.extend(files)
+            all_folders.extend(folders)
+        return Names(all_files, all_folders)
 
     def read(self, place: object) -> bytes:
         """The photo's bytes. :raises UnreadablePhoto: as `PackedFiles.read`."""
@@ -181,18 +195,25 @@ class ZipTree:
 
 def _image(name: str) -> int | None:
     match = ENTRY_NAME.fullmatch(name)
-    if match is None or not avito_path(int(match[3])).endswith(name):
+    if match is None:
         return None
-    return int(match[3])
+    image = int(match[3])
+    if not avito_path(image).endswith(name):
+        return None
+    return image
 
 
 def _entry(image: int, info: zipfile.ZipInfo) -> tuple[int, ...]:
-    sizes = (min(size, BEYOND) for size in (info.header_offset, info.compress_size, info.file_size))
-    return (image, *sizes, info.CRC, info.compress_type, info.flag_bits)
+    header = min(info.header_offset, BEYOND)
+    packed = min(info.compress_size, BEYOND)
+    size = min(info.file_size, BEYOND)
+    return (image, header, packed, size, info.CRC, info.compress_type, info.flag_bits)
 
 
 def _is_plain(name: str) -> bool:
-    return bool(name) and posixpath.normpath(name) == name and not name.startswith(("/", "../"))
+    if not name or name.startswith(("/", "../")):
+        return False
+    return posixpath.normpath(name) == name
 
 
 def _by_folder(paths: dict[str, zipfile.ZipInfo]) -> dict[str, tuple[list[str], list[str]]]:
@@ -206,7 +227,8 @@ def _by_folder(paths: dict[str, zipfile.ZipInfo]) -> dict[str, tuple[list[str], 
         while folder:
             folder, name = posixpath.split(folder)
             folders.setdefault(folder, {})[name] = None
-    return {
-        folder: (files.get(folder, []), list(folders.get(folder, ())))
-        for folder in files.keys() | folders.keys()
-    }
+    contents = {}
+    for folder in files.keys() | folders.keys():
+        inside = list(folders.get(folder, ()))
+        contents[folder] = (files.get(folder, []), inside)
+    return contents
