@@ -76,8 +76,10 @@ def fold_twins(texts: pl.Series) -> pl.Series:
     right = pl.col("piece").replace(words, folded)
     frame = frame.with_columns(right)
     by_text = frame.group_by("text", maintain_order=True)
-    whole = by_text.agg(pl.col("piece").str.join(""))
-    return texts.clone().scatter(whole["text"], whole["piece"])
+    joined = pl.col("piece").str.join("")
+    whole = by_text.agg(joined)
+    repaired = texts.clone()
+    return repaired.scatter(whole["text"], whole["piece"])
 
 
 def _fold_words(words: pl.Series) -> pl.Series:

@@ -6,7 +6,6 @@ for each of the buckets that subwords are hashed into; and the output matrix, a 
 classifier. Each matrix stands behind a flag (whether it is quantised) and its two dimensions.
 """
 
-import math
 import mmap
 import struct
 from dataclasses import dataclass
@@ -14,20 +13,23 @@ from pathlib import Path
 
 from nrl_dedup.errors import NrlDedupError
 
-LARGEST_SIZE = 10_000  # of a vector; the published models have 300
-MOST_BUCKETS = 100_000_000  # of subwords; the published models have 2,000,000
-LONGEST_SUBWORD = 20  # letters; the published models have 6
-_LONGEST_WORD = 10_000  # bytes; fastText cuts none
-_MOST_SUBWORDS = 4  # for each byte of the file; one word of a vector of one number has fewer
-_MOST_COUNT = 10**14  # of all words together: beyond 10^15 fastText's Huffman tree does not end
-_MAGIC, _VERSIONS = 793712314, (11, 12)
+MAX_SIZE = 10_000  # of a vector; the published models have 300
+MAX_BUCKETS = 100_000_000  # of subwords; the published models have 2,000,000
+MAX_SUBWORD = 20  # letters; the published models have 6
+_MAX_WORD_BYTES = 10_000  # bytes; fastText cuts none
+_MAX_SUBWORDS = 4  # for each byte of the file; one word of a vector of one number has fewer
+_MAX_COUNT = 10**14  # of all words together: beyond 10^15 fastText's Huffman tree does not end
+_MAGIC = 793712314
+_VERSIONS = (11, 12)
 _SUPERVISED = 3
-_HUFFMAN, _LOSSES, _KINDS = 1, (1, 2, 3, 4), (1, 2, 3)
+_HUFFMAN = 1
+_LOSSES = (1, 2, 3, 4)
+_KINDS = (1, 2, 3)
 
 # magic, version; size, window, epochs, least count, negatives, n-grams, loss, kind, buckets, shortest and longest
 # subword, rate of updates; a threshold; entries = words + labels; tokens, and pruned entries (-1: it was never pruned)
 _START = struct.Struct("<2i12id3i2q")
-_ENTRY = struct.Struct("<qb")  # behind a word and a byte of 0: its count, and whether it is a label
+_ENTRY = struct.Struct("<qb")  # after a word and a byte of 0: its count, and whether it is a label
 _MATRIX = struct.Struct("<?2q")
 
 
@@ -79,17 +81,19 @@ def _read_options(data: mmap.mmap) -> _Options:
     if pruned != -1:
         raise ValueError("this one is quantised. Get the .bin of the same name")
     needed = labels if kind == _SUPERVISED else words
-    if entries != words + labels or words < 1 or labels < 0 or needed < 1:
+    add_up = entries == words + labels
+    enough = words >= 1 and labels >= 0 and needed >= 1
+    if not (add_up and enough):
         raise ValueError(
             f"this one says that {words:,} words and {labels:,} labels are {entries:,} entries"
         )
-    within = 0 < size <= LARGEST_SIZE and 0 <= buckets <= MOST_BUCKETS and negatives >= 0
-    subwords = (
-        0 <= shortest <= LONGEST_SUBWORD
-        and 0 <= longest <= LONGEST_SUBWORD
-        and (buckets or not longest)
-    )
-    if not within or not subwords or loss not in _LOSSES or kind not in _KINDS:
+    size_is_right = 0 < size <= MAX_SIZE
+    counts_are_right = 0 <= buckets <= MAX_BUCKETS and negatives >= 0
+    shortest_is_right = 0 <= shortest <= MAX_SUBWORD
+    longest_is_right = 0 <= longest <= MAX_SUBWORD and (buckets or not longest)
+    is_known = loss in _LOSSES and kind in _KINDS
+    subwords_are_right = shortest_is_right and longest_is_right
+    if not (size_is_right and counts_are_right and subwords_are_right and is_known):
         raise ValueError(
             f"this one's options cannot be so (vectors of {size:,}, {buckets:,} buckets)"
         )
@@ -98,24 +102,34 @@ def _read_options(data: mmap.mmap) -> _Options:
 
 def _end_of_dictionary(data: mmap.mmap, options: _Options) -> int:
     """Where the entries end, each of which is read."""
-    at, total, last = _START.size, 0, _MOST_COUNT
+    at = _START.size
+    total = 0
+    last = _MAX_COUNT
     for number in range(options.entries):
-        end = data.find(b"\0", at, at + _LONGEST_WORD)
-        if end < 0 or end + 1 + _ENTRY.size > len(data):
+        end = data.find(b"\0", at, at + _MAX_WORD_BYTES)
+        after_entry = end + 1 + _ENTRY.size
+        if end < 0 or after_entry > len(data):
             raise ValueError(
                 f"this one is cut short in the dictionary, at entry {number + 1:,} of {options.entries:,}"
             )
         count, is_label = _ENTRY.unpack_from(data, end + 1)
         total += count
         # fastText writes all words, the most frequent first, and then all labels.
-        if count < 0 or total > _MOST_COUNT or is_label != (number >= options.words):
+        should_be_label = number >= options.words
+        is_in_range = count >= 0 and total <= _MAX_COUNT
+        if not is_in_range or is_label != should_be_label:
             raise ValueError(
                 f"this one's entry {number + 1:,} has the count {count:,}, or is of another kind"
             )
-        if options.loss == _HUFFMAN and count > last and number != options.words:
+        begins_labels = number == options.words
+        is_more_frequent = count > last and not begins_labels
+        if options.loss == _HUFFMAN and is_more_frequent:
             raise ValueError(f"this one's entry {number + 1:,} is out of order")
-        at, last = end + 1 + _ENTRY.size, count
-    if (at - _START.size) * options.longest_subword > _MOST_SUBWORDS * len(data):
+        at = after_entry
+        last = count
+    dictionary_bytes = at - _START.size
+    subwords = dictionary_bytes * options.longest_subword
+    if subwords > _MAX_SUBWORDS * len(data):
         raise ValueError("this one's words have more subwords than it has room for")
     return at
 
@@ -131,7 +145,8 @@ def _check_matrices(data: mmap.mmap, at: int, options: _Options) -> None:
             raise ValueError(
                 f"this one has a matrix of {found:,} by {size:,}; {rows:,} by {options.size:,} were wanted"
             )
-        at += _MATRIX.size + 4 * math.prod((found, size))
+        bytes_of_numbers = 4 * found * size
+        at += _MATRIX.size + bytes_of_numbers
     if at > len(data):
         raise ValueError(f"this one is cut short at {len(data):,} bytes. Get it again")
     if at < len(data):

@@ -23,13 +23,15 @@ def with_foreign_words(words: Words, columns: Sequence[pl.Series]) -> Words:
     words_before = np.diff(words.offsets)
     empty = np.flatnonzero(words_before == 0)
     lists = []
-    counts = np.zeros((len(empty), len(columns)), np.int32)
+    shape = (len(empty), len(columns))
+    counts = np.zeros(shape, np.int32)
     for place, column in enumerate(columns):
         texts = column.fill_null("").gather(empty)
         folded = fold_twins(texts.str.normalize("NFC"))
         found = folded.str.to_lowercase().str.extract_all(_WORD)
         lists.append(found)
-        counts[:, place] = found.list.len().to_numpy()
+        lengths_here = found.list.len()
+        counts[:, place] = lengths_here.to_numpy()
     if not counts.any():
         return words
     joined = lists[0]

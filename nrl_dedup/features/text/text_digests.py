@@ -40,7 +40,8 @@ def _digests_of(texts: pl.Series) -> UInt64[np.ndarray, "texts"]:
     for place, count in enumerate(reaching):
         some = longest_first[:count]
         byte = data[starts[some] + place]
-        digests[some] = (digests[some] ^ byte) * _FNV_PRIME
+        mixed = digests[some] ^ byte
+        digests[some] = mixed * _FNV_PRIME
     digests ^= digests >> _MIX_SHIFT
     digests *= _MIX_FACTOR
     digests ^= digests >> _MIX_SHIFT

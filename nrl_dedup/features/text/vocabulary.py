@@ -37,8 +37,10 @@ class Vocabulary:
     @classmethod
     def most_frequent(cls, words: Words, size: int) -> "Vocabulary":
         """The `size` words that occur most often in all ads; equally frequent ones in the order of `distinct`."""
-        counts = np.bincount(words.ids, minlength=len(words.distinct))
-        order = np.argsort(-counts, kind="stable")[:size]
+        distinct = len(words.distinct)
+        counts = np.bincount(words.ids, minlength=distinct)
+        by_count = np.argsort(-counts, kind="stable")
+        order = by_count[:size]
         occurring = order[counts[order] > 0]
         return cls(tuple(words.distinct[occurring].to_list()))
 
@@ -92,8 +94,10 @@ def encode(words: Words, vocabulary: Vocabulary, max_words: int) -> TokenIds:
     for start in range(0, len(words), CHUNK_ADS):
         ads = slice(start, start + CHUNK_ADS)
         counts = kept[ads]
-        read = ragged(words.offsets[:-1][ads], counts)
-        after_start = framed.offsets[:-1][ads] + 1
+        starts = words.offsets[:-1][ads]
+        read = ragged(starts, counts)
+        framed_starts = framed.offsets[:-1][ads]
+        after_start = framed_starts + 1
         written = ragged(after_start, counts)
         ids = words.ids[read]
         framed.values[written] = token_of[ids]
@@ -160,10 +164,12 @@ def _dealt_out(counts: PerAd, ad: PerWord, draw: np.random.Generator) -> tuple[P
     :param counts: words of each ad; `ad`: the ad of each word.
     """
     starts = np.cumsum(counts) - counts
-    place = np.arange(len(ad)) - starts[ad]
+    before = starts[ad]
+    place = np.arange(len(ad)) - before
     # The words before and after the cut go to different texts.
     share = draw.random(len(counts))
-    cut = 1 + np.floor(share * (counts - 1))
+    drawn = np.floor(share * (counts - 1))
+    cut = 1 + drawn
     mean_span = np.clip(counts / 4, 1, SPAN)
     chance = draw.random(len(ad))
     begins_by_chance = chance * mean_span[ad] < 1

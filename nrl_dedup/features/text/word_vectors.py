@@ -39,8 +39,10 @@ def read_fasttext(path: Path, words: Sequence[str]) -> Float32[np.ndarray, "word
             f"--word-vectors {path}: fastText cannot load this model ({error})."
         ) from error
     found = [model.get_word_vector(word) for word in words]
-    vectors = np.array(found, np.float32).reshape(len(words), size)
-    is_right = (np.abs(vectors) <= MAX_NUMBER).all(axis=1)
+    rows = np.array(found, np.float32)
+    vectors = rows.reshape(len(words), size)
+    sizes = np.abs(vectors)
+    is_right = (sizes <= MAX_NUMBER).all(axis=1)
     spoiled = np.flatnonzero(~is_right)
     if len(spoiled):
         raise NrlDedupError(
@@ -72,7 +74,8 @@ def learn_vectors(
     """
     counts = co_occurrences(words, vocabulary, window, seed, progress)
     left, strengths = _truncated_svd(positive_mutual_information(counts), size, seed)
-    vectors = np.zeros((len(vocabulary.words), size), np.float32)
+    shape = (len(vocabulary.words), size)
+    vectors = np.zeros(shape, np.float32)
     if left.size:
         columns = np.arange(left.shape[1])
         sizes = np.abs(left)
@@ -110,7 +113,8 @@ def _ads_to_read(words: Words, seed: int) -> SomeAds:
         return np.arange(len(words))
     drawn = np.random.default_rng(seed).permutation(len(words))
     lengths = np.diff(words.offsets)[drawn]
-    enough = np.searchsorted(np.cumsum(lengths), MAX_WORDS, side="right")
+    read_so_far = np.cumsum(lengths)
+    enough = np.searchsorted(read_so_far, MAX_WORDS, side="right")
     return np.sort(drawn[:enough])
 
 
@@ -130,7 +134,9 @@ def _pairs_within(
     for distance in range(1, window + 1):
         first = index[:-distance]
         second = index[distance:]
-        in_one_ad = ad[:-distance] == ad[distance:]
+        first_ad = ad[:-distance]
+        second_ad = ad[distance:]
+        in_one_ad = first_ad == second_ad
         are_known = (first >= 0) & (second >= 0)
         counted = in_one_ad & are_known
         weight = window + 1 - distance
@@ -156,7 +162,8 @@ def positive_mutual_information(counts: sparse.csr_array) -> sparse.csr_array:
     context_part = context_logs.astype(np.float32)
     information -= context_part[counts.indices]
     values = np.maximum(information, 0)
-    positive = sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
+    parts = (values, counts.indices, counts.indptr)
+    positive = sparse.csr_array(parts, shape=counts.shape)
     positive.eliminate_zeros()
     return positive
 

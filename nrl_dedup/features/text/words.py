@@ -45,7 +45,8 @@ class Words:
         counts = np.diff(self.offsets)[rows]
         starts = self.offsets[rows]
         found = self.ids[ragged(starts, counts)]
-        return Words(found, offsets_of(counts), self.distinct, self.lengths[rows])
+        offsets = offsets_of(counts)
+        return Words(found, offsets, self.distinct, self.lengths[rows])
 
 
 def read_words(columns: Sequence[pl.Series], language: str, progress: Progress = SILENT) -> Words:
@@ -139,7 +140,9 @@ def jaccard(words: Words, rows_l: PerPair, rows_r: PerPair) -> Float64[np.ndarra
     similarity = np.empty(len(rows_l))
     for start in range(0, len(rows_l), _CHUNK_PAIRS):
         pairs = slice(start, start + _CHUNK_PAIRS)
-        rows = np.concatenate([rows_l[pairs], rows_r[pairs]])
+        left_rows = rows_l[pairs]
+        right_rows = rows_r[pairs]
+        rows = np.concatenate([left_rows, right_rows])
         ads, position = np.unique(rows, return_inverse=True)
         left, right = np.split(position, 2)
         sets = _word_sets(words, ads)
@@ -148,7 +151,8 @@ def jaccard(words: Words, rows_l: PerPair, rows_r: PerPair) -> Float64[np.ndarra
         shared = sets_l.multiply(sets_r)
         common = np.asarray(shared.sum(axis=1)).ravel()
         sizes = np.diff(sets.indptr)
-        union = sizes[left] + sizes[right] - common
+        both_sizes = sizes[left] + sizes[right]
+        union = both_sizes - common
         similarity[pairs] = common / np.maximum(union, 1)
     return similarity
 
@@ -159,8 +163,9 @@ def _word_sets(words: Words, ads: SomeAds) -> sparse.csr_array:
     starts = words.offsets[ads]
     found = words.ids[ragged(starts, counts)]
     ones = np.ones(len(found))
+    ends = offsets_of(counts)
     shape = (len(ads), len(words.distinct))
-    sets = sparse.csr_array((ones, found, offsets_of(counts)), shape=shape)
+    sets = sparse.csr_array((ones, found, ends), shape=shape)
     sets.sum_duplicates()
     sets.data[:] = 1
     return sets
