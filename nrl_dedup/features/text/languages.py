@@ -12,6 +12,15 @@ Stages = tuple[Mapping[str, str], ...]
 """A transliteration: its replacements by stages. In a stage all keys have one length, so none hides another."""
 
 
+# First and last of the blocks of Latin letters beyond ASCII, as in the Unicode standard.
+_BEYOND_ASCII = (
+    (0x00DF, 0x024F),
+    (0x1E00, 0x1EFF),
+    (0xFB00, 0xFB06),
+    (0xFF41, 0xFF5A),
+)
+
+
 def _paired(letters: str, others: str) -> dict[str, str]:
     return dict(zip(letters.split(), others.split(), strict=True))
 
@@ -19,9 +28,10 @@ def _paired(letters: str, others: str) -> dict[str, str]:
 def _plain_latin() -> dict[str, str]:
     """Lower-case Latin letters beyond a to z in letters of a to z: e acute as e, full-width a as a, sharp s as ss."""
     plain = _paired("ß æ œ ø đ ð þ ł ħ ı", "ss ae oe o d d th l h i")
-    for start, end in ((0x00DF, 0x024F), (0x1E00, 0x1EFF), (0xFB00, 0xFB06), (0xFF41, 0xFF5A)):
+    for start, end in _BEYOND_ASCII:
         for letter in map(chr, range(start, end + 1)):
-            base = "".join(part for part in unicodedata.normalize("NFKD", letter) if part.isascii())
+            parts = unicodedata.normalize("NFKD", letter)
+            base = "".join(part for part in parts if part.isascii())
             if base.isalpha() and letter.islower() and letter != "ë":
                 plain[letter] = base
     return plain
