@@ -147,9 +147,8 @@ def calibration_bins(
     up_to = np.cumsum(equal)
     bin_of = (bins * (up_to - equal / 2) / up_to[-1:]).astype(np.int64)
     _, place = np.unique(np.minimum(bin_of, bins - 1)[place], return_inverse=True)
-    inside = np.bincount(place, weights).astype(
-        np.float64
-    )  # of no pairs, bincount makes whole numbers
+    # Of no pairs, bincount makes whole numbers.
+    inside = np.bincount(place, weights).astype(np.float64)
     return CalibrationBins(
         predicted=np.bincount(place, weights * sigmoid(logits)) / inside,
         observed=np.bincount(place, weights * labels) / inside,

@@ -20,11 +20,12 @@ CATALOGUE = {
 LABELLED_PAIRS = {"row_l": pl.Int64, "row_r": pl.Int64, "is_duplicate": pl.Boolean}
 CANDIDATE_PAIRS = {"row_l": pl.Int64, "row_r": pl.Int64}  # row_l < row_r, unique
 SCORED_PAIRS = {**CANDIDATE_PAIRS, "score": pl.Float32}  # in [0, 1], higher = more likely the same
+# `cluster_row`: the smallest row in the cluster.
 CLUSTERS = {
     "cluster_row": pl.Int64,
     "row": pl.Int64,
     "score": pl.Float32,
-}  # cluster_row = smallest row in it
+}
 
 Schema = Mapping[str, Any]  # column -> polars type
 

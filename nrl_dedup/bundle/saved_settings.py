@@ -24,10 +24,11 @@ WANTED = {
     bool: "true or false",
     PAIR: "two whole numbers, as [128, 64]",
 }
+# What bundles of an older version do not say.
 MAY_LACK = {
     "photos": ("pool",),
     "train": ("contrast",),
-}  # what bundles of an older version do not say
+}
 _MOST_LETTERS = 100  # of a text: settings are names
 _BITS = 64  # of a whole number; what a message can show, and a little more than any setting may be
 

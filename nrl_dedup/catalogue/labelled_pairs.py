@@ -73,10 +73,9 @@ class LabelledPairs:
     dropped_contradicting: int = 0
     bad_rows: tuple[BadRow, ...] = ()  # the first ten
     bad_count: int = 0
-    taken: Mapping[str, str] = field(
-        default_factory=dict
-    )  # what the file calls each column that is used,
-    header: tuple[str, ...] = ()  # of all these
+    # What the file calls each column that is used, of all that are in `header`.
+    taken: Mapping[str, str] = field(default_factory=dict)
+    header: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what there is to say about the columns, a line each
 
     def __len__(self) -> int:

@@ -15,9 +15,8 @@ THREADS = (
     "RAYON_NUM_THREADS",
     "LOKY_MAX_CPU_COUNT",
 )
-_NUMBERS = re.compile(
-    r"\s*0*[1-9]\d{0,5}\s*(,\s*0*[1-9]\d{0,5}\s*)*", re.ASCII
-)  # OMP_NUM_THREADS: one for each level
+# OMP_NUM_THREADS: one for each level.
+_NUMBERS = re.compile(r"\s*0*[1-9]\d{0,5}\s*(,\s*0*[1-9]\d{0,5}\s*)*", re.ASCII)
 
 
 def leave_out_bad_thread_counts() -> list[str]:

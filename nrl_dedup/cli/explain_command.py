@@ -98,9 +98,8 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     if options["json_path"]:
         text = json.dumps(explanation.as_json(), ensure_ascii=False, indent=1, allow_nan=False)
         with written_beside(options["json_path"]) as part:
-            part.write_bytes(
-                f"{text}\n".encode("utf-8", "backslashreplace")
-            )  # a photo's name may not be UTF-8
+            # A photo's name may not be UTF-8.
+            part.write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))
     show_explanation(explanation)
     return bool(options["json_path"])
 

@@ -17,12 +17,10 @@ class Outlet:
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.failure: OSError | None = None
-        with suppress(
-            AttributeError, ValueError
-        ):  # a stream that a caller put in its place may not know this
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # what its encoding lacks is shown as \u..., and ends no run
+        # A stream that a caller put in its place may not know this.
+        with suppress(AttributeError, ValueError):
+            # What its encoding lacks is shown as \u..., and ends no run.
+            stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
         try:

@@ -24,6 +24,7 @@ from nrl_dedup.cli.shared_options import (
 from nrl_dedup.cli.training_options import read_labels, settings_of, with_defaults
 from nrl_dedup.cli.work_folder import work_dir
 
+# Options that name files which are read, beside ITEMS and PAIRS.
 _READ = (
     "images",
     "backbone_weights",
@@ -31,7 +32,7 @@ _READ = (
     "valid_pairs",
     "test_pairs",
     "grid",
-)  # beside ITEMS and PAIRS
+)
 
 
 HELP = """Learn from labelled pairs: ITEMS is the catalogue, PAIRS two ids and a 0/1 label a row.

@@ -2,13 +2,14 @@
 
 _C0_AND_DELETE = [*range(0x20), 0x7F]
 _C1 = range(0x80, 0xA0)
+# Signs of the direction of writing: with them, text would seem to be another.
 _DIRECTION = [
     0x061C,
     0x200E,
     0x200F,
     *range(0x202A, 0x202F),
     *range(0x2066, 0x206A),
-]  # text would seem to be another
+]
 _LINE_ENDS = [0x2028, 0x2029]
 _SURROGATES = range(0xD800, 0xE000)  # of a file name that is not UTF-8; no stream can show them
 _BYTES_OF_NAMES = range(0xDC80, 0xDD00)  # those that stand for a byte

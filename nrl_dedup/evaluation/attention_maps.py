@@ -143,9 +143,8 @@ def attention_overlap(
     networks = [_overlap_and_chance(top, group, count) for top in (trained, untrained)]
     alone = np.arange(count)
     draws = resampled_weights(PairGroups(alone, alone, count), np.ones(count), REPLICATES, SEED)
-    differences = np.array(
-        [[np.subtract(*of(times)) for of in networks] for times in draws]
-    )  # draws, networks
+    # Shape: draws, networks.
+    differences = np.array([[np.subtract(*of(times)) for of in networks] for times in draws])
 
     def found(number: int) -> Overlap:
         overlap, chance = networks[number](np.ones(count))

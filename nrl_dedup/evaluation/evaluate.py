@@ -67,9 +67,8 @@ class Evaluation:
     def description_words(self) -> Int64[np.ndarray, "ads"]:
         """The words of each ad's description, cleaned as the first model wants them."""
         words = next(iter(self.features.values())).words
-        return words.lengths[:, -1].astype(
-            np.int64
-        )  # the description is the last column that is read
+        # The description is the last column that is read.
+        return words.lengths[:, -1].astype(np.int64)
 
     def has_words(self) -> Bool[np.ndarray, "ads"]:
         """Whether an ad has words in a column that the first model reads."""

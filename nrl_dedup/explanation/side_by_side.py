@@ -21,12 +21,13 @@ from nrl_dedup.features.text.words import Words
 from nrl_dedup.scoring.score import EvidenceScorer, Scorer
 
 PHOTO_MEASURES = ("photos", "same_picture")
+# Numbers that nobody subtracts.
 _NAMES_OF_PLACES_AND_KINDS = (
     "category",
     "location",
     "latitude",
     "longitude",
-)  # numbers that nobody subtracts
+)
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,8 @@ def _most_alike(
     at: Int64[np.ndarray, "2"],
     references: list[list[str]],
 ) -> tuple[PhotoPair, ...]:
-    distinct = np.unique(
-        photos.rows
-    )  # the numbers by which the spaces know photos are places in this
+    # The numbers by which the spaces know photos are places in this.
+    distinct = np.unique(photos.rows)
     found = []
     for part in parts:
         if (

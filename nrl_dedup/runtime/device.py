@@ -39,8 +39,7 @@ def multiplies_in_bfloat16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(
-        torch.cpu, "get_capabilities", None
-    )  # newer than the oldest torch that we accept
+    # Newer than the oldest torch that we accept.
+    capabilities = getattr(torch.cpu, "get_capabilities", None)
     found: dict[str, object] = capabilities() if capabilities else {}
     return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16"))

@@ -41,9 +41,8 @@ def hold(path: Path) -> int:
     opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         _lock(opened)
-        if not os.path.samestat(
-            os.fstat(opened), path.lstat()
-        ):  # removed and made anew before we had the lock
+        # Removed and made anew before we had the lock.
+        if not os.path.samestat(os.fstat(opened), path.lstat()):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     except BlockingIOError as error:
         os.close(opened)
@@ -68,9 +67,8 @@ def new_part(path: Path, *, folder: bool = False) -> tuple[Path, int]:
             part.mkdir(mode=0o700)
         else:
             os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-        with suppress(
-            HeldElsewhere, FileNotFoundError
-        ):  # another run took it for a dead one's just then
+        # Another run took it for a dead one's just then.
+        with suppress(HeldElsewhere, FileNotFoundError):
             return part, hold(part)
     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 

@@ -29,9 +29,8 @@ MAX_LEAF_VALUE = (
     1e6  # of a leaf: far beyond any log-odds, and so small that no sum of leaves is infinite
 )
 _MAX_NUMBER_LENGTH = 32  # letters; LightGBM writes at most 25
-_NUMERICAL = frozenset(
-    ("0", "2", "4", "6", "8", "10")
-)  # decisions: missing values in three ways, left or right
+# Decisions: missing values in three ways, left or right.
+_NUMERICAL = frozenset(("0", "2", "4", "6", "8", "10"))
 _MAX_COUNT = 2**31 - 1  # LightGBM counts in 32 bits
 
 _END = "end of trees\n"
@@ -158,9 +157,8 @@ def _check_tree(entries: Mapping[str, str], columns: int) -> None:
     )
     for key in ("split_gain", "internal_value", "internal_weight"):
         _figures(key, entries[key], nodes)
-    _whole(
-        "internal_count", entries["internal_count"], nodes, 1, _MAX_COUNT
-    )  # what Shapley values divide by
+    # What Shapley values divide by.
+    _whole("internal_count", entries["internal_count"], nodes, 1, _MAX_COUNT)
     _whole("leaf_count", entries["leaf_count"], int(leaves), 0, _MAX_COUNT)
     _figures("leaf_weight", entries["leaf_weight"], int(leaves) if nodes else 0)
     _figures("shrinkage", entries["shrinkage"], 1)

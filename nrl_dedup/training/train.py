@@ -55,9 +55,8 @@ def identity(data: TrainingData, settings: Settings) -> dict[str, Any]:
         "settings": asdict(settings),
         "version of this program": version("nrl-dedup"),
     }
-    copy: dict[str, Any] = json.loads(
-        json.dumps(made_of)
-    )  # as it will be read back: tuples are lists
+    # As it will be read back: tuples are lists.
+    copy: dict[str, Any] = json.loads(json.dumps(made_of))
     return copy
 
 
@@ -91,9 +90,8 @@ def train_one(
     )
     train, valid = data.split.side("train"), data.split.side("valid")
     unlabelled = settings.pretrain.epochs > 0
-    with np.errstate(
-        invalid="ignore", over="ignore"
-    ):  # the loops say it in words when the loss diverges
+    # The loops say it in words when the loss diverges.
+    with np.errstate(invalid="ignore", over="ignore"):
         if unlabelled:
             fitted = pretrain(
                 model,

@@ -179,10 +179,11 @@ def unfinished(output: Path) -> Iterator[Unfinished]:
 def remove_rubbish(output: Path) -> None:
     """Remove what a run that was killed has left of a training to `output`, if there is nothing in it to go on with."""
     if os.path.lexists(hidden_beside(Path(os.path.realpath(output)), ENDING)):
+        # Another run may be at it, or the disk be full.
         with (
             suppress(NrlDedupError),
             unfinished(output),
-        ):  # another run may be at it, or the disk be full
+        ):
             pass
 
 

@@ -23,9 +23,8 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
     """:raises NrlDedupError: it is no state dict of plain tensors, or it would unpack to more than it has."""
     try:
         _check_zip(path)
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # of a file that is something else, which is said below
+        # Of a file that is something else, which is said below.
+        with warnings.catch_warnings(action="ignore"):
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # A file that is something else makes the unpickler fail with nearly any exception.

@@ -22,9 +22,8 @@ Shape = tuple[int, ...]
 
 LARGEST = 1e9  # of a network's weights: a thousand times what training on photos that hardly differ can give
 _LENGTH = 8  # bytes, of the header's length
-_MOST_HEADER = (
-    16 << 20
-)  # bytes: room for 100,000 tensors, a hundred times those of the largest network
+# Bytes: room for 100,000 tensors, a hundred times those of the largest network.
+_MOST_HEADER = 16 << 20
 _MOST_DIMENSIONS = 8
 _ITEM_SIZES = {
     "F64": 8,

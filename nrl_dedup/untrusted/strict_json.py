@@ -34,9 +34,8 @@ def parse_json(text: str, name: str) -> Any:
             object_pairs_hook=_each_once,
         )
         _check_depth(document)
-        json.dumps(document, ensure_ascii=False).encode(
-            "utf-8"
-        )  # half of a surrogate pair is no text
+        # Half of a surrogate pair is no text.
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
     except RecursionError:
         raise NrlDedupError(
             f"{name}: wanted at most {MOST_LEVELS} levels of lists and objects, found more."

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+# In upper or lower case.
 _NOTHING = (
     "nan",
     "null",
@@ -15,7 +16,7 @@ _NOTHING = (
     "--",
     "–",
     "—",
-)  # in any case
+)
 NOTHING = "nan, NULL, None, N/A or -"  # for messages
 
 

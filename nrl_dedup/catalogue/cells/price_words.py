@@ -27,6 +27,7 @@ SCALES = {
 }
 NO_PRICE = frozenset(_NO_PRICE.split())
 CURRENCIES = frozenset(_CURRENCIES.split())
+# Of a range.
 BETWEEN_NUMBERS = (
     "до",
     "to",
@@ -41,7 +42,7 @@ BETWEEN_NUMBERS = (
     "und",
     "et",
     "y",
-)  # of a range
+)
 BESIDE_NUMBERS = (
     CURRENCIES
     | NO_PRICE

@@ -194,9 +194,8 @@ def _signs(bare: pl.Expr) -> pl.Expr:
     text = text.str.replace(rf"(\d)[ {_WORD}]*(?:→|-|\.\.+)[ {_WORD}]*(\d)", "${1}-${2}")
     text = text.str.replace_all("→", _WORD).str.replace(r"^\((.*)\)$", "-${1}")
     text = text.str.replace(rf"^[{_WORD} ~≈<>≤≥=:/]+([+-]?[\d.,])", "${1}")
-    return text.str.replace(rf"[{_WORD} :/()!?*]+$", "").str.replace(
-        r"(?:[.,]?-+|[.,+]+)$", ""
-    )  # 500,-
+    # A price may end as in "500,-".
+    return text.str.replace(rf"[{_WORD} :/()!?*]+$", "").str.replace(r"(?:[.,]?-+|[.,+]+)$", "")
 
 
 def _body(end: str) -> pl.Expr:

@@ -29,10 +29,11 @@ from nrl_dedup.catalogue.files.text_encodings import (
 from nrl_dedup.errors import NrlDedupError
 
 _PIECE = 1 << 20
+# Text of ads is packed to a third or a tenth, never to a hundredth.
 _MOST_UNPACKED, _MOST_TIMES = (
     1 << 30,
     200,
-)  # text of ads is packed to a third or a tenth, never to a hundredth
+)
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, OSError)
 _UNDECODABLE = "nrl_dedup.undecodable"
 # Three bytes that are no UTF-8 once encoded, so that the row is found to be no text.

@@ -18,9 +18,8 @@ _ZEROS = 0.05  # the share of zero bytes at odd (even) offsets that separators a
 _FEW_ZEROS = 4  # fewer may be damage
 _BINARY = 0.1  # the share of zero bytes from which a file is no text at all
 _CYRILLIC = ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic")
-_FREQUENT = frozenset(
-    "оеаинтсрвл"
-)  # two thirds of the letters of Russian text, lower case as most letters are
+# Two thirds of the letters of Russian text, lower case as most letters are.
+_FREQUENT = frozenset("оеаинтсрвл")
 _FREQUENT_SHARE = 0.4
 _EAST_ASIAN = ("gb18030", "euc-kr", "big5")
 _KANA = range(0x3040, 0x3100)  # the letters of Japanese that Chinese has not

@@ -74,9 +74,8 @@ class StackedAttention(FusionModule):
         u = self.encoder(tokens, lengths)
         u = torch.where((lengths > 0)[:, None], u, self.absent_text.to(u.dtype))
         v = self.region(image)  # ads, regions, hidden
-        if (
-            not has_image.all()
-        ):  # else, as in most batches, three passes over the largest tensor are saved
+        # Else, as in most batches, three passes over the largest tensor are saved.
+        if not has_image.all():
             v = torch.where(has_image[:, None, None], v, self.absent_image.to(v.dtype))
         maps = []
         for layer in self.layers:

@@ -9,9 +9,8 @@ from nrl_dedup.embedding.fusion.packed_gru import Packing, read
 
 MAX_MEMORY = 100.0  # tokens. Not tuned.
 SPECIAL_TOKENS = 4  # padding, unknown word, start, end: the ids below the vocabulary's own
-PACKED_ON = (
-    "cpu",
-)  # kinds of devices where `packed_gru.read` is faster than nn.GRU over padded ads
+# Kinds of devices where `packed_gru.read` is faster than nn.GRU over padded ads.
+PACKED_ON = ("cpu",)
 
 
 class WordEncoder(nn.Module):

@@ -122,9 +122,8 @@ def ap_by_length(
     )
     axes.set_xlim(-0.6, BUCKETS - 0.4)
     note = "Whiskers: 95 % intervals" if intervals else ""
-    names = [
-        f" {name}" for name in models
-    ]  # matplotlib before 3.10 hides a label that starts with an underscore
+    # Matplotlib before 3.10 hides a label that starts with an underscore.
+    names = [f" {name}" for name in models]
     legend_below(figure, handles, names, note, columns=2 if len(models) > 1 else 1)
     return figure
 

@@ -30,11 +30,12 @@ HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----")
 
 SMALL = 9.0
 LINE_OF_TITLE, LINE_OF_LEGEND = 6.5, 9  # characters an inch, such that wide letters fit too
+# Under letters on a hatch or a line.
 PAPER = {
     "facecolor": "white",
     "edgecolor": "none",
     "pad": 1.0,
-}  # under letters on a hatch or a line
+}
 SETTINGS: dict[str, Any] = {
     "font.size": SMALL,
     "axes.titlesize": 10.0,

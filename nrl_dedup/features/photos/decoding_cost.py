@@ -28,9 +28,8 @@ MAX_RLE_PIXELS = 2**22  # Pillow unpacks run lengths of a BMP in Python
 MAX_MEMORY_IN_USE = 512 * 2**20  # bytes, by all threads together; a single photo may need more
 
 _SCAN = b"\xff\xda"
-_NEXT_MARKER = re.compile(
-    rb"\xff[\x01-\xcf\xd8-\xfe]"
-)  # not a stuffed byte, nor one that restarts the decoder
+# Not a stuffed byte, nor one that restarts the decoder.
+_NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _ARITHMETIC_FRAMES = range(0xC9, 0xD0)
 _TIFF_STARTS = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
 _TIFF_PIECES = (273, 324)  # offsets of strips, of tiles

@@ -26,11 +26,12 @@ MAX_SETTINGS = 10_000  # of a file; each is a training
 _MAX_BYTES = 1 << 20  # of a file: some hundred thousand values
 Value = int | float | str | tuple[int, int]
 
+# These decide features and split, which a grid's settings share.
 SHARED = (
     "word_size",
     "split",
     "complete_only",
-)  # these decide features and split, which a grid's settings share
+)
 
 
 def _keys() -> dict[str, tuple[str, str, Any]]:

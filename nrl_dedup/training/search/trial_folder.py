@@ -98,10 +98,11 @@ class TrialFolder:
 
         :raises NrlDedupError: the folder is damaged.
         """
+        # Of a run that was killed.
         for left_over in [
             *self.path.glob(".*.part"),
             *self.path.glob("trials/.*.part"),
-        ]:  # of a run that was killed
+        ]:
             remove_if_dead(left_over)
         if not self.table.exists():
             return []
@@ -196,9 +197,8 @@ def _description(data: TrainingData, plan: Sequence[Trial]) -> dict[str, Any]:
         "data": data.identity(),
         "trials": [asdict(trial.settings) for trial in plan],
     }
-    copy: dict[str, Any] = json.loads(
-        json.dumps(description)
-    )  # as it will be read back: tuples are lists
+    # As it will be read back: tuples are lists.
+    copy: dict[str, Any] = json.loads(json.dumps(description))
     return copy
 
 
