@@ -110,12 +110,12 @@ _VIEWS = Number("0 or more", low=0, most=1_000)
 _LAYERS = Number(_ABOVE_0, low=1, most=64)
 _LAYER_SIZE = Number(_ABOVE_0, low=1, most=65_536)
 _SHARE_BELOW_1 = Number("a share from 0 up to, but not, 1", low=0, high=1, most=1)
-_MOST_STEPS = 2**31 - 1  # epochs, or ads in a batch
-_STEPS = Number(_ABOVE_0, low=1, most=_MOST_STEPS)
-_STEPS_OR_NONE = Number("0 or more", low=0, most=_MOST_STEPS)
-_MOST_RATE = 1e38  # what 32 bits hold; that a rate is too high, the loss tells
-_RATE = Number(_ABOVE_0, low=0, low_is_excluded=True, most=_MOST_RATE)
-_WEIGHT = Number("0 or more", low=0, most=_MOST_RATE)
+_MAX_STEPS = 2**31 - 1  # epochs, or ads in a batch
+_STEPS = Number(_ABOVE_0, low=1, most=_MAX_STEPS)
+_STEPS_OR_NONE = Number("0 or more", low=0, most=_MAX_STEPS)
+_MAX_RATE = 1e38  # what 32 bits hold; that a rate is too high, the loss tells
+_RATE = Number(_ABOVE_0, low=0, low_is_excluded=True, most=_MAX_RATE)
+_WEIGHT = Number("0 or more", low=0, most=_MAX_RATE)
 # One of the libraries that draw numbers takes no others.
 _SEED = Number("a whole number from 0 to 2^63 - 1", low=0, high=2**63, most=2**63)
 

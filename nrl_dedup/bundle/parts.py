@@ -24,7 +24,7 @@ from nrl_dedup.untrusted.saved_table import read_table
 from nrl_dedup.untrusted.strict_json import read_json
 
 # In bytes. The shipped bundle has 8 thousand, 1 million, 21 thousand, 4 thousand, 4 million and 4 million.
-MOST = {
+MAX_BYTES = {
     "bundle.json": 4 << 20,  # 20,000 epochs
     "model.safetensors": 1 << 30,  # 30,000 words of 8,000 numbers each
     "vocabulary.txt": 64 << 20,  # millions of words
@@ -34,7 +34,7 @@ MOST = {
 }
 EPOCH = {"number", "train_loss", "valid_loss", "train_ap", "valid_ap", "seconds"}
 SIDES = ("train", "valid", "test")
-_MOST_PATH = 4_096  # letters
+_MAX_PATH = 4_096  # letters
 _FIGURES = (int, float)
 
 
@@ -43,7 +43,7 @@ def check_files(folder: Path) -> None:
 
     :raises NrlDedupError: one is a link, a pipe, a device or a socket, or too large.
     """
-    for name, most in MOST.items():
+    for name, most in MAX_BYTES.items():
         if (folder / name).is_symlink() or (folder / name).exists():
             check_plain(folder / name, most)
     evidence = folder / "evidence"
@@ -56,7 +56,7 @@ def read_about(path: Path) -> dict[str, Any]:
 
     :raises NrlDedupError: it is no such file.
     """
-    about = read_json(path, MOST["bundle.json"])
+    about = read_json(path, MAX_BYTES["bundle.json"])
     if not isinstance(about, dict):
         raise NrlDedupError(f"{path.name}: wanted an object, found {shown(about)}.")
     return about
@@ -128,7 +128,7 @@ def check_about(about: Mapping[str, Any], settings: Settings) -> None:
 
 def read_vocabulary(path: Path) -> Vocabulary:
     """:raises NrlDedupError: it is no plain file of UTF-8 that ends each line, or a word stands in it twice."""
-    *words, rest = read_text(path, MOST[path.name]).split("\n")
+    *words, rest = read_text(path, MAX_BYTES[path.name]).split("\n")
     if rest:
         raise NrlDedupError(
             f"{path.name}: wanted a line end behind the last word, found {shown(rest)}."
@@ -159,7 +159,7 @@ def read_model(
         model = SiameseModel(
             settings.model, torch.zeros(words, settings.model.word_size), image_size
         )
-    state = read_tensors(path, MOST[path.name])
+    state = read_tensors(path, MAX_BYTES[path.name])
     check_tensors(state, model.state_dict(), path.name)
     model.load_state_dict(state, assign=True)
     return model
@@ -170,7 +170,7 @@ def read_split(path: Path, schema: Mapping[str, Any]) -> pl.DataFrame:
 
     :raises NrlDedupError: a row cannot be so, or it is no such table.
     """
-    table = read_table(path, schema, MOST[path.name])
+    table = read_table(path, schema, MAX_BYTES[path.name])
     _check_columns(table, schema, path.name)
     if not table["side"].is_in(SIDES).all():
         raise NrlDedupError(f"{path.name}: wanted the sides {', '.join(SIDES)}, found another one.")
@@ -183,7 +183,7 @@ def read_held_out(path: Path, schema: Mapping[str, Any]) -> pl.DataFrame:
 
     :raises NrlDedupError: a row cannot be so, or it is no such table.
     """
-    table = read_table(path, schema, MOST[path.name])
+    table = read_table(path, schema, MAX_BYTES[path.name])
     if "scorer" not in table.columns:  # version 2 had one
         table = table.with_columns(scorer=pl.lit("siamese"))
     _check_columns(table, schema, path.name)
@@ -235,7 +235,7 @@ def _check(right: bool, where: str, wanted: str, found: object) -> None:
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= _MOST_PATH and "\0" not in value
+    return isinstance(value, str) and len(value) <= _MAX_PATH and "\0" not in value
 
 
 def _is_figure(value: object) -> bool:

@@ -29,7 +29,7 @@ MAY_LACK = {
     "photos": ("pool",),
     "train": ("contrast",),
 }
-_MOST_LETTERS = 100  # of a text: settings are names
+_MAX_LETTERS = 100  # of a text: settings are names
 _BITS = 64  # of a whole number; what a message can show, and a little more than any setting may be
 
 
@@ -57,7 +57,7 @@ def is_of_type(value: Any, kind: object) -> bool:
     if kind is float:
         return is_of_type(value, int) or (type(value) is float and math.isfinite(value))
     if kind is str:
-        return type(value) is str and len(value) <= _MOST_LETTERS
+        return type(value) is str and len(value) <= _MAX_LETTERS
     return type(value) is kind and (kind is bool or value.bit_length() <= _BITS)
 
 

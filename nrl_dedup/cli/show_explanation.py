@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 400  # letters of a description; more would push the comparisons off the screen
 COLUMNS_SHOWN = 4  # of each group of evidence, so that all groups fit on a screen
-LEAST_ADDED = 0.05  # log-odds; less changes a score by at most 0.0125, and would only fill lines
+MIN_ADDED = 0.05  # log-odds; less changes a score by at most 0.0125, and would only fill lines
 SHARED_SHOWN = 12  # words, the rarest first: the others are in most ads
 
 # The stage that decided -> the headline's words, where the two ads are in one cluster, and where they are not.
@@ -194,13 +194,13 @@ def _show_reasons(found: "Explanation") -> None:
         name = "before any evidence" if reason is base else reason.group
         table.add_row(styled(name, "bold"), "", styled(f"{reason.added:+.2f}", "bold"))
         shown = [
-            column for column in reason.columns[:COLUMNS_SHOWN] if abs(column.added) >= LEAST_ADDED
+            column for column in reason.columns[:COLUMNS_SHOWN] if abs(column.added) >= MIN_ADDED
         ]
         for column in shown:
             value = value_in_words(column.name, column.value)
             table.add_row(f"  {name_in_words(column.name)}", value, f"{column.added:+.2f}")
         rest = reason.added - sum(column.added for column in shown)
-        if shown and abs(rest) >= LEAST_ADDED:
+        if shown and abs(rest) >= MIN_ADDED:
             table.add_row("  all the rest of it", "", f"{rest:+.2f}")
     table.add_section()
     table.add_row(

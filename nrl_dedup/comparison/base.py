@@ -17,7 +17,7 @@ TEXT, PHOTOS, BOTH, PRICE, OTHER = GROUPS = ("text", "photos", "text and photos"
 RIVALS = "rivals"  # not of the pair alone: what is known of either ad's other pairs
 
 ABOVE_MEAN = "_above_mean"  # ending of the column that learning without labels starts from
-_LEAST_WEIGHT = 1e-9  # in place of a denominator of 0; one term's weight is at least 1
+_MIN_WEIGHT = 1e-9  # in place of a denominator of 0; one term's weight is at least 1
 
 Columns = dict[str, Values]
 
@@ -161,8 +161,8 @@ class SharedTerms:
             "shared": np.diff(common.indptr),
             "weight": weight,
             "rarest": _largest(common),
-            "jaccard": weight / np.maximum(low + high - weight, _LEAST_WEIGHT),
-            "contained": weight / np.maximum(low, _LEAST_WEIGHT),
+            "jaccard": weight / np.maximum(low + high - weight, _MIN_WEIGHT),
+            "contained": weight / np.maximum(low, _MIN_WEIGHT),
             "left_min": low - weight,
             "left_max": high - weight,
         }

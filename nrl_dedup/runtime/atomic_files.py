@@ -11,7 +11,7 @@ import polars as pl
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.hidden_parts import hidden_beside, new_part, remove
 
-ROWS_AT_ONCE = 100_000  # of a CSV file, so that its text is not all in memory
+CHUNK_ROWS = 100_000  # of a CSV file, so that its text is not all in memory
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's <fcntl.h> and <linux/fs.h>
 
 
@@ -88,7 +88,7 @@ def write_csv(table: pl.DataFrame, path: Path) -> None:
     """
     with path.open("wb") as file:
         file.write(table.head(0).write_csv().encode())
-        for part in table.iter_slices(ROWS_AT_ONCE):
+        for part in table.iter_slices(CHUNK_ROWS):
             file.write(part.write_csv(include_header=False).encode())
 
 

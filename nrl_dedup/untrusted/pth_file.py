@@ -15,8 +15,8 @@ from torch import Tensor
 from nrl_dedup.errors import NrlDedupError
 
 _ZIP = b"PK\x03\x04"
-_MOST_ENTRIES = 100_000  # a hundred times those of the largest network
-_MOST_PICKLE = 64 << 20  # bytes, of names and shapes
+_MAX_ENTRIES = 100_000  # a hundred times those of the largest network
+_MAX_PICKLE = 64 << 20  # bytes, of names and shapes
 
 
 def read_state(path: Path) -> Mapping[str, Tensor]:
@@ -57,11 +57,11 @@ def _check_zip(path: Path) -> None:
     size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
-    if len(entries) > _MOST_ENTRIES:
+    if len(entries) > _MAX_ENTRIES:
         raise ValueError(f"{len(entries):,} entries")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise ValueError("its entries are packed, and torch.save packs none")
     if sum(entry.file_size for entry in entries) > size:
         raise ValueError(f"its entries are said to have more than its {size:,} bytes")
-    if any(entry.filename.endswith(".pkl") and entry.file_size > _MOST_PICKLE for entry in entries):
-        raise ValueError(f"a pickle of more than {_MOST_PICKLE:,} bytes")
+    if any(entry.filename.endswith(".pkl") and entry.file_size > _MAX_PICKLE for entry in entries):
+        raise ValueError(f"a pickle of more than {_MAX_PICKLE:,} bytes")

@@ -23,8 +23,8 @@ Shape = tuple[int, ...]
 LARGEST = 1e9  # of a network's weights: a thousand times what training on photos that hardly differ can give
 _LENGTH = 8  # bytes, of the header's length
 # Bytes: room for 100,000 tensors, a hundred times those of the largest network.
-_MOST_HEADER = 16 << 20
-_MOST_DIMENSIONS = 8
+_MAX_HEADER = 16 << 20
+_MAX_DIMENSIONS = 8
 _ITEM_SIZES = {
     "F64": 8,
     "F32": 4,
@@ -76,7 +76,7 @@ def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], nam
 
 def _check_layout(data: bytes, name: str) -> None:
     length = int.from_bytes(data[:_LENGTH], "little")
-    if len(data) < _LENGTH or length > min(_MOST_HEADER, len(data) - _LENGTH):
+    if len(data) < _LENGTH or length > min(_MAX_HEADER, len(data) - _LENGTH):
         raise NrlDedupError(
             f"{name}: wanted a safetensors file; {len(data):,} bytes cannot hold its header of {length:,}."
         )
@@ -115,7 +115,7 @@ def _place(key: str, about: Any, name: str) -> tuple[int, int]:
         )
     if (
         not _are_sizes(shape)
-        or len(shape) > _MOST_DIMENSIONS
+        or len(shape) > _MAX_DIMENSIONS
         or not _are_sizes(place)
         or len(place) != 2
     ):

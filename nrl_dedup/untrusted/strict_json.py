@@ -8,8 +8,8 @@ from typing import Any
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.untrusted.plain_file import read_text
 
-MOST_LEVELS = 16  # of lists and objects in each other; a bundle has five
-_MOST_DIGITS = 20  # of a whole number: one of 64 bits with its sign
+MAX_LEVELS = 16  # of lists and objects in each other; a bundle has five
+_MAX_DIGITS = 20  # of a whole number: one of 64 bits with its sign
 
 
 def read_json(path: Path, most: int) -> Any:
@@ -23,7 +23,7 @@ def read_json(path: Path, most: int) -> Any:
 def parse_json(text: str, name: str) -> Any:
     """:param name: of where it stands, for the message.
     :raises NrlDedupError: it is no JSON; a name stands twice in an object; a number is not finite or too long; or it is
-        deeper than `MOST_LEVELS`.
+        deeper than `MAX_LEVELS`.
     """
     try:
         document = json.loads(
@@ -38,7 +38,7 @@ def parse_json(text: str, name: str) -> Any:
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except RecursionError:
         raise NrlDedupError(
-            f"{name}: wanted at most {MOST_LEVELS} levels of lists and objects, found more."
+            f"{name}: wanted at most {MAX_LEVELS} levels of lists and objects, found more."
         ) from None
     except ValueError as error:
         raise NrlDedupError(f"{name}: wanted JSON; {error}.") from error
@@ -46,15 +46,15 @@ def parse_json(text: str, name: str) -> Any:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS or not -(2**63) <= int(digits) < 2**63:
-        raise ValueError(f"found a whole number beyond 64 bits ({digits[:_MOST_DIGITS]}...)")
+    if len(digits) > _MAX_DIGITS or not -(2**63) <= int(digits) < 2**63:
+        raise ValueError(f"found a whole number beyond 64 bits ({digits[:_MAX_DIGITS]}...)")
     return int(digits)
 
 
 def _finite(figure: str) -> float:
     value = float(figure)
     if not math.isfinite(value):
-        raise ValueError(f"found the number {figure[:_MOST_DIGITS]}, which is not finite")
+        raise ValueError(f"found the number {figure[:_MAX_DIGITS]}, which is not finite")
     return value
 
 
@@ -69,6 +69,6 @@ def _check_depth(document: Any) -> None:
     level, depth = [document], 0
     while level := [one for one in level if isinstance(one, dict | list)]:
         depth += 1
-        if depth > MOST_LEVELS:
-            raise ValueError(f"found more than {MOST_LEVELS} levels of lists and objects")
+        if depth > MAX_LEVELS:
+            raise ValueError(f"found more than {MAX_LEVELS} levels of lists and objects")
         level = [part for one in level for part in (one.values() if isinstance(one, dict) else one)]

@@ -218,7 +218,7 @@ def test_what_cannot_be_unpacked_is_named(tmp_path, monkeypatch):
 
 
 def test_bombs_are_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(plain_text, "_MOST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(plain_text, "_MAX_UNPACKED", 1 << 20)
     with pytest.raises(NrlDedupError, match="unpacks to more than 1,048,576 bytes"):
         read_catalogue(write(tmp_path, gzip.compress(b"id,title\n" + bytes(4 << 20))))
 

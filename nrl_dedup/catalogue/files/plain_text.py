@@ -30,7 +30,7 @@ from nrl_dedup.errors import NrlDedupError
 
 _PIECE = 1 << 20
 # Text of ads is packed to a third or a tenth, never to a hundredth.
-_MOST_UNPACKED, _MOST_TIMES = (
+_MAX_UNPACKED, _MAX_TIMES = (
     1 << 30,
     200,
 )
@@ -82,7 +82,7 @@ def _unpacked(path: Path, packed: IO[bytes]) -> Iterator[IO[bytes]]:
     if packing is None:
         yield packed
         return
-    most = max(_MOST_UNPACKED, _MOST_TIMES * path.stat().st_size)
+    most = max(_MAX_UNPACKED, _MAX_TIMES * path.stat().st_size)
     with _copied(path, _unpack(path, packed, packing), most, packing) as copy:
         if _head(copy).startswith(PARQUET):
             raise NrlDedupError(
