@@ -27,7 +27,8 @@ from PIL import UnidentifiedImageError
 from results.markdown import section, table, typed
 from scipy.stats import binomtest
 
-from nrl_dedup.features.photos.source import PhotoFolder, UnreadablePhoto
+from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
 ID, PHOTOS = "itemID", "images_array"
 WANTED = 0.9

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
 from nrl_dedup.blocking.photo_source import mean_of_items, shown_photos
-from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import whitened
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.background_descriptors import colours, descriptor_rows, layouts
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 

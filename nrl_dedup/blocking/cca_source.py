@@ -21,8 +21,8 @@ from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.blocking.photo_source import mean_of_items, rooted, shown_photos
 from nrl_dedup.blocking.text_source import Texts, Weigher, grams, stems
-from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.runtime.progress import SILENT, Progress
 

@@ -10,8 +10,8 @@ from nrl_dedup.blocking.dense_search import nearest_by_vectors
 from nrl_dedup.blocking.faiss_indexes import L2
 from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.neighbours import NeighbourLists
-from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.text.words import ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
 

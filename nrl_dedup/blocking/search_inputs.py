@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.text_source import Texts
-from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 
 

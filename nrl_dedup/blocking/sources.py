@@ -14,7 +14,7 @@ from nrl_dedup.blocking.neighbours import NeighbourLists
 from nrl_dedup.blocking.photo_source import photo_neighbours
 from nrl_dedup.blocking.search_inputs import SearchInputs
 from nrl_dedup.blocking.text_source import read_texts, text_neighbours
-from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.runtime.progress import SILENT
 from nrl_dedup.runtime.run import Run

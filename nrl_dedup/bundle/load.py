@@ -33,7 +33,8 @@ from nrl_dedup.config import Settings
 from nrl_dedup.embedding.network import SiameseModel, photo_kind
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import PhotoInput
-from nrl_dedup.features.photos.backbones import Backbone, load_backbone, weights_folder
+from nrl_dedup.features.photos.backbone_weights import weights_folder
+from nrl_dedup.features.photos.backbones import Backbone, load_backbone
 from nrl_dedup.features.text.vocabulary import Vocabulary
 from nrl_dedup.scoring.baseline import Baseline
 from nrl_dedup.scoring.pair_model import PairModel, load_pair_model

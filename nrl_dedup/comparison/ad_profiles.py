@@ -20,7 +20,7 @@ from nrl_dedup.comparison.cross_modal import CROSS_MODAL_COLUMNS, cross_modal_co
 from nrl_dedup.comparison.neighbourhoods import known_neighbours
 from nrl_dedup.comparison.photo_comparisons import PHOTO_COLUMNS, ShownPhotos, photo_comparisons
 from nrl_dedup.comparison.text_comparisons import TEXT_COLUMNS, text_comparisons, word_similarity
-from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.features.text.words import Words
 

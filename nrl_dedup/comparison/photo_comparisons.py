@@ -26,8 +26,8 @@ from nrl_dedup.comparison.similarities import (
     Similarity,
     Values,
 )
-from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit, whitened
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.background_descriptors import colours, descriptor_rows, layouts
 from nrl_dedup.features.photos.bit_counts import count_bits
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors

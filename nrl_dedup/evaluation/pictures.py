@@ -24,9 +24,10 @@ from nrl_dedup.evaluation.plots.lengths import ap_by_length, class_shares, unlik
 from nrl_dedup.evaluation.plots.precision_recall import precision_recall
 from nrl_dedup.evaluation.plots.style import Scores
 from nrl_dedup.evaluation.report import Report
-from nrl_dedup.features.network_inputs import AdPhotos
-from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
+from nrl_dedup.features.photos.ad_photos import AdPhotos
+from nrl_dedup.features.photos.decoding import decode, quiet_pillow
 from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 from nrl_dedup.metrics import are_links, sigmoid
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import baseline_features

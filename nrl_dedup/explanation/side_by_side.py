@@ -16,7 +16,7 @@ from nrl_dedup.comparison.similarities import PhotoSimilarity
 from nrl_dedup.comparison.text_comparisons import word_counts
 from nrl_dedup.comparison.tokens import codes_of, count_terms, normalised, quantities_of
 from nrl_dedup.features.extract import CatalogueFeatures
-from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.text.words import Words
 from nrl_dedup.scoring.score import EvidenceScorer, Scorer
 

@@ -14,7 +14,8 @@ from jaxtyping import Bool
 
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import TEXT_COLUMNS, Settings
-from nrl_dedup.features.network_inputs import AdPhotos, NetworkInputs
+from nrl_dedup.features.network_inputs import NetworkInputs
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.backbones import Backbone, backbone_row
 from nrl_dedup.features.photos.catalogue_photos import AugmentedViews, CataloguePhotos, read_photos
 from nrl_dedup.features.photos.feature_kinds import KINDS

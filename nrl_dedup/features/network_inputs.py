@@ -7,10 +7,8 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from nrl_dedup.features.photos.ad_photos import AdPhotos, readable_photos
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.text.vocabulary import TokenIds, two_texts
-
-__all__ = ["AdPhotos", "Batch", "NetworkInputs", "Shown", "readable_photos"]
 
 
 @dataclass(frozen=True)

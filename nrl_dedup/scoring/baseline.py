@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from sklearn.linear_model import LogisticRegression
 
-from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.text.words import Words, jaccard
 
 CHUNK_PAIRS = 1 << 14  # whose photo vectors are held at once; bounds the memory

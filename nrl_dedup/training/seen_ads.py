@@ -14,7 +14,7 @@ from nrl_dedup.embedding.fusion import fusion_module
 from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import AdContents, PhotoInput, read_ads
-from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.backbones import Backbone, backbone_row, load_backbone
 from nrl_dedup.features.photos.catalogue_photos import AugmentedViews
 from nrl_dedup.features.text.fasttext_file import check_fasttext

@@ -26,7 +26,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from nrl_dedup.config import ModelSettings, PhotoSettings, TrainSettings
 from nrl_dedup.embedding.fusion import word_encoder as words
 from nrl_dedup.embedding.network import SiameseModel
-from nrl_dedup.features.network_inputs import AdPhotos, Batch, NetworkInputs
+from nrl_dedup.features.network_inputs import Batch, NetworkInputs
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.backbones import BACKBONES
 from nrl_dedup.features.photos.feature_kinds import KINDS, quantise
 from nrl_dedup.features.photos.feature_store import PhotoFeatures

@@ -30,7 +30,7 @@ from nrl_dedup.comparison.neighbourhoods import known_neighbours
 from nrl_dedup.comparison.text_comparisons import word_counts
 from nrl_dedup.comparison.tokens import tf_idf
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
+from nrl_dedup.features.photos.ad_photos import AdPhotos, readable_photos
 from nrl_dedup.features.photos.backbones import load_backbone
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors, compute_descriptors
 from nrl_dedup.features.photos.feature_store import compute_features

@@ -29,7 +29,7 @@ from nrl_dedup.blocking.photo_source import photo_neighbours
 from nrl_dedup.blocking.sources import search_sources
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.blocking.text_source import Weigher, grams, read_texts, stems, text_neighbours
-from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.features.photos.descriptors import DESCRIPTOR
 from nrl_dedup.features.photos.feature_kinds import KINDS

@@ -47,8 +47,8 @@ from nrl_dedup.comparison.tokens import (
     tf_idf,
     tokens_of,
 )
-from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import whitened
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.features.photos.descriptors import DESCRIPTOR
 from nrl_dedup.features.photos.feature_kinds import KINDS

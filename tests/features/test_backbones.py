@@ -18,14 +18,8 @@ from torchvision import models
 
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos import backbone_weights, backbones
-from nrl_dedup.features.photos.backbones import (
-    BACKBONES,
-    Backbone,
-    centre_view,
-    load_backbone,
-    pooled,
-    regions,
-)
+from nrl_dedup.features.photos.backbones import BACKBONES, Backbone, load_backbone, pooled, regions
+from nrl_dedup.features.photos.crops import centre_view
 
 CPU = torch.device("cpu")
 SMALL = "mobilenet_v3_small"

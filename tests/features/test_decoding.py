@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
+from nrl_dedup.features.photos.decoding import decode, quiet_pillow
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from nrl_dedup.features.photos import decoding_cost
-from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode
+from nrl_dedup.features.photos.decoding import decode
 from nrl_dedup.features.photos.decoding_cost import MemoryInUse, check_structure
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:

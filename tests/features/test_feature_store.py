@@ -26,14 +26,8 @@ from torch import nn
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos import compute as computing
 from nrl_dedup.features.photos import photo_pass, shards
-from nrl_dedup.features.photos.backbones import (
-    Backbone,
-    BackboneRow,
-    centre_view,
-    pooled,
-    regions,
-    training_view,
-)
+from nrl_dedup.features.photos.backbones import Backbone, BackboneRow, pooled, regions
+from nrl_dedup.features.photos.crops import centre_view, training_view
 from nrl_dedup.features.photos.decoding import decode
 from nrl_dedup.features.photos.feature_store import VERSION, PhotoFeatures, compute_features
 from nrl_dedup.features.photos.source import PhotoFolder

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.network_inputs import AdPhotos, NetworkInputs, readable_photos
+from nrl_dedup.features.network_inputs import NetworkInputs
+from nrl_dedup.features.photos.ad_photos import AdPhotos, readable_photos
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.vocabulary import TokenIds

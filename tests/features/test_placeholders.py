@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.bit_counts import count_bits
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.features.photos.descriptors import DESCRIPTOR

@@ -10,8 +10,9 @@ os.environ.setdefault(
 import numpy as np
 
 from nrl_dedup.features.photos.crops import centre_view, training_view
-from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
+from nrl_dedup.features.photos.decoding import decode, quiet_pillow
 from nrl_dedup.features.photos.descriptors import describe_image
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 from tests.fuzz.image_mutants import PHOTO, make_image
 from tests.fuzz.judging import Fuzzer, WrongResultError, command_line
 

@@ -10,8 +10,8 @@ from random import Random
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.photos.decoding import UnreadablePhoto
 from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 from tests.fuzz.byte_mutations import mutate
 from tests.fuzz.judging import Fuzzer, WrongResultError, command_line
 

@@ -15,7 +15,8 @@ from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Set
 from nrl_dedup.embedding.embed import embed_ads
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.network_inputs import AdPhotos, NetworkInputs
+from nrl_dedup.features.network_inputs import NetworkInputs
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.metrics import sigmoid

@@ -21,14 +21,7 @@ from nrl_dedup.features.photos.backbone_weights import (
     needed,
     published_name,
     read,
-    weights_folder,
 )
-from nrl_dedup.features.photos.crops import centre_view, training_view
-
-__all__ = [
-    "BACKBONES", "Backbone", "BackboneRow", "centre_view", "load_backbone", "pooled", "regions", "training_view",
-    "weights_fingerprint", "weights_folder",
-]  # fmt: skip
 
 
 def _resnet_trunk(model: nn.Module) -> nn.Sequential:

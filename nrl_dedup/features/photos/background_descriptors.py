@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64, Shaped
 
-from nrl_dedup.features.network_inputs import AdPhotos
 from nrl_dedup.features.pca import unit
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 
 Stored = Shaped[np.ndarray, "some"]

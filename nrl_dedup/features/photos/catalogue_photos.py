@@ -8,8 +8,12 @@ import polars as pl
 from jaxtyping import Bool
 
 from nrl_dedup.config import PhotoSettings
-from nrl_dedup.features.network_inputs import AdPhotos, readable_photos
-from nrl_dedup.features.photos.ad_photos import MAX_PHOTOS, photos_in_order
+from nrl_dedup.features.photos.ad_photos import (
+    MAX_PHOTOS,
+    AdPhotos,
+    photos_in_order,
+    readable_photos,
+)
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.features.photos.compute import NetworkProduct
 from nrl_dedup.features.photos.descriptor_store import (

@@ -17,8 +17,6 @@ from nrl_dedup.features.photos.decoding_cost import (
 )
 from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "UnreadablePhoto", "decode", "quiet_pillow"]
-
 # Only formats that Pillow decodes by itself: EPS, for one, would start Ghostscript on a stranger's file.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_BYTES = 256 * 2**20  # of a photo's file

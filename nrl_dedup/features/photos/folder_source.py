@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from nrl_dedup.features.photos.decoding import UnreadablePhoto
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
 NOT_FOUND, OUTSIDE, LINKED_OUTSIDE = -1, -2, -3
 MAX_LISTINGS = 1024  # folders whose names are remembered at a time. Not tuned.

@@ -18,10 +18,11 @@ import polars as pl
 from jaxtyping import Shaped
 from PIL import Image
 
-from nrl_dedup.features.photos.decoding import UnreadablePhoto, decode, quiet_pillow
+from nrl_dedup.features.photos.decoding import decode, quiet_pillow
 from nrl_dedup.features.photos.kept_photos import kept_and_missing
 from nrl_dedup.features.photos.shards import INDEX, PHOTO, ShardStore, ShardWriter
 from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 from nrl_dedup.runtime.progress import Progress
 
 # Photos in a shard: what a killed run loses at most, and one small file each. Not tuned.

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int64, Shaped
 
-from nrl_dedup.features.network_inputs import AdPhotos
+from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.background_descriptors import descriptor_rows
 from nrl_dedup.features.photos.bit_counts import count_bits
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors

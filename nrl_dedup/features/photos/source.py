@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.photos.decoding import MAX_BYTES, UnreadablePhoto, decode
+from nrl_dedup.features.photos.decoding import MAX_BYTES
 from nrl_dedup.features.photos.folder_source import (
     LINKED_OUTSIDE,
     MAX_LISTINGS,
@@ -25,10 +25,9 @@ from nrl_dedup.features.photos.folder_source import (
 )
 from nrl_dedup.features.photos.link_following import LINKS_FOLLOWED
 from nrl_dedup.features.photos.reference_rules import ReferenceContext, is_url, meanings
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 from nrl_dedup.features.photos.zip_source import PhotoZip, ZipTree, avito_path
 from nrl_dedup.runtime.run import Run
-
-__all__ = ["NOT_FOUND", "OUTSIDE", "PhotoFolder", "UnreadablePhoto", "decode", "find_photo_folder"]
 
 AT_A_URL = -4
 ABSENCES = {

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.photos.decoding import MAX_BYTES, UnreadablePhoto
+from nrl_dedup.features.photos.decoding import MAX_BYTES
 from nrl_dedup.features.photos.folder_source import NOT_FOUND, Found, Names
+from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
 ENTRY_NAME = re.compile(r"(?:Images_(\d)/)?(\d{1,2})/(\d{1,18})\.jpg", re.ASCII)
 ENTRY = np.dtype(
