@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from scipy.special import expit
 
 BUCKETS = 11
 CALIBRATION_BINS = 10
@@ -60,7 +61,7 @@ def average_precision(
 
 def are_links(logits: Float64[np.ndarray, "pairs"], threshold: float) -> Bool[np.ndarray, "pairs"]:
     """Whether the score of each pair is at `threshold` or above, in the 32 bits that `link` compares and writes."""
-    return sigmoid(logits).astype(np.float32) >= np.float32(threshold)
+    return expit(logits).astype(np.float32) >= np.float32(threshold)
 
 
 def log_loss(
@@ -68,14 +69,9 @@ def log_loss(
     logits: Float64[np.ndarray, "pairs"],
     weights: Float64[np.ndarray, "pairs"],
 ) -> float:
-    """The mean binary cross-entropy (4.4) of sigmoid(logits), in nats, of at least one pair."""
+    """The mean binary cross-entropy (4.4) of expit(logits), in nats, of at least one pair."""
     losses = np.logaddexp(0.0, np.where(labels, -logits, logits))
     return float(np.average(losses, weights=weights))
-
-
-def sigmoid(logits: Float64[np.ndarray, "pairs"]) -> Float64[np.ndarray, "pairs"]:
-    """1 / (1 + exp(-x)), without overflow."""
-    return np.exp(-np.logaddexp(0.0, -logits))
 
 
 @dataclass(frozen=True)
@@ -121,7 +117,7 @@ def quality(
 class CalibrationBins:
     """Pairs of like probability together, the lowest first; a bin that no pair fell into is left out.
 
-    `predicted` is the weighted mean of sigmoid(logits), `observed` the weighted share of duplicates, `weights` the
+    `predicted` is the weighted mean of expit(logits), `observed` the weighted share of duplicates, `weights` the
     sum of the weights and `pairs` the plain count.
     """
 
@@ -150,7 +146,7 @@ def calibration_bins(
     # Of no pairs, bincount makes whole numbers.
     inside = np.bincount(place, weights).astype(np.float64)
     return CalibrationBins(
-        predicted=np.bincount(place, weights * sigmoid(logits)) / inside,
+        predicted=np.bincount(place, weights * expit(logits)) / inside,
         observed=np.bincount(place, weights * labels) / inside,
         weights=inside,
         pairs=np.bincount(place).astype(np.int64),

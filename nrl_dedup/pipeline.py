@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
+from scipy.special import expit
 
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
 from nrl_dedup.blocking.candidates import Candidates
@@ -19,7 +20,6 @@ from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
 from nrl_dedup.clustering.cohesion import cohesion_of
 from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.features.extract import CatalogueFeatures, extract
-from nrl_dedup.metrics import sigmoid
 from nrl_dedup.runtime.progress import SILENT, Progress, StageCost
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.score import Scorer, make_scorer, scorer_name
@@ -131,7 +131,7 @@ def link(
         def score(
             rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
         ) -> Float32[np.ndarray, "pairs"]:
-            return sigmoid(scores.logits(position[rows_l], position[rows_r])).astype(np.float32)
+            return expit(scores.logits(position[rows_l], position[rows_r])).astype(np.float32)
 
         cohesion = cohesion_of(clusters, score, run.seed)
         chained = cohesion.filter(pl.col("mean_score") < threshold)
@@ -156,17 +156,17 @@ def score_copies(scorer: Scorer, blocked: BlockingResult) -> pl.DataFrame:
     ad that has copies."""
     at = blocked.position[blocked.identical["row_l"].to_numpy()]
     ads, place = np.unique(at, return_inverse=True)
-    score = sigmoid(scorer.logits(ads, ads))[place]
+    score = expit(scorer.logits(ads, ads))[place]
     return blocked.identical.with_columns(score=pl.Series(score, dtype=pl.Float32))
 
 
 def score_pairs(scorer: Scorer, pairs: pl.DataFrame, progress: Progress = SILENT) -> pl.DataFrame:
-    """`pairs` (tables.CANDIDATE_PAIRS, positions) with `score` = sigmoid(logit) (SCORED_PAIRS), without those of which
+    """`pairs` (tables.CANDIDATE_PAIRS, positions) with `score` = expit(logit) (SCORED_PAIRS), without those of which
     the scorer cannot tell anything."""
     logits = scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy(), progress)
     is_scored = np.isfinite(logits)
     return pairs.filter(is_scored).with_columns(
-        score=pl.Series(sigmoid(logits[is_scored]), dtype=pl.Float32)
+        score=pl.Series(expit(logits[is_scored]), dtype=pl.Float32)
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float64, Int64
+from scipy.special import expit
 
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, block
 from nrl_dedup.bundle.load import Bundle
@@ -18,7 +19,6 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluation.blocking_quality import BlockingQuality, blocking_quality
 from nrl_dedup.features.extract import CatalogueFeatures, extract
 from nrl_dedup.features.photos.backbones import weights_fingerprint
-from nrl_dedup.metrics import sigmoid
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import baseline_features
 from nrl_dedup.scoring.score import EVIDENCE, make_scorer, scorer_name
@@ -89,7 +89,7 @@ class Evaluation:
         )
         scored = [
             pairs.with_columns(
-                score=pl.Series(sigmoid(self.logits[name]), dtype=pl.Float32),
+                score=pl.Series(expit(self.logits[name]), dtype=pl.Float32),
                 model=pl.lit(name, pl.String),
             )
             for name in self.models

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float64, Int64
 from matplotlib.figure import Figure
+from scipy.special import expit
 
 from nrl_dedup.embedding.fusion.san import StackedAttention
 from nrl_dedup.evaluation.attention_maps import TOP_PART, attention_maps, top_regions
@@ -28,7 +29,7 @@ from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.decoding import decode, quiet_pillow
 from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.photos.unreadable import UnreadablePhoto
-from nrl_dedup.metrics import are_links, sigmoid
+from nrl_dedup.metrics import are_links
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import baseline_features
 
@@ -206,7 +207,7 @@ def _attention(report: Report, contender: Contender, run: Run) -> dict[str, Pict
     def picture(pair: int) -> Figure:
         left, right = attended(int(rows_l[pair])), attended(int(rows_r[pair]))
         outlined = f"the {100 // TOP_PART} % of the regions that the layer looks at most"
-        score = float(sigmoid(logits[[pair]])[0])
+        score = float(expit(logits[[pair]])[0])
         return attention(
             left, right, outlined=outlined, is_duplicate=bool(labels[pair]), score=score
         )

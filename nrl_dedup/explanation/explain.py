@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 from jaxtyping import Int64
+from scipy.special import expit
 
 from nrl_dedup.blocking.candidates import neighbourhood_levels, proposed
 from nrl_dedup.blocking.neighbours import NONE
@@ -29,7 +30,6 @@ from nrl_dedup.explanation.explained_pair import (
     Step,
 )
 from nrl_dedup.explanation.side_by_side import compare
-from nrl_dedup.metrics import sigmoid
 from nrl_dedup.pipeline import LinkResult
 from nrl_dedup.scoring.score import EVIDENCE
 
@@ -68,7 +68,7 @@ def explain(
     same, there = bool(at[0] == at[1] >= 0), bool((at >= 0).all())
     candidate = bool(blocked.finds(rows[:1], rows[1:])[0])
     log_odds = float(linked.scorer.logits(low, high)[0]) if there else None
-    score = None if log_odds is None else float(np.float32(sigmoid(np.array([log_odds]))[0]))
+    score = None if log_odds is None else float(np.float32(expit(np.array([log_odds]))[0]))
     above = candidate and score is not None and bool(score >= np.float32(threshold))
     together = left.cluster is not None and left.cluster == right.cluster
     if same and above:
@@ -173,7 +173,7 @@ def _rivals(
         found = find_competitor(linked.scorer, linked.candidates.frame, ad, other)
         if found is not None:
             place, log_odds = found
-            score = float(sigmoid(np.array([log_odds]))[0])
+            score = float(expit(np.array([log_odds]))[0])
             yield Competitor(item_id, catalogue.ids[int(linked.blocked.rows[place])], score)
 
 
@@ -191,7 +191,7 @@ def _between(linked: LinkResult, rows: Int64[np.ndarray, "2"], threshold: float)
     inside = [[pl.col(end).is_in(ads.tolist()) for end in ("row_l", "row_r")] for ads in members]
     (left_l, left_r), (right_l, right_r) = inside
     pairs = linked.candidates.frame.filter((left_l & right_r) | (right_l & left_r))
-    scores = sigmoid(
+    scores = expit(
         linked.scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())
     ).astype(np.float32)
     count = len(members[0]) * len(members[1])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, log_loss, precision_recall_curve
 
@@ -53,7 +54,7 @@ def test_average_precision_by_hand() -> None:
 
 def test_the_order_of_saturated_scores_is_kept_in_logits() -> None:
     labels, logits = np.array([True, False]), np.array([60.0, 50.0])
-    assert metrics.sigmoid(logits)[0] == metrics.sigmoid(logits)[1] == 1.0
+    assert expit(logits)[0] == expit(logits)[1] == 1.0
     assert metrics.average_precision(labels, logits, np.ones(2)) == 1.0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy.special import expit
 
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue
@@ -19,7 +20,6 @@ from nrl_dedup.explanation.explain import explain, find_pair
 from nrl_dedup.explanation.explained_pair import Explanation
 from nrl_dedup.explanation.side_by_side import Shared, shared_numbers, shared_words
 from nrl_dedup.features.text.words import read_words
-from nrl_dedup.metrics import sigmoid
 from nrl_dedup.pipeline import LinkResult, link
 from nrl_dedup.runtime.run import Run
 from tests.conftest import RunCommand, Shop
@@ -196,7 +196,7 @@ def test_reasons_are_those_that_link_writes_and_their_columns_leave_a_constant_o
         assert {reason.group: reason.added for reason in reasons} == pytest.approx(
             written.row(place, named=True), abs=1e-4
         )
-        assert sigmoid(np.array([sum(reason.added for reason in reasons)]))[0] == pytest.approx(
+        assert expit(np.array([sum(reason.added for reason in reasons)]))[0] == pytest.approx(
             links["score"][place], abs=1e-5
         )
         for reason in reasons[1:]:

@@ -7,13 +7,14 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score
 
 from nrl_dedup.comparison.columns import Direction
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.metrics import calibration_bins, expected_calibration_error, sigmoid
+from nrl_dedup.metrics import calibration_bins, expected_calibration_error
 from nrl_dedup.scoring.calibration import Calibration
 from nrl_dedup.scoring.pair_model import (
     PairModel,
@@ -142,7 +143,7 @@ def test_trees_are_small_for_few_pairs() -> None:
 def test_platt_finds_the_line_that_made_the_labels() -> None:
     draw = np.random.default_rng(0)
     scores = draw.normal(3, 2, size=50_000)
-    labels = draw.random(50_000) < sigmoid(0.7 * scores - 2)
+    labels = draw.random(50_000) < expit(0.7 * scores - 2)
     found = platt(scores, labels, np.ones(50_000))
     assert found.slope == pytest.approx(0.7, abs=0.02) and found.intercept == pytest.approx(
         -2, abs=0.06
@@ -155,20 +156,20 @@ def test_platt_finds_the_line_that_made_the_labels() -> None:
 def test_a_score_against_the_labels_says_nothing() -> None:
     draw = np.random.default_rng(0)
     scores = draw.normal(size=2000)
-    found = platt(scores, draw.random(2000) < sigmoid(-scores), np.ones(2000))
+    found = platt(scores, draw.random(2000) < expit(-scores), np.ones(2000))
     assert found.slope == 0
 
 
 def test_bent_calibration_follows_isotonic_regression_and_keeps_the_order() -> None:
     draw = np.random.default_rng(0)
     scores = np.sort(draw.normal(0, 2, size=20_000))
-    truth = sigmoid(np.where(scores > 0, 3 * scores, 0.3 * scores) - 1)  # no straight line
+    truth = expit(np.where(scores > 0, 3 * scores, 0.3 * scores) - 1)  # no straight line
     labels = draw.random(20_000) < truth
     bent, straight = (fit(scores, labels, np.ones(20_000)) for fit in (isotonic, platt))
-    found = sigmoid(bent(scores))
+    found = expit(bent(scores))
     steps = IsotonicRegression().fit_transform(scores, labels.astype(float))
     assert np.abs(found - steps).mean() < 0.01
-    assert np.abs(found - truth).mean() < np.abs(sigmoid(straight(scores)) - truth).mean() / 2
+    assert np.abs(found - truth).mean() < np.abs(expit(straight(scores)) - truth).mean() / 2
     assert (np.diff(bent(np.linspace(-30, 30, 5000))) > -1e-12).all()
     assert bent(np.array([30.0]))[0] > bent(np.array([29.0]))[0]
     folds = np.arange(20_000) % 5
@@ -179,9 +180,9 @@ def test_bent_calibration_follows_isotonic_regression_and_keeps_the_order() -> N
 def test_a_folds_own_labels_do_not_move_its_calibration() -> None:
     draw = np.random.default_rng(0)
     scores, folds, ones = draw.normal(size=3000), np.arange(3000) % 3, np.ones(3000)
-    labels = draw.random(3000) < sigmoid(2 * scores - 1)
+    labels = draw.random(3000) < expit(2 * scores - 1)
     found = cross_calibrated(scores, labels, ones, folds)
-    assert np.abs(sigmoid(found) - sigmoid(2 * scores - 1)).mean() < 0.03
+    assert np.abs(expit(found) - expit(2 * scores - 1)).mean() < 0.03
     other = cross_calibrated(scores, np.where(folds == 1, ~labels, labels), ones, folds)
     np.testing.assert_array_equal(other[folds == 1], found[folds == 1])
     assert (other[folds != 1] != found[folds != 1]).any()
@@ -228,8 +229,8 @@ def test_views_teach_each_other_what_neither_knew() -> None:
 def test_the_prior_agrees_with_the_mean_probability() -> None:
     evidence, _, left, right = made_pairs(0)
     views = co_train(evidence, left, right)
-    assert sigmoid(views.log_odds(evidence)).mean() == pytest.approx(
-        float(sigmoid(np.array([views.prior]))[0]), abs=1e-4
+    assert expit(views.log_odds(evidence)).mean() == pytest.approx(
+        float(expit(np.array([views.prior]))[0]), abs=1e-4
     )
 
 
@@ -515,9 +516,9 @@ def test_calibration_follows_the_pairs_that_are_to_be_scored() -> None:
     fitted = fit_pair_model(*few, sampling_weight=np.where(labels[drawn], 1.0, 10.0))
     test, truth, *_ = made_pairs(2, ads=2000, others=20)
     log_odds = fitted.model.log_odds(test)
-    assert sigmoid(log_odds).sum() == pytest.approx(truth.sum(), rel=0.2)
+    assert expit(log_odds).sum() == pytest.approx(truth.sum(), rel=0.2)
     plain = fit_pair_model(*few)
-    assert sigmoid(plain.model.log_odds(test)).sum() > 1.5 * truth.sum()
+    assert expit(plain.model.log_odds(test)).sum() > 1.5 * truth.sum()
     lost = fit_pair_model(
         *few, sampling_weight=np.zeros(drawn.sum())
     )  # blocking proposes none: as without

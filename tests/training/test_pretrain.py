@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 from scipy.spatial.distance import cdist
+from scipy.special import expit
 
 from nrl_dedup.catalogue.labelled_pairs import read_pairs
 from nrl_dedup.catalogue.read import read_catalogue
@@ -19,7 +20,6 @@ from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
-from nrl_dedup.metrics import sigmoid
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.data import (
     TrainingData,
@@ -176,7 +176,7 @@ def test_settled_scores_are_probabilities_of_two_postings() -> None:
         others = np.sort(model.scores(h_one, h_pool).double().numpy(), axis=1)[:, :-1].ravel()
         postings = model.score(h_one, h_other).double().numpy()
     weight = (len(rows) - 1) / len(rows)
-    assert sigmoid(postings).sum() + weight * sigmoid(others).sum() == pytest.approx(
+    assert expit(postings).sum() + weight * expit(others).sum() == pytest.approx(
         len(held_out), rel=0.02
     )
 

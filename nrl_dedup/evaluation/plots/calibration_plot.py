@@ -4,14 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.special import expit
 
 from nrl_dedup.evaluation.plots.style import Scores, house_style, legend_below, look, new_figure
-from nrl_dedup.metrics import (
-    CALIBRATION_BINS,
-    calibration_bins,
-    expected_calibration_error,
-    sigmoid,
-)
+from nrl_dedup.metrics import CALIBRATION_BINS, calibration_bins, expected_calibration_error
 
 COLUMNS = 20
 
@@ -45,7 +41,7 @@ def calibration(models: Mapping[str, Scores], pairs: str) -> Figure:
             marker=style.marker,
         )
         labels.append(f"ECE {'n/a' if error is None else format(error, '.3f')}  {name}")
-        counts = np.histogram(sigmoid(scores.logits), edges)[0]
+        counts = np.histogram(expit(scores.logits), edges)[0]
         below.stairs(counts, edges, color=style.colour, linestyle=style.line, linewidth=1.5)
     handles += above.plot([0, 1], [0, 1], color="0.4", linewidth=1, linestyle=(0, (1, 3)))
     labels.append("perfect")

@@ -9,10 +9,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from nrl_dedup.evaluation.plots.style import BLUE, ORANGE, house_style, legend_below, new_figure
-from nrl_dedup.metrics import sigmoid
 
 MAX_POINTS = 5_000
 SEED = 0
@@ -30,7 +29,7 @@ def feature_plane(
     threshold: float = 0.5,
 ) -> Figure:
     """The pairs by Jaccard similarity (3.1) and distance of the photos (3.2): actual classes (Figures 4.1, 4.3) beside
-    predicted ones (4.2, 4.4), with the line between them, where sigmoid(logits) is `threshold`.
+    predicted ones (4.2, 4.4), with the line between them, where expit(logits) is `threshold`.
 
     Pairs whose distance is NaN lie in a strip of their own below the plane, at random heights. Of more than 5,000
     pairs a random 5,000 are drawn, always the same ones, which the picture states.
@@ -41,7 +40,7 @@ def feature_plane(
     draw = np.random.default_rng(SEED)
     count = len(labels)
     chosen = np.sort(draw.choice(count, size=min(count, MAX_POINTS), replace=False))
-    predicted = sigmoid(logits(evidence[chosen])) >= threshold
+    predicted = expit(logits(evidence[chosen])) >= threshold
     missing = np.isnan(evidence[chosen, 1])
     height = float(np.max(evidence[chosen, 1], initial=0.0, where=~missing)) or 1.0
     strip_y = draw.uniform(STRIP[0] * height, STRIP[1] * height, size=len(chosen))

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from scipy.special import expit
 
 from nrl_dedup.comparison.base import ABOVE_MEAN, BOTH, GROUPS, PHOTOS, TEXT
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.metrics import sigmoid
 from nrl_dedup.scoring.modality_models import OTHERS_PER_DUPLICATE, ModalityModels
 from nrl_dedup.scoring.trees import Size, Trees, grow
 
@@ -185,7 +185,7 @@ def _prior(ratios: Scores) -> float:
     """The log-odds of a duplicate whose sigmoid is the mean probability."""
     prior = 0.0
     for _ in range(_PRIOR_ITERATIONS):
-        share = sigmoid(ratios + prior).mean()
+        share = expit(ratios + prior).mean()
         share = np.clip(share, _SMALLEST_SHARE, 1 - _SMALLEST_SHARE)
         prior = float(np.log(share / (1 - share)))
     return prior

@@ -2,10 +2,11 @@
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from nrl_dedup.metrics import calibration_bins, expected_calibration_error, sigmoid
+from nrl_dedup.metrics import calibration_bins, expected_calibration_error
 from nrl_dedup.scoring.calibration import Calibration
 
 Scores = Float64[np.ndarray, "pairs"]
@@ -45,8 +46,8 @@ def isotonic(scores: Scores, labels: Labels, weights: Scores) -> Calibration:
     duplicates = np.bincount(place, weights * labels)
     others = np.bincount(place, weights * ~labels)
     # Not computed from the share, which rounds to 1 if Platt's log-odds are large: its own would be infinite.
-    log_duplicates = np.log(duplicates + sigmoid(at))
-    log_others = np.log(others + sigmoid(-at))
+    log_duplicates = np.log(duplicates + expit(at))
+    log_others = np.log(others + expit(-at))
     step_log_odds = log_duplicates - log_others
     after = np.maximum.accumulate(step_log_odds)
     knots = tuple(zip(at.tolist(), after.tolist(), strict=True))

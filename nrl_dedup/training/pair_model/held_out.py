@@ -7,6 +7,7 @@ the pairs that somebody labelled.
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float64, Int64
+from scipy.special import expit
 
 from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.bundle.load import HELD_OUT, Bundle
@@ -18,7 +19,6 @@ from nrl_dedup.evaluation.thresholds import (
     threshold_for_precision,
     threshold_for_recall,
 )
-from nrl_dedup.metrics import sigmoid
 from nrl_dedup.scoring.score import scorer_name
 
 
@@ -76,7 +76,7 @@ def choose_threshold(
 
 def score_of(chosen: ChosenThreshold) -> float:
     """The chosen logit as a score (`tables.SCORED_PAIRS` has 32 bits of it)."""
-    return float(np.float32(sigmoid(np.array([chosen.threshold]))[0]))
+    return float(np.float32(expit(np.array([chosen.threshold]))[0]))
 
 
 def held_out_pairs(
