@@ -23,7 +23,7 @@ from nrl_dedup.evaluation.evaluate import evaluate as evaluate_models
 from nrl_dedup.evaluation.report import Report, report
 from nrl_dedup.explanation.explain import explain as explain_pair
 from nrl_dedup.explanation.explained_pair import Explanation
-from nrl_dedup.features.photos.source import find_photo_folder
+from nrl_dedup.features.photos.photo_folder import find_photo_folder
 from nrl_dedup.pipeline import LinkResult
 from nrl_dedup.pipeline import link as link_catalogue
 from nrl_dedup.runtime.default_work_folder import default_work_folder

@@ -92,7 +92,7 @@ def link(
     """
     method = clustering_method(clustering)
     by = scorer_name(scorer, bundle.pair_model, bundle.folder)
-    photos = bundle.photo_input(photo_folder, run.device, backbone_weights)
+    photos = bundle.photo_input(photo_folder, catalogue.path.parent, run, backbone_weights)
     kind = photo_kind(bundle.settings)
     features = extract(catalogue, bundle.settings, bundle.vocabulary, kind, photos, run)
     blocked = block(

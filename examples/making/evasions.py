@@ -27,7 +27,7 @@ from PIL import UnidentifiedImageError
 from results.markdown import section, table, typed
 from scipy.stats import binomtest
 
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.photo_folder import PhotoFolder
 from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
 ID, PHOTOS = "itemID", "images_array"

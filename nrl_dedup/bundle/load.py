@@ -35,7 +35,9 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import PhotoInput
 from nrl_dedup.features.photos.backbone_weights import weights_folder
 from nrl_dedup.features.photos.backbones import Backbone, load_backbone
+from nrl_dedup.features.photos.photo_folder import open_photo_folder
 from nrl_dedup.features.text.vocabulary import Vocabulary
+from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import Baseline
 from nrl_dedup.scoring.pair_model import PairModel, load_pair_model
 
@@ -143,17 +145,19 @@ class Bundle:
         return backbone
 
     def photo_input(
-        self, folder: Path | None, device: torch.device, weights: Path | None = None
+        self, folder: Path | None, beside: Path, run: Run, weights: Path | None = None
     ) -> PhotoInput | None:
         """What `extract` needs to read photos as this model does; None without a folder, or if it was trained without
         photos.
 
-        :raises NrlDedupError: what `backbone` raises.
+        :param beside: the folder of the catalogue, which references may start from.
+        :raises NrlDedupError: what `backbone` and `PhotoFolder` raise.
         """
-        backbone = None if folder is None else self.backbone(device, weights)
+        backbone = None if folder is None else self.backbone(run.device, weights)
         if folder is None or backbone is None:
             return None
-        return PhotoInput(folder, backbone, photo_kind(self.settings))
+        source = open_photo_folder(folder, beside, run)
+        return PhotoInput(source, backbone, photo_kind(self.settings))
 
     def data_path(self, path: str) -> Path:
         """A path of `data`, seen from here."""

@@ -167,7 +167,7 @@ def show_unreadable(
     :param folder: the photo folder.
     :param wanted: how many photos the ads have, where that is known.
     """
-    from nrl_dedup.features.photos.source import ABSENCES
+    from nrl_dedup.features.photos.photo_folder import ABSENCES
 
     if unreadable.is_empty():
         return

@@ -207,7 +207,7 @@ def _show_columns(table: "Catalogue | LabelledPairs") -> None:
 
 def photo_folder(images: Path | None, catalogue: Path) -> Path | None:
     """The photo folder that the user named, or the one beside the catalogue."""
-    from nrl_dedup.features.photos.source import find_photo_folder
+    from nrl_dedup.features.photos.photo_folder import find_photo_folder
 
     return images or find_photo_folder(catalogue)
 

@@ -129,7 +129,9 @@ def evaluate(
     logits, features, kept = {}, {}, {}
     for contender, by in zip(contenders, scorers, strict=True):
         name, bundle = contender.name, contender.bundle
-        photos = bundle.photo_input(contender.photo_folder, run.device, contender.backbone_weights)
+        photos = bundle.photo_input(
+            contender.photo_folder, part.path.parent, run, contender.backbone_weights
+        )
         kind = photo_kind(bundle.settings)
         features[name] = extract(part, bundle.settings, bundle.vocabulary, kind, photos, run)
         if blocking or by == EVIDENCE:

@@ -27,7 +27,7 @@ from nrl_dedup.evaluation.plots.style import Scores
 from nrl_dedup.evaluation.report import Report
 from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.decoding import decode, quiet_pillow
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.photo_folder import PhotoFolder
 from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 from nrl_dedup.metrics import are_links
 from nrl_dedup.runtime.run import Run

@@ -6,7 +6,6 @@ Training and use go the same way. Only the vocabulary differs: `extract` is give
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -19,7 +18,7 @@ from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.backbones import Backbone, backbone_row
 from nrl_dedup.features.photos.catalogue_photos import AugmentedViews, CataloguePhotos, read_photos
 from nrl_dedup.features.photos.feature_kinds import KINDS
-from nrl_dedup.features.photos.source import open_photo_folder
+from nrl_dedup.features.photos.source import PhotoSource
 from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary, encode, has_text
 from nrl_dedup.features.text.words import Words, read_words
@@ -28,12 +27,12 @@ from nrl_dedup.runtime.run import Run
 
 @dataclass(frozen=True)
 class PhotoInput:
-    """Where the photos lie, the network that looks at them, and in which kind its features are kept.
+    """Where the photos come from, the network that looks at them, and in which kind its features are kept.
 
     `kind`: a row of `feature_kinds.KINDS`.
     """
 
-    folder: Path
+    source: PhotoSource
     backbone: Backbone
     kind: str
 
@@ -139,7 +138,7 @@ def read_ads(
         words,
         settings.photos,
         photos.backbone,
-        open_photo_folder(photos.folder, catalogue.path.parent, run),
+        photos.source,
         run,
         kind=photos.kind,
         views=views,

@@ -17,6 +17,7 @@ from nrl_dedup.features.extract import AdContents, PhotoInput, read_ads
 from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.backbones import Backbone, backbone_row, load_backbone
 from nrl_dedup.features.photos.catalogue_photos import AugmentedViews
+from nrl_dedup.features.photos.photo_folder import open_photo_folder
 from nrl_dedup.features.text.fasttext_file import check_fasttext
 from nrl_dedup.features.text.languages import language_row
 from nrl_dedup.features.text.words import Words
@@ -111,7 +112,8 @@ def read_training_ads(
         backbone = load_backbone(settings.photos.backbone, resources.backbone_weights, run.device)
     photos_from = None
     if resources.photo_folder is not None and backbone is not None:
-        photos_from = PhotoInput(resources.photo_folder, backbone, photo_kind(settings))
+        source = open_photo_folder(resources.photo_folder, catalogue.path.parent, run)
+        photos_from = PhotoInput(source, backbone, photo_kind(settings))
     learned_from = np.ones(len(catalogue), bool)
     if ads is not None:
         learned_from = np.isin(np.arange(len(catalogue)), ads)

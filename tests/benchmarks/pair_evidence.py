@@ -34,7 +34,7 @@ from nrl_dedup.features.photos.ad_photos import AdPhotos, readable_photos
 from nrl_dedup.features.photos.backbones import load_backbone
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors, compute_descriptors
 from nrl_dedup.features.photos.feature_store import compute_features
-from nrl_dedup.features.photos.source import PhotoFolder, find_photo_folder
+from nrl_dedup.features.photos.photo_folder import PhotoFolder, find_photo_folder
 from nrl_dedup.features.text.words import Words, read_words
 from nrl_dedup.metrics import (
     average_precision,
@@ -341,7 +341,7 @@ def read_real(options: argparse.Namespace) -> tuple[Ads, Pairs, np.ndarray]:
     folder = PhotoFolder(find_photo_folder(path) or options.real)
     backbone = load_backbone(options.backbone, options.backbone_weights, CPU)
     compute = partial(
-        compute_features, folder=folder, backbone=backbone, work_dir=options.work_dir, device=CPU
+        compute_features, source=folder, backbone=backbone, work_dir=options.work_dir, device=CPU
     )
     photos = readable_photos(catalogue.frame["photos"], PhotoSettings(views=0), compute)
     with timed("photo sketches"):

@@ -386,7 +386,7 @@ def test_two_runs_give_the_same_bytes_from_clones_and_from_bare_git_directories(
 def test_nrl_dedup_reads_all_of_it(out: Path, built: Built):
     from nrl_dedup.catalogue.labelled_pairs import read_pairs
     from nrl_dedup.catalogue.read import read_catalogue
-    from nrl_dedup.features.photos.source import PhotoFolder, find_photo_folder
+    from nrl_dedup.features.photos.photo_folder import PhotoFolder, find_photo_folder
 
     catalogue = read_catalogue(out / "ItemInfo.csv")
     assert set(catalogue.ids) == set(built.items) and catalogue.bad_count == 0

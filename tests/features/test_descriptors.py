@@ -11,7 +11,7 @@ from scipy.fft import dctn
 from nrl_dedup.comparison.photo_comparisons import HashSimilarity
 from nrl_dedup.features.photos.descriptor_store import compute_descriptors
 from nrl_dedup.features.photos.descriptors import DESCRIPTOR, describe_image, perceptual_hashes
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.photo_folder import PhotoFolder
 
 
 def scene(seed: int) -> Image.Image:

@@ -30,7 +30,7 @@ from nrl_dedup.features.photos.backbones import Backbone, BackboneRow, pooled, r
 from nrl_dedup.features.photos.crops import centre_view, training_view
 from nrl_dedup.features.photos.decoding import decode
 from nrl_dedup.features.photos.feature_store import VERSION, PhotoFeatures, compute_features
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.photo_folder import PhotoFolder
 from nrl_dedup.runtime.progress import Silent
 
 CPU = torch.device("cpu")

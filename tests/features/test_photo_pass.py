@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nrl_dedup.features.photos import decoding, photo_pass, source
+from nrl_dedup.features.photos import decoding, photo_folder, photo_pass
 from nrl_dedup.features.photos.descriptor_store import DescriptorProduct, compute_descriptors
 from nrl_dedup.features.photos.feature_store import network_product, stored_features
 from nrl_dedup.features.photos.folder_source import DiskTree
 from nrl_dedup.features.photos.kept_photos import stamped
+from nrl_dedup.features.photos.photo_folder import PhotoFolder
 from nrl_dedup.features.photos.photo_pass import Request, fill_stores
 from nrl_dedup.features.photos.shards import ShardWriter
-from nrl_dedup.features.photos.source import PhotoFolder
 from nrl_dedup.features.photos.zip_source import PhotoZip
 from nrl_dedup.runtime.progress import SILENT
 from tests.conftest import RunCommand, Shop, train_arguments
@@ -205,9 +205,12 @@ def test_few_decoded_views_wait_for_the_network(
 
 
 def test_a_run_opens_a_photo_folder_once(tmp_path: Path) -> None:
-    run = source.Run(tmp_path, CPU)
+    run = photo_folder.Run(tmp_path, CPU)
     (tmp_path / "other").mkdir()
-    first = source.open_photo_folder(tmp_path, tmp_path, run)
-    assert source.open_photo_folder(tmp_path, tmp_path, run) is first
-    assert source.open_photo_folder(tmp_path / "other", tmp_path, run) is not first
-    assert source.open_photo_folder(tmp_path, tmp_path, source.Run(tmp_path, CPU)) is not first
+    first = photo_folder.open_photo_folder(tmp_path, tmp_path, run)
+    assert photo_folder.open_photo_folder(tmp_path, tmp_path, run) is first
+    assert photo_folder.open_photo_folder(tmp_path / "other", tmp_path, run) is not first
+    assert (
+        photo_folder.open_photo_folder(tmp_path, tmp_path, photo_folder.Run(tmp_path, CPU))
+        is not first
+    )

@@ -12,7 +12,7 @@ from nrl_dedup.cli.console import show_unreadable
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.link_following import LINKS_FOLLOWED
 from nrl_dedup.features.photos.names_in_cells import whole_names
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.photo_folder import PhotoFolder
 from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
 NOT_FOUND, OUTSIDE, LINKED_OUTSIDE, AT_A_URL = -1, -2, -3, -4

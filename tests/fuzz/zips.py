@@ -10,7 +10,7 @@ from random import Random
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.photo_folder import PhotoFolder
 from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 from tests.fuzz.byte_mutations import mutate
 from tests.fuzz.judging import Fuzzer, WrongResultError, command_line

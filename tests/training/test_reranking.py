@@ -205,7 +205,7 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(
     model = replace(bundle.pair_model, reranking=second.model.reranking)
     bundle = replace(bundle, pair_model=model)
     run, settings = Run(tmp_path, CPU), bundle.settings
-    photos = bundle.photo_input(shop.images, CPU)
+    photos = bundle.photo_input(shop.images, catalogue.path.parent, run)
     features = extract(catalogue, settings, bundle.vocabulary, photo_kind(settings), photos, run)
     blocked = block(catalogue, features, bundle.model, run, 20)
     scorer = make_scorer("evidence", catalogue, features, blocked, bundle.model, model, run)

@@ -26,7 +26,7 @@ from nrl_dedup.features.photos.kept_photos import kept_and_missing, stamped
 from nrl_dedup.features.photos.names_in_cells import whole_names
 from nrl_dedup.features.photos.photo_pass import Request, fill_stores
 from nrl_dedup.features.photos.placeholders import Placeholder, find_placeholders
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.source import PhotoSource
 from nrl_dedup.features.text.words import Words
 from nrl_dedup.runtime.run import Run
 
@@ -72,9 +72,9 @@ class AugmentedViews:
 class PhotoStores:
     """All that is made of the photos of one folder by one network, each product with its store."""
 
-    def __init__(self, folder: PhotoFolder, backbone: Backbone, kind: str, run: Run) -> None:
-        self.folder = folder
-        self.descriptors = DescriptorProduct(folder, run.work_dir)
+    def __init__(self, source: PhotoSource, backbone: Backbone, kind: str, run: Run) -> None:
+        self.source = source
+        self.descriptors = DescriptorProduct(source, run.work_dir)
         self._backbone = backbone
         self._kind = kind
         self._run = run
@@ -86,7 +86,7 @@ class PhotoStores:
         key = (views, seed)
         if key not in self._networks:
             self._networks[key] = network_product(
-                self.folder,
+                self.source,
                 self._backbone,
                 self._run.work_dir,
                 views=views,
@@ -99,8 +99,8 @@ class PhotoStores:
     def features(self, refs: pl.Series, views: int = 0, seed: int = 0) -> PhotoFeatures:
         """As `compute_features`."""
         product = self.network(views, seed)
-        photos = stamped(refs, self.folder)
-        unread = fill_stores([Request(product, photos)], self.folder, self._run.progress)
+        photos = stamped(refs, self.source)
+        unread = fill_stores([Request(product, photos)], self.source, self._run.progress)
         return stored_features(product, photos, unread)
 
     def centre_features(
@@ -117,7 +117,7 @@ class PhotoStores:
         :param of_ads: the photos of each ad.
         """
         centre = self.network()
-        photos = stamped(refs, self.folder)
+        photos = stamped(refs, self.source)
         kept, _ = kept_and_missing(photos, centre.store, self._run.progress)
         undecodable = kept.filter(pl.col("row") < 0)
         promising = photos.filter(pl.col("size") >= 0).join(undecodable, on="photo", how="anti")
@@ -132,7 +132,7 @@ class PhotoStores:
             first = frame.group_by("row", maintain_order=True).head(settings.per_ad)
             seen = promising.join(first, on="photo", how="semi", maintain_order="left")
             requests.append(Request(self.network(views.count, views.seed), seen))
-        unread = fill_stores(requests, self.folder, self._run.progress)
+        unread = fill_stores(requests, self.source, self._run.progress)
         return stored_features(centre, photos, unread)
 
 
@@ -141,7 +141,7 @@ def read_photos(
     words: Words,
     settings: PhotoSettings,
     backbone: Backbone,
-    folder: PhotoFolder,
+    source: PhotoSource,
     run: Run,
     *,
     kind: str,
@@ -154,9 +154,9 @@ def read_photos(
     :param views: augmented views that are made in the same pass.
     :raises NrlDedupError: what `compute_features` raises.
     """
-    stores = PhotoStores(folder, backbone, kind, run)
+    stores = PhotoStores(source, backbone, kind, run)
     with run.clock.stage("photos"):
-        of_ads = whole_names(catalogue["photos"], folder)
+        of_ads = whole_names(catalogue["photos"], source)
 
         def centre(refs: pl.Series) -> PhotoFeatures:
             return stores.centre_features(refs, of_ads, settings, views)
@@ -166,8 +166,8 @@ def read_photos(
     if not len(photos.rows):
         return CataloguePhotos(unreadable=unreadable)
     with run.clock.stage("photo sketches"):
-        asked = stamped(photos.names(), folder)
-        descriptors = stored_descriptors(stores.descriptors, asked, folder, run.progress)
+        asked = stamped(photos.names(), source)
+        descriptors = stored_descriptors(stores.descriptors, asked, source, run.progress)
         placeholders = find_placeholders(photos, descriptors, words, catalogue)
     for placeholder in placeholders:
         run.progress.warn(

@@ -10,11 +10,11 @@ from jaxtyping import Int64, Shaped
 from PIL import Image
 
 from nrl_dedup.features.photos.descriptors import DESCRIPTOR, describe_image
-from nrl_dedup.features.photos.feature_store import folder_digest
+from nrl_dedup.features.photos.feature_store import source_digest
 from nrl_dedup.features.photos.kept_photos import stamped
 from nrl_dedup.features.photos.photo_pass import Request, fill_stores
 from nrl_dedup.features.photos.shards import ShardStore
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.source import PhotoSource
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 VERSION = 2  # of decoding, descriptors and layout
@@ -43,8 +43,8 @@ class DescriptorProduct:
     label = "photo sketches"
     views = 0
 
-    def __init__(self, folder: PhotoFolder, work_dir: Path) -> None:
-        name = f"sketch-{folder_digest(folder)}-v{VERSION}"
+    def __init__(self, source: PhotoSource, work_dir: Path) -> None:
+        name = f"sketch-{source_digest(source)}-v{VERSION}"
         self.store = ShardStore(work_dir / "photos" / name, (), DESCRIPTOR)
         self._made: list[Shaped[np.ndarray, ""]] = []
 
@@ -72,7 +72,7 @@ class DescriptorProduct:
 
 def compute_descriptors(
     refs: Sequence[str] | pl.Series,
-    folder: PhotoFolder,
+    source: PhotoSource,
     work_dir: Path,
     progress: Progress = SILENT,
 ) -> PhotoDescriptors:
@@ -84,15 +84,15 @@ def compute_descriptors(
 
     :raises NrlDedupError: the work directory cannot be written, or is in use by another run.
     """
-    product = DescriptorProduct(folder, work_dir)
-    return stored_descriptors(product, stamped(refs, folder), folder, progress)
+    product = DescriptorProduct(source, work_dir)
+    return stored_descriptors(product, stamped(refs, source), source, progress)
 
 
 def stored_descriptors(
-    product: DescriptorProduct, photos: pl.DataFrame, folder: PhotoFolder, progress: Progress
+    product: DescriptorProduct, photos: pl.DataFrame, source: PhotoSource, progress: Progress
 ) -> PhotoDescriptors:
     """As `compute_descriptors`. :param photos: as `kept_photos.stamped` gives them."""
-    fill_stores([Request(product, photos)], folder, progress)
+    fill_stores([Request(product, photos)], source, progress)
     known = product.store.find(photos.filter(pl.col("size") >= 0))
     readable = known.filter(pl.col("row") >= 0).sort("photo")
     return PhotoDescriptors(readable.select("photo", "row"), product.store.rows()[0])

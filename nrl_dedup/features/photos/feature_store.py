@@ -14,9 +14,10 @@ from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.features.photos.compute import NetworkProduct
 from nrl_dedup.features.photos.feature_kinds import KINDS, Kind
 from nrl_dedup.features.photos.kept_photos import stamped
+from nrl_dedup.features.photos.photo_folder import ABSENCES
 from nrl_dedup.features.photos.photo_pass import Request, fill_stores
 from nrl_dedup.features.photos.shards import ShardStore
-from nrl_dedup.features.photos.source import ABSENCES, PhotoFolder
+from nrl_dedup.features.photos.source import PhotoSource
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 VERSION = 2  # of decoding, views and layout: features of another version are not taken for these
@@ -67,7 +68,7 @@ class PhotoFeatures:
 
 def compute_features(
     refs: Sequence[str] | pl.Series,
-    folder: PhotoFolder,
+    source: PhotoSource,
     backbone: Backbone,
     work_dir: Path,
     *,
@@ -93,15 +94,15 @@ def compute_features(
         weights give features that are not finite.
     """
     product = network_product(
-        folder, backbone, work_dir, views=views, seed=seed, kind=kind, device=device
+        source, backbone, work_dir, views=views, seed=seed, kind=kind, device=device
     )
-    photos = stamped(refs, folder)
-    unread = fill_stores([Request(product, photos)], folder, progress)
+    photos = stamped(refs, source)
+    unread = fill_stores([Request(product, photos)], source, progress)
     return stored_features(product, photos, unread)
 
 
 def network_product(
-    folder: PhotoFolder,
+    source: PhotoSource,
     backbone: Backbone,
     work_dir: Path,
     *,
@@ -114,14 +115,14 @@ def network_product(
     form = KINDS[kind]
     dtype, shape = form.stored(form.shape(backbone.row))
     plan = f"views{views}-seed{seed}" if views else "centre"
-    name = f"{backbone.row.name}-{backbone.fingerprint[:12]}-{kind}-{folder_digest(folder)}-{plan}-v{VERSION}"
+    name = f"{backbone.row.name}-{backbone.fingerprint[:12]}-{kind}-{source_digest(source)}-{plan}-v{VERSION}"
     store = ShardStore(work_dir / "photos" / name, (max(1, views), *shape), dtype)
     return NetworkProduct(store, backbone, form, views, seed, BATCH_SIZE[device.type])
 
 
-def folder_digest(folder: PhotoFolder) -> str:
-    """12 hexadecimal digits of the folder's path: photos of two folders are never taken for each other."""
-    path = str(folder.folder).encode("utf-8", "surrogateescape")
+def source_digest(source: PhotoSource) -> str:
+    """12 hexadecimal digits of what `describe` says: photos of two sources are never taken for each other."""
+    path = source.describe().encode("utf-8", "surrogateescape")
     return hashlib.sha256(path).hexdigest()[:12]
 
 

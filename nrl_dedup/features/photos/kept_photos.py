@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import polars as pl
 
 from nrl_dedup.features.photos.shards import ShardStore
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.source import PhotoSource
 from nrl_dedup.runtime.progress import Progress
 
 
-def stamped(refs: Sequence[str] | pl.Series, folder: PhotoFolder) -> pl.DataFrame:
+def stamped(refs: Sequence[str] | pl.Series, source: PhotoSource) -> pl.DataFrame:
     """Columns as `shards.PHOTO`: each photo once, in the order of the references; a size below 0 is a key of
     `source.ABSENCES`."""
     asked = pl.Series("photo", refs, dtype=pl.String).drop_nulls().unique().sort()
-    size, changed = folder.stamps(asked.to_list())
+    size, changed = source.stamps(asked.to_list())
     return asked.to_frame().with_columns(size=pl.Series(size), changed=pl.Series(changed))
 
 

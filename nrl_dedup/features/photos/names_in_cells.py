@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from nrl_dedup.features.photos.folder_source import ENDINGS
-from nrl_dedup.features.photos.reference_rules import meanings
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.source import PhotoSource
 
 SEPARATORS = re.compile(r"\s*[,;|]\s*")  # those at which a catalogue cuts a cell
 FOLDER = r"^(.*[/\\])?"  # of a reference, with the slash at its end
@@ -40,7 +39,7 @@ class CutName:
         return self.path if last in (piece, without_ending) else None
 
 
-def whole_names(photos: pl.Series, folder: PhotoFolder) -> pl.Series:
+def whole_names(photos: pl.Series, source: PhotoSource) -> pl.Series:
     """The photo references of each ad; where several in a row are the parts of one name in the folder, that name.
 
     A cut leaves a part without an ending ahead of another, so only ads with such a part are looked at, and of the
@@ -54,7 +53,7 @@ def whole_names(photos: pl.Series, folder: PhotoFolder) -> pl.Series:
     parts = parts.filter(~is_last_of_ad)
     parts = parts.filter(~pl.col("photo").str.contains(ENDING))
     starts = parts["photo"].str.extract(FOLDER).fill_null("")
-    names = _cut_names(starts.unique().sort(), folder)
+    names = _cut_names(starts.unique().sort(), source)
     if not names:
         return photos
     starting = parts.filter(pl.col("photo").is_in(list(names)))
@@ -67,21 +66,21 @@ def whole_names(photos: pl.Series, folder: PhotoFolder) -> pl.Series:
     return every.select(pl.coalesce("whole", "photo").alias(photos.name)).to_series()
 
 
-def _cut_names(starts: pl.Series, folder: PhotoFolder) -> dict[str, list[CutName]]:
+def _cut_names(starts: pl.Series, source: PhotoSource) -> dict[str, list[CutName]]:
     """The names that a separator cuts, by their first pieces, in the folders that references start with."""
     names: dict[str, list[CutName]] = {}
     for start in starts:
-        for name in _in_folder(start, folder):
+        for name in _in_folder(start, source):
             names.setdefault(name.pieces[0], []).append(name)
     for same_start in names.values():
         same_start.sort(key=lambda name: (-len(name.pieces), name.path))  # the longest first
     return names
 
 
-def _in_folder(start: str, folder: PhotoFolder) -> Iterator[CutName]:
-    paths = meanings(f"{start}x", folder.around)
+def _in_folder(start: str, source: PhotoSource) -> Iterator[CutName]:
+    paths = source.paths_of(f"{start}x")
     for where in dict.fromkeys(map(posixpath.dirname, paths)):
-        names = folder.names(where)
+        names = source.names(where)
         for name in names:
             pieces = [piece for piece in SEPARATORS.split(name.strip()) if piece]
             if len(pieces) > 1:

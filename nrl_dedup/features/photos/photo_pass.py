@@ -21,7 +21,7 @@ from PIL import Image
 from nrl_dedup.features.photos.decoding import decode, quiet_pillow
 from nrl_dedup.features.photos.kept_photos import kept_and_missing
 from nrl_dedup.features.photos.shards import INDEX, PHOTO, ShardStore, ShardWriter
-from nrl_dedup.features.photos.source import PhotoFolder
+from nrl_dedup.features.photos.source import PhotoSource
 from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 from nrl_dedup.runtime.progress import Progress
 
@@ -125,7 +125,7 @@ class _Filling:
 
 
 def fill_stores(
-    requests: Sequence[Request], folder: PhotoFolder, progress: Progress
+    requests: Sequence[Request], source: PhotoSource, progress: Progress
 ) -> pl.DataFrame:
     """Make what the stores lack of the photos they are asked for; each photo is read and decoded once.
 
@@ -141,7 +141,7 @@ def fill_stores(
             if filling is not None:
                 fillings.append(filling)
         if fillings:
-            _read_all(fillings, folder, progress)
+            _read_all(fillings, source, progress)
     unread = [photo for filling in fillings for photo in filling.unread]
     return pl.DataFrame(unread, schema=UNREAD, orient="row")
 
@@ -160,13 +160,13 @@ def _begin(request: Request, held: ExitStack, progress: Progress) -> _Filling | 
     return _Filling(product, missing, writer)
 
 
-def _read_all(fillings: Sequence[_Filling], folder: PhotoFolder, progress: Progress) -> None:
+def _read_all(fillings: Sequence[_Filling], source: PhotoSource, progress: Progress) -> None:
     every = pl.concat([filling.missing.select(PHOTO) for filling in fillings])
     photos = every.unique("photo", keep="first").sort("photo")
     pool = ThreadPoolExecutor(READERS)
     try:
         with quiet_pillow(), progress.task(fillings[0].product.label, len(photos)) as task:
-            for photo, lacking, read in _read_ahead(pool, fillings, folder, photos):
+            for photo, lacking, read in _read_ahead(pool, fillings, source, photos):
                 receiving = lacking if read.reason is None else lacking[:1]
                 for place, filling in enumerate(receiving):
                     filling.take(photo, read, place)
@@ -183,7 +183,7 @@ Reading = tuple[tuple[str, int, int], list[_Filling], Future[_ReadPhoto]]
 def _read_ahead(
     pool: ThreadPoolExecutor,
     fillings: Sequence[_Filling],
-    folder: PhotoFolder,
+    source: PhotoSource,
     photos: pl.DataFrame,
 ) -> Iterator[tuple[tuple[str, int, int], list[_Filling], _ReadPhoto]]:
     """The photos in order, with the stores that lack each; the pool reads ahead while the network is busy."""
@@ -193,7 +193,7 @@ def _read_ahead(
     for name, size, changed in photos.iter_rows():
         lacking = [filling for filling in fillings if name in filling.names]
         products = [filling.product for filling in lacking]
-        future = pool.submit(_read_photo, folder, name, products)
+        future = pool.submit(_read_photo, source, name, products)
         waiting.append(((name, size, changed), lacking, future))
         if len(waiting) > ahead:
             photo, receiving, done = waiting.popleft()
@@ -203,9 +203,9 @@ def _read_ahead(
         yield photo, receiving, done.result()
 
 
-def _read_photo(folder: PhotoFolder, name: str, products: Sequence[PhotoProduct]) -> _ReadPhoto:
+def _read_photo(source: PhotoSource, name: str, products: Sequence[PhotoProduct]) -> _ReadPhoto:
     try:
-        data = folder.read(name)
+        data = source.read(name)
     except UnreadablePhoto as error:
         return _ReadPhoto((), reason=str(error), lasting=False)
     try:

@@ -92,7 +92,7 @@ def search_catalogues(
     """What each catalogue gives to fit to. Arguments are those of `fit_pairs`."""
     parts: list[SearchedCatalogue] = []
     for catalogue in catalogues:
-        photos = bundle.photo_input(photo_folder, run.device)
+        photos = bundle.photo_input(photo_folder, catalogue.path.parent, run)
         kind = photo_kind(bundle.settings)
         features = extract(catalogue, bundle.settings, bundle.vocabulary, kind, photos, run)
         blocked = block(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.photos.source import PhotoFolder, find_photo_folder
+from nrl_dedup.features.photos.photo_folder import PhotoFolder, find_photo_folder
 from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 
 NOT_FOUND, OUTSIDE, LINKED_OUTSIDE, AT_A_URL = -1, -2, -3, -4
