@@ -47,11 +47,9 @@ class Baseline:
     coefficients: tuple[float, float]
     intercept: float
 
-    def logits(
-        self, baseline_features: Float64[np.ndarray, "pairs 2"]
-    ) -> Float64[np.ndarray, "pairs"]:
+    def logits(self, features: Float64[np.ndarray, "pairs 2"]) -> Float64[np.ndarray, "pairs"]:
         """The log-odds of a duplicate."""
-        z_scores = _z_scores(baseline_features, self.mean, self.deviation)
+        z_scores = _z_scores(features, self.mean, self.deviation)
         return z_scores @ np.array(self.coefficients) + self.intercept
 
 
@@ -63,33 +61,33 @@ def _z_scores(
 
 
 def fit_baseline(
-    baseline_features: Float64[np.ndarray, "pairs 2"], labels: Bool[np.ndarray, "pairs"]
+    features: Float64[np.ndarray, "pairs 2"], labels: Bool[np.ndarray, "pairs"]
 ) -> Baseline:
     """Fit on the training pairs. A feature that is always missing or always the same gets the coefficient 0."""
-    mean, deviation = _moments(baseline_features)
-    model = LogisticRegression().fit(_z_scores(baseline_features, mean, deviation), labels)
+    mean, deviation = _moments(features)
+    model = LogisticRegression().fit(_z_scores(features, mean, deviation), labels)
     slopes = (float(model.coef_[0, 0]), float(model.coef_[0, 1]))
     return Baseline(mean, deviation, slopes, float(model.intercept_[0]))
 
 
-def unfitted_baseline(baseline_features: Float64[np.ndarray, "pairs 2"]) -> Baseline:
+def unfitted_baseline(features: Float64[np.ndarray, "pairs 2"]) -> Baseline:
     """What can be had without labels: the z-score of the similarity minus that of the distance. It orders pairs; its
     logits mean nothing else.
 
-    :param baseline_features: of any pairs of ads, none of them known to be duplicates.
+    :param features: of any pairs of ads, none of them known to be duplicates.
     """
-    return Baseline(*_moments(baseline_features), coefficients=(1.0, -1.0), intercept=0.0)
+    return Baseline(*_moments(features), coefficients=(1.0, -1.0), intercept=0.0)
 
 
 Pair = tuple[float, float]
 
 
-def _moments(baseline_features: Float64[np.ndarray, "pairs 2"]) -> tuple[Pair, Pair]:
+def _moments(features: Float64[np.ndarray, "pairs 2"]) -> tuple[Pair, Pair]:
     """Mean and deviation of what is known of each feature; a deviation of 0 becomes 1."""
-    known = ~np.isnan(baseline_features)
+    known = ~np.isnan(features)
     count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, baseline_features, 0.0).sum(axis=0) / count
-    squares = np.where(known, (baseline_features - mean) ** 2, 0.0)
+    mean = np.where(known, features, 0.0).sum(axis=0) / count
+    squares = np.where(known, (features - mean) ** 2, 0.0)
     deviation = np.sqrt(squares.sum(axis=0) / count)
     deviation = np.where(deviation > 0, deviation, 1.0)
     return (float(mean[0]), float(mean[1])), (float(deviation[0]), float(deviation[1]))

@@ -163,8 +163,8 @@ def compare(ads: Ads, rows_l: np.ndarray, rows_r: np.ndarray, say: bool = True) 
         )
     candidates = candidate_pairs(searched)
     with stage(f"evidence of {len(candidates[0]):,} candidate pairs"):
-        baseline_features = compare_pairs(described, *candidates)
-    return Compared(compare_pairs(described, rows_l, rows_r), baseline_features, candidates)
+        evidence = compare_pairs(described, *candidates)
+    return Compared(compare_pairs(described, rows_l, rows_r), evidence, candidates)
 
 
 @dataclass(frozen=True)
@@ -213,25 +213,25 @@ def fitted_row(
 
 
 def fit(
-    baseline_features: ComparisonVectors,
+    evidence: ComparisonVectors,
     pairs: Pairs,
     some: np.ndarray,
     views: ModalityModels | None,
 ) -> PairModel:
     labels = pairs.labels[some]
     return fit_pair_model(
-        baseline_features.take(some), labels, pairs.rows_l[some], pairs.rows_r[some], views=views
+        evidence.take(some), labels, pairs.rows_l[some], pairs.rows_r[some], views=views
     ).model
 
 
 def ours(
-    baseline_features: ComparisonVectors,
+    evidence: ComparisonVectors,
     pairs: Pairs,
     views: ModalityModels | None,
     train: np.ndarray,
     test: np.ndarray,
 ) -> np.ndarray:
-    return fit(baseline_features, pairs, train, views).log_odds(baseline_features.take(test))
+    return fit(evidence, pairs, train, views).log_odds(evidence.take(test))
 
 
 def boosted(values: np.ndarray, pairs: Pairs, train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -255,7 +255,7 @@ def raw_photos(ads: Ads, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
 
 
 def simple_rows(ads: Ads, pairs: Pairs, compared: Compared) -> Iterator[Row]:
-    baseline_features = compared.labelled
+    evidence = compared.labelled
     cosine, judged = raw_photos(ads, pairs)
     yield Row(
         "chance",
@@ -264,7 +264,7 @@ def simple_rows(ads: Ads, pairs: Pairs, compared: Compared) -> Iterator[Row]:
     )
     baseline = baseline_evidence(ads.words, ads.photos, pairs.rows_l, pairs.rows_r)
     yield unlabelled_row("Jaccard similarity of the words", pairs, baseline[:, 0])
-    yield unlabelled_row("HSV histogram", pairs, baseline_features.columns(["colours"])[:, 0])
+    yield unlabelled_row("HSV histogram", pairs, evidence.columns(["colours"])[:, 0])
     yield unlabelled_row("cosine of photo features", pairs, cosine)
     yield unlabelled_row("the same less each ad's ten nearest (no label)", pairs, judged)
     yield fitted_row("the thesis's baseline", pairs, partial(thesis, baseline, pairs))
@@ -274,35 +274,33 @@ def simple_rows(ads: Ads, pairs: Pairs, compared: Compared) -> Iterator[Row]:
         "title_length_min",
         "title_length_max",
     )
-    values = np.column_stack([baseline_features.columns(["words", "colours", *lengths]), cosine])
+    values = np.column_stack([evidence.columns(["words", "colours", *lengths]), cosine])
     yield fitted_row(
         "tf-idf + photo + histogram + lengths, boosted", pairs, partial(boosted, values, pairs)
     )
     relative = ("words_above_mean", "words_above_max", "colours_above_mean", "colours_above_max")
-    values = np.column_stack([values, baseline_features.columns([*relative]), judged])
+    values = np.column_stack([values, evidence.columns([*relative]), judged])
     yield fitted_row(
         "the same, each also less the neighbourhood's", pairs, partial(boosted, values, pairs)
     )
-    values = np.column_stack(
-        [values, baseline_features.columns(["price_relative", "price_missing"])]
-    )
+    values = np.column_stack([values, evidence.columns(["price_relative", "price_missing"])])
     yield fitted_row("the same and the price", pairs, partial(boosted, values, pairs))
-    values = np.column_stack([values, baseline_features.columns(["category_same"])])
+    values = np.column_stack([values, evidence.columns(["category_same"])])
     yield fitted_row("the same and the category", pairs, partial(boosted, values, pairs))
 
 
 def our_rows(pairs: Pairs, compared: Compared) -> Iterator[Row]:
     for what, groups in (("words and photos", WORDS_AND_PHOTOS), ("all columns", EVERYTHING)):
-        baseline_features, views = compared.labelled.only(groups), compared.views(groups)
+        evidence, views = compared.labelled.only(groups), compared.views(groups)
         yield unlabelled_row(
-            f"ours, {what}, no label", pairs, unlabelled_model(views).log_odds(baseline_features)
+            f"ours, {what}, no label", pairs, unlabelled_model(views).log_odds(evidence)
         )
         for share in SHARES:
-            fit_and_score = partial(ours, baseline_features, pairs, views)
+            fit_and_score = partial(ours, evidence, pairs, views)
             yield fitted_row(
                 f"ours, {what}, {share:.0%} of the labels", pairs, fit_and_score, share
             )
-        alone = partial(ours, baseline_features, pairs, None)
+        alone = partial(ours, evidence, pairs, None)
         yield fitted_row(f"ours, {what}, labels without co-training", pairs, alone)
 
 
@@ -387,11 +385,9 @@ def published(folder: Path) -> Iterator[str]:
         ("title and description", ("text",)),
         ("and the price", ("text", "price")),
     ):
-        baseline_features, views = compared.labelled.only(groups), compared.views(groups)
-        log_odds = fit(baseline_features, pairs, np.flatnonzero(side == 0), views).log_odds(
-            baseline_features
-        )
-        alone = unlabelled_model(views).log_odds(baseline_features)
+        evidence, views = compared.labelled.only(groups), compared.views(groups)
+        log_odds = fit(evidence, pairs, np.flatnonzero(side == 0), views).log_odds(evidence)
+        alone = unlabelled_model(views).log_odds(evidence)
         labels, valid, test = pairs.labels, side == 1, side == 2
         curve = precision_recall_curve(labels[valid], log_odds[valid], np.ones(valid.sum()))
         assert curve is not None
