@@ -1,7 +1,7 @@
 """The library's five functions: what the commands do, from Python.
 
 Paths may be text. `device`: "auto", "cpu", "cuda" or "cuda:N". `work_dir`: where photo features are kept between runs;
-None: the folder that the commands use. `progress`: told what the stages do (`runtime.progress.Progress`).
+None: the folder that the commands use. `progress`: hears what the stages do (`runtime.progress.Progress`).
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The settings of a model: frozen, checked when they are made, saved beside its weights.
 
 Each field says what it may be, and how people see it (`Setting`): `nrl-dedup train` makes its options of that, and
-messages name the option, or the field as it stands in `bundle.json` where there is no option.
+messages name the option, or the field as it is called in `bundle.json` where there is no option.
 """
 
 from dataclasses import dataclass, field, fields
@@ -239,8 +239,8 @@ class TrainSettings(_Checked):
 class PretrainSettings(_Checked):
     """Training without labels (`training/pretrain.py`), before that on labelled pairs or in its place.
 
-    `epochs`: at most; 0 is none, as in bundles of version 1, which do not say it. `patience`: that of `TrainSettings`.
-    `batch_size`: ads, each of which is told from all others of its batch.
+    `epochs`: at most; 0 for none, as in bundles of version 1, which do not say it. `patience`: that of `TrainSettings`.
+    `batch_size`: ads, each of which is contrasted with all others of its batch.
     """
 
     epochs: int = _setting(

@@ -44,9 +44,9 @@ def collapse(
     """Group the ads of the same raw title, the same raw description, the bytes of the same photos, and equal values in
     every one of `columns`.
 
-    Ads that have neither a photo nor any letter, digit or sign (white space is none) are never grouped: there is no
-    evidence that they are the same. Texts are grouped by two 64-bit hashes and then compared, so that different texts
-    never share a group; two equal texts are kept apart only if a third one has the hashes of both.
+    Ads that have neither a photo nor any letter, digit or sign (white space is not a sign) are never grouped: there is
+    no evidence that they are the same. Texts are grouped by two 64-bit hashes and then compared, so that different
+    texts never share a group; two equal texts are kept apart only if a third one has the hashes of both.
 
     :param catalogue: columns title and description, without nulls, in the order of the rows. :param photo_digest: a
         digest of the bytes of each ad's photos, 0 where it has no readable photo. :param columns: text by row.
@@ -109,7 +109,7 @@ def first_of_equal_rows(rows: sparse.csr_array) -> Int64[np.ndarray, "rows"]:
     sums = []
     for seed in (0, 1):
         hashes = entries.hash_rows(seed=seed).to_numpy()
-        padded = np.append(hashes, np.uint64(0))  # a start may be one behind the last entry
+        padded = np.append(hashes, np.uint64(0))  # a start may be one after the last entry
         sum_of_row = np.add.reduceat(padded, rows.indptr[:-1])
         sums.append(np.where(has_entries, sum_of_row, 0))
     return _smallest_row(pl.DataFrame(sums))

@@ -127,7 +127,7 @@ def check_about(about: Mapping[str, Any], settings: Settings) -> None:
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
-    """:raises NrlDedupError: it is no plain file of UTF-8 that ends each line, or a word stands in it twice."""
+    """:raises NrlDedupError: it is no plain file of UTF-8 that ends each line, or a word is in it twice."""
     *words, rest = read_text(path, MAX_BYTES[path.name]).split("\n")
     if rest:
         raise NrlDedupError(

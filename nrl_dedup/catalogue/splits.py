@@ -172,7 +172,7 @@ def _windows(
 ) -> Int8[np.ndarray, " pairs"]:
     """Cut the order twice: validation is its start, test its end, and either holds its share of the pairs kept.
 
-    Neither takes more than a third of the nodes, so that what stands in the middle is always for training.
+    Neither takes more than a third of the nodes, so that what is in the middle is always for training.
     """
     first, last = np.minimum(left, right), np.maximum(left, right)
     by_last, by_first = np.sort(last), np.sort(first)

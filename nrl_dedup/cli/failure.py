@@ -1,4 +1,4 @@
-"""What a person is told of an error that nobody foresaw: one line, and where the whole report lies."""
+"""What is shown of an error that nobody foresaw: one line, and where the whole report lies."""
 
 import errno
 import os

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show_split(split: "Split") -> None:
-    """The audit of the split: what stands on each side, and what was dropped between them."""
+    """The audit of the split: what is on each side, and what was dropped between them."""
     show_table("The split", ("", "value"), split.audit.items())
 
 

@@ -54,7 +54,7 @@ def measure_clusters(
         left_column, right_column, label_column.
     :param encoding: of a truth that is CSV; None for UTF-8.
     :raises NrlDedupError: what `read_table` and `read_pairs` raise; the truth has the columns of neither kind, or no
-        rows; an ad stands in one of the files twice.
+        rows; an ad is in one of the files twice.
     """
     clustered = _read_clusters(clusters)
     table = read_table(truth, _truth_columns(columns), encoding=encoding)

@@ -45,7 +45,7 @@ class Listing:
     `asked`, `other`: the ad whose list it is, and the one looked for. `listed`: how many the list has, of which the
     first `taken` became candidates. `rank`, `similarity`: of the other in the list, 1 the first; None where it is not
     there. `last`: the similarity of the last that became a candidate. The order is not quite that of the similarities:
-    they are judged against the surroundings of both ads (`blocking.candidates.proposed`).
+    they are judged against the neighbourhoods of both ads (`blocking.candidates.proposed`).
     """
 
     space: str

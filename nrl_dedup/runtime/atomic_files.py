@@ -43,7 +43,7 @@ def written_beside(path: Path) -> Iterator[Path]:
 def folder_written_beside(folder: Path) -> Iterator[Path]:
     """A hidden folder beside `folder`, renamed to it only if the block ends without an exception.
 
-    What was there is thrown away when the new folder stands in its place, and not before. If `folder` is a link, all
+    What was there is thrown away when the new folder is in its place, and not before. If `folder` is a link, all
     this is done where it leads to.
 
     :raises NrlDedupError: the parent cannot be written, or the disk is full. It names `folder` as that of -o.
@@ -95,7 +95,7 @@ def write_csv(table: pl.DataFrame, path: Path) -> None:
 def put_in_place(made: Path, place: Path) -> None:
     """Rename the folder `made` to `place`, on the disk as in name. What was there is thrown away afterwards.
 
-    At every moment the one or the other stands at `place` where the system can exchange two names. Where it cannot, a
+    At every moment the one or the other is at `place` where the system can exchange two names. Where it cannot, a
     run that is killed between two renames leaves the old one beside, and `put_back` puts it back.
 
     :raises OSError: it cannot be done; what was there stays.

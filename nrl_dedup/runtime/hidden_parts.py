@@ -23,7 +23,7 @@ class HeldElsewhere(Exception):
 
 
 def hidden_beside(path: Path, ending: str) -> Path:
-    """`.NAME` with `ending` beside `path`; a very long NAME is told by its digest."""
+    """`.NAME` with `ending` beside `path`; a very long NAME is replaced by its digest."""
     name = path.name
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
@@ -74,7 +74,7 @@ def new_part(path: Path, *, folder: bool = False) -> tuple[Path, int]:
 
 
 def remove_dead_parts(path: Path) -> None:
-    """Remove what runs that have ended were writing beside `path`, as far as that can be told and done."""
+    """Remove what runs that have ended were writing beside `path`, as far as that can be found out and done."""
     beginning = hidden_beside(path, ".").name
     with suppress(OSError):
         with os.scandir(path.parent) as entries:  # of what may be a million photos

@@ -14,7 +14,7 @@ class Run:
     """One run of a command, or one call of the library.
 
     `work_dir`: the folder of photo features, which later runs find again. `seed`: of whatever a stage draws at random.
-    `progress`: told what the stages do. `clock`: told what they cost. `opened`: what is slow to open and is used by
+    `progress`: hears what the stages do. `clock`: hears what they cost. `opened`: what is slow to open and is used by
     several stages, such as the photo folder, by the key of whoever opens it.
     """
 

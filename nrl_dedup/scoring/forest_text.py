@@ -69,7 +69,8 @@ def checked_forest(text: str, columns: int, name: str) -> str:
     """The text of a forest that LightGBM can be given, with the same predictions to the bit.
 
     :param columns: how many it may read; `name`: of the file, for the message.
-    :raises NrlDedupError: a line is unknown or missing; a number is none or not finite; or the nodes are no tree.
+    :raises NrlDedupError: a line is unknown or missing; a number is not one, or is not finite; or the nodes are not a
+        tree.
     """
     try:
         head, *blocks = text.partition(_END)[0].split("\nTree=")

@@ -35,7 +35,7 @@ def check_regular_file(path: Path, wanted: str) -> None:
 
 
 def check_plain(path: Path, most: int) -> int:
-    """The size in bytes of a plain file. A link is none, wherever it leads: it could lead to anything.
+    """The size in bytes of a plain file. A link is not one, wherever it leads: it could lead to anything.
 
     :param most: bytes, more than any right file has.
     :raises NrlDedupError: it is missing, is something else, or is larger.

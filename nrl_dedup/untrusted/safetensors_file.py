@@ -1,7 +1,7 @@
 """What a .safetensors file holds, by its header, which is checked against the file's size.
 
 The file: 8 bytes of the header's length, the header (JSON: for each tensor its type, its shape, and where it starts and
-ends), then the tensors, one behind the other without gaps.
+ends), then the tensors, one after the other without gaps.
 """
 
 import math
@@ -104,7 +104,7 @@ def _check_layout(data: bytes, name: str) -> None:
 
 
 def _place(key: str, about: Any, name: str) -> tuple[int, int]:
-    """Where a tensor starts and ends, behind the header."""
+    """Where a tensor starts and ends, after the header."""
     wrong = f"{name}: wanted type, shape and place of the tensor {key!r:.60}"
     if not isinstance(about, dict) or about.keys() != {"dtype", "shape", "data_offsets"}:
         raise NrlDedupError(f"{wrong}; found other entries.")

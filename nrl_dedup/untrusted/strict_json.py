@@ -21,8 +21,8 @@ def read_json(path: Path, most: int) -> Any:
 
 
 def parse_json(text: str, name: str) -> Any:
-    """:param name: of where it stands, for the message.
-    :raises NrlDedupError: it is no JSON; a name stands twice in an object; a number is not finite or too long; or it is
+    """:param name: of its place, for the message.
+    :raises NrlDedupError: it is not JSON; a name is twice in an object; a number is not finite or too long; or it is
         deeper than `MAX_LEVELS`.
     """
     try:

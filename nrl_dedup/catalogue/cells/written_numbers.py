@@ -2,14 +2,14 @@
 
 **Thousands** are groups of three digits between spaces of any kind, apostrophes, commas or points, all the way from
 the first (of one to three digits) to the last; with commas also India's, of two but for the last. **Fractions** follow
-a point or a comma. Where both signs stand in a number, the last is that of the fraction. Where one stands once, it is
+a point or a comma. Where both signs are in a number, the last is that of the fraction. Where one is there once, it is
 that of a fraction unless exactly three digits follow, and one to three, the first not 0, go before.
 
 `1,500` and `1.500` alone may be either, so the column decides:
 
 - the comma is that of a fraction where another value shows it so (`0,5`, `1200,50`) and none shows it between thousands
-  (`1,000,000`, `1,200.50`); else it stands between thousands;
-- the point stands between thousands where another value shows it so (`1.000.000`, `1.200,50`, `1.500 €`: no price has
+  (`1,000,000`, `1,200.50`); else it separates thousands;
+- the point separates thousands where another value shows it so (`1.000.000`, `1.200,50`, `1.500 €`: no price has
   three decimals) and none shows it before a fraction (`0.5`, `12.75`); or where no value of four digits or more goes
   without it, smaller ones do, and most of those that have it end in 0 or 9, as prices do; else before a fraction.
 
@@ -45,7 +45,7 @@ _ONE_OR_TWO = rf"^({_NUMBER})(?: ?(?:-|\.\.+) ?({_NUMBER}))?$"
 _CODE = (
     r"(?:^|[^\p{L}])(?:\p{L}|[\p{L}--[отдо]]\p{L})\d|\d[a-jl-zà](?:$|[^\p{L}])"  # A100, RS200, 12b
 )
-_WORD = "¤"  # stands for a word that says nothing of the number
+_WORD = "¤"  # replaces a word that does not change the number
 
 # The kinds of spelling: a number's signs show themselves, or may be either.
 _KINDS = {

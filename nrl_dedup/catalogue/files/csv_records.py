@@ -18,7 +18,7 @@ _CHUNK = 1 << 22  # bytes surveyed at a time; so that memory stays small. Not tu
 _PIECE = 1 << 20  # bytes of a line that is passed over, read at a time. Not tuned.
 BOM = b"\xef\xbb\xbf"
 _QUOTE, _LF, _CR = b'"\n\r'
-_LONE_CR = "\ud800"  # stands for it inside the csv module, which would end the line; no decoded text holds it
+_LONE_CR = "\ud800"  # replaces it inside the csv module, which would end the line; no decoded text holds it
 _UNDECODED = re.compile("[\udc80-\udcff]")  # what bytes that are not UTF-8 are decoded to
 _SAMPLE = 1 << 14  # bytes of rows that are not UTF-8, kept to guess their encoding from
 
@@ -56,7 +56,7 @@ class Survey:
 class Records:
     """Line, fields and "" for each record; for a malformed one its line, no fields and what is wrong with it.
 
-    Blank lines are passed over. After a malformed record (text behind a closing quote, a quote never closed, more than
+    Blank lines are passed over. After a malformed record (text after a closing quote, a quote never closed, more than
     64 MiB) reading goes on at the *line* after its first, so that one stray quote costs its own row and not those that
     it seems to swallow. A record with a byte that is not UTF-8, or is zero, is malformed too.
     """
@@ -134,7 +134,7 @@ class _Lines:
         self._forget()
 
     def _forget(self) -> None:
-        self._ends: list[int] = []  # the offset behind each line taken
+        self._ends: list[int] = []  # the offset after each line taken
         self._size = 0
         self._raw: list[bytes] = []
         self._returns = False
@@ -231,7 +231,7 @@ def survey(file: ByteFile, dialect: Dialect) -> Survey | None:
         kind = data[at]
         inside = (np.cumsum(kind == _QUOTE) + quoted) % 2 == 1  # after this byte
         is_end = ~inside & (kind == _LF)
-        ends = offset + at[is_end] + 1  # of the records, each behind its line feed
+        ends = offset + at[is_end] + 1  # of the records, each after its line feed
         lengths = np.diff([*ends, offset + len(chunk)], prepend=last_end)
         if lengths.max() > LONGEST or not _well_formed(data, at, kind, inside, separator):
             return None

@@ -11,7 +11,7 @@ PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb
 
 _AS_CSV = "Save it as CSV in UTF-8, and name that file."
 _UNPACK = "Unpack it, and name the file that was in it."
-_FOREIGN = (  # first bytes, what they begin, what to do; the longer of two that begin alike stands first
+_FOREIGN = (  # first bytes, what they begin, what to do; the longer of two that begin alike comes first
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file (.xls)", _AS_CSV),
     (b"%PDF", "a PDF", "Export its table as CSV in UTF-8."),
     (
@@ -46,7 +46,7 @@ _FOREIGN = (  # first bytes, what they begin, what to do; the longer of two that
     (b"\x7fELF", "a program", "Name the table of the ads."),
 )
 _TAR_AT, _TAR = 257, b"ustar"
-_ZIPS = (  # what stands among the first bytes of zips of each kind
+_ZIPS = (  # what is among the first bytes of zips of each kind
     (b"xl/", "an Excel file (.xlsx)", _AS_CSV),
     (b"opendocument.spreadsheet", "an OpenDocument spreadsheet (.ods)", _AS_CSV),
     (b"word/", "a Word document (.docx)", _AS_CSV),

@@ -176,7 +176,7 @@ def _in_utf8(file: ByteFile, codec: str, *, old_mac: bool) -> Iterator[bytes]:
 
 
 def _head(file: ByteFile) -> bytes:
-    """The first bytes; the file stands at its start again."""
+    """The first bytes; the file is at its start again."""
     head = file.read(HEAD)
     file.seek(0)
     return head

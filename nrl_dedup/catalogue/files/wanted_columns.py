@@ -14,7 +14,7 @@ class WantedColumn:
     `names` are its usual names, the likeliest first, compared without case, `_`, `-` and spaces; `given` is the
     user's own name for it, compared exactly, and `flag` the option that takes it. A column without usual names may be
     one that is something else as well. `identifier` columns hold text or whole numbers: a Parquet column of floats,
-    where 7 has become 7.0, is refused. `joint` is what stands between the values of a Parquet cell that is a list;
+    where 7 has become 7.0, is refused. `joint` is what separates the values of a Parquet cell that is a list;
     None where a list stays one.
     """
 

@@ -17,7 +17,7 @@ class WordEncoder(nn.Module):
     """v_d: the GRU's state at the last real token of each ad.
 
     Word vectors are given, brought to components of size 1 on the whole, and stay so; those of the special tokens
-    are learned. A GRU reads from left to right, so the padding behind an ad's last token cannot reach the state that
+    are learned. A GRU reads from left to right, so the padding after an ad's last token cannot reach the state that
     is taken; on a processor, where time goes by the token, it is not read at all.
 
     The update gates start with biases log U(1, `MAX_MEMORY`), so that the units remember over as many tokens
@@ -45,7 +45,7 @@ class WordEncoder(nn.Module):
 
     def forward(self, tokens: Tokens, lengths: Lengths) -> Hidden:
         """
-        :param tokens: token ids, padded with 0 behind each ad's last token.
+        :param tokens: token ids, padded with 0 after each ad's last token.
         :param lengths: tokens of each ad; the state of an ad of length 0 means nothing and must not be used.
         """
         if tokens.device.type in PACKED_ON:

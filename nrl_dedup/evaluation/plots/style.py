@@ -85,7 +85,7 @@ def house_style() -> Iterator[None]:
 
 
 def paler(colour: str) -> tuple[float, float, float]:
-    """Half way to white, so that a black hatch stands out on it."""
+    """Half way to white, so that a black hatch can be seen on it."""
     red, green, blue = to_rgb(colour)
     return (1 + red) / 2, (1 + green) / 2, (1 + blue) / 2
 

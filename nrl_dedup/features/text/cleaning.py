@@ -20,7 +20,7 @@ def clean(texts: pl.Series, language: str) -> pl.Series:
 
     In this order: Unicode NFC; look-alike letters (`LATIN_TWINS`) inside a word that mixes Latin and Cyrillic go
     over to the script of its other letters (a word with none, or with some of both scripts, is left alone); lower
-    case; every number (digits, with points and commas between them) becomes 0 where it stands: `iPhone6s` is
+    case; every number (digits, with points and commas between them) becomes 0 at its place: `iPhone6s` is
     `iphone0s`; everything but the language's letters and that 0 becomes a space, though marks and invisible
     characters vanish; white space collapses; Latin words are transliterated if the language says so. Yo is kept.
 

@@ -3,7 +3,7 @@ and ends the process, hangs, or answers with random numbers.
 
 The file: the options; the dictionary, its words and labels each with a count; the input matrix, a row for each word and
 for each of the buckets that subwords are hashed into; and the output matrix, a row for each word, or label in a
-classifier. Each matrix stands behind a flag (whether it is quantised) and its two dimensions.
+classifier. Each matrix comes after a flag (whether it is quantised) and its two dimensions.
 """
 
 import mmap

@@ -109,7 +109,7 @@ def search_catalogues(
 
 @dataclass(frozen=True)
 class SearchedCatalogue:
-    """What one catalogue gives. Ads are numbered from `first` on, so that those of several are told apart.
+    """What one catalogue gives. Ads are numbered from `first` on, so that those of several are distinct.
 
     `searched`: all candidate pairs. `candidates`: the evidence of those to co-train on, `ends` their ads; none of the
     test. `pairs`: those to fit to, `evidence` theirs. `group`: of the duplicates of each ad. `lost`, `siamese`:
@@ -167,7 +167,7 @@ class SearchedCatalogue:
 
 
 def _numbered_from(first: int, held_out: pl.DataFrame) -> pl.DataFrame:
-    """Groups of several catalogues told apart; those of lost pairs are below 0."""
+    """Groups of several catalogues, renumbered to be distinct; those of lost pairs are below 0."""
     groups = pl.col("group_l", "group_r")
     return held_out.with_columns(pl.when(groups < 0).then(groups - first).otherwise(groups + first))
 
@@ -253,7 +253,7 @@ def _among(
 def _held_out_from_network(
     bundle: Bundle, blocked: BlockingResult, labelled: LabelledAds, device: torch.device
 ) -> pl.DataFrame:
-    """`bundle.HELD_OUT` of the Siamese scores of labelled ads' candidates, of which one ad at least is none that the
+    """`bundle.HELD_OUT` of the Siamese scores of labelled ads' candidates, of which at least one ad is not one that the
     network was trained on; if the other is, the pair weighs half: it is in one held-out ad's list. Labelled copies
     are among them, as `link` scores them too."""
     left, right = _candidates(blocked)
