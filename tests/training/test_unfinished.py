@@ -110,9 +110,14 @@ def test_signals_end_a_run_as_ctrl_c_does(
     def fit_pairs(*_: object, **__: object) -> None:
         os.kill(os.getpid(), number)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(train_bundle, "fit_pairs", fit_pairs)
-        status, _, err = run(*arguments(shop, tmp_path / "bundle"))
+    as_usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(number, as_usual)  # a run in the background is begun with some ignored
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(train_bundle, "fit_pairs", fit_pairs)
+            status, _, err = run(*arguments(shop, tmp_path / "bundle"))
+    finally:
+        signal.signal(number, before)
     assert (
         status == 128 + number
         and "Stopped." in err
