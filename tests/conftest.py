@@ -1,5 +1,10 @@
 """Shapes and dtypes in the package's signatures are checked at every call while the tests run."""
 
+import os
+
+# The tests' arrays are small: threads over them cost more than they bring. Read by torch, FAISS and LightGBM on import.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from jaxtyping import install_import_hook
 
 install_import_hook("nrl_dedup", "beartype.beartype")
