@@ -17,7 +17,7 @@ from nrl_dedup.bundle.save import check_bundle_target
 from nrl_dedup.catalogue.labelled_pairs import read_pairs, require_both_classes
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.clustering import DEFAULT
-from nrl_dedup.config import Settings
+from nrl_dedup.config import DEFAULT_THRESHOLD, Settings
 from nrl_dedup.evaluation.evaluate import Contender, names_of
 from nrl_dedup.evaluation.evaluate import evaluate as evaluate_models
 from nrl_dedup.evaluation.report import Report, report
@@ -26,7 +26,7 @@ from nrl_dedup.explanation.explained_pair import Explanation
 from nrl_dedup.features.photos.photo_folder import find_photo_folder
 from nrl_dedup.pipeline import LinkResult
 from nrl_dedup.pipeline import link as link_catalogue
-from nrl_dedup.runtime.default_work_folder import default_work_folder
+from nrl_dedup.runtime.default_work_folder import make_work_folder
 from nrl_dedup.runtime.device import pick_device
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.runtime.run import Run
@@ -38,9 +38,6 @@ from nrl_dedup.training.train_bundle import add_fitted_pair_model, train_network
 from nrl_dedup.training.unfinished import unfinished
 
 AnyPath = str | PathLike[str]
-
-# The score from which two ads are linked where nobody names another: the probability of a duplicate is then one half.
-DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -227,6 +224,5 @@ def _photos(images: AnyPath | None, ads: Catalogue) -> Path | None:
 
 
 def _run(work_dir: AnyPath | None, device: str, seed: int, progress: Progress) -> Run:
-    folder = default_work_folder(progress) if work_dir is None else Path(work_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_work_folder(None if work_dir is None else Path(work_dir), progress)
     return Run(folder, pick_device(device), seed, progress)

@@ -16,6 +16,9 @@ HEAD_SIGNS = ("nonpositive", "free")
 PHOTO_POOLS = ("one", "mean")
 REGION_KINDS = ("half", "int8", "int8-2x2", "int8-2x2-128")
 
+# The score from which two ads are linked where nobody names another: the probability of a duplicate is one half.
+DEFAULT_THRESHOLD = 0.5
+
 SETTING = "setting"  # the key of a field's metadata that holds its `Setting`
 
 

@@ -18,8 +18,8 @@ from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
 from nrl_dedup.clustering.cohesion import cohesion_of
-from nrl_dedup.embedding.network import photo_kind
-from nrl_dedup.features.extract import CatalogueFeatures, extract
+from nrl_dedup.config import DEFAULT_THRESHOLD
+from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.runtime.progress import SILENT, Progress, StageCost
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.score import Scorer, make_scorer, scorer_name
@@ -71,7 +71,7 @@ def link(
     photo_folder: Path | None,
     run: Run,
     *,
-    threshold: float = 0.5,
+    threshold: float = DEFAULT_THRESHOLD,
     candidates_per_ad: int = CANDIDATES_PER_AD,
     scorer: str | None = None,
     clustering: str = DEFAULT,
@@ -92,9 +92,7 @@ def link(
     """
     method = clustering_method(clustering)
     by = scorer_name(scorer, bundle.pair_model, bundle.folder)
-    photos = bundle.photo_input(photo_folder, catalogue.path.parent, run, backbone_weights)
-    kind = photo_kind(bundle.settings)
-    features = extract(catalogue, bundle.settings, bundle.vocabulary, kind, photos, run)
+    features = bundle.extract(catalogue, photo_folder, run, backbone_weights)
     blocked = block(
         catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder
     )

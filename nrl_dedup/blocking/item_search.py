@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
-from nrl_dedup.features.text.words import ragged
+from nrl_dedup.features.text.words import offsets_of, ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 CHUNK_ADS = 4_096  # some 10 MiB of queries and answers at lists of 100 neighbours
@@ -38,7 +38,7 @@ class Held:
     def one_each(cls, item_of: Int64[np.ndarray, "ads"]) -> "Held":
         """Each ad holds one item; ads with NONE hold nothing."""
         there = item_of != NONE
-        offsets = np.concatenate([[0], np.cumsum(there)])
+        offsets = offsets_of(there)
         count = int(item_of.max(initial=-1)) + 1
         return cls(item_of[there], offsets, count)
 
@@ -62,7 +62,7 @@ class Held:
         ads = keys // divisor
         items = keys % divisor
         counts = np.bincount(ads, minlength=self.ads)
-        offsets = np.concatenate([[0], np.cumsum(counts)])
+        offsets = offsets_of(counts)
         return Held(items, offsets, count)
 
 

@@ -12,7 +12,7 @@ from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.neighbours import NeighbourLists
 from nrl_dedup.features.pca import unit
 from nrl_dedup.features.photos.ad_photos import AdPhotos
-from nrl_dedup.features.text.words import ragged
+from nrl_dedup.features.text.words import offsets_of, ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 SIZE = 256  # principal components; on real ads they find as many duplicates as MobileNetV2's 1,280 features
@@ -31,7 +31,7 @@ def shown_photos(photos: AdPhotos, ads: Ads) -> Held:
     starts = photos.offsets[ads]
     counts = photos.offsets[ads + 1] - starts
     rows = photos.rows[ragged(starts, counts)]
-    offsets = np.concatenate([[0], np.cumsum(counts)])
+    offsets = offsets_of(counts)
     count = int(rows.max(initial=-1)) + 1
     return Held(rows, offsets, count)
 

@@ -7,6 +7,7 @@ from scipy import sparse
 
 from nrl_dedup.blocking.item_search import Similar
 from nrl_dedup.blocking.neighbours import NONE
+from nrl_dedup.features.text.words import offsets_of
 
 MAX_EXACT_WORK = 1e10  # products of an exact search: a few minutes of one core
 POSTINGS = 30_000  # vectors that one vector sees by its rarest columns. Not tuned.
@@ -129,7 +130,7 @@ class SparseSearch:
         is_kept = is_first | is_rare
         kept = order[is_kept]
         kept_of_row = np.bincount(of_row[is_kept], minlength=count)
-        indptr = np.concatenate([[0], np.cumsum(kept_of_row)])
+        indptr = offsets_of(kept_of_row)
         data = rows.data[kept]
         indices = rows.indices[kept]
         return sparse.csr_array((data, indices, indptr), shape=rows.shape)

@@ -17,6 +17,7 @@ from nrl_dedup.blocking.item_search import Held, nearest_ads, report_hubs
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.features.text.cleaning import fold_twins
+from nrl_dedup.features.text.words import offsets_of
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 STEM = 5  # letters: most endings begin later. Not tuned.
@@ -89,7 +90,7 @@ def _with_new_words(known: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 def _as_matrix(found: pl.DataFrame, ads: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Data, indices and indptr of a sparse matrix, one row per ad. `found`: columns row, id and n, ordered."""
     words_of_ad = np.bincount(found["row"], minlength=ads)
-    indptr = np.concatenate([[0], np.cumsum(words_of_ad)])
+    indptr = offsets_of(words_of_ad)
     counts = found["n"].to_numpy()
     indices = found["id"].to_numpy()
     return counts.astype(np.int32), indices.astype(np.int32), indptr

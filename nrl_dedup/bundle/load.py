@@ -29,10 +29,11 @@ from nrl_dedup.bundle.parts import (
     read_vocabulary,
 )
 from nrl_dedup.bundle.saved_settings import read_settings, shown
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import Settings
 from nrl_dedup.embedding.network import SiameseModel, photo_kind
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.extract import PhotoInput
+from nrl_dedup.features.extract import CatalogueFeatures, PhotoInput, extract
 from nrl_dedup.features.photos.backbone_weights import weights_folder
 from nrl_dedup.features.photos.backbones import Backbone, load_backbone
 from nrl_dedup.features.photos.photo_folder import open_photo_folder
@@ -144,20 +145,21 @@ class Bundle:
             )
         return backbone
 
-    def photo_input(
-        self, folder: Path | None, beside: Path, run: Run, weights: Path | None = None
-    ) -> PhotoInput | None:
-        """What `extract` needs to read photos as this model does; None without a folder, or if it was trained without
-        photos.
+    def extract(
+        self, catalogue: Catalogue, photo_folder: Path | None, run: Run, weights: Path | None = None
+    ) -> CatalogueFeatures:
+        """The features of a catalogue as this model reads it; without photos if it was trained without.
 
-        :param beside: the folder of the catalogue, which references may start from.
-        :raises NrlDedupError: what `backbone` and `PhotoFolder` raise.
+        :param weights: a file of the photo network, in place of where it is usually found.
+        :raises NrlDedupError: what `backbone`, `open_photo_folder` and `extract` raise.
         """
-        backbone = None if folder is None else self.backbone(run.device, weights)
-        if folder is None or backbone is None:
-            return None
-        source = open_photo_folder(folder, beside, run)
-        return PhotoInput(source, backbone, photo_kind(self.settings))
+        kind = photo_kind(self.settings)
+        backbone = None if photo_folder is None else self.backbone(run.device, weights)
+        photos = None
+        if photo_folder is not None and backbone is not None:
+            source = open_photo_folder(photo_folder, catalogue.path.parent, run)
+            photos = PhotoInput(source, backbone, kind)
+        return extract(catalogue, self.settings, self.vocabulary, kind, photos, run)
 
     def data_path(self, path: str) -> Path:
         """A path of `data`, seen from here."""

@@ -29,6 +29,7 @@ from nrl_dedup.cli.shared_options import (
     scoring_options,
 )
 from nrl_dedup.cli.work_folder import work_dir
+from nrl_dedup.config import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +68,7 @@ nrl-dedup evaluate --clusters dupes.csv --truth truth.csv
 @option(
     LINKS,
     "--threshold",
-    default=0.5,
+    default=DEFAULT_THRESHOLD,
     type=Score(),
     help="The score from which a pair counts as linked, for precision and recall.",
 )

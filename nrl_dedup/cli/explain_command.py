@@ -19,6 +19,7 @@ from nrl_dedup.cli.shared_options import (
     seed_option,
 )
 from nrl_dedup.cli.work_folder import work_dir
+from nrl_dedup.config import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     from nrl_dedup.bundle.load import Bundle
@@ -50,7 +51,7 @@ nrl-dedup explain weights/mine 1002 3781 --items catalogue.csv --images imgs/ --
 @option(
     LINKS,
     "--threshold",
-    default=0.5,
+    default=DEFAULT_THRESHOLD,
     type=Score(),
     help="The score from which two ads are linked.",
 )

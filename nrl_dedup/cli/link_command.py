@@ -19,9 +19,7 @@ from nrl_dedup.cli.shared_options import (
     seed_option,
 )
 from nrl_dedup.cli.work_folder import work_dir
-
-DEFAULT_THRESHOLD = 0.5
-
+from nrl_dedup.config import DEFAULT_THRESHOLD
 
 HELP = """Find the ads of CATALOGUE that describe the same thing, and write them as clusters.
 

@@ -28,12 +28,13 @@ def with_defaults(pairs: Path | None, options: dict[str, Any]) -> dict[str, Any]
                 raise click.UsageError(
                     f"--{name.replace('_', '-')} is about labelled pairs; name them: ITEMS PAIRS."
                 )
-    from nrl_dedup.training.defaults import DEFAULT_FUSION, PRETRAIN_EPOCHS
+    from nrl_dedup.training.defaults import DEFAULT_FUSION, default_settings
 
     fusion = options["fusion"] or (THESIS if options["grid"] else DEFAULT_FUSION)
     epochs = options["pretrain_epochs"]
     if epochs is None:
-        epochs = PRETRAIN_EPOCHS if pairs is None or fusion == DEFAULT_FUSION else 0
+        usual = default_settings(labelled=pairs is not None, fusion=fusion)
+        epochs = usual.pretrain.epochs
     if pairs is None and not epochs:
         raise click.UsageError(
             "--pretrain-epochs 0 leaves nothing to learn from; name labelled pairs: ITEMS PAIRS."
@@ -65,9 +66,9 @@ def settings_of(options: dict[str, Any]) -> Settings:
 
     :raises NrlDedupError: a value is out of its range.
     """
-    from nrl_dedup.embedding.fusion import fusion_module
+    from nrl_dedup.training.defaults import default_settings
 
-    fusion = fusion_module(options["fusion"])
-    backbone = options["backbone"] or fusion.backbone
-    pool = options["photo_pool"] or ("one" if fusion.photo_features == "regions" else "mean")
+    usual = default_settings(fusion=options["fusion"]).photos
+    backbone = options["backbone"] or usual.backbone
+    pool = options["photo_pool"] or usual.pool
     return settings_from({**options, "backbone": backbone, "photo_pool": pool})

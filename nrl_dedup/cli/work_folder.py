@@ -4,8 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.runtime.default_work_folder import default_work_folder
+from nrl_dedup.runtime.default_work_folder import make_work_folder
 
 _used: list[Path] = []  # by this run; the last one takes its report, if there is to be one
 
@@ -17,13 +16,7 @@ def work_dir(options: dict[str, Any]) -> Path:
     """
     from nrl_dedup.cli.console import ConsoleProgress
 
-    folder: Path = options["work_dir"] or default_work_folder(ConsoleProgress())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NrlDedupError(
-            f"--work-dir {folder}: cannot be made ({error.strerror}). Name another."
-        ) from error
+    folder = make_work_folder(options["work_dir"], ConsoleProgress())
     _used.append(folder)
     return folder
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 from scipy import sparse
 
-from nrl_dedup.comparison.columns import Column, Direction, Unit, with_endings
+from nrl_dedup.comparison.columns import Column, Direction, Unit, columns_of_each, with_endings
 from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics
 from nrl_dedup.comparison.similarities import NAN, Rows, Similarity, Values
 from nrl_dedup.comparison.tokens import inverse_frequencies
@@ -62,10 +62,7 @@ _OF_SIMILARITY = {
 
 def similarity_columns(words_of: Mapping[str, str]) -> dict[str, Column]:
     """The columns of a `RelativeSimilarity` for each name; `words_of`: the words for what each one compares."""
-    columns: dict[str, Column] = {}
-    for name, words in words_of.items():
-        columns |= with_endings(name, words, _OF_SIMILARITY)
-    return columns
+    return columns_of_each(words_of, _OF_SIMILARITY)
 
 
 @dataclass(frozen=True)
@@ -118,10 +115,7 @@ _OF_TERMS = {
 
 def term_columns(words_of: Mapping[str, str]) -> dict[str, Column]:
     """The columns of `SharedTerms` for each name; `words_of`: the words for its terms."""
-    columns: dict[str, Column] = {}
-    for name, words in words_of.items():
-        columns |= with_endings(name, words, _OF_TERMS)
-    return columns
+    return columns_of_each(words_of, _OF_TERMS)
 
 
 @dataclass(frozen=True)
@@ -204,10 +198,7 @@ _OF_COUNT = {
 def measure_columns(words_of: Mapping[str, str], unit: Unit = Unit.NUMBER) -> dict[str, Column]:
     """The columns of a `Measure` for each name; `words_of`: the words for what is measured."""
     endings = _OF_COUNT if unit is Unit.COUNT else _OF_MEASURE
-    columns: dict[str, Column] = {}
-    for name, words in words_of.items():
-        columns |= with_endings(name, words, endings)
-    return columns
+    return columns_of_each(words_of, endings)
 
 
 @dataclass(frozen=True)

@@ -42,3 +42,13 @@ def with_endings(name: str, words: str, endings: Mapping[str, Column]) -> dict[s
     for ending, column in endings.items():
         columns[name + ending] = replace(column, words=column.words.format(words))
     return columns
+
+
+def columns_of_each(
+    words_of: Mapping[str, str], endings: Mapping[str, Column]
+) -> dict[str, Column]:
+    """`with_endings` of several comparisons: of each name, with its words."""
+    columns: dict[str, Column] = {}
+    for name, words in words_of.items():
+        columns |= with_endings(name, words, endings)
+    return columns

@@ -31,6 +31,7 @@ from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.background_descriptors import colours, descriptor_rows, layouts
 from nrl_dedup.features.photos.bit_counts import count_bits
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
+from nrl_dedup.features.text.words import offsets_of
 
 # How many principal components are kept, and how far they are whitened (0: not at all, 1: fully).
 SIZE = 256  # of the network's features. Not tuned.
@@ -162,7 +163,7 @@ class _Lists:
     def only(self, kept: Bool[np.ndarray, "photos"]) -> "_Lists":
         """Without the photos that are not `kept`."""
         stay = kept[self.of_ad]
-        kept_before = np.concatenate([[0], np.cumsum(stay)])
+        kept_before = offsets_of(stay)
         return _Lists(self.of_ad[stay], kept_before[self.offsets])
 
     def first(self, values: Float32[np.ndarray, "photos"]) -> Float32[np.ndarray, "ads"]:

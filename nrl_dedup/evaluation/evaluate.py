@@ -14,10 +14,10 @@ from nrl_dedup.blocking.block import CANDIDATES_PER_AD, block
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.fingerprint import fingerprint
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.embedding.network import photo_kind
+from nrl_dedup.config import DEFAULT_THRESHOLD
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluation.blocking_quality import BlockingQuality, blocking_quality
-from nrl_dedup.features.extract import CatalogueFeatures, extract
+from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.features.photos.backbones import weights_fingerprint
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import baseline_features
@@ -103,7 +103,7 @@ def evaluate(
     contenders: Sequence[Contender],
     run: Run,
     *,
-    threshold: float = 0.5,
+    threshold: float = DEFAULT_THRESHOLD,
     scorer: str | None = None,
     candidates_per_ad: int = CANDIDATES_PER_AD,
     blocking: bool = False,
@@ -129,11 +129,9 @@ def evaluate(
     logits, features, kept = {}, {}, {}
     for contender, by in zip(contenders, scorers, strict=True):
         name, bundle = contender.name, contender.bundle
-        photos = bundle.photo_input(
-            contender.photo_folder, part.path.parent, run, contender.backbone_weights
+        features[name] = bundle.extract(
+            part, contender.photo_folder, run, contender.backbone_weights
         )
-        kind = photo_kind(bundle.settings)
-        features[name] = extract(part, bundle.settings, bundle.vocabulary, kind, photos, run)
         if blocking or by == EVIDENCE:
             blocked = block(
                 part,

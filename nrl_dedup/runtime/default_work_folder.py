@@ -8,6 +8,21 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import SILENT, Progress
 
 
+def make_work_folder(named: Path | None, progress: Progress = SILENT) -> Path:
+    """The folder that the user named, or else the default, made if need be.
+
+    :raises NrlDedupError: it cannot be made.
+    """
+    folder = named or default_work_folder(progress)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NrlDedupError(
+            f"--work-dir {folder}: cannot be made ({error.strerror}). Name another."
+        ) from error
+    return folder
+
+
 def default_work_folder(progress: Progress = SILENT) -> Path:
     """Below the user's cache; for a user without a home folder, below the system's folder for temporary files.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from nrl_dedup.config import ModelSettings, PhotoSettings, PretrainSettings, Settings
 from nrl_dedup.embedding.fusion import fusion_module
 
-# The best by the real ads of the fusion modules that can be trained without labels.
+# The network of the results on real ads (examples/RESULTS.md).
 DEFAULT_FUSION = "towers"
 # At most: early stopping ends most trainings without labels sooner.
 PRETRAIN_EPOCHS = 40

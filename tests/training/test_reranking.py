@@ -14,8 +14,6 @@ from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.comparison.ad_profiles import AdProfiles
 from nrl_dedup.comparison.columns import Column, Direction
 from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
-from nrl_dedup.embedding.network import photo_kind
-from nrl_dedup.features.extract import extract
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.competitors import MIN_LOG_ODDS, Competitors
@@ -204,9 +202,8 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(
     _, second = fitted_and_reranked(made, made.labels)
     model = replace(bundle.pair_model, reranking=second.model.reranking)
     bundle = replace(bundle, pair_model=model)
-    run, settings = Run(tmp_path, CPU), bundle.settings
-    photos = bundle.photo_input(shop.images, catalogue.path.parent, run)
-    features = extract(catalogue, settings, bundle.vocabulary, photo_kind(settings), photos, run)
+    run = Run(tmp_path, CPU)
+    features = bundle.extract(catalogue, shop.images, run)
     blocked = block(catalogue, features, bundle.model, run, 20)
     scorer = make_scorer("evidence", catalogue, features, blocked, bundle.model, model, run)
     assert isinstance(scorer, EvidenceScorer)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, Int64, UInt64
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
 from nrl_dedup.features.text.text_digests import text_digests
-from nrl_dedup.features.text.words import ragged
+from nrl_dedup.features.text.words import offsets_of, ragged
 
 ABSENT = -1
 # Of one ad, photos beyond these are not looked at: most sites allow fewer, and an ad of 500 photos would cost 250,000
@@ -40,7 +40,7 @@ class AdPhotos:
         """The photos of some ads, in the order of `ads`."""
         counts = np.diff(self.offsets)[ads]
         at = ragged(self.offsets[ads], counts)
-        offsets = np.concatenate([[0], np.cumsum(counts)])
+        offsets = offsets_of(counts)
         taken = replace(self, rows=self.rows[at], offsets=offsets)
         if self.view_rows is None:
             return taken
@@ -57,7 +57,7 @@ class AdPhotos:
 
     def only(self, kept: Bool[np.ndarray, "photos"]) -> "AdPhotos":
         """Without the photos (places in `rows`) that are not kept."""
-        kept_before = np.concatenate([[0], np.cumsum(kept)])
+        kept_before = offsets_of(kept)
         left = replace(self, rows=self.rows[kept], offsets=kept_before[self.offsets])
         if self.view_rows is None:
             return left

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64, Int32, Int64
+from jaxtyping import Float64, Int32, Int64, Shaped
 from scipy import sparse
 
 from nrl_dedup.features.text.cleaning import spell, transliterate
@@ -46,7 +46,8 @@ class Words:
         starts = self.offsets[rows]
         found = self.ids[ragged(starts, counts)]
         offsets = offsets_of(counts)
-        return Words(found, offsets, self.distinct, self.lengths[rows])
+        lengths = self.lengths[rows]
+        return Words(found, offsets, self.distinct, lengths)
 
 
 def read_words(columns: Sequence[pl.Series], language: str, progress: Progress = SILENT) -> Words:
@@ -171,8 +172,11 @@ def _word_sets(words: Words, ads: SomeAds) -> sparse.csr_array:
     return sets
 
 
-def offsets_of(counts: PerAd) -> Offsets:
-    """Where the values of each ad begin, ad after ad, and where those of the last end."""
+def offsets_of(counts: Shaped[np.ndarray, "ads"]) -> Offsets:
+    """Where the values of each ad begin, ad after ad, and where those of the last end.
+
+    :param counts: whole numbers, or whether each has its one value.
+    """
     ends = np.cumsum(counts, dtype=np.int64)
     return np.append(0, ends)
 

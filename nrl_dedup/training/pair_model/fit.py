@@ -17,9 +17,7 @@ from nrl_dedup.bundle.load import HELD_OUT, Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.ad_profiles import AdProfiles
 from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
-from nrl_dedup.embedding.network import photo_kind
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.features.extract import extract
 from nrl_dedup.runtime.progress import Progress
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.modality_models import ModalityModels
@@ -92,9 +90,7 @@ def search_catalogues(
     """What each catalogue gives to fit to. Arguments are those of `fit_pairs`."""
     parts: list[SearchedCatalogue] = []
     for catalogue in catalogues:
-        photos = bundle.photo_input(photo_folder, catalogue.path.parent, run)
-        kind = photo_kind(bundle.settings)
-        features = extract(catalogue, bundle.settings, bundle.vocabulary, kind, photos, run)
+        features = bundle.extract(catalogue, photo_folder, run)
         blocked = block(
             catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder
         )
