@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 from scipy.special import expit
 
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
@@ -23,6 +23,7 @@ from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.runtime.progress import SILENT, Progress, StageCost
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.score import Scorer, make_scorer, scorer_name
+from nrl_dedup.tables import CatalogueRows, catalogue_ends, distinct_ends
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def link(
         identical = score_copies(scores, blocked)
 
     with run.clock.stage("clustering"):
-        scored = _renumbered(scored, blocked.rows)
+        scored = blocked.ads.table_of_rows(scored)
         identical, apart = (
             identical.filter(pl.col("score") >= threshold),
             identical.filter(pl.col("score") < threshold),
@@ -124,12 +125,11 @@ def link(
             "row_l", "row_r"
         )
         clusters = find_clusters(method, scored, identical, len(catalogue), threshold)
-        position = blocked.position
 
-        def score(
-            rows_l: Int64[np.ndarray, "pairs"], rows_r: Int64[np.ndarray, "pairs"]
-        ) -> Float32[np.ndarray, "pairs"]:
-            return expit(scores.logits(position[rows_l], position[rows_r])).astype(np.float32)
+        def score(row_l: CatalogueRows, row_r: CatalogueRows) -> Float32[np.ndarray, "pairs"]:
+            left = blocked.ads.of_rows(row_l)
+            right = blocked.ads.of_rows(row_r)
+            return expit(scores.logits(left, right)).astype(np.float32)
 
         cohesion = cohesion_of(clusters, score, run.seed)
         chained = cohesion.filter(pl.col("mean_score") < threshold)
@@ -152,16 +152,17 @@ def link(
 def score_copies(scorer: Scorer, blocked: BlockingResult) -> pl.DataFrame:
     """`blocked.identical` with the score of an ad and its copy (SCORED_PAIRS): that of the ad and itself, once for each
     ad that has copies."""
-    at = blocked.position[blocked.identical["row_l"].to_numpy()]
-    ads, place = np.unique(at, return_inverse=True)
+    representative, _ = catalogue_ends(blocked.identical)
+    ads, place = np.unique(blocked.ads.of_rows(representative), return_inverse=True)
     score = expit(scorer.logits(ads, ads))[place]
     return blocked.identical.with_columns(score=pl.Series(score, dtype=pl.Float32))
 
 
 def score_pairs(scorer: Scorer, pairs: pl.DataFrame, progress: Progress = SILENT) -> pl.DataFrame:
-    """`pairs` (tables.CANDIDATE_PAIRS, positions) with `score` = expit(logit) (SCORED_PAIRS), without those of which
-    the scorer cannot tell anything."""
-    logits = scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy(), progress)
+    """`pairs` (tables.CANDIDATE_PAIRS) with `score` = expit(logit), f32, without those of which the scorer cannot tell
+    anything."""
+    left, right = distinct_ends(pairs)
+    logits = scorer.logits(left, right, progress)
     is_scored = np.isfinite(logits)
     return pairs.filter(is_scored).with_columns(
         score=pl.Series(expit(logits[is_scored]), dtype=pl.Float32)
@@ -188,14 +189,9 @@ def links_of_copies(links: pl.DataFrame, apart: pl.DataFrame) -> pl.DataFrame:
 
 
 def reasons_of(scorer: Scorer, blocked: BlockingResult, links: pl.DataFrame) -> pl.DataFrame:
-    """A column for each group of evidence; a row for each link."""
-    ends = [blocked.position[links[name].to_numpy()] for name in ("row_l", "row_r")]
-    found = scorer.contributions(*ends)
+    """A column for each group of evidence; a row for each link (tables.SCORED_PAIRS)."""
+    row_l, row_r = catalogue_ends(links)
+    left = blocked.ads.of_rows(row_l)
+    right = blocked.ads.of_rows(row_r)
+    found = scorer.contributions(left, right)
     return pl.DataFrame([pl.Series(name, values, pl.Float32) for name, values in found.items()])
-
-
-def _renumbered(pairs: pl.DataFrame, rows: Int64[np.ndarray, "some"]) -> pl.DataFrame:
-    """Pairs of positions in `rows` as pairs of rows."""
-    return pairs.with_columns(
-        pl.Series(name, rows[pairs[name].to_numpy()]) for name in ("row_l", "row_r")
-    )

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.candidates import Candidates
+from nrl_dedup.blocking.distinct_ads import DistinctAds
 from nrl_dedup.blocking.exact_duplicates import Groups, collapse
 from nrl_dedup.blocking.group_members import Members
 from nrl_dedup.blocking.sources import search_sources
@@ -21,12 +22,12 @@ from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.features.text.vocabulary import has_text
 from nrl_dedup.runtime.run import Run
+from nrl_dedup.tables import CatalogueRows, DistinctRows, catalogue_ends, distinct_ends
 
 # Candidates of an ad, on average, unless the user asks for others: as many as `sources.REFERENCE_CANDIDATES`, so that
 # one search serves for both.
 CANDIDATES_PER_AD = 100
 
-Positions = Int64[np.ndarray, "pairs"]
 PairMask = Bool[np.ndarray, "pairs"]
 AdMask = Bool[np.ndarray, "ads"]
 Vectors = Float32[np.ndarray, "distinct size"]
@@ -34,7 +35,7 @@ Vectors = Float32[np.ndarray, "distinct size"]
 
 @dataclass(frozen=True)
 class PairIndex:
-    """Finds pairs of positions in a table of pairs. `frame`: `tables.CANDIDATE_PAIRS`, ordered by row_l, row_r."""
+    """Finds pairs of distinct ads in a table of them. `frame`: `tables.CANDIDATE_PAIRS`, ordered."""
 
     frame: pl.DataFrame
     ads: int
@@ -42,12 +43,11 @@ class PairIndex:
     @cached_property
     def _keys(self) -> Int64[np.ndarray, "pairs_1"]:
         """A number for each pair, ascending, and a last one that no pair has."""
-        left = self.frame["row_l"].to_numpy()
-        right = self.frame["row_r"].to_numpy()
+        left, right = distinct_ends(self.frame)
         keys = left * self.ads + right
         return np.append(keys, np.iinfo(np.int64).max)
 
-    def places(self, left: Positions, right: Positions) -> Positions:
+    def places(self, left: DistinctRows, right: DistinctRows) -> Int64[np.ndarray, "pairs"]:
         """Where in `frame` each pair is, in either order; -1 for one that is not there."""
         smaller = np.minimum(left, right)
         larger = np.maximum(left, right)
@@ -61,59 +61,48 @@ class PairIndex:
 class BlockingResult:
     """The embeddings of a catalogue's distinct ads, and the pairs of them that are worth scoring.
 
-    `rows`: the distinct ads, as rows of the catalogue. Copies are equal in their texts, all their photos and all
-    columns that are compared; the one of the smallest row represents them. Ads with neither a text nor a readable photo
-    are left out.
+    `ads`: which ads these are, and their rows in the catalogue.
     `z`: their embeddings times |w|, whose L1 distances are the head's logits but for the bias; NaN of an ad that has
     nothing of what the model reads and knows, such as one of unknown words and no photo: it has the vector of every
-    other such ad. `candidates`: pairs of positions in `rows`. `reference`: candidates by lists of fixed length, of
-    which the neighbourhood and the competitors of each of `rows` are taken.
-    `identical`: `tables.CANDIDATE_PAIRS`, each copy, with the ad that represents it.
-    `position`: where in `rows` each ad is, or the one that represents it; -1 for ads with neither text nor photo.
+    other such ad. `candidates`: pairs of distinct ads. `reference`: candidates by lists of fixed length, of which the
+    neighbourhood and the competitors of each distinct ad are taken.
+    `identical`: `tables.IDENTICAL_PAIRS`, each copy, with the ad that represents it.
     """
 
-    rows: Int64[np.ndarray, "distinct"]
+    ads: DistinctAds
     embeddings: Vectors
     z: Vectors
     candidates: Candidates
     reference: Candidates
     identical: pl.DataFrame
-    position: Int64[np.ndarray, "ads"]
 
     @cached_property
     def candidate_index(self) -> PairIndex:
-        return PairIndex(self.candidates.frame, len(self.rows))
+        return PairIndex(self.candidates.frame, len(self.ads))
 
     @cached_property
     def reference_index(self) -> PairIndex:
-        return PairIndex(self.reference.frame, len(self.rows))
+        return PairIndex(self.reference.frame, len(self.ads))
 
-    def finds(self, rows_l: Positions, rows_r: Positions) -> PairMask:
+    def finds(self, row_l: CatalogueRows, row_r: CatalogueRows) -> PairMask:
         """Whether blocking brings the two ads of each pair together: they are identical, or a candidate pair is made
         of the ads that represent them."""
-        smaller, larger = self._ends(rows_l, rows_r)
-        is_candidate = self.candidate_index.places(smaller, larger) >= 0
-        is_identical = smaller == larger
-        return (smaller >= 0) & (is_candidate | is_identical)
+        pairs = self.ads.pairs(row_l, row_r)
+        is_candidate = self.candidate_index.places(pairs.distinct_l, pairs.distinct_r) >= 0
+        is_identical = pairs.distinct_l == pairs.distinct_r
+        return pairs.spread(is_candidate | is_identical)
 
-    def identical_ends(self, rows_l: Positions, rows_r: Positions) -> PairMask:
+    def identical_ends(self, row_l: CatalogueRows, row_r: CatalogueRows) -> PairMask:
         """Whether one ad represents both ads of each pair."""
-        smaller, larger = self._ends(rows_l, rows_r)
-        return (smaller >= 0) & (smaller == larger)
+        pairs = self.ads.pairs(row_l, row_r)
+        return pairs.spread(pairs.distinct_l == pairs.distinct_r)
 
-    def finds_in(self, place: int, rows_l: Positions, rows_r: Positions) -> PairMask:
+    def finds_in(self, place: int, row_l: CatalogueRows, row_r: CatalogueRows) -> PairMask:
         """As `finds`, if the space at `place` of `candidates.spaces` were the only one."""
-        smaller, larger = self._ends(rows_l, rows_r)
-        there = smaller >= 0
-        found = self.identical_ends(rows_l, rows_r)
-        found[there] |= self.candidates.from_space(place, smaller[there], larger[there])
-        return found
-
-    def _ends(self, rows_l: Positions, rows_r: Positions) -> Int64[np.ndarray, "2 pairs"]:
-        """The positions of the two ads of each pair, the smaller first."""
-        left = self.position[rows_l]
-        right = self.position[rows_r]
-        return np.sort([left, right], axis=0)
+        pairs = self.ads.pairs(row_l, row_r)
+        is_candidate = self.candidates.from_space(place, pairs.distinct_l, pairs.distinct_r)
+        is_identical = pairs.distinct_l == pairs.distinct_r
+        return pairs.spread(is_candidate | is_identical)
 
 
 def block(
@@ -140,11 +129,10 @@ def block(
             digests = photos.digests()
         is_usable = has_text(catalogue.frame) | inputs.has_image()
         copies = collapse(catalogue.frame, digests, catalogue.further)
-        usable = is_usable[copies.representatives]
-        rows = copies.representatives[usable]
-        distinct = catalogue.take(rows)
-        alike = collapse(distinct.frame, digests[rows])
-        searched = rows[alike.representatives]
+        ads = DistinctAds.of(copies, is_usable)
+        distinct = catalogue.take(ads.rows)
+        alike = collapse(distinct.frame, digests[ads.rows])
+        searched = ads.to_rows(alike.representatives)
         embeddings = embed_ads(network, inputs, searched, device=run.device, progress=run.progress)
         check_embeddings(embeddings, model_folder)
 
@@ -168,29 +156,20 @@ def block(
         reference = found.reference.of_members(members)
     group = alike.group_of
     return BlockingResult(
-        rows=rows,
+        ads=ads,
         embeddings=embeddings[group],
         z=z[group],
         candidates=candidates,
         reference=reference,
         identical=_identical(copies, is_usable),
-        position=_positions(copies, rows),
     )
 
 
 def _identical(copies: Groups, is_usable: AdMask) -> pl.DataFrame:
     pairs = copies.copy_pairs()
-    copy = pairs["row_r"].to_numpy()
+    _, copy = catalogue_ends(pairs)
     usable = pl.Series(is_usable[copy], dtype=pl.Boolean)
     return pairs.filter(usable)
-
-
-def _positions(copies: Groups, rows: Int64[np.ndarray, "distinct"]) -> Int64[np.ndarray, "ads"]:
-    """Where in `rows` the representative of each ad is; -1 where it is not there."""
-    position = np.full(len(copies.group_of), -1)
-    position[rows] = np.arange(len(rows))
-    representative = copies.representatives[copies.group_of]
-    return position[representative]
 
 
 def _has_known_input(network: SiameseModel, inputs: NetworkInputs) -> AdMask:

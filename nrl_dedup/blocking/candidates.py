@@ -11,29 +11,34 @@ from nrl_dedup.blocking.group_members import Members
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.tables import CANDIDATE_PAIRS
+from nrl_dedup.tables import CANDIDATE_PAIRS, DistinctRows, distinct_ends
 
 MAX_NEIGHBOURHOOD = 10  # ads that make up a neighbourhood, as in CSLS (Conneau et al. 2018)
 CHUNK_ADS = 65_536  # 50 MiB for each array of lists of 100 neighbours
 CHUNK_NUMBERS = 2**22  # 32 MiB
 
 AdValues = Float32[np.ndarray, "ads"]
-Rows = Int64[np.ndarray, "pairs"]
+PairNumbers = Int64[np.ndarray, "pairs"]
 SomeAds = Int64[np.ndarray, "some"]
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """`frame`: `tables.CANDIDATE_PAIRS`, ordered by row_l, row_r. `spaces`: where they come from; `depths`: of each
-    space, how many of an ad's nearest became candidates. `stand_in`: of each ad, the one that was searched for it and
-    that represents it in the lists of others; None: each represents itself."""
+    """Pairs of the ads that were searched; by `of_members`, pairs of all distinct ads.
+
+    `frame`: `tables.CANDIDATE_PAIRS`, ordered. `spaces`: where they come from; `depths`: of each space, how many of an
+    ad's nearest became candidates. `stand_in`: of each ad, the one that was searched for it and that represents it in
+    the lists of others; None: each represents itself.
+    """
 
     frame: pl.DataFrame
     spaces: tuple[NeighbourLists, ...]
     depths: tuple[int, ...]
     stand_in: Int64[np.ndarray, "ads"] | None = None
 
-    def from_space(self, place: int, rows_l: Rows, rows_r: Rows) -> Bool[np.ndarray, "pairs"]:
+    def from_space(
+        self, place: int, distinct_l: DistinctRows, distinct_r: DistinctRows
+    ) -> Bool[np.ndarray, "pairs"]:
         """Whether each pair is a candidate pair through the space at `place`, be it through other spaces too."""
         space = self.spaces[place]
         depth = self.depths[place]
@@ -41,8 +46,8 @@ class Candidates:
         stand_in = self.stand_in
         if stand_in is None:
             stand_in = np.arange(len(mean))
-        found = stand_in[rows_l] == stand_in[rows_r]
-        for one, other in ((rows_l, rows_r), (rows_r, rows_l)):
+        found = stand_in[distinct_l] == stand_in[distinct_r]
+        for one, other in ((distinct_l, distinct_r), (distinct_r, distinct_l)):
             candidates = proposed(space, mean, one)[:, :depth]
             is_other = candidates == stand_in[other][:, None]
             found |= is_other.any(axis=1)
@@ -53,8 +58,7 @@ class Candidates:
         ads = len(members.stand_in)
         if len(members.searched) == ads:
             return self
-        left = self.frame["row_l"].to_numpy()
-        right = self.frame["row_r"].to_numpy()
+        left, right = distinct_ends(self.frame)
         spaces = []
         for space in self.spaces:
             among_all = space.spread(members.searched, ads)
@@ -64,8 +68,7 @@ class Candidates:
 
     def per_ad(self, ads: int) -> Int64[np.ndarray, "ads"]:
         """How many candidate partners each of `ads` ads has."""
-        left = self.frame["row_l"].to_numpy()
-        right = self.frame["row_r"].to_numpy()
+        left, right = distinct_ends(self.frame)
         ends = np.concatenate([left, right])
         return np.bincount(ends, minlength=ads)
 
@@ -159,7 +162,7 @@ def _depth_limit(spaces: Sequence[NeighbourLists], steps: Sequence[int]) -> int:
 
 def _numbered_pairs(
     spaces: Sequence[NeighbourLists], steps: Sequence[int], depth_limit: int
-) -> tuple[Rows, Int64[np.ndarray, "depth_limit"]]:
+) -> tuple[PairNumbers, Int64[np.ndarray, "depth_limit"]]:
     """The pairs l < r that any space lists, in order, and the T at which each is first listed; how many each T has.
 
     A pair and its T are one number, (l * ads + r) * depth_limit + T: 8 bytes for each neighbour of each ad are all that
@@ -199,7 +202,7 @@ def _numbered_pairs(
 
 def _first_of_each_pair(
     numbers: Int64[np.ndarray, "listed"], depth_limit: int
-) -> tuple[Rows, Int64[np.ndarray, "depth_limit"]]:
+) -> tuple[PairNumbers, Int64[np.ndarray, "depth_limit"]]:
     """Of the sorted numbers, which are overwritten, the first of each pair; how many each T has."""
     filled = 0
     last_pair = -1
@@ -218,7 +221,7 @@ def _first_of_each_pair(
     return numbers[:filled], counts
 
 
-def _frame(numbers: Rows, depth_limit: int, last: int, ads: int) -> pl.DataFrame:
+def _frame(numbers: PairNumbers, depth_limit: int, last: int, ads: int) -> pl.DataFrame:
     """The pairs of T <= `last`."""
     parts = [numbers[:0]]
     for start in range(0, len(numbers), CHUNK_NUMBERS):
@@ -230,5 +233,5 @@ def _frame(numbers: Rows, depth_limit: int, last: int, ads: int) -> pl.DataFrame
     ads = max(ads, 1)
     left = pairs // ads
     right = pairs % ads
-    columns = {"row_l": left, "row_r": right}
+    columns = {"distinct_l": left, "distinct_r": right}
     return pl.DataFrame(columns, schema=CANDIDATE_PAIRS)

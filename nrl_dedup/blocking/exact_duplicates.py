@@ -10,7 +10,7 @@ import polars as pl
 from jaxtyping import Float32, Int64, UInt64
 from scipy import sparse
 
-from nrl_dedup.tables import CANDIDATE_PAIRS
+from nrl_dedup.tables import IDENTICAL_PAIRS
 
 CHUNK_ADS = 65_536  # 32 MiB of vectors of 128 numbers
 
@@ -29,11 +29,11 @@ class Groups:
     group_of: Ads
 
     def copy_pairs(self) -> pl.DataFrame:
-        """`tables.CANDIDATE_PAIRS`: each ad that another represents (row_r), with that other; ordered by row_r."""
+        """`tables.IDENTICAL_PAIRS`: each ad that another represents (row_r), with that other; ordered by row_r."""
         leader = self.representatives[self.group_of]
         members = _not_their_own(leader)
         columns = {"row_l": leader[members], "row_r": members}
-        return pl.DataFrame(columns, schema=CANDIDATE_PAIRS)
+        return pl.DataFrame(columns, schema=IDENTICAL_PAIRS)
 
 
 def collapse(

@@ -77,7 +77,7 @@ class Members:
         smaller = np.minimum(one, other)
         larger = np.maximum(one, other)
         numbers = np.unique(smaller * ads + larger)
-        columns = {"row_l": numbers // ads, "row_r": numbers % ads}
+        columns = {"distinct_l": numbers // ads, "distinct_r": numbers % ads}
         return pl.DataFrame(columns, schema=CANDIDATE_PAIRS)
 
     def _inside(self) -> Sequence[Pairs]:

@@ -17,6 +17,7 @@ from nrl_dedup.evaluation.evaluate import Contender, Evaluation
 from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.runtime.run import Run
+from nrl_dedup.tables import catalogue_ends
 
 BATCH = 256
 TOP_PART = 5  # the top regions are one in five
@@ -206,10 +207,9 @@ def attention_overlaps(
     Left out are duplicates without two photos: an ad has none that can be read, or both have the very same file, of
     which two maps differ by the words alone.
     """
-    rows_l = evaluation.pairs["row_l"].to_numpy()
-    rows_r = evaluation.pairs["row_r"].to_numpy()
+    row_l, row_r = catalogue_ends(evaluation.pairs)
     labels = evaluation.pairs["is_duplicate"].to_numpy()
-    groups = PairGroups.of(rows_l, rows_r, labels).left
+    groups = PairGroups.of(row_l, row_r, labels).left
     found = {}
     for contender in contenders:
         fusion, features = contender.bundle.model.fusion, evaluation.features[contender.name].inputs
@@ -222,7 +222,7 @@ def attention_overlaps(
         )
         digest_l, digest_r = evaluation.ends(digests)
         pairs = np.flatnonzero(labels & (digest_l > 0) & (digest_r > 0) & (digest_l != digest_r))
-        ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
+        ads, place = np.unique(np.concatenate([row_l[pairs], row_r[pairs]]), return_inverse=True)
         sides = place.reshape(2, -1)
         trained = top_regions(
             attention_maps(fusion, features, ads, device=run.device, progress=run.progress)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 
 from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.metrics import logits_after_blocking, pairs_completeness, reduction_ratio
+from nrl_dedup.tables import CatalogueRows
 
 
 @dataclass(frozen=True)
@@ -47,20 +48,20 @@ class BlockingQuality:
 def blocking_quality(
     blocked: BlockingResult,
     wanted: int,
-    rows_l: Int64[np.ndarray, "pairs"],
-    rows_r: Int64[np.ndarray, "pairs"],
+    row_l: CatalogueRows,
+    row_r: CatalogueRows,
     labels: Bool[np.ndarray, "pairs"],
     logits: Float64[np.ndarray, "pairs"],
 ) -> BlockingQuality:
     """`BlockingQuality` by labelled pairs of rows of the catalogue and the logits that the model gives them."""
     candidates = blocked.candidates
-    found = blocked.finds(rows_l, rows_r)
+    found = blocked.finds(row_l, row_r)
     by_space = np.array(
-        [blocked.finds_in(place, rows_l, rows_r) for place in range(len(candidates.spaces))]
+        [blocked.finds_in(place, row_l, row_r) for place in range(len(candidates.spaces))]
     )
-    identical = blocked.identical_ends(rows_l, rows_r)
+    identical = blocked.identical_ends(row_l, row_r)
     alone = (by_space.sum(axis=0) == 1) & ~identical
-    per_ad = candidates.per_ad(len(blocked.rows))
+    per_ad = candidates.per_ad(len(blocked.ads))
     count = len(candidates.frame)
     return BlockingQuality(
         wanted,
@@ -68,7 +69,7 @@ def blocking_quality(
         float(per_ad.mean()) if len(per_ad) else 0.0,
         int(per_ad.max(initial=0)),
         pairs_completeness(labels, found),
-        reduction_ratio(count, len(blocked.position)),
+        reduction_ratio(count, blocked.ads.catalogue_size),
         tuple(
             SpaceQuality(
                 space.name,

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.tables import CatalogueRows
 
 REPLICATES = 1000
 LEVEL = 0.95
@@ -32,12 +33,12 @@ class PairGroups:
     @classmethod
     def of(
         cls,
-        rows_l: Int64[np.ndarray, "pairs"],
-        rows_r: Int64[np.ndarray, "pairs"],
+        row_l: CatalogueRows,
+        row_r: CatalogueRows,
         labels: Bool[np.ndarray, "pairs"],
     ) -> "PairGroups":
         """The groups that the duplicates among these pairs make of their ads."""
-        ads, ad = np.unique(np.concatenate([rows_l, rows_r]), return_inverse=True)
+        ads, ad = np.unique(np.concatenate([row_l, row_r]), return_inverse=True)
         left, right = ad.reshape(2, -1)
         group = duplicate_groups(left[labels], right[labels], len(ads))
         return cls(group[left], group[right], int(group.max(initial=-1)) + 1)

@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int64
 
+from nrl_dedup.tables import catalogue_ends
+
 ENTITIES = "entities"
 LABELLED_PAIRS = "labelled pairs"
 
@@ -167,7 +169,8 @@ def quality_against_pairs(
     ads = pl.DataFrame({"item_id": ids})
     ads = ads.join(clusters, on="item_id", how="left", maintain_order="left")
     cluster_of_ad = _cluster_numbers(ads)
-    together = cluster_of_ad[pairs["row_l"].to_numpy()] == cluster_of_ad[pairs["row_r"].to_numpy()]
+    row_l, row_r = catalogue_ends(pairs)
+    together = cluster_of_ad[row_l] == cluster_of_ad[row_r]
     return ClusterReport(
         truth=LABELLED_PAIRS,
         ads=len(ids),

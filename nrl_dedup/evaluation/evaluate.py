@@ -21,8 +21,15 @@ from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.features.photos.backbones import weights_fingerprint
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import baseline_features
-from nrl_dedup.scoring.score import EVIDENCE, make_scorer, scorer_name
+from nrl_dedup.scoring.score import (
+    EVIDENCE,
+    EvidenceScorer,
+    logits_of_rows,
+    make_scorer,
+    scorer_name,
+)
 from nrl_dedup.scoring.siamese import pair_logits
+from nrl_dedup.tables import catalogue_ends
 
 BASELINE = "baseline"
 _TEST = ["item_id_l", "item_id_r", "is_duplicate", "weight"]
@@ -62,7 +69,8 @@ class Evaluation:
 
     def ends(self, of_ad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What `of_ad` has for the left and the right ad of each pair."""
-        return of_ad[self.pairs["row_l"].to_numpy()], of_ad[self.pairs["row_r"].to_numpy()]
+        row_l, row_r = catalogue_ends(self.pairs)
+        return of_ad[row_l], of_ad[row_r]
 
     def description_words(self) -> Int64[np.ndarray, "ads"]:
         """The words of each ad's description, cleaned as the first model wants them."""
@@ -120,12 +128,13 @@ def evaluate(
     """
     scorers = [scorer_name(scorer, one.bundle.pair_model, one.bundle.folder) for one in contenders]
     rows = np.arange(len(catalogue))
+    whole_l, whole_r = catalogue_ends(pairs)
     if not blocking and EVIDENCE not in scorers:
-        rows = np.unique(np.concatenate([pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()]))
+        rows = np.unique(np.concatenate([whole_l, whole_r]))
     part = catalogue.take(rows)
-    rows_l = np.searchsorted(rows, pairs["row_l"].to_numpy())
-    rows_r = np.searchsorted(rows, pairs["row_r"].to_numpy())
-    local = pairs.with_columns(row_l=pl.Series(rows_l), row_r=pl.Series(rows_r))
+    row_l = np.searchsorted(rows, whole_l)
+    row_r = np.searchsorted(rows, whole_r)
+    local = pairs.with_columns(row_l=pl.Series(row_l), row_r=pl.Series(row_r))
     logits, features, kept = {}, {}, {}
     for contender, by in zip(contenders, scorers, strict=True):
         name, bundle = contender.name, contender.bundle
@@ -153,9 +162,8 @@ def evaluate(
                 trained_columns=bundle.data.compared,
                 labelled=True,
             )
-            logits[name] = scores.logits(
-                blocked.position[rows_l], blocked.position[rows_r], run.progress
-            )
+            assert isinstance(scores, EvidenceScorer)
+            logits[name] = logits_of_rows(scores, blocked.ads, row_l, row_r, run.progress)
         else:
             logits[name] = pair_logits(
                 bundle.model, features[name].inputs, local, run.device, run.progress
@@ -167,12 +175,12 @@ def evaluate(
         if blocking:
             labels = pairs["is_duplicate"].to_numpy()
             kept[name] = blocking_quality(
-                blocked, candidates_per_ad, rows_l, rows_r, labels, logits[name]
+                blocked, candidates_per_ad, row_l, row_r, labels, logits[name]
             )
     first = contenders[0]
     seen = features[first.name]
     logits[BASELINE] = first.bundle.baseline.logits(
-        baseline_features(seen.words, seen.inputs.photos, rows_l, rows_r)
+        baseline_features(seen.words, seen.inputs.photos, row_l, row_r)
     )
     return Evaluation(part, local, logits, features, kept, threshold)
 

@@ -32,6 +32,7 @@ from nrl_dedup.features.photos.unreadable import UnreadablePhoto
 from nrl_dedup.metrics import are_links
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import baseline_features
+from nrl_dedup.tables import catalogue_ends
 
 MAX_DRAWN = 3  # pairs of each kind whose attention is drawn
 NAME_LENGTH = 60  # characters of a model's name that come into the name of a file
@@ -86,8 +87,7 @@ def pictures(
     :param pairs: which pairs these are, for the titles: "test pairs".
     """
     evaluation, first = report.evaluation, contenders[0]
-    rows_l = evaluation.pairs["row_l"].to_numpy()
-    rows_r = evaluation.pairs["row_r"].to_numpy()
+    row_l, row_r = catalogue_ends(evaluation.pairs)
     labels = evaluation.pairs["is_duplicate"].to_numpy()
     weights = evaluation.pairs["weight"].to_numpy()
     file_name = file_names(report.models)
@@ -97,7 +97,7 @@ def pictures(
         "precision_recall": partial(precision_recall, scores, pairs),
         "calibration": partial(calibration, scores, pairs),
         "feature_plane": lambda: feature_plane(
-            baseline_features(seen.words, seen.inputs.photos, rows_l, rows_r),
+            baseline_features(seen.words, seen.inputs.photos, row_l, row_r),
             labels,
             first.bundle.baseline.logits,
             pairs,
@@ -183,14 +183,13 @@ def _attention(report: Report, contender: Contender, run: Run) -> dict[str, Pict
     photos, folder = features.photos, contender.photo_folder
     if not isinstance(fusion, StackedAttention) or photos is None or folder is None:
         return {}
-    rows_l = evaluation.pairs["row_l"].to_numpy()
-    rows_r = evaluation.pairs["row_r"].to_numpy()
+    row_l, row_r = catalogue_ends(evaluation.pairs)
     labels = evaluation.pairs["is_duplicate"].to_numpy()
     logits = evaluation.logits[name]
     both = np.logical_and(*evaluation.ends(features.has_image()))
     chosen = most_certain(labels, logits, are_links(logits, evaluation.threshold), both)
     pairs = np.concatenate(list(chosen.values()))
-    ads = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]))
+    ads = np.unique(np.concatenate([row_l[pairs], row_r[pairs]]))
     shares = attention_maps(fusion, features, ads, device=run.device, progress=run.progress)
     side = isqrt(features.image_shape[0])
     maps = shares.reshape(*shares.shape[:2], side, side)
@@ -205,7 +204,7 @@ def _attention(report: Report, contender: Contender, run: Run) -> dict[str, Pict
         )
 
     def picture(pair: int) -> Figure:
-        left, right = attended(int(rows_l[pair])), attended(int(rows_r[pair]))
+        left, right = attended(int(row_l[pair])), attended(int(row_r[pair]))
         outlined = f"the {100 // TOP_PART} % of the regions that the layer looks at most"
         score = float(expit(logits[[pair]])[0])
         return attention(

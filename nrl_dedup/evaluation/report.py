@@ -19,6 +19,7 @@ from nrl_dedup.evaluation.evaluate import Evaluation
 from nrl_dedup.evaluation.slices import Slicing, by_length, by_unlike_length
 from nrl_dedup.metrics import Quality, quality
 from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.tables import catalogue_ends
 
 SEED = 0
 
@@ -126,8 +127,7 @@ def report(
     :param by: further slicings of the pairs, by name.
     :param attention: `attention_overlaps` of the evaluation.
     """
-    rows_l = evaluation.pairs["row_l"].to_numpy()
-    rows_r = evaluation.pairs["row_r"].to_numpy()
+    row_l, row_r = catalogue_ends(evaluation.pairs)
     labels = evaluation.pairs["is_duplicate"].to_numpy()
     weights = evaluation.pairs["weight"].to_numpy()
     words = evaluation.ends(evaluation.description_words())
@@ -147,7 +147,7 @@ def report(
     }
     for name, kept in evaluation.blocking.items():
         rankings[name, "blocking", 0] = Ranking.of(labels, kept.logits, members["overall"][0])
-    groups = PairGroups.of(rows_l, rows_r, labels)
+    groups = PairGroups.of(row_l, row_r, labels)
     found = intervals(list(rankings.values()), groups, weights, seed=SEED, progress=progress)
     interval = dict(zip(rankings, found, strict=True))
 

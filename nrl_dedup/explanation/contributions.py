@@ -9,8 +9,9 @@ import polars as pl
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.scoring.pair_model import BASE, PairModel
 from nrl_dedup.scoring.score import EvidenceScorer, Scorer
-from nrl_dedup.scoring.siamese import SIAMESE, Positions, SiameseScorer
+from nrl_dedup.scoring.siamese import SIAMESE, SiameseScorer
 from nrl_dedup.scoring.trees import Trees
+from nrl_dedup.tables import DistinctRows, distinct_ends
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Reason:
     columns: tuple[ColumnContribution, ...]
 
 
-def find_reasons(scorer: Scorer, left: Positions, right: Positions) -> tuple[Reason, ...]:
-    """The groups of one pair of positions, each 0 or more, in the order of the scorer; they sum to the log-odds.
+def find_reasons(scorer: Scorer, left: DistinctRows, right: DistinctRows) -> tuple[Reason, ...]:
+    """The groups of one pair of distinct ads, in the order of the scorer; they sum to the log-odds.
 
     Of the Siamese head, b - sum_i |w_i| |h_l - h_r|_i, the base is b and the rest is the network's.
     """
@@ -60,10 +61,9 @@ def find_competitor(
 ) -> tuple[int, float] | None:
     """The best of the candidates of `ad` beside `other`, and the log-odds of that pair; None if it has none.
 
-    :param pairs: `tables.CANDIDATE_PAIRS`, all candidates, as positions.
+    :param pairs: `tables.CANDIDATE_PAIRS`, all candidates. :param ad: :param other: distinct ads.
     """
-    left = pairs["row_l"].to_numpy()
-    right = pairs["row_r"].to_numpy()
+    left, right = distinct_ends(pairs)
     own = ((left == ad) | (right == ad)) & (left != other) & (right != other)
     if not own.any():
         return None

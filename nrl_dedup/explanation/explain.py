@@ -12,7 +12,7 @@ from nrl_dedup.blocking.candidates import neighbourhood_levels, proposed
 from nrl_dedup.blocking.neighbours import NONE
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.errors import NrlDedupError
-from nrl_dedup.explanation.contributions import find_competitor, find_reasons
+from nrl_dedup.explanation.contributions import Reason, find_competitor, find_reasons
 from nrl_dedup.explanation.explained_pair import (
     BLOCKING,
     CLUSTERING,
@@ -32,6 +32,7 @@ from nrl_dedup.explanation.explained_pair import (
 from nrl_dedup.explanation.side_by_side import compare
 from nrl_dedup.pipeline import LinkResult
 from nrl_dedup.scoring.score import EVIDENCE
+from nrl_dedup.tables import distinct_ends
 
 
 def find_pair(catalogue: Catalogue, id_a: str, id_b: str) -> Int64[np.ndarray, "2"]:
@@ -63,12 +64,22 @@ def explain(
     blocked = linked.blocked
     left = _ad(linked, catalogue, int(rows[0]))
     right = _ad(linked, catalogue, int(rows[1]))
-    at = blocked.position[rows]
-    low, high = np.sort(at)[:, None]
-    same, there = bool(at[0] == at[1] >= 0), bool((at >= 0).all())
     candidate = bool(blocked.finds(rows[:1], rows[1:])[0])
-    log_odds = float(linked.scorer.logits(low, high)[0]) if there else None
-    score = None if log_odds is None else float(np.float32(expit(np.array([log_odds]))[0]))
+    same = False
+    score, log_odds = None, None
+    reasons: tuple[Reason, ...] = ()
+    listings: tuple[Listing, ...] = ()
+    rivals: tuple[Competitor, ...] = ()
+    if blocked.ads.has(rows).all():
+        distinct = blocked.ads.of_rows(rows)
+        low, high = np.sort(distinct)[:, None]
+        same = bool(low == high)
+        log_odds = float(linked.scorer.logits(low, high)[0])
+        score = float(np.float32(expit(np.array([log_odds]))[0]))
+        reasons = find_reasons(linked.scorer, low, high)
+        if not same:
+            listings = tuple(_listings(linked, catalogue, distinct))
+            rivals = tuple(_rivals(linked, catalogue, distinct))
     above = candidate and score is not None and bool(score >= np.float32(threshold))
     together = left.cluster is not None and left.cluster == right.cluster
     if same and above:
@@ -90,11 +101,11 @@ def explain(
         candidate,
         score=score,
         log_odds=log_odds,
-        reasons=() if log_odds is None else find_reasons(linked.scorer, low, high),
-        listings=tuple(_listings(linked, catalogue, at)) if there and not same else (),
+        reasons=reasons,
+        listings=listings,
         between=_between(linked, rows, threshold) if stage == CLUSTERING else None,
         path=_path(linked, catalogue, *map(int, rows)) if stage == THROUGH_OTHERS else (),
-        rivals=tuple(_rivals(linked, catalogue, at)) if there and not same else (),
+        rivals=rivals,
         side_by_side=compare(catalogue, linked.features, blocked, linked.scorer, *map(int, rows)),
     )
 
@@ -109,13 +120,16 @@ def _ad(linked: LinkResult, catalogue: Catalogue, row: int) -> Ad:
         readable = tuple(
             photo for photo, stored in zip(photos, at, strict=True) if stored in looked_at
         )
-    place = int(blocked.position[row])
-    twin = (
-        None if place < 0 or blocked.rows[place] == row else catalogue.ids[int(blocked.rows[place])]
-    )
-    has_known_input = place >= 0 and (
-        linked.scorer.name == EVIDENCE or not np.isnan(blocked.z[place]).any()
-    )
+    twin = None
+    has_known_input = False
+    own = np.array([row])
+    if blocked.ads.has(own)[0]:
+        distinct = blocked.ads.of_rows(own)
+        representative = int(blocked.ads.to_rows(distinct)[0])
+        if representative != row:
+            twin = catalogue.ids[representative]
+        is_embedded = not np.isnan(blocked.z[distinct]).any()
+        has_known_input = linked.scorer.name == EVIDENCE or is_embedded
     return Ad(
         item_id,
         title,
@@ -139,9 +153,9 @@ def _cluster(linked: LinkResult, catalogue: Catalogue, row: int) -> Cluster | No
 def _listings(
     linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]
 ) -> Iterator[Listing]:
-    """Of both ads (or of their representatives) in every space that has them."""
-    blocked, candidates = linked.blocked, linked.candidates
-    ids = [catalogue.ids[int(row)] for row in blocked.rows[at]]
+    """Of two distinct ads in every space that has them."""
+    candidates = linked.candidates
+    ids = [catalogue.ids[int(row)] for row in linked.blocked.ads.to_rows(at)]
     for space, depth in zip(candidates.spaces, candidates.depths, strict=True):
         mean = neighbourhood_levels(space)
         for which in (0, 1):
@@ -168,32 +182,34 @@ def _listings(
 def _rivals(
     linked: LinkResult, catalogue: Catalogue, at: Int64[np.ndarray, "2"]
 ) -> Iterator[Competitor]:
-    ids = [catalogue.ids[int(row)] for row in linked.blocked.rows[at]]
+    """Of two distinct ads, the best candidate of either beside the other."""
+    rows_of = linked.blocked.ads.rows
+    ids = [catalogue.ids[int(row)] for row in rows_of[at]]
     for item_id, (ad, other) in zip(ids, (at.tolist(), at[::-1].tolist()), strict=True):
         found = find_competitor(linked.scorer, linked.candidates.frame, ad, other)
         if found is not None:
             place, log_odds = found
             score = float(expit(np.array([log_odds]))[0])
-            yield Competitor(item_id, catalogue.ids[int(linked.blocked.rows[place])], score)
+            yield Competitor(item_id, catalogue.ids[int(rows_of[place])], score)
 
 
 def _between(linked: LinkResult, rows: Int64[np.ndarray, "2"], threshold: float) -> Between:
-    position = linked.blocked.position
+    """The pairs between the clusters of two rows of the catalogue, each copy as the ad that represents it."""
     members = []
     for row in rows:
         cluster = linked.clusters.filter(row=int(row))["cluster_row"]
         ads = (
-            [row]
+            np.array([row])
             if cluster.is_empty()
             else linked.clusters.filter(cluster_row=cluster[0])["row"].to_numpy()
         )
-        members.append(np.unique(position[ads]))
-    inside = [[pl.col(end).is_in(ads.tolist()) for end in ("row_l", "row_r")] for ads in members]
+        members.append(np.unique(linked.blocked.ads.of_rows(ads)))
+    columns = ("distinct_l", "distinct_r")
+    inside = [[pl.col(end).is_in(ads.tolist()) for end in columns] for ads in members]
     (left_l, left_r), (right_l, right_r) = inside
     pairs = linked.candidates.frame.filter((left_l & right_r) | (right_l & left_r))
-    scores = expit(
-        linked.scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())
-    ).astype(np.float32)
+    left, right = distinct_ends(pairs)
+    scores = expit(linked.scorer.logits(left, right)).astype(np.float32)
     count = len(members[0]) * len(members[1])
     return Between(
         count, len(pairs), int((scores >= np.float32(threshold)).sum()), float(scores.sum() / count)

@@ -77,14 +77,16 @@ def compare(
 ) -> SideBySide:
     """Compare the ads of two rows of `catalogue`. Photos are compared by what pair evidence prepared of them."""
     photos: tuple[PhotoPair, ...] = ()
-    at = blocked.position[[left, right]]
+    rows = np.array([left, right])
     if (
         isinstance(scorer, EvidenceScorer)
         and features.photos.photos is not None
-        and (at >= 0).all()
+        and blocked.ads.has(rows).all()
     ):
-        shown = features.photos.photos.take(blocked.rows)
-        references = [catalogue.frame["photos"][row].to_list() for row in blocked.rows[at].tolist()]
+        shown = features.photos.photos.take(blocked.ads.rows)
+        at = blocked.ads.of_rows(rows)
+        representatives = blocked.ads.to_rows(at)
+        references = [catalogue.frame["photos"][row].to_list() for row in representatives.tolist()]
         photos = _most_alike(scorer.ads.comparisons, shown, at, references)
     return SideBySide(
         shared_words(features.words, left, right),
@@ -126,6 +128,7 @@ def _most_alike(
     at: Int64[np.ndarray, "2"],
     references: list[list[str]],
 ) -> tuple[PhotoPair, ...]:
+    """:param photos: of the distinct ads. :param at: two of these; `references`: the photos of either."""
     # The numbers by which the spaces know photos are places in this.
     distinct = np.unique(photos.rows)
     found = []

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 from sklearn.linear_model import LogisticRegression
 
 from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.text.words import Words, jaccard
+from nrl_dedup.tables import CatalogueRows
 
 CHUNK_PAIRS = 1 << 14  # whose photo vectors are held at once; bounds the memory
 
@@ -15,24 +16,24 @@ CHUNK_PAIRS = 1 << 14  # whose photo vectors are held at once; bounds the memory
 def baseline_features(
     words: Words,
     photos: AdPhotos | None,
-    rows_l: Int64[np.ndarray, "pairs"],
-    rows_r: Int64[np.ndarray, "pairs"],
+    row_l: CatalogueRows,
+    row_r: CatalogueRows,
 ) -> Float64[np.ndarray, "pairs 2"]:
     """The two features of each pair: Jaccard similarity of the word sets (3.1), Euclidean distance of the chosen
     photos' feature vectors (3.2). The distance is NaN where an ad has no readable photo."""
-    distance = np.full(len(rows_l), np.nan)
+    distance = np.full(len(row_l), np.nan)
     if photos is not None:
         chosen = photos.chosen()
-        both = np.flatnonzero((chosen[rows_l] >= 0) & (chosen[rows_r] >= 0))
+        both = np.flatnonzero((chosen[row_l] >= 0) & (chosen[row_r] >= 0))
         for start in range(0, len(both), CHUNK_PAIRS):
             at = both[start : start + CHUNK_PAIRS]
-            left = photos.centre.gather(chosen[rows_l[at]])
-            right = photos.centre.gather(chosen[rows_r[at]])
+            left = photos.centre.gather(chosen[row_l[at]])
+            right = photos.centre.gather(chosen[row_r[at]])
             difference = left - right
             if difference.ndim == 3:  # regions: their mean is what pooling gives
                 difference = difference.mean(axis=1)
             distance[at] = np.linalg.norm(difference, axis=1)
-    return np.column_stack([jaccard(words, rows_l, rows_r), distance])
+    return np.column_stack([jaccard(words, row_l, row_r), distance])
 
 
 @dataclass(frozen=True)

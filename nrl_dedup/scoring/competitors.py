@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int64
 from nrl_dedup.comparison.base import RIVALS
 from nrl_dedup.comparison.columns import Column, Direction
 from nrl_dedup.comparison.compare import ComparisonVectors
-from nrl_dedup.comparison.similarities import Rows
+from nrl_dedup.tables import DistinctRows
 
 NOBODY = -1
 MIN_LOG_ODDS = -30.0  # of an ad without a competitor: below any that occurs
@@ -37,35 +37,41 @@ class Competitors:
 
     @classmethod
     def of(cls, ends: Sequence[End], ads: int) -> "Competitors":
-        """:param ends: ads, their candidate partners, and the scores of these pairs: each pair once for either ad."""
+        """
+        :param ends: ads, their candidate partners, and the scores of these pairs: each pair once for either ad.
+        :param ads: how many distinct ads there are.
+        """
         best = np.full(ads, MIN_LOG_ODDS)
         partner = np.full(ads, NOBODY)
         next_best = np.full(ads, MIN_LOG_ODDS)
-        for rows, _, scores in ends:
-            np.maximum.at(best, rows, scores)
-        for rows, others, scores in ends:
-            first = scores == best[rows]
-            np.maximum.at(partner, rows[first], others[first])
-        for rows, others, scores in ends:
-            rest = others != partner[rows]
-            np.maximum.at(next_best, rows[rest], scores[rest])
+        for own, _, scores in ends:
+            np.maximum.at(best, own, scores)
+        for own, others, scores in ends:
+            first = scores == best[own]
+            np.maximum.at(partner, own[first], others[first])
+        for own, others, scores in ends:
+            rest = others != partner[own]
+            np.maximum.at(next_best, own[rest], scores[rest])
         return cls(best, partner, next_best)
 
-    def evidence(self, rows_l: Rows, rows_r: Rows, pairwise_log_odds: Scores) -> ComparisonVectors:
-        """Of each pair, its own score and the highest that either ad has with a third one, the lower and the higher.
+    def evidence(
+        self, distinct_l: DistinctRows, distinct_r: DistinctRows, pairwise_log_odds: Scores
+    ) -> ComparisonVectors:
+        """Of each pair, its own score and the highest that either ad has with a third one, the lower and the higher."""
+        left = self._without(distinct_l, distinct_r)
+        right = self._without(distinct_r, distinct_l)
+        return competitor_vectors(pairwise_log_odds, left, right)
 
-        -1: an ad with neither words nor a readable photo, which has no competitor.
-        """
-        left = self._without(rows_l, rows_r)
-        right = self._without(rows_r, rows_l)
-        lower = np.minimum(left, right)
-        higher = np.maximum(left, right)
-        values = np.stack([pairwise_log_odds, lower, higher], axis=1)
-        groups = (RIVALS,) * len(COLUMNS)
-        return ComparisonVectors(values.astype(np.float32), tuple(COLUMNS), groups, _DIRECTIONS)
-
-    def _without(self, rows: Rows, others: Rows) -> Scores:
+    def _without(self, distinct: DistinctRows, others: DistinctRows) -> Scores:
         """The highest score of each ad with any ad but the other one of its pair."""
-        is_best = self.partner[rows] == others
-        found = np.where(is_best, self.next_best[rows], self.best[rows])
-        return np.where(rows == NOBODY, MIN_LOG_ODDS, found)
+        is_best = self.partner[distinct] == others
+        return np.where(is_best, self.next_best[distinct], self.best[distinct])
+
+
+def competitor_vectors(pairwise_log_odds: Scores, left: Scores, right: Scores) -> ComparisonVectors:
+    """Of each pair, its own score, and the lower and the higher of its ads' best scores with a third one."""
+    lower = np.minimum(left, right)
+    higher = np.maximum(left, right)
+    values = np.stack([pairwise_log_odds, lower, higher], axis=1)
+    groups = (RIVALS,) * len(COLUMNS)
+    return ComparisonVectors(values.astype(np.float32), tuple(COLUMNS), groups, _DIRECTIONS)

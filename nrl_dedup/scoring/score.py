@@ -1,5 +1,5 @@
-"""What gives a pair its score: pair evidence, or the Siamese head alone. Pairs are positions in
-`BlockingResult.rows`.
+"""What gives a pair its score: pair evidence, or the Siamese head alone. Pairs are pairs of
+distinct ads.
 
 The Siamese score is no part of the evidence. A network knows the pairs that it was trained on better than others, so
 what its score is worth could be learned from the few held-out pairs alone. Learned from those, it lowers average
@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from nrl_dedup.blocking.block import BlockingResult, PairIndex
+from nrl_dedup.blocking.distinct_ads import DistinctAds
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.ad_profiles import AdProfiles, build_profiles
 from nrl_dedup.comparison.compare import CHUNK_PAIRS, ComparisonVectors, compare_pairs
@@ -22,25 +23,27 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.competitors import Competitors
+from nrl_dedup.scoring.competitors import MIN_LOG_ODDS, Competitors, competitor_vectors
 from nrl_dedup.scoring.pair_model import PairModel
 from nrl_dedup.scoring.score_in_chunks import score_pairs_in_chunks
-from nrl_dedup.scoring.siamese import SIAMESE, Logits, Positions, siamese_scorer
+from nrl_dedup.scoring.siamese import SIAMESE, Logits, siamese_scorer
+from nrl_dedup.tables import CatalogueRows, DistinctRows, distinct_ends
 
 EVIDENCE = "evidence"  # the name of the pair model's scorer
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Scores pairs of positions, the same whatever other pairs are asked for."""
+    """Scores pairs of distinct ads, the same whatever other pairs are asked for."""
 
     name: ClassVar[str]
 
-    def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
-        """Log-odds of each pair being a duplicate; -inf if the pair cannot be scored. A position of -1 is an ad with
-        neither words nor a readable photo."""
+    def logits(
+        self, left: DistinctRows, right: DistinctRows, progress: Progress = SILENT
+    ) -> Logits:
+        """Log-odds of each pair being a duplicate; -inf if the pair cannot be scored."""
 
-    def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
+    def contributions(self, left: DistinctRows, right: DistinctRows) -> dict[str, Logits]:
         """What each group of columns adds to the log-odds; empty for a scorer without groups."""
 
 
@@ -57,11 +60,10 @@ class PairwiseScores:
         cls, blocked: BlockingResult, model: PairModel, ads: AdProfiles, progress: Progress = SILENT
     ) -> "PairwiseScores":
         pairs = blocked.reference_index
-        left = pairs.frame["row_l"].to_numpy()
-        right = pairs.frame["row_r"].to_numpy()
+        left, right = distinct_ends(pairs.frame)
         scores = score_pairs_in_chunks(model, ads, left, right, progress)
         ends = [(left, right, scores), (right, left, scores)]
-        return cls(pairs, scores, Competitors.of(ends, len(blocked.rows)))
+        return cls(pairs, scores, Competitors.of(ends, len(blocked.ads)))
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ class EvidenceScorer:
     ads: AdProfiles
     pairwise: PairwiseScores | None = None
 
-    def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
+    def logits(
+        self, left: DistinctRows, right: DistinctRows, progress: Progress = SILENT
+    ) -> Logits:
         pairwise = self._pairwise_log_odds(left, right, progress)
         found = np.empty(len(left))
         for part in _chunks(len(left)):
@@ -84,7 +88,20 @@ class EvidenceScorer:
             found[part] = self.model.calibrated_log_odds(pairwise[part], competitors)
         return found
 
-    def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
+    def logits_without_evidence(
+        self, ads: DistinctAds, row_l: CatalogueRows, row_r: CatalogueRows
+    ) -> Logits:
+        """Log-odds of pairs of catalogue rows of which no column knows anything, as where an ad has neither words nor
+        a readable photo: all that counts is the best score of the other ad with a third one."""
+        nothing = ComparisonVectors(np.empty((1, 0), np.float32), (), ())
+        pairwise = np.full(len(row_l), self.model.pairwise_log_odds(nothing)[0])
+        competitors = None
+        if self.pairwise is not None:
+            best = ads.spread(self.pairwise.competitors.best, MIN_LOG_ODDS)
+            competitors = competitor_vectors(pairwise, best[row_l], best[row_r])
+        return self.model.calibrated_log_odds(pairwise, competitors)
+
+    def contributions(self, left: DistinctRows, right: DistinctRows) -> dict[str, Logits]:
         parts = _chunks(max(len(left), 1))
         found = [
             self.model.contributions(*self.evidence(left[part], right[part])) for part in parts
@@ -92,32 +109,48 @@ class EvidenceScorer:
         return {group: np.concatenate([part[group] for part in found]) for group in found[0]}
 
     def evidence(
-        self, left: Positions, right: Positions
+        self, left: DistinctRows, right: DistinctRows
     ) -> tuple[ComparisonVectors, ComparisonVectors | None]:
-        """The input of the pairwise score and of the re-ranking, of pairs of positions of 0 or more."""
+        """The input of the pairwise score and of the re-ranking."""
         own = compare_pairs(self.ads, left, right)
         return own, self._competitors(left, right, self.model.pairwise_log_odds(own))
 
     def _competitors(
-        self, left: Positions, right: Positions, pairwise: Logits
+        self, left: DistinctRows, right: DistinctRows, pairwise: Logits
     ) -> ComparisonVectors | None:
         if self.pairwise is None:
             return None
         return self.pairwise.competitors.evidence(left, right, pairwise)
 
     def _pairwise_log_odds(
-        self, left: Positions, right: Positions, progress: Progress = SILENT
+        self, left: DistinctRows, right: DistinctRows, progress: Progress = SILENT
     ) -> Logits:
-        nothing = ComparisonVectors(np.empty((1, 0), np.float32), (), ())
-        found = np.full(len(left), self.model.pairwise_log_odds(nothing)[0])
-        new = (left >= 0) & (right >= 0)
+        found = np.empty(len(left))
+        new = np.ones(len(left), dtype=bool)
         if self.pairwise is not None:
             place = self.pairwise.pairs.places(left, right)
-            is_scored = new & (place >= 0)
+            is_scored = place >= 0
             found[is_scored] = self.pairwise.scores[place[is_scored]]
-            new &= ~is_scored
+            new = ~is_scored
         found[new] = score_pairs_in_chunks(self.model, self.ads, left[new], right[new], progress)
         return found
+
+
+def logits_of_rows(
+    scorer: EvidenceScorer,
+    ads: DistinctAds,
+    row_l: CatalogueRows,
+    row_r: CatalogueRows,
+    progress: Progress = SILENT,
+) -> Logits:
+    """`scorer.logits` of pairs of catalogue rows; where an ad of a pair has neither words nor a readable photo,
+    `scorer.logits_without_evidence`."""
+    pairs = ads.pairs(row_l, row_r)
+    is_empty = ~pairs.is_there
+    found = np.empty(len(row_l))
+    found[pairs.is_there] = scorer.logits(pairs.distinct_l, pairs.distinct_r, progress)
+    found[is_empty] = scorer.logits_without_evidence(ads, row_l[is_empty], row_r[is_empty])
+    return found
 
 
 def _chunks(pairs: int) -> list[slice]:
@@ -201,8 +234,9 @@ def say_what_is_not_compared(
 def profiles_of(
     catalogue: Catalogue, features: CatalogueFeatures, blocked: BlockingResult
 ) -> AdProfiles:
-    """Everything that the ads of `blocked.rows` are compared by."""
-    rows, photos = blocked.rows, features.photos.photos
+    """Everything that the distinct ads are compared by."""
+    rows = blocked.ads.rows
+    photos = features.photos.photos
     part = catalogue.take(rows)
     return build_profiles(
         part,

@@ -13,11 +13,11 @@ from nrl_dedup.embedding.embed import embed_ads
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.features.network_inputs import NetworkInputs
 from nrl_dedup.runtime.progress import SILENT, Progress
+from nrl_dedup.tables import DistinctRows, catalogue_ends
 
 SIAMESE = "siamese"  # the name of this scorer
 CHUNK_PAIRS = 1 << 16  # scored at once; bounds the memory
 
-Positions = Int64[np.ndarray, "pairs"]
 Logits = Float64[np.ndarray, "pairs"]
 
 
@@ -25,22 +25,22 @@ Logits = Float64[np.ndarray, "pairs"]
 def logits_of(
     model: SiameseModel,
     embeddings: Float32[np.ndarray, "ads size"],
-    rows_l: Int64[np.ndarray, "pairs"],
-    rows_r: Int64[np.ndarray, "pairs"],
+    left: Int64[np.ndarray, "pairs"],
+    right: Int64[np.ndarray, "pairs"],
     *,
     device: torch.device,
     progress: Progress = SILENT,
 ) -> Float64[np.ndarray, "pairs"]:
-    """The head's logit of each pair of rows of `embeddings`."""
-    logits = np.empty(len(rows_l), dtype=np.float64)
+    """The head's logit of each pair of rows of `embeddings`, be they of distinct ads or of others."""
+    logits = np.empty(len(left), dtype=np.float64)
     h = torch.from_numpy(embeddings).to(device)
-    with progress.task("scoring pairs", len(rows_l)) as task:
-        for start in range(0, len(rows_l), CHUNK_PAIRS):
+    with progress.task("scoring pairs", len(left)) as task:
+        for start in range(0, len(left), CHUNK_PAIRS):
             part = slice(start, start + CHUNK_PAIRS)
-            left = torch.tensor(rows_l[part], device=device)
-            right = torch.tensor(rows_r[part], device=device)
-            logits[part] = model.score(h[left], h[right]).double().cpu().numpy()
-            task.advance(len(left))
+            one = torch.tensor(left[part], device=device)
+            other = torch.tensor(right[part], device=device)
+            logits[part] = model.score(h[one], h[other]).double().cpu().numpy()
+            task.advance(len(one))
     return logits
 
 
@@ -51,9 +51,10 @@ def pair_logits(
     device: torch.device,
     progress: Progress = SILENT,
 ) -> np.ndarray:
-    """The logits, f64, of `pairs`; each of their ads is embedded once, by the code that `link` uses."""
-    rows_l, rows_r = pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()
-    ads, place = np.unique(np.concatenate([rows_l, rows_r]), return_inverse=True)
+    """The logits, f64, of `pairs` of catalogue rows; each of their ads is embedded once, by the code that `link`
+    uses."""
+    row_l, row_r = catalogue_ends(pairs)
+    ads, place = np.unique(np.concatenate([row_l, row_r]), return_inverse=True)
     left, right = place.reshape(2, -1)
     embeddings = embed_ads(model, features, ads, device=device, progress=progress)
     return logits_of(model, embeddings, left, right, device=device)
@@ -72,7 +73,9 @@ class SiameseScorer:
     known: Bool[np.ndarray, "distinct"]
     device: torch.device
 
-    def logits(self, left: Positions, right: Positions, progress: Progress = SILENT) -> Logits:
+    def logits(
+        self, left: DistinctRows, right: DistinctRows, progress: Progress = SILENT
+    ) -> Logits:
         logits = logits_of(
             self.model, self.embeddings, left, right, device=self.device, progress=progress
         )
@@ -80,7 +83,7 @@ class SiameseScorer:
         can_be_scored = both_known | (left == right)
         return np.where(can_be_scored, logits, -np.inf)
 
-    def contributions(self, left: Positions, right: Positions) -> dict[str, Logits]:
+    def contributions(self, left: DistinctRows, right: DistinctRows) -> dict[str, Logits]:
         return {}
 
 

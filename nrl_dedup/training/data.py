@@ -26,6 +26,7 @@ from nrl_dedup.features.text.vocabulary import Vocabulary
 from nrl_dedup.features.text.word_vectors import learn_vectors, read_fasttext
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import Baseline, baseline_features, fit_baseline, unfitted_baseline
+from nrl_dedup.tables import catalogue_ends
 from nrl_dedup.training.ad_selection import ads_of_pairs, complete_pairs, some_ads
 from nrl_dedup.training.seen_ads import (
     TrainingAds,
@@ -146,10 +147,9 @@ def prepare_training(
         on_split(split)
 
     train = split.side("train")
-    rows_l = train["row_l"].to_numpy()
-    rows_r = train["row_r"].to_numpy()
+    row_l, row_r = catalogue_ends(train)
     own, unlabelled, held_out = (
-        np.unique(np.concatenate([rows_l, rows_r])),
+        np.unique(np.concatenate([row_l, row_r])),
         of_pairs[:0],
         of_pairs[:0],
     )
@@ -158,7 +158,7 @@ def prepare_training(
         unseen = ads_of_pairs([split.side("valid"), split.side("test")])
         own = unlabelled = np.setdiff1d(np.flatnonzero(seen.something), unseen)
     baseline = fit_baseline(
-        baseline_features(words, photos, rows_l, rows_r), train["is_duplicate"].to_numpy()
+        baseline_features(words, photos, row_l, row_r), train["is_duplicate"].to_numpy()
     )
     return _prepared(
         catalogue, seen, own, split, unlabelled, held_out, baseline, settings, resources, columns

@@ -26,6 +26,7 @@ from nrl_dedup.runtime.device import multiplies_in_bfloat16
 from nrl_dedup.runtime.prefetch import ahead
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.siamese import pair_logits
+from nrl_dedup.tables import CatalogueRows, catalogue_ends
 from nrl_dedup.training.data import TrainingData
 from nrl_dedup.training.early_stopping import BestEpoch, OnEpoch, StoppedTraining
 from nrl_dedup.training.losses import in_batch_contrast
@@ -158,12 +159,12 @@ def fit(
     :param train: the training pairs (splits.SPLIT); `valid` those that choose the epoch.
     :param pretrained: the model's weights are of use already; else they are started here.
     """
-    rows_l, rows_r = train["row_l"].to_numpy(), train["row_r"].to_numpy()
+    row_l, row_r = catalogue_ends(train)
     labels = train["is_duplicate"].to_numpy()
-    groups = duplicate_groups(rows_l[labels], rows_r[labels], len(features))
+    groups = duplicate_groups(row_l[labels], row_r[labels], len(features))
     draw = np.random.default_rng(settings.seed)
     if not pretrained:
-        start_fusion(model, features, np.unique(np.concatenate([rows_l, rows_r])), draw)
+        start_fusion(model, features, np.unique(np.concatenate([row_l, row_r])), draw)
     model = model.to(run.device)
     _start_head(model, features, train[:STARTED_FROM], pretrained, run.device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
@@ -176,7 +177,7 @@ def fit(
             order = draw.permutation(len(labels))
             logits, first = torch.empty(len(labels), device=run.device), 0
             batches = (
-                _batch(features, rows_l, rows_r, order[start : start + settings.batch_size], draw)
+                _batch(features, row_l, row_r, order[start : start + settings.batch_size], draw)
                 for start in range(0, len(order), settings.batch_size)
             )
             with (
@@ -225,13 +226,13 @@ def fit(
 
 def _batch(
     features: NetworkInputs,
-    rows_l: np.ndarray,
-    rows_r: np.ndarray,
+    row_l: CatalogueRows,
+    row_r: CatalogueRows,
     pairs: np.ndarray,
     draw: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Batch]:
     """`pairs`, their distinct ads, their places in the pairs [2, pairs], and the ads as training sees them."""
-    ads, place = np.unique(np.concatenate([rows_l[pairs], rows_r[pairs]]), return_inverse=True)
+    ads, place = np.unique(np.concatenate([row_l[pairs], row_r[pairs]]), return_inverse=True)
     return pairs, ads, place.reshape(2, -1), features.training_batch(ads, draw)
 
 

@@ -40,6 +40,7 @@ from nrl_dedup.features.text.vocabulary import TokenIds, Vocabulary, encode
 from nrl_dedup.features.text.words import read_words
 from nrl_dedup.runtime.progress import Silent, StageClock, peak_memory
 from nrl_dedup.runtime.run import Run
+from nrl_dedup.tables import catalogue_ends, distinct_ends
 
 WORDS = 1_000_000
 TOPICS = 400
@@ -153,7 +154,9 @@ def scores(z: np.ndarray, left: np.ndarray, right: np.ndarray, bias: float) -> n
 
 def share_found(pairs: pl.DataFrame, candidates: pl.DataFrame) -> float:
     """The share of `pairs` that are among `candidates`."""
-    return pairs.join(candidates, on=["row_l", "row_r"], how="semi").height / max(1, pairs.height)
+    return pairs.join(candidates, on=["distinct_l", "distinct_r"], how="semi").height / max(
+        1, pairs.height
+    )
 
 
 def found_in_joint(space: NeighbourLists, z: np.ndarray, seed: int) -> float:
@@ -237,11 +240,10 @@ def measure(folder: Path, most: int, seed: int) -> bool:
     candidates = found.candidates
     with clock.stage("scoring (stand-in)"):
         near = np.abs(z[::97] - np.roll(z[::97], 1, axis=0)).sum(axis=1).mean() / 6
-        row_l, row_r = candidates.frame["row_l"].to_numpy(), candidates.frame["row_r"].to_numpy()
-        scored = candidates.frame.with_columns(score=pl.Series(scores(z, row_l, row_r, near)))
+        left, right = distinct_ends(candidates.frame)
+        score = pl.Series(scores(z, left, right, near))
     with clock.stage("clustering"):
-        names = [groups.representatives[rows] for rows in (row_l, row_r)]
-        scored = scored.with_columns(row_l=names[0], row_r=names[1])
+        scored = pl.DataFrame({"row_l": rows[left], "row_r": rows[right], "score": score})
         identical = groups.copy_pairs().with_columns(score=pl.lit(1.0, pl.Float32))
         links = pl.concat([scored.filter(pl.col("score") >= 0.5), identical])
         clusters = find_clusters(METHODS[DEFAULT], scored, identical, len(catalogue), 0.5)
@@ -262,14 +264,10 @@ def measure(folder: Path, most: int, seed: int) -> bool:
     exact = found_in_joint(joint, z, seed + 1)
     by_text = found_in_text(text, catalogue.frame[groups.representatives], seed + 1)
     reposts = pl.read_parquet(folder / "reposts.parquet")
-    reposts = reposts.with_columns(
-        pl.col("row_l", "row_r").map_batches(lambda rows: pl.Series(place[rows]))
-    )
-    order = {
-        "row_l": pl.min_horizontal("row_l", "row_r"),
-        "row_r": pl.max_horizontal("row_l", "row_r"),
-    }
-    reposts = reposts.with_columns(**order).filter(pl.col("row_l") != pl.col("row_r"))
+    left, right = (place[end] for end in catalogue_ends(reposts))
+    reposts = pl.DataFrame(
+        {"distinct_l": np.minimum(left, right), "distinct_r": np.maximum(left, right)}
+    ).filter(pl.col("distinct_l") != pl.col("distinct_r"))
     print(
         f"candidate pairs {candidates.frame.height:,}; links {links.height:,}; chained {chains.height:,} looked at"
     )

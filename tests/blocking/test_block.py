@@ -101,7 +101,7 @@ def test_the_nearest_in_l1_are_the_best_by_the_heads_logit():
     np.fill_diagonal(logit, -np.inf)
     last = np.sort(logit, axis=1)[:, -k]
     paired = np.zeros((n, n), dtype=bool)
-    paired[frame["row_l"], frame["row_r"]] = True
+    paired[frame["distinct_l"], frame["distinct_r"]] = True
     paired |= paired.T
     best = logit >= last[:, None]
     tied = np.abs(logit - last[:, None]) <= 1e-5
@@ -113,7 +113,7 @@ def test_pairs_are_ordered_unique_and_never_of_an_ad_with_itself(monkeypatch):
     monkeypatch.setattr(nearest_module, "CHUNK_ADS", 7)  # several chunks
     z = structured(60)
     frame = candidates_of(z, 3, index="exact").frame
-    assert (frame["row_l"] < frame["row_r"]).all()
+    assert (frame["distinct_l"] < frame["distinct_r"]).all()
     assert frame.rows() == sorted(set(frame.rows()))
     assert pairs_of(frame) == brute_force(z, 3)
 
@@ -122,7 +122,7 @@ def test_pairs_are_ordered_unique_and_never_of_an_ad_with_itself(monkeypatch):
 def test_one_ad_or_none_has_no_candidates(n):
     result = candidates_of(np.ones((n, 4), dtype=np.float32), 5)
     assert result.frame.rows() == []
-    assert result.frame.columns == ["row_l", "row_r"]
+    assert result.frame.columns == ["distinct_l", "distinct_r"]
 
 
 def test_with_as_many_neighbours_as_ads_every_pair_is_a_candidate():
@@ -167,7 +167,7 @@ def test_equal_vectors_that_are_no_hubs_are_each_others_neighbours():
     kth = np.sort(apart, axis=1)[:, 2]
     for left, right in frame.rows():
         assert apart[left, right] <= max(kth[left], kth[right]) + 1e-5
-    degree = np.bincount(np.concatenate([frame["row_l"], frame["row_r"]]), minlength=100)
+    degree = np.bincount(np.concatenate([frame["distinct_l"], frame["distinct_r"]]), minlength=100)
     assert degree.min() >= 3
 
 
@@ -179,7 +179,7 @@ def test_all_vectors_equal():
 def recall_of(frame, z, neighbours):
     """Of the exact neighbours of each ad, the share that is paired with it."""
     paired = np.zeros((len(z), len(z)), dtype=bool)
-    paired[frame["row_l"], frame["row_r"]] = True
+    paired[frame["distinct_l"], frame["distinct_r"]] = True
     paired |= paired.T
     apart = cdist(z, z, "cityblock")
     np.fill_diagonal(apart, np.inf)

@@ -16,6 +16,7 @@ from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.pipeline import LinkResult, link
 from nrl_dedup.runtime.progress import SILENT, Progress, Silent
 from nrl_dedup.runtime.run import Run
+from nrl_dedup.tables import distinct_ends
 from nrl_dedup.training.pair_model.fit import fit_pairs
 from nrl_dedup.training.pair_model.training_pairs import training_pairs
 from tests.conftest import Shop, write
@@ -168,7 +169,7 @@ def test_copies_are_scored_and_the_threshold_holds_for_them(
 def test_a_labelled_pair_of_copies_is_learned_from() -> None:
     left, right, labels = np.array([0, 2, 4]), np.array([0, 3, 5]), np.array([False, True, False])
     pairs = training_pairs(left, right, labels, np.array([2]), np.array([3]))
-    assert pairs.rows_l.tolist() == [0, 2, 4] and pairs.labels.tolist() == [False, True, False]
+    assert pairs.distinct_l.tolist() == [0, 2, 4] and pairs.labels.tolist() == [False, True, False]
     assert pairs.sampling_weight.tolist() == [
         1,
         1,
@@ -280,7 +281,7 @@ def test_the_number_of_candidates_changes_no_score(
             scorer=scorer,
         )
         pairs = linked.candidates.frame
-        scores = linked.scorer.logits(pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())
+        scores = linked.scorer.logits(*distinct_ends(pairs))
         logits[candidates_per_ad] = dict(zip(pairs.iter_rows(), scores.tolist(), strict=True))
     assert len(logits[5]) < len(logits[30]) < len(logits[100]) <= len(logits[119])
     for found in logits.values():

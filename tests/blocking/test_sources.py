@@ -618,7 +618,7 @@ def test_the_union_takes_the_first_of_every_space_as_far_as_the_cap_goes(
         ]
         assert found.from_space(place, left, right).tolist() == wanted
     degree = np.bincount(
-        np.concatenate([found.frame["row_l"], found.frame["row_r"]]), minlength=ads
+        np.concatenate([found.frame["distinct_l"], found.frame["distinct_r"]]), minlength=ads
     )
     assert found.per_ad(ads).tolist() == degree.tolist()
 
@@ -653,9 +653,11 @@ def test_a_hub_takes_no_more_of_the_cap_than_its_own_list():
     space = text_neighbours(read_texts(catalogue(texts)), 20, device=CPU)
     other = joint_neighbours(draw.random((1_400, 6), dtype=np.float32), 20, device=CPU)
     found = unite([other, space], (1, 1), 20)
-    text = found.from_space(1, found.frame["row_l"].to_numpy(), found.frame["row_r"].to_numpy())
-    inside = np.isin(found.frame["row_l"].to_numpy(), hubs) & np.isin(
-        found.frame["row_r"].to_numpy(), hubs
+    text = found.from_space(
+        1, found.frame["distinct_l"].to_numpy(), found.frame["distinct_r"].to_numpy()
+    )
+    inside = np.isin(found.frame["distinct_l"].to_numpy(), hubs) & np.isin(
+        found.frame["distinct_r"].to_numpy(), hubs
     )
     assert (text & inside).sum() == 1_000 - 1
     assert found.per_ad(1_400).mean() <= 20

@@ -8,9 +8,10 @@ import pytest
 
 from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.blocking.candidates import Candidates
+from nrl_dedup.blocking.distinct_ads import DistinctAds
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists, Neighbours
 from nrl_dedup.evaluation.blocking_quality import blocking_quality
-from nrl_dedup.tables import CANDIDATE_PAIRS
+from nrl_dedup.tables import CANDIDATE_PAIRS, IDENTICAL_PAIRS
 
 
 def listing(name, rows):
@@ -38,12 +39,11 @@ def test_the_part_of_each_space_is_counted_from_its_own_lists():
     position = np.array([0, 1, 2, 3, 4, 5, 0, 1, -1])
     candidates = Candidates(frame, (one, other), depths)
     blocked = BlockingResult(
-        np.arange(6),
+        DistinctAds(np.arange(6), position),
         *np.zeros((2, 6, 2), np.float32),
         candidates,
         candidates,
-        frame.clear(),
-        position,
+        pl.DataFrame(schema=IDENTICAL_PAIRS),
     )
 
     rows = list(combinations(range(9), 2))

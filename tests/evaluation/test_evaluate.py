@@ -14,10 +14,11 @@ from sklearn.metrics import average_precision_score
 
 from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.blocking.candidates import Candidates
+from nrl_dedup.blocking.distinct_ads import DistinctAds
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluation.evaluate import names_of
 from nrl_dedup.features.photos.backbones import weights_fingerprint
-from nrl_dedup.tables import CANDIDATE_PAIRS
+from nrl_dedup.tables import CANDIDATE_PAIRS, IDENTICAL_PAIRS
 from tests.conftest import RunCommand, Shop, train_once
 
 Figures = dict[str, dict]
@@ -413,15 +414,15 @@ def test_pairs_that_blocking_finds_are_those_of_a_set() -> None:
     frame = pl.DataFrame(chosen, schema=CANDIDATE_PAIRS, orient="row")
     candidates = Candidates(frame, (), ())
     no_pairs = Candidates(frame.clear(), (), ())
-    rows_l, rows_r = np.array(list(combinations(range(20), 2))).T
+    row_l, row_r = np.array(list(combinations(range(20), 2))).T
     for candidate_pairs, known in ((candidates, set(chosen)), (no_pairs, set())):
         none = np.zeros((8, 2), np.float32)
-        blocked = BlockingResult(
-            np.arange(8), none, none, candidate_pairs, candidate_pairs, frame.clear(), position
-        )
+        ads = DistinctAds(np.arange(8), position)
+        identical = pl.DataFrame(schema=IDENTICAL_PAIRS)
+        blocked = BlockingResult(ads, none, none, candidate_pairs, candidate_pairs, identical)
         expected = [
             a == b >= 0 or (min(a, b), max(a, b)) in known
-            for a, b in zip(position[rows_l], position[rows_r], strict=True)
+            for a, b in zip(position[row_l], position[row_r], strict=True)
         ]
-        assert blocked.finds(rows_l, rows_r).tolist() == expected
-        assert blocked.finds(rows_r, rows_l).tolist() == expected
+        assert blocked.finds(row_l, row_r).tolist() == expected
+        assert blocked.finds(row_r, row_l).tolist() == expected

@@ -121,7 +121,7 @@ def test_the_stage_is_the_one_that_links_own_tables_show(linker: Linker, scorer:
 
 def wanted_stages(linked: LinkResult, catalogue: Catalogue) -> dict[tuple[int, int], str]:
     """Of every pair of rows, by the tables of links, clusters and candidate pairs alone."""
-    ids, rows = catalogue.ids.to_list(), linked.blocked.rows
+    ids, rows = catalogue.ids.to_list(), linked.blocked.ads.rows
     links = set(linked.links.select("row_l", "row_r").iter_rows())
     candidates = {
         (int(rows[left]), int(rows[right])) for left, right in linked.candidates.frame.iter_rows()
@@ -164,7 +164,7 @@ def check_path(linked: LinkResult, found: Explanation, left: int, right: int) ->
 def check_between(
     linked: LinkResult, found: Explanation, left: int, right: int, threshold: float
 ) -> None:
-    rows, position = linked.blocked.rows, linked.blocked.position
+    ads = linked.blocked.ads
     sides = []
     for row in (left, right):
         of_row = linked.clusters.filter(row=row)["cluster_row"].to_list()
@@ -173,7 +173,8 @@ def check_between(
             if of_row
             else [row]
         )
-        sides.append({int(rows[position[member]]) for member in members})
+        representatives = ads.to_rows(ads.of_rows(np.array(members)))
+        sides.append(set(representatives.tolist()))
     links = sum({a, b} <= sides[0] | sides[1] and (a in sides[0]) != (b in sides[0])
                 for a, b in linked.links.select("row_l", "row_r").iter_rows())  # fmt: skip
     assert found.between is not None

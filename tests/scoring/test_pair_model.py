@@ -471,9 +471,10 @@ def test_candidates_of_labelled_ads_are_fitted_to_as_well(monkeypatch: pytest.Mo
     inside = {pair for pair in proposed - labelled if pair <= {0, 1, 2, 5, 6, 7, 8, 9}}
     same = {pair for pair in inside if pair <= set(groups) and nx.has_path(groups, *pair)}
     pairs = [
-        frozenset(pair) for pair in zip(found.rows_l.tolist(), found.rows_r.tolist(), strict=True)
+        frozenset(pair)
+        for pair in zip(found.distinct_l.tolist(), found.distinct_r.tolist(), strict=True)
     ]
-    np.testing.assert_array_equal(found.rows_l[:5], left)
+    np.testing.assert_array_equal(found.distinct_l[:5], left)
     np.testing.assert_array_equal(found.labels[:5], labels)
     np.testing.assert_array_equal(found.labelled, np.arange(len(pairs)) < 5)
     np.testing.assert_array_equal(

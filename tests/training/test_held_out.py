@@ -9,19 +9,59 @@ import polars as pl
 import pytest
 import torch
 
+from nrl_dedup.blocking.distinct_ads import DistinctAds
 from nrl_dedup.bundle.load import HELD_OUT, load_bundle
+from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.training.pair_model.held_out import held_out_ads
+from nrl_dedup.training.pair_model.labelled_ads import LabelledAds
 from tests.conftest import RunCommand, Shop
 
 CPU = torch.device("cpu")
 
 
+def labelled_ads(pairs: list[tuple[str, str, bool, str]]) -> LabelledAds:
+    """Of ads a to h, of which e is a copy of b, and g has nothing that can be compared."""
+    columns = {"item_id_l": pl.String, "item_id_r": pl.String, "is_duplicate": pl.Boolean}
+    split = pl.DataFrame(pairs, schema={**columns, "side": pl.String}, orient="row")
+    frame = pl.DataFrame({"item_id": list("abcdefgh")}).with_columns(
+        title=pl.lit(""), description=pl.lit(""), photos=pl.lit([], pl.List(pl.String))
+    )
+    ads = DistinctAds(np.array([0, 1, 2, 3, 5, 7]), np.array([0, 1, 2, 3, 1, 4, -1, 5]))
+    return LabelledAds.of(split, Catalogue(Path("items.csv"), frame), ads)
+
+
 def test_an_ad_of_a_training_pair_is_not_held_out() -> None:
-    pairs = [(0, 1, "train"), (1, 2, "valid"), (2, 3, "test"), (4, 5, "test")]
-    labelled = pl.DataFrame(pairs, schema=["row_l", "row_r", "side"], orient="row")
-    assert held_out_ads(labelled, 7).tolist() == [False, False, True, True, True, True, False]
-    assert not held_out_ads(labelled.filter(pl.col("side") == "train"), 7).any()
+    found = labelled_ads(
+        [
+            ("a", "b", True, "train"),
+            ("b", "c", False, "valid"),
+            ("c", "d", True, "test"),
+            ("f", "g", False, "test"),
+            ("e", "f", True, "test"),
+            ("f", "missing", True, "valid"),
+        ]
+    )
+    names = "abcdfh"
+
+    def chosen(mask: np.ndarray) -> str:
+        return "".join(name for name, is_chosen in zip(names, mask, strict=True) if is_chosen)
+
+    assert chosen(found.held_out) == "cdf"
+    assert chosen(found.ads) == "abc"
+    assert chosen(found.tested) == "df"
+    assert chosen(found.every) == "abcdf"
+    assert found.group[0] == found.group[1] == found.group[4] != found.group[2] == found.group[3]
+    # The last is of f and of e, whose original b is in a training pair.
+    assert found.is_of_new_ads.tolist() == [False, False, True, True, False]
+    tested = found.distinct(found.side == "test")
+    assert tested.is_there.tolist() == [False, False, True, False, True]
+    assert (tested.distinct_l.tolist(), tested.distinct_r.tolist()) == ([2, 1], [3, 4])
+
+
+def test_without_other_sides_no_ad_is_held_out() -> None:
+    found = labelled_ads([("a", "b", True, "train"), ("g", "g", True, "train")])
+    assert not found.held_out.any()
+    assert not found.is_of_new_ads.any()
 
 
 def every_candidate(run: RunCommand, shop: Shop, model: Path, folder: Path) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """Competitors and re-ranking, against plain loops and on made ads whose duplicates come in pairs."""
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from nrl_dedup.blocking.block import block
+from nrl_dedup.blocking.distinct_ads import DistinctAds
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.comparison.ad_profiles import AdProfiles
@@ -16,10 +18,11 @@ from nrl_dedup.comparison.columns import Column, Direction
 from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
 from nrl_dedup.metrics import calibration_bins, expected_calibration_error
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.competitors import MIN_LOG_ODDS, Competitors
+from nrl_dedup.scoring.competitors import COLUMNS, MIN_LOG_ODDS, Competitors
 from nrl_dedup.scoring.pair_model import PairModel
-from nrl_dedup.scoring.score import EvidenceScorer, make_scorer
+from nrl_dedup.scoring.score import EvidenceScorer, logits_of_rows, make_scorer
 from nrl_dedup.scoring.score_in_chunks import score_pairs_in_chunks
+from nrl_dedup.tables import distinct_ends
 from nrl_dedup.training.pair_model.boosting import FittedModel, fit_pair_model
 from nrl_dedup.training.pair_model.reranking import Searched, fit_reranking
 from nrl_dedup.training.pair_model.training_pairs import TrainingPairs
@@ -117,10 +120,10 @@ def test_competitors_are_the_best_with_a_third_ad() -> None:
         )
 
 
-def test_an_empty_ad_has_no_competitors() -> None:
+def test_an_ad_without_candidates_has_no_competitors() -> None:
     found = Competitors.of([(np.array([0, 1]), np.array([1, 0]), np.array([2.0, 2.0]))], 3)
-    evidence = found.evidence(np.array([-1, 2]), np.array([0, 1]), np.zeros(2))
-    assert evidence.values.tolist() == [[0, MIN_LOG_ODDS, 2], [0, MIN_LOG_ODDS, 2]]
+    evidence = found.evidence(np.array([2, 2]), np.array([0, 2]), np.zeros(2))
+    assert evidence.values.tolist() == [[0, MIN_LOG_ODDS, 2], [0, MIN_LOG_ODDS, MIN_LOG_ODDS]]
 
 
 def test_where_duplicates_come_in_pairs_reranking_ranks_ads_it_never_saw_better() -> None:
@@ -207,7 +210,7 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(
     blocked = block(catalogue, features, bundle.model, run, 20)
     scorer = make_scorer("evidence", catalogue, features, blocked, bundle.model, model, run)
     assert isinstance(scorer, EvidenceScorer)
-    left, right = np.triu_indices(len(blocked.rows), 1)
+    left, right = np.triu_indices(len(blocked.ads), 1)
     pairs = set(blocked.candidates.frame.iter_rows())
     candidate = np.array(
         [pair in pairs for pair in zip(left.tolist(), right.tolist(), strict=True)]
@@ -217,16 +220,29 @@ def test_the_scorer_gives_a_pair_the_same_whatever_else_is_asked(
     some = np.random.default_rng(0).permutation(len(left))[:300]
     np.testing.assert_allclose(scorer.logits(right[some], left[some]), logits[some], atol=1e-12)
     first = score_pairs_in_chunks(model, scorer.ads, left, right)
-    low, high = (
-        blocked.reference.frame[end].to_numpy() for end in ("row_l", "row_r")
-    )  # whatever the candidates
+    low, high = distinct_ends(blocked.reference.frame)  # whatever the candidates
     assert len(low) > candidate.sum()
     scores = score_pairs_in_chunks(model, scorer.ads, low, high)
-    competitors = Competitors.of([(low, high, scores), (high, low, scores)], len(blocked.rows))
+    competitors = Competitors.of([(low, high, scores), (high, low, scores)], len(blocked.ads))
     np.testing.assert_allclose(
         logits,
         model.calibrated_log_odds(first, competitors.evidence(left, right, first)),
         atol=1e-9,
     )
-    nothing = np.array([-1])
-    assert np.isfinite(scorer.logits(nothing, np.array([0]))).all()
+
+    # Of the catalogue's rows: ads 3, 0 and 7, two ads that are left out, and a copy of ad 3.
+    numbers = np.array([3, 0, 7, -1, -1, 3])
+    ads = DistinctAds(np.arange(len(blocked.ads)), numbers)
+    row_l, row_r = np.array(list(combinations(range(6), 2))).T
+    found_logits = logits_of_rows(scorer, ads, row_l, row_r)
+    nothing = model.pairwise_log_odds(ComparisonVectors(np.empty((1, 0), np.float32), (), ()))
+    for left_row, right_row, logit in zip(row_l, row_r, found_logits, strict=True):
+        known = [int(numbers[row]) for row in (left_row, right_row) if numbers[row] >= 0]
+        if len(known) == 2:
+            wanted = scorer.logits(np.array(known[:1]), np.array(known[1:]))
+        else:
+            best = [scores[(low == ad) | (high == ad)].max(initial=MIN_LOG_ODDS) for ad in known]
+            values = [[nothing[0], MIN_LOG_ODDS, max(best, default=MIN_LOG_ODDS)]]
+            shown = ComparisonVectors(np.array(values, np.float32), tuple(COLUMNS), ("rivals",) * 3)
+            wanted = model.calibrated_log_odds(nothing, shown)
+        assert logit == wanted[0]

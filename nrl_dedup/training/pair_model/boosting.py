@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.comparison.compare import ComparisonVectors
-from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.metrics import log_loss
 from nrl_dedup.scoring.calibration import Calibration
 from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.pair_model import UNCHANGED, PairModel
 from nrl_dedup.scoring.trees import MAX_ROUNDS, Trees, grow, size_for
+from nrl_dedup.tables import DistinctRows
 from nrl_dedup.training.pair_model.fit_calibration import cross_calibrated, fit_calibration, platt
 from nrl_dedup.training.pair_model.folds import FOLDS, ad_folds
 from nrl_dedup.training.pair_model.group_dropout import with_group_dropout
@@ -65,8 +65,8 @@ class FittedModel:
 def fit_pair_model(
     evidence: ComparisonVectors,
     labels: Labels,
-    rows_l: Rows,
-    rows_r: Rows,
+    distinct_l: DistinctRows,
+    distinct_r: DistinctRows,
     weights: Scores | None = None,
     views: ModalityModels | None = None,
     seed: int = 0,
@@ -118,7 +118,7 @@ def fit_pair_model(
             seed=seed,
         )
 
-    fold_l, fold_r = _folds(rows_l, rows_r, labels)
+    fold_l, fold_r = _folds(distinct_l, distinct_r, labels)
     scores = np.zeros((len(_ROUNDS), len(labels)))
     grown: list[tuple[Calibration, Trees]] = []
     for fold in range(FOLDS):
@@ -169,9 +169,11 @@ def _log_odds(labels: Labels, weights: Scores) -> float:
     return float(np.log(duplicates / others))
 
 
-def _folds(rows_l: Rows, rows_r: Rows, labels: Labels) -> tuple[Folds, Folds]:
+def _folds(
+    distinct_l: DistinctRows, distinct_r: DistinctRows, labels: Labels
+) -> tuple[Folds, Folds]:
     """Folds of ads; where one group of duplicates is so large that a fold leaves none, or no others, of pairs."""
-    fold_l, fold_r = ad_folds(rows_l, rows_r, labels)
+    fold_l, fold_r = ad_folds(distinct_l, distinct_r, labels)
     has_both_classes = []
     for number in range(FOLDS):
         others = labels[(fold_l != number) & (fold_r != number)]

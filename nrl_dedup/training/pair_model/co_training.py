@@ -12,10 +12,10 @@ from scipy.special import expit
 
 from nrl_dedup.comparison.base import ABOVE_MEAN, BOTH, GROUPS, PHOTOS, TEXT
 from nrl_dedup.comparison.compare import ComparisonVectors
-from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.scoring.modality_models import OTHERS_PER_DUPLICATE, ModalityModels
 from nrl_dedup.scoring.trees import Size, Trees, grow
+from nrl_dedup.tables import DistinctRows
 
 MAX_PAIRS = 1_000_000  # bounds memory and time
 _STARTING = (TEXT, PHOTOS)  # the views that have similarities to start from
@@ -31,7 +31,7 @@ Scores = Float64[np.ndarray, "pairs"]
 
 
 def co_train(
-    evidence: ComparisonVectors, rows_l: Rows, rows_r: Rows, seed: int = 0
+    evidence: ComparisonVectors, distinct_l: DistinctRows, distinct_r: DistinctRows, seed: int = 0
 ) -> ModalityModels:
     """Views learned from candidate pairs, as blocking gives them, of any catalogue.
 
@@ -50,8 +50,8 @@ def co_train(
             scores[group] = _starting_scores(evidence, group)
     if not scores:
         raise NrlDedupError(
-            f"Learning without labels wants pairs with texts or photos that can be compared; of these {len(rows_l)} "
-            "candidate pairs none has any. Take a larger catalogue, or label pairs."
+            f"Learning without labels wants pairs with texts or photos that can be compared; of these "
+            f"{len(distinct_l)} candidate pairs none has any. Take a larger catalogue, or label pairs."
         )
     draw = np.random.default_rng(seed)
     views: dict[str, Trees] = {}
@@ -59,7 +59,7 @@ def co_train(
         for group in GROUPS:
             if group != BOTH and _varies(evidence, group):
                 teacher = _teacher(scores, group)
-                duplicates, others = _pairs_to_teach(teacher, rows_l, rows_r, draw)
+                duplicates, others = _pairs_to_teach(teacher, distinct_l, distinct_r, draw)
                 views[group] = _learn(evidence.only([group]), duplicates, others, seed)
         scores = {group: trees.log_odds(evidence) for group, trees in views.items()}
     ratios = ModalityModels(views, 0.0).log_odds(evidence)
@@ -67,18 +67,18 @@ def co_train(
 
 
 def pairs_to_learn_from(
-    rows_l: Rows, rows_r: Rows, most: int = MAX_PAIRS, seed: int = 0
+    distinct_l: DistinctRows, distinct_r: DistinctRows, most: int = MAX_PAIRS, seed: int = 0
 ) -> Int64[np.ndarray, "some"]:
     """The candidate pairs that `co_train` needs, as numbers, ascending: up to about `most`, all pairs of some ads.
 
     The ads are drawn by `seed`.
     """
-    if len(rows_l) <= most:
-        return np.arange(len(rows_l))
-    share = 1 - np.sqrt(1 - most / len(rows_l))  # a pair stays if one of its ads is drawn
-    ads = int(max(rows_l.max(), rows_r.max())) + 1
+    if len(distinct_l) <= most:
+        return np.arange(len(distinct_l))
+    share = 1 - np.sqrt(1 - most / len(distinct_l))  # a pair stays if one of its ads is drawn
+    ads = int(max(distinct_l.max(), distinct_r.max())) + 1
     drawn = np.random.default_rng(seed).random(ads) < share
-    return np.flatnonzero(drawn[rows_l] | drawn[rows_r])
+    return np.flatnonzero(drawn[distinct_l] | drawn[distinct_r])
 
 
 def _varies(evidence: ComparisonVectors, group: str) -> bool:
@@ -131,36 +131,38 @@ def _teacher(scores: Mapping[str, Scores], group: str) -> Scores:
 
 
 def _pairs_to_teach(
-    teacher: Scores, rows_l: Rows, rows_r: Rows, draw: np.random.Generator
+    teacher: Scores, distinct_l: DistinctRows, distinct_r: DistinctRows, draw: np.random.Generator
 ) -> tuple[Int64[np.ndarray, "duplicates"], Int64[np.ndarray, "others"]]:
     """The pairs to learn from: those that are likely duplicates, and others.
 
     :raises NrlDedupError: too few of the former.
     """
-    mutual = each_others_best(teacher, rows_l, rows_r)
+    mutual = each_others_best(teacher, distinct_l, distinct_r)
     best_first = np.argsort(-teacher[mutual], kind="stable")
     ranked = np.flatnonzero(mutual)[best_first]
     taken = round(_SHARE_TAKEN * len(ranked))
     duplicates = ranked[:taken]
     if len(duplicates) < _MIN_DUPLICATES:
         raise NrlDedupError(
-            f"Learning without labels wants {_MIN_DUPLICATES} pairs that are likely duplicates; these {len(rows_l)} "
-            f"candidate pairs have {len(duplicates)}. Take a larger catalogue, or label pairs."
+            f"Learning without labels wants {_MIN_DUPLICATES} pairs that are likely duplicates; these "
+            f"{len(distinct_l)} candidate pairs have {len(duplicates)}. Take a larger catalogue, or label pairs."
         )
     rest = np.flatnonzero(~mutual)
     others = draw.permutation(rest)[: OTHERS_PER_DUPLICATE * len(duplicates)]
     return duplicates, others
 
 
-def each_others_best(scores: Scores, rows_l: Rows, rows_r: Rows) -> Bool[np.ndarray, "pairs"]:
+def each_others_best(
+    scores: Scores, distinct_l: DistinctRows, distinct_r: DistinctRows
+) -> Bool[np.ndarray, "pairs"]:
     """Whether neither ad of a pair has another pair with a higher score."""
-    last_l = rows_l.max(initial=0)
-    last_r = rows_r.max(initial=0)
+    last_l = distinct_l.max(initial=0)
+    last_r = distinct_r.max(initial=0)
     best = np.full(int(max(last_l, last_r)) + 1, -np.inf)
-    np.maximum.at(best, rows_l, scores)
-    np.maximum.at(best, rows_r, scores)
-    is_best_of_left = scores >= best[rows_l]
-    is_best_of_right = scores >= best[rows_r]
+    np.maximum.at(best, distinct_l, scores)
+    np.maximum.at(best, distinct_r, scores)
+    is_best_of_left = scores >= best[distinct_l]
+    is_best_of_right = scores >= best[distinct_r]
     return is_best_of_left & is_best_of_right
 
 

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Int64
 
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
+from nrl_dedup.blocking.distinct_ads import DistinctPairs
 from nrl_dedup.bundle.load import HELD_OUT, Bundle
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.ad_profiles import AdProfiles
@@ -24,6 +25,7 @@ from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
 from nrl_dedup.scoring.score import EVIDENCE, profiles_of
 from nrl_dedup.scoring.siamese import SIAMESE, siamese_scorer
+from nrl_dedup.tables import DistinctRows, distinct_ends
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
 from nrl_dedup.training.pair_model.co_training import MAX_PAIRS, co_train, pairs_to_learn_from
 from nrl_dedup.training.pair_model.held_out import held_out_pairs, lost_pairs
@@ -33,7 +35,6 @@ from nrl_dedup.training.pair_model.training_pairs import TrainingPairs, training
 
 MAX_WEIGHT = 10.0  # a few pairs of larger weights would decide the calibration alone. Not tuned.
 
-Positions = Int64[np.ndarray, "pairs"]
 Ads = Bool[np.ndarray, "distinct"]
 
 
@@ -94,7 +95,7 @@ def search_catalogues(
         blocked = block(
             catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder
         )
-        labelled = LabelledAds.of(bundle, catalogue, blocked)
+        labelled = LabelledAds.of(bundle.split, catalogue, blocked.ads)
         compared = profiles_of(catalogue, features, blocked)
         first = sum(part.ads for part in parts)
         parts.append(
@@ -105,7 +106,7 @@ def search_catalogues(
 
 @dataclass(frozen=True)
 class SearchedCatalogue:
-    """What one catalogue gives. Ads are numbered from `first` on, so that those of several are distinct.
+    """What one catalogue gives. Its distinct ads are numbered from `first` on, so that those of several differ.
 
     `searched`: all candidate pairs. `candidates`: the evidence of those to co-train on, `ends` their ads; none of the
     test. `pairs`: those to fit to, `evidence` theirs. `group`: of the duplicates of each ad. `lost`, `siamese`:
@@ -135,7 +136,7 @@ class SearchedCatalogue:
     ) -> "SearchedCatalogue":
         """:param parts: how many there will be."""
         progress = run.progress
-        left, right = every = _candidates(blocked)
+        left, right = every = distinct_ends(blocked.candidates.frame)
         kept = ~labelled.tested[left] & ~labelled.tested[right]
         left, right = left[kept], right[kept]
         some = pairs_to_learn_from(left, right, MAX_PAIRS // parts)
@@ -145,17 +146,16 @@ class SearchedCatalogue:
             )
         left, right = left[some], right[some]
         pairs = _pairs_to_fit(blocked, labelled, MAX_PAIRS // parts, progress)
-        lost = lost_pairs(
-            EVIDENCE, blocked, *labelled.rows[:, (labelled.side != "test") & labelled.labels]
-        )
+        known = (labelled.side != "test") & labelled.labels
+        lost = lost_pairs(EVIDENCE, blocked, labelled.row_l[known], labelled.row_r[known])
         siamese = _held_out_from_network(bundle, blocked, labelled, run.device)
         return cls(
-            len(blocked.rows),
+            len(blocked.ads),
             Searched(compared, *every, first),
             compare_pairs(compared, left, right, progress),
             np.stack([left, right]) + first,
             pairs.numbered_from(first),
-            compare_pairs(compared, pairs.rows_l, pairs.rows_r, progress),
+            compare_pairs(compared, pairs.distinct_l, pairs.distinct_r, progress),
             labelled.group + first,
             _numbered_from(first, lost),
             _numbered_from(first, siamese),
@@ -183,8 +183,8 @@ def _fit(
 ) -> tuple[PairModel, pl.DataFrame]:
     """The model, and `HELD_OUT` of the candidates that it was fitted on, each scored without its fold."""
     pairs = TrainingPairs.joined([part.pairs for part in parts])
-    left = pairs.rows_l
-    right = pairs.rows_r
+    left = pairs.distinct_l
+    right = pairs.distinct_r
     labels = pairs.labels
     weights = pairs.sampling_weight
     group = np.concatenate([part.group for part in parts])
@@ -211,7 +211,7 @@ def _pairs_to_fit(
     blocked: BlockingResult, labelled: LabelledAds, most: int, progress: Progress
 ) -> TrainingPairs:
     """The pairs of `fit_pairs`."""
-    left, right = _candidates(blocked)
+    left, right = distinct_ends(blocked.candidates.frame)
     weight = _weight(labelled.ads, left, right)
     if weight == MAX_WEIGHT:
         progress.warn(
@@ -219,31 +219,28 @@ def _pairs_to_fit(
             f"{MAX_WEIGHT:.0f}, and counts as {MAX_WEIGHT:.0f}. Precision looks a little better on held-out ads "
             "than it is; more labels put that right."
         )
-    both = (
-        labelled.ads[left]
-        & labelled.ads[right]
-        & ~_among(left, right, labelled, labelled.side == "test")
-    )
+    tested = labelled.distinct(labelled.side == "test")
+    both = labelled.ads[left] & labelled.ads[right] & ~_among(left, right, tested, len(blocked.ads))
     left, right = left[both], right[both]
     some = pairs_to_learn_from(left, right, most)
     if len(some) < len(left):
         progress.say(
             f"The pair model is fitted to {len(some):,} of {len(left):,} candidate pairs of labelled ads."
         )
-    learned = (labelled.side != "test") & (labelled.ends >= 0).all(axis=0)
-    ends = labelled.ends[:, learned]
-    pairs = training_pairs(ends[0], ends[1], labelled.labels[learned], left[some], right[some])
+    learned = labelled.distinct(labelled.side != "test")
+    labels = labelled.labels[learned.is_there]
+    pairs = training_pairs(learned.distinct_l, learned.distinct_r, labels, left[some], right[some])
     sampling_weight = np.where(pairs.labels | pairs.labelled, 1, weight) * pairs.sampling_weight
     return replace(pairs, sampling_weight=sampling_weight)
 
 
 def _among(
-    left: Positions, right: Positions, labelled: LabelledAds, which: Bool[np.ndarray, "labelled"]
+    left: DistinctRows, right: DistinctRows, pairs: DistinctPairs, ads: int
 ) -> Bool[np.ndarray, "pairs"]:
-    """Which pairs l < r are some of the labelled ones."""
-    count = len(labelled.group)
-    ends = np.sort(labelled.ends[:, which], axis=0)
-    return np.isin(left * count + right, ends[0] * count + ends[1])
+    """Which pairs l < r of so many distinct ads are some of `pairs`."""
+    smaller = np.minimum(pairs.distinct_l, pairs.distinct_r)
+    larger = np.maximum(pairs.distinct_l, pairs.distinct_r)
+    return np.isin(left * ads + right, smaller * ads + larger)
 
 
 def _held_out_from_network(
@@ -252,7 +249,7 @@ def _held_out_from_network(
     """`bundle.HELD_OUT` of the Siamese scores of labelled ads' candidates, of which at least one ad is not one that the
     network was trained on; if the other is, the pair weighs half: it is in one held-out ad's list. Labelled copies
     are among them, as `link` scores them too."""
-    left, right = _candidates(blocked)
+    left, right = distinct_ends(blocked.candidates.frame)
     wanted = (
         (labelled.held_out[left] | labelled.held_out[right])
         & labelled.every[left]
@@ -263,27 +260,21 @@ def _held_out_from_network(
     labels = labelled.group[left] == labelled.group[right]
     weights = (labelled.held_out[left].astype(float) + labelled.held_out[right]) / 2
     weights[~labels] *= weight
-    new = np.append(labelled.held_out, True)[labelled.ends].all(axis=0)  # an empty ad is of no side
-    of_new_ads = new & (labelled.side != "train")
-    copies = of_new_ads & (labelled.ends[0] == labelled.ends[1]) & (labelled.ends[0] >= 0)
-    ads = labelled.ends[0, copies]
+    of_new_ads = labelled.distinct(labelled.is_of_new_ads)
+    is_copy = of_new_ads.distinct_l == of_new_ads.distinct_r
+    ads = of_new_ads.distinct_l[is_copy]
     left = np.append(left, ads)
     right = np.append(right, ads)
-    labels = np.append(labels, labelled.labels[copies])
+    labels = np.append(labels, labelled.labels[of_new_ads.is_there][is_copy])
     weights = np.append(weights, np.ones(len(ads)))
     logits = siamese_scorer(bundle.model, blocked, device).logits(left, right)
     kept = held_out_pairs(SIAMESE, left, right, logits, weights, labels, labelled.group)
-    return pl.concat(
-        [kept, lost_pairs(SIAMESE, blocked, *labelled.rows[:, of_new_ads & labelled.labels])]
-    )
+    known = labelled.is_of_new_ads & labelled.labels
+    lost = lost_pairs(SIAMESE, blocked, labelled.row_l[known], labelled.row_r[known])
+    return pl.concat([kept, lost])
 
 
-def _candidates(blocked: BlockingResult) -> tuple[Positions, Positions]:
-    frame = blocked.candidates.frame
-    return frame["row_l"].to_numpy(), frame["row_r"].to_numpy()
-
-
-def _weight(ads: Ads, left: Positions, right: Positions) -> float:
+def _weight(ads: Ads, left: DistinctRows, right: DistinctRows) -> float:
     """The candidates of these ads, over those of them whose two ads are among these."""
     inside = 2 * int((ads[left] & ads[right]).sum())
     if not inside:

@@ -5,14 +5,17 @@ from jaxtyping import Bool, Int64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.duplicate_groups import duplicate_groups
+from nrl_dedup.tables import DistinctRows
 
 FOLDS = 5  # Not tuned.
 
 
 def ad_folds(
-    rows_l: Rows, rows_r: Rows, labels: Bool[np.ndarray, "pairs"], folds: int = FOLDS
+    distinct_l: DistinctRows,
+    distinct_r: DistinctRows,
+    labels: Bool[np.ndarray, "pairs"],
+    folds: int = FOLDS,
 ) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]]:
     """The fold of either ad of each pair, the same for all ads that duplicate pairs join.
 
@@ -20,9 +23,9 @@ def ad_folds(
     folds. A pair is held out with the fold of its left ad; a model for that fold may learn from no pair with an ad in
     it.
     """
-    ads, place = np.unique(np.concatenate([rows_l, rows_r]), return_inverse=True)
-    ad_l = place[: len(rows_l)]
-    ad_r = place[len(rows_l) :]
+    ads, place = np.unique(np.concatenate([distinct_l, distinct_r]), return_inverse=True)
+    ad_l = place[: len(distinct_l)]
+    ad_r = place[len(distinct_l) :]
     group = duplicate_groups(ad_l[labels], ad_r[labels], len(ads))
     left = group[ad_l]
     right = group[ad_r]

@@ -20,18 +20,7 @@ from nrl_dedup.evaluation.thresholds import (
     threshold_for_recall,
 )
 from nrl_dedup.scoring.score import scorer_name
-
-
-def held_out_ads(labelled: pl.DataFrame, ads: int) -> Bool[np.ndarray, "ads"]:
-    """Which rows are in pairs of validation or test and in none of training (columns row_l, row_r, side)."""
-    is_in = {}
-    for trains, pairs in labelled.group_by(pl.col("side") == "train"):
-        at = np.concatenate([pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy()])
-        is_in[trains[0]] = np.isin(np.arange(ads), at)
-    nowhere = np.zeros(ads, dtype=bool)
-    in_training = is_in.get(True, nowhere)
-    elsewhere = is_in.get(False, nowhere)
-    return elsewhere & ~in_training
+from nrl_dedup.tables import CatalogueRows, DistinctRows
 
 
 def choose_threshold(
@@ -81,22 +70,19 @@ def score_of(chosen: ChosenThreshold) -> float:
 
 def held_out_pairs(
     scorer: str,
-    left: Int64[np.ndarray, "pairs"],
-    right: Int64[np.ndarray, "pairs"],
+    distinct_l: DistinctRows,
+    distinct_r: DistinctRows,
     logits: Float64[np.ndarray, "pairs"],
     weights: Float64[np.ndarray, "pairs"],
     labels: Bool[np.ndarray, "pairs"],
     group: Int64[np.ndarray, "distinct"],
 ) -> pl.DataFrame:
-    """`HELD_OUT` of scored pairs.
-
-    :param left: :param right: positions in `BlockingResult.rows`; `group`: the group of duplicates of each position.
-    """
+    """`HELD_OUT` of scored pairs. `group`: the group of duplicates of each distinct ad."""
     return pl.DataFrame(
         {
-            "scorer": [scorer] * len(left),
-            "group_l": group[left],
-            "group_r": group[right],
+            "scorer": [scorer] * len(distinct_l),
+            "group_l": group[distinct_l],
+            "group_r": group[distinct_r],
             "is_duplicate": labels,
             "weight": weights,
             "logit": logits,
@@ -108,12 +94,11 @@ def held_out_pairs(
 def lost_pairs(
     scorer: str,
     blocked: BlockingResult,
-    rows_l: Int64[np.ndarray, "pairs"],
-    rows_r: Int64[np.ndarray, "pairs"],
+    row_l: CatalogueRows,
+    row_r: CatalogueRows,
 ) -> pl.DataFrame:
-    """`HELD_OUT` of those of some duplicates (rows of the catalogue) that blocking loses, each in a group of its
-    own."""
-    lost = int((~blocked.finds(rows_l, rows_r)).sum())
+    """`HELD_OUT` of those of some duplicates that blocking loses, each in a group of its own."""
+    lost = int((~blocked.finds(row_l, row_r)).sum())
     groups = -1 - np.arange(lost)
     return pl.DataFrame(
         {

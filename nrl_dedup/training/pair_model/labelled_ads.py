@@ -6,28 +6,33 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int64, Shaped
 
-from nrl_dedup.blocking.block import BlockingResult
-from nrl_dedup.bundle.load import Bundle
+from nrl_dedup.blocking.distinct_ads import DistinctAds, DistinctPairs
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.duplicate_groups import duplicate_groups
-from nrl_dedup.training.pair_model.held_out import held_out_ads
+from nrl_dedup.tables import CatalogueRows
 
 Ads = Bool[np.ndarray, "distinct"]
+PairMask = Bool[np.ndarray, "pairs"]
 
 
 @dataclass(frozen=True)
 class LabelledAds:
-    """The labelled pairs as positions of `BlockingResult.rows` (-1: an ad with neither words nor a readable photo), and
-    as rows of the catalogue.
+    """The labelled pairs whose ads are in the catalogue, and which of its distinct ads are in them.
 
-    `side`: of each pair. `ads`: the positions in pairs that are not of the test; `tested`: in test pairs alone;
-    `held_out`: in none of training; `every`: in any. `group`: of duplicates, of each position.
+    Here, and nowhere else, the ids of labelled pairs become rows of the catalogue (`row_l`, `row_r`), and these
+    distinct ads (`pairs`).
+
+    `labels`, `side`: of each labelled pair. `is_of_new_ads`: whether it is none of training, nor any of its ads in one.
+    Of each distinct ad, `ads`: whether it is in pairs that are not of the test; `tested`: in test pairs alone;
+    `held_out`: in pairs of validation or test, and in none of training; `every`: in any. `group`: of duplicates.
     """
 
-    rows: Int64[np.ndarray, "2 pairs"]
-    ends: Int64[np.ndarray, "2 pairs"]
-    labels: Bool[np.ndarray, "pairs"]
+    row_l: CatalogueRows
+    row_r: CatalogueRows
+    pairs: DistinctPairs
+    labels: PairMask
     side: Shaped[np.ndarray, "pairs"]
+    is_of_new_ads: PairMask
     ads: Ads
     tested: Ads
     held_out: Ads
@@ -35,31 +40,47 @@ class LabelledAds:
     group: Int64[np.ndarray, "distinct"]
 
     @classmethod
-    def of(cls, bundle: Bundle, catalogue: Catalogue, blocked: BlockingResult) -> "LabelledAds":
-        count = len(blocked.rows)
+    def of(cls, split: pl.DataFrame, catalogue: Catalogue, ads: DistinctAds) -> "LabelledAds":
+        """:param split: the labelled pairs that a bundle remembers (`Bundle.split`)."""
         ids = catalogue.ids.implode()
         has_both = pl.col("item_id_l").is_in(ids) & pl.col("item_id_r").is_in(ids)
-        split = bundle.split.filter(has_both)
-        rows_l = catalogue.rows_of(split["item_id_l"]).to_numpy()
-        rows_r = catalogue.rows_of(split["item_id_r"]).to_numpy()
-        rows = np.stack([rows_l, rows_r]).astype(np.int64)
-        ends = blocked.position[rows]
-        labels = split["is_duplicate"].to_numpy()
-        side = split["side"].to_numpy()
-        there = (ends >= 0).all(axis=0)
+        own = split.filter(has_both)
+        row_l = catalogue.rows_of(own["item_id_l"]).to_numpy().astype(np.int64)
+        row_r = catalogue.rows_of(own["item_id_r"]).to_numpy().astype(np.int64)
+        labels = own["is_duplicate"].to_numpy()
+        side = own["side"].to_numpy()
+        pairs = ads.pairs(row_l, row_r)
 
-        def ads_in(pairs: Bool[np.ndarray, "pairs"]) -> Ads:
-            found = np.zeros(count + 1, dtype=bool)
-            found[ends[:, pairs]] = True
-            return found[:count]
+        def ads_in(chosen: PairMask) -> Ads:
+            rows = np.concatenate([row_l[chosen], row_r[chosen]])
+            found = np.zeros(len(ads), dtype=bool)
+            found[ads.of_rows(rows[ads.has(rows)])] = True
+            return found
 
-        ads = ads_in(side != "test")
-        sides = pl.DataFrame({"row_l": ends[0], "row_r": ends[1], "side": side})
+        in_training = ads_in(side == "train")
+        is_seen = ads.spread(in_training, left_out=False)
+        learned = ads_in(side != "test")
+        is_duplicate = labels[pairs.is_there]
+        group = duplicate_groups(
+            pairs.distinct_l[is_duplicate], pairs.distinct_r[is_duplicate], len(ads)
+        )
         return cls(
-            rows, ends, labels, side,
-            ads=ads,
-            tested=ads_in(side == "test") & ~ads,
-            held_out=held_out_ads(sides, count),
-            every=ads_in(np.ones(len(labels), dtype=bool)),
-            group=duplicate_groups(ends[0, labels & there], ends[1, labels & there], count),
-        )  # fmt: skip
+            row_l=row_l,
+            row_r=row_r,
+            pairs=pairs,
+            labels=labels,
+            side=side,
+            is_of_new_ads=(side != "train") & ~is_seen[row_l] & ~is_seen[row_r],
+            ads=learned,
+            tested=ads_in(side == "test") & ~learned,
+            held_out=ads_in(side != "train") & ~in_training,
+            every=learned | ads_in(side == "test"),
+            group=group,
+        )
+
+    def distinct(self, chosen: PairMask) -> DistinctPairs:
+        """Of the chosen labelled pairs, those whose two ads are distinct ads."""
+        some = chosen[self.pairs.is_there]
+        return DistinctPairs(
+            self.pairs.is_there & chosen, self.pairs.distinct_l[some], self.pairs.distinct_r[some]
+        )

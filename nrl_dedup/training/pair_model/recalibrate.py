@@ -40,7 +40,9 @@ def recalibrate(
     evidence = ComparisonVectors.joined([part.evidence for part in parts])
     scores = model.pairwise_log_odds(evidence)
     if model.reranking is not None:
-        competitors = _competitors(model, parts).evidence(pairs.rows_l, pairs.rows_r, scores)
+        competitors = _competitors(model, parts).evidence(
+            pairs.distinct_l, pairs.distinct_r, scores
+        )
         scores = scores + model.reranking.log_odds(competitors)
     some = pairs.sampling_weight > 0
     own = pairs.labelled
@@ -48,8 +50,8 @@ def recalibrate(
     to_labelled = platt(scores[own], pairs.labels[own], np.ones(int(own.sum())))
     kept = held_out_pairs(
         EVIDENCE,
-        pairs.rows_l[some],
-        pairs.rows_r[some],
+        pairs.distinct_l[some],
+        pairs.distinct_r[some],
         calibration(scores[some]),
         pairs.sampling_weight[some],
         pairs.labels[some],
@@ -64,7 +66,10 @@ def _competitors(model: PairModel, parts: Sequence[SearchedCatalogue]) -> Compet
     ends = []
     for part in parts:
         searched = part.searched
-        scores = score_pairs_in_chunks(model, searched.compared, searched.rows_l, searched.rows_r)
-        left, right = searched.rows_l + searched.first, searched.rows_r + searched.first
+        scores = score_pairs_in_chunks(
+            model, searched.compared, searched.distinct_l, searched.distinct_r
+        )
+        left = searched.distinct_l + searched.first
+        right = searched.distinct_r + searched.first
         ends += [(left, right, scores), (right, left, scores)]
     return Competitors.of(ends, sum(part.ads for part in parts))

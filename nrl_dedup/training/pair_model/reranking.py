@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float64, Int64
 
 from nrl_dedup.comparison.ad_profiles import AdProfiles
 from nrl_dedup.comparison.compare import CHUNK_PAIRS, ComparisonVectors, compare_pairs
-from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.scoring.competitors import Competitors, End
 from nrl_dedup.scoring.trees import Size, Trees, grow
+from nrl_dedup.tables import DistinctRows
 from nrl_dedup.training.pair_model.boosting import MIN_OF_A_CLASS, FittedModel, choose_stage
 from nrl_dedup.training.pair_model.folds import FOLDS
 from nrl_dedup.training.pair_model.training_pairs import TrainingPairs
@@ -31,12 +31,12 @@ Scores = Float64[np.ndarray, "pairs"]
 
 @dataclass(frozen=True)
 class Searched:
-    """One catalogue: its candidate pairs, and what they are compared by. Among the ads of several catalogues, its own
-    are numbered from `first` on."""
+    """One catalogue: the candidate pairs of its distinct ads, and what these are compared by. Among the ads of several
+    catalogues, its own are numbered from `first` on."""
 
     compared: AdProfiles
-    rows_l: Rows
-    rows_r: Rows
+    distinct_l: DistinctRows
+    distinct_r: DistinctRows
     first: int
 
 
@@ -58,21 +58,21 @@ def fit_reranking(
     :param fitted: by `fit_pair_model`, to `pairs`.
     :param ads: of all catalogues.
     """
-    rows_l = pairs.rows_l
-    rows_r = pairs.rows_r
+    distinct_l = pairs.distinct_l
+    distinct_r = pairs.distinct_r
     labels = pairs.labels
     sampling_weight = pairs.sampling_weight
     fold_l, fold_r = fitted.folds
     fold = np.full(ads, _NO_FOLD)
-    fold[rows_l], fold[rows_r] = fold_l, fold_r
+    fold[distinct_l], fold[distinct_r] = fold_l, fold_r
     some = sampling_weight > 0
     if (
         min(labels[some].sum(), (~labels[some]).sum()) < MIN_OF_A_CLASS
-        or (fold[rows_l] != fold_l).any()
+        or (fold[distinct_l] != fold_l).any()
     ):
         return fitted
     competitors = _competitors(fitted, fold, searched, progress)
-    evidence = competitors.evidence(rows_l, rows_r, fitted.scores)
+    evidence = competitors.evidence(distinct_l, distinct_r, fitted.scores)
 
     def trees(kept: Labels, rounds: int) -> Trees:
         own = kept & some
@@ -107,7 +107,7 @@ def _competitors(
     """Of the ads that have a fold, by the model that has not seen it."""
     ends: list[End] = []
     for catalogue in searched:
-        left, right, first = catalogue.rows_l, catalogue.rows_r, catalogue.first
+        left, right, first = catalogue.distinct_l, catalogue.distinct_r, catalogue.first
         folds = fold[np.stack([left, right]) + first]
         wanted = np.flatnonzero((folds != _NO_FOLD).any(axis=0))
         with progress.task("second look", len(wanted)) as task:
@@ -132,8 +132,8 @@ def _of_fold(
     number: int,
     folds: Int64[np.ndarray, "2 pairs"],
     evidence: ComparisonVectors,
-    left: Rows,
-    right: Rows,
+    left: DistinctRows,
+    right: DistinctRows,
 ) -> list[End]:
     """The pairs with an ad of this fold: that ad, the other one, and their score."""
     own = np.flatnonzero((folds == number).any(axis=0))
