@@ -1,5 +1,5 @@
-"""What gives a pair its score: pair evidence, or the Siamese head alone. Pairs are pairs of
-distinct ads.
+"""What gives a pair its score: pair evidence, or the Siamese head alone. Pairs are of distinct
+ads, but where it says catalogue rows.
 
 The Siamese score is no part of the evidence. A network knows the pairs that it was trained on better than others, so
 what its score is worth could be learned from the few held-out pairs alone. Learned from those, it lowers average
@@ -91,8 +91,8 @@ class EvidenceScorer:
     def logits_without_evidence(
         self, ads: DistinctAds, row_l: CatalogueRows, row_r: CatalogueRows
     ) -> Logits:
-        """Log-odds of pairs of catalogue rows of which no column knows anything, as where an ad has neither words nor
-        a readable photo: all that counts is the best score of the other ad with a third one."""
+        """Log-odds of pairs of catalogue rows of which at least one ad has neither words nor a readable photo. No
+        column knows anything of such a pair; all that counts is the best score of the other ad with a third one."""
         nothing = ComparisonVectors(np.empty((1, 0), np.float32), (), ())
         pairwise = np.full(len(row_l), self.model.pairwise_log_odds(nothing)[0])
         competitors = None
@@ -143,7 +143,7 @@ def logits_of_rows(
     row_r: CatalogueRows,
     progress: Progress = SILENT,
 ) -> Logits:
-    """`scorer.logits` of pairs of catalogue rows; where an ad of a pair has neither words nor a readable photo,
+    """`scorer.logits` of pairs of catalogue rows; of those with an ad that has neither words nor a readable photo,
     `scorer.logits_without_evidence`."""
     pairs = ads.pairs(row_l, row_r)
     is_empty = ~pairs.is_there

@@ -231,7 +231,7 @@ def _batch(
     pairs: np.ndarray,
     draw: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Batch]:
-    """`pairs`, their distinct ads, their places in the pairs [2, pairs], and the ads as training sees them."""
+    """`pairs`, their ads, each once, their places in the pairs [2, pairs], and the ads as training sees them."""
     ads, place = np.unique(np.concatenate([row_l[pairs], row_r[pairs]]), return_inverse=True)
     return pairs, ads, place.reshape(2, -1), features.training_batch(ads, draw)
 
@@ -248,12 +248,9 @@ def _start_head(
     pretrained model gives, or at random, with their mean at the log-odds of a duplicate."""
     labels = pairs["is_duplicate"].to_numpy()
     if not pretrained:
-        h_l = torch.from_numpy(
-            embed_ads(model, features, pairs["row_l"].to_numpy(), device=device)
-        ).to(device)
-        h_r = torch.from_numpy(
-            embed_ads(model, features, pairs["row_r"].to_numpy(), device=device)
-        ).to(device)
+        row_l, row_r = catalogue_ends(pairs)
+        h_l = torch.from_numpy(embed_ads(model, features, row_l, device=device)).to(device)
+        h_r = torch.from_numpy(embed_ads(model, features, row_r, device=device)).to(device)
         model.start_head(h_l, h_r, torch.logit(torch.tensor(labels.mean()), eps=1e-3).item())
     elif 0 < labels.sum() < len(labels):
         line = LogisticRegression(C=np.inf).fit(

@@ -133,16 +133,16 @@ def _lemmas(
     return distinct, places_in(words, distinct)
 
 
-def jaccard(words: Words, rows_l: PerPair, rows_r: PerPair) -> Float64[np.ndarray, "pairs"]:
+def jaccard(words: Words, row_l: PerPair, row_r: PerPair) -> Float64[np.ndarray, "pairs"]:
     """|A and B| / |A or B| of the sets of words of the two ads of each pair, equation (3.1).
 
     All words count, whether the vocabulary has them or not. Two ads without words have a similarity of 0.
     """
-    similarity = np.empty(len(rows_l))
-    for start in range(0, len(rows_l), _CHUNK_PAIRS):
+    similarity = np.empty(len(row_l))
+    for start in range(0, len(row_l), _CHUNK_PAIRS):
         pairs = slice(start, start + _CHUNK_PAIRS)
-        left_rows = rows_l[pairs]
-        right_rows = rows_r[pairs]
+        left_rows = row_l[pairs]
+        right_rows = row_r[pairs]
         rows = np.concatenate([left_rows, right_rows])
         ads, position = np.unique(rows, return_inverse=True)
         left, right = np.split(position, 2)

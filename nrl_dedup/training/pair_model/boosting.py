@@ -78,6 +78,7 @@ def fit_pair_model(
     log loss on those scores is taken, none being one choice where there are views; the calibration is fitted to them;
     then the model is fitted to all pairs.
 
+    :param distinct_l: :param distinct_r: the ads of each pair, numbered among the distinct ads of all catalogues.
     :param weights: of each pair in every loss; None is 1 each.
     :param sampling_weight: of each pair among those that are to be scored (`training_pairs`), by which the number of
         trees and the calibration are chosen. If fewer than ten duplicates or ten others have one above 0, `weights` are

@@ -108,9 +108,9 @@ def search_catalogues(
 class SearchedCatalogue:
     """What one catalogue gives. Its distinct ads are numbered from `first` on, so that those of several differ.
 
-    `searched`: all candidate pairs. `candidates`: the evidence of those to co-train on, `ends` their ads; none of the
-    test. `pairs`: those to fit to, `evidence` theirs. `group`: of the duplicates of each ad. `lost`, `siamese`:
-    `HELD_OUT` of the duplicates that blocking loses, and of the Siamese score.
+    `searched`: all candidate pairs, by its own numbers. `candidates`: the evidence of those to co-train on, `ends`
+    their ads; none of the test. `pairs`: those to fit to, `evidence` theirs. `group`: of the duplicates of each ad.
+    `lost`, `siamese`: `HELD_OUT` of the duplicates that blocking loses, and of the Siamese score.
     """
 
     ads: int

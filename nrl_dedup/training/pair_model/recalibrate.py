@@ -69,7 +69,6 @@ def _competitors(model: PairModel, parts: Sequence[SearchedCatalogue]) -> Compet
         scores = score_pairs_in_chunks(
             model, searched.compared, searched.distinct_l, searched.distinct_r
         )
-        left = searched.distinct_l + searched.first
-        right = searched.distinct_r + searched.first
+        left, right = searched.ends_among_all()
         ends += [(left, right, scores), (right, left, scores)]
     return Competitors.of(ends, sum(part.ads for part in parts))

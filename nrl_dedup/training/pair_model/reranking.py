@@ -31,13 +31,19 @@ Scores = Float64[np.ndarray, "pairs"]
 
 @dataclass(frozen=True)
 class Searched:
-    """One catalogue: the candidate pairs of its distinct ads, and what these are compared by. Among the ads of several
-    catalogues, its own are numbered from `first` on."""
+    """One catalogue: the candidate pairs of its distinct ads, and what these are compared by.
+
+    `first`: among the distinct ads of all catalogues, its own are numbered from here on.
+    """
 
     compared: AdProfiles
     distinct_l: DistinctRows
     distinct_r: DistinctRows
     first: int
+
+    def ends_among_all(self) -> tuple[DistinctRows, DistinctRows]:
+        """The two ads of each candidate pair, numbered among those of all catalogues."""
+        return self.distinct_l + self.first, self.distinct_r + self.first
 
 
 def fit_reranking(
@@ -56,7 +62,7 @@ def fit_reranking(
     pairs and not ads were dealt to the folds, the pairwise score stays as it is.
 
     :param fitted: by `fit_pair_model`, to `pairs`.
-    :param ads: of all catalogues.
+    :param pairs: of distinct ads, numbered among those of all catalogues. :param ads: how many these are.
     """
     distinct_l = pairs.distinct_l
     distinct_r = pairs.distinct_r
@@ -107,21 +113,18 @@ def _competitors(
     """Of the ads that have a fold, by the model that has not seen it."""
     ends: list[End] = []
     for catalogue in searched:
-        left, right, first = catalogue.distinct_l, catalogue.distinct_r, catalogue.first
-        folds = fold[np.stack([left, right]) + first]
+        left, right = catalogue.ends_among_all()
+        folds = np.stack([fold[left], fold[right]])
         wanted = np.flatnonzero((folds != _NO_FOLD).any(axis=0))
         with progress.task("second look", len(wanted)) as task:
             for start in range(0, len(wanted), CHUNK_PAIRS):
                 chunk = wanted[start : start + CHUNK_PAIRS]
-                evidence = compare_pairs(catalogue.compared, left[chunk], right[chunk])
+                evidence = compare_pairs(
+                    catalogue.compared, catalogue.distinct_l[chunk], catalogue.distinct_r[chunk]
+                )
                 for number in range(FOLDS):
                     ends += _of_fold(
-                        fitted,
-                        number,
-                        folds[:, chunk],
-                        evidence,
-                        left[chunk] + first,
-                        right[chunk] + first,
+                        fitted, number, folds[:, chunk], evidence, left[chunk], right[chunk]
                     )
                 task.advance(len(chunk))
     return Competitors.of(ends, len(fold))

@@ -37,7 +37,7 @@ class TrainingPairs:
         return cls(**joined)
 
     def numbered_from(self, first: int) -> "TrainingPairs":
-        """Of ads that are numbered so among those of several catalogues."""
+        """The same pairs, their ads numbered from `first` on among the distinct ads of all catalogues."""
         return replace(self, distinct_l=self.distinct_l + first, distinct_r=self.distinct_r + first)
 
 
