@@ -25,14 +25,10 @@ CATALOGUE = {
     "photos": pl.List(pl.String),
 }
 LABELLED_PAIRS = {"row_l": pl.Int64, "row_r": pl.Int64, "is_duplicate": pl.Boolean}
-CANDIDATE_PAIRS = {
-    "distinct_l": pl.Int64,
-    "distinct_r": pl.Int64,
-}  # distinct_l < distinct_r, unique
-IDENTICAL_PAIRS = {
-    "row_l": pl.Int64,
-    "row_r": pl.Int64,
-}  # row_r: a copy of row_l, which represents it
+# distinct_l < distinct_r, unique.
+CANDIDATE_PAIRS = {"distinct_l": pl.Int64, "distinct_r": pl.Int64}
+# `row_r`: a copy of `row_l`, which represents it.
+IDENTICAL_PAIRS = {"row_l": pl.Int64, "row_r": pl.Int64}
 # row_l < row_r, unique. Scores are in [0, 1], higher = more likely the same.
 SCORED_PAIRS = {"row_l": pl.Int64, "row_r": pl.Int64, "score": pl.Float32}
 # `cluster_row`: the smallest row in the cluster.

@@ -199,10 +199,10 @@ def test_of_a_large_cluster_different_pairs_are_drawn(size):
 def test_drawn_pairs_are_spread_over_the_cluster():
     left, right = [], []
 
-    def score(rows_l, rows_r):
-        left.extend(rows_l)
-        right.extend(rows_r)
-        return np.zeros(len(rows_l), dtype=np.float32)
+    def score(row_l, row_r):
+        left.extend(row_l)
+        right.extend(row_r)
+        return np.zeros(len(row_l), dtype=np.float32)
 
     cohesion_of(clusters_of(range(3_000)), score, seed=2, sample=4_000)
     # Of two uniform draws from 0 .. 2999 the smaller is 1000 and the larger 2000 on average, +- 11 (one deviation).
