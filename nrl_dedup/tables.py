@@ -39,6 +39,8 @@ CLUSTERS = {
 }
 
 Schema = Mapping[str, Any]  # column -> polars type
+# To a type checker these two are the same array; what a function is given is checked by the columns of its table
+# (`catalogue_ends`, `distinct_ends`) and by `DistinctAds`, which refuses numbers that no ad has.
 CatalogueRows = Int64[np.ndarray, "pairs"]  # an end of each pair: a row of the catalogue
 DistinctRows = Int64[np.ndarray, "pairs"]  # an end of each pair: a place among the distinct ads
 

@@ -120,8 +120,9 @@ def evaluate(
 
     Pair evidence is calibrated to labelled pairs here, to candidates in `link`: the order is the same.
 
-    :param pairs: row_l, row_r, is_duplicate, weight. Pair evidence looks at all ads of the catalogue, among which it
-        judges a pair; the Siamese score alone at those of the pairs, unless `blocking` is asked for.
+    :param pairs: row_l, row_r (rows of `catalogue`), is_duplicate, weight. Pair evidence looks at all ads of the
+        catalogue, among which it judges a pair; the Siamese score alone at those of the pairs, unless `blocking` is
+        asked for.
     :param scorer: as in `pipeline.link`.
     :param candidates_per_ad: on average. :param blocking: whether to judge blocking over the whole catalogue.
     :raises NrlDedupError: a photo network or a photo folder cannot be had; what `block` and `scorer_name` raise.
@@ -132,6 +133,7 @@ def evaluate(
     if not blocking and EVIDENCE not in scorers:
         rows = np.unique(np.concatenate([whole_l, whole_r]))
     part = catalogue.take(rows)
+    # From here on rows are those of the part.
     row_l = np.searchsorted(rows, whole_l)
     row_r = np.searchsorted(rows, whole_r)
     local = pairs.with_columns(row_l=pl.Series(row_l), row_r=pl.Series(row_r))

@@ -38,6 +38,7 @@ def test_an_ad_of_a_training_pair_is_not_held_out() -> None:
             ("c", "d", True, "test"),
             ("f", "g", False, "test"),
             ("e", "f", True, "test"),
+            ("d", "e", False, "test"),
             ("f", "missing", True, "valid"),
         ]
     )
@@ -51,11 +52,11 @@ def test_an_ad_of_a_training_pair_is_not_held_out() -> None:
     assert chosen(found.tested) == "df"
     assert chosen(found.every) == "abcdf"
     assert found.group[0] == found.group[1] == found.group[4] != found.group[2] == found.group[3]
-    # The last is of f and of e, whose original b is in a training pair.
-    assert found.is_of_new_ads.tolist() == [False, False, True, True, False]
+    # The last two have the ad e, whose original b is in a training pair.
+    assert found.is_of_new_ads.tolist() == [False, False, True, True, False, False]
     tested = found.distinct(found.side == "test")
-    assert tested.is_there.tolist() == [False, False, True, False, True]
-    assert (tested.distinct_l.tolist(), tested.distinct_r.tolist()) == ([2, 1], [3, 4])
+    assert tested.is_there.tolist() == [False, False, True, False, True, True]
+    assert (tested.distinct_l.tolist(), tested.distinct_r.tolist()) == ([2, 1, 3], [3, 4, 1])
 
 
 def test_without_other_sides_no_ad_is_held_out() -> None:
