@@ -7,13 +7,14 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
+from nrl_dedup.blocking.backgrounds import BackgroundComponents
 from nrl_dedup.blocking.candidates import MAX_NEIGHBOURHOOD, Candidates, unite
-from nrl_dedup.blocking.cca_source import cca_neighbours
+from nrl_dedup.blocking.cca_source import cca_neighbours, fit_cca
 from nrl_dedup.blocking.joint_source import joint_neighbours
 from nrl_dedup.blocking.neighbours import NeighbourLists
-from nrl_dedup.blocking.photo_source import photo_neighbours
+from nrl_dedup.blocking.photo_source import fit_photo_components, photo_neighbours
 from nrl_dedup.blocking.search_inputs import SearchInputs
-from nrl_dedup.blocking.text_source import read_texts, text_neighbours
+from nrl_dedup.blocking.text_source import fit_frequencies, read_texts, stems, text_neighbours
 from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.runtime.progress import SILENT
@@ -67,20 +68,38 @@ def _search_text_and_photos(
     inputs: SearchInputs, list_length: int, run: Run
 ) -> NeighbourLists | None:
     assert inputs.photos is not None
+    projection = fit_cca(inputs.texts, inputs.photos, inputs.ads, run.seed)
+    if projection is None:
+        return None
     return cca_neighbours(
+        projection,
         inputs.texts,
         inputs.photos,
         inputs.ads,
         list_length,
-        sketches=inputs.sketches,
+        backgrounds=_backgrounds(inputs.photos, inputs, run.seed),
         device=run.device,
         seed=run.seed,
         progress=run.progress,
     )
 
 
+def _backgrounds(
+    photos: AdPhotos, inputs: SearchInputs, seed: int
+) -> Float32[np.ndarray, "ads size"] | None:
+    """What surrounds the things in the ads' photos; None if no descriptors of photos were made."""
+    if inputs.sketches is None:
+        return None
+    components = BackgroundComponents.fit(photos, inputs.sketches, inputs.ads, seed)
+    if components is None:
+        return np.empty((len(inputs.ads), 0), np.float32)
+    return components.vectors(photos, inputs.sketches, inputs.ads)
+
+
 def _search_text(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourLists:
+    frequencies = fit_frequencies(inputs.texts, stems(inputs.texts.words))
     return text_neighbours(
+        frequencies,
         inputs.texts,
         list_length,
         device=run.device,
@@ -91,7 +110,9 @@ def _search_text(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourL
 
 def _search_photos(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourLists:
     assert inputs.photos is not None
+    components = fit_photo_components(inputs.photos, inputs.ads, run.seed)
     return photo_neighbours(
+        components,
         inputs.photos,
         inputs.ads,
         list_length,
