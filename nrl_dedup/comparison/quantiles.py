@@ -14,6 +14,11 @@ class Quantiles:
     values: Float64[np.ndarray, "values"]
     lower: Int64[np.ndarray, "values_plus_1"]
 
+    def __post_init__(self) -> None:
+        """:raises ValueError: the two do not fit each other."""
+        if len(self.lower) != len(self.values) + 1:
+            raise ValueError(f"{len(self.values):,} values have {len(self.lower):,} counts")
+
     @classmethod
     def fit(cls, numbers: Float64[np.ndarray, "ads"]) -> "Quantiles":
         """:param numbers: NaN of an ad without one."""

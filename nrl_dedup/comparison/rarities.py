@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32
 
-from nrl_dedup.features.text.inverse_frequencies import places_of
+from nrl_dedup.features.text.inverse_frequencies import check_lengths, places_of
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,9 @@ class Rarities:
     values: pl.Series
     rarity: Float32[np.ndarray, "known"]
     of_unseen: float
+
+    def __post_init__(self) -> None:
+        check_lengths(self.values, self.rarity)
 
     @classmethod
     def fit(cls, values: pl.Series, ads: int) -> "Rarities":

@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from nrl_dedup.comparison.similarities import DenseSimilarity
-from nrl_dedup.features.text.inverse_frequencies import places_of
+from nrl_dedup.features.text.inverse_frequencies import check_lengths, places_of
 
 _MAX_SAMPLE = 100_000  # ads; bounds the time of the decomposition
 _POWER_ITERATIONS = 4  # of the randomised decomposition. Not tuned.
@@ -22,6 +22,9 @@ class TopicProjection:
 
     terms: pl.Series
     directions: Float32[np.ndarray, "terms topics"]
+
+    def __post_init__(self) -> None:
+        check_lengths(self.terms, self.directions)
 
     @classmethod
     def fit(

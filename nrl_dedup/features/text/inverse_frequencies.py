@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, Shaped
 from scipy import sparse
 
 PerTerm = Int64[np.ndarray, "terms"]
@@ -22,6 +22,9 @@ class InverseFrequencies:
     terms: pl.Series
     idf: Float64[np.ndarray, "known"]
     of_unseen: float
+
+    def __post_init__(self) -> None:
+        check_lengths(self.terms, self.idf)
 
     @classmethod
     def fit(
@@ -72,6 +75,12 @@ def places_of(terms: pl.Series, known: pl.Series) -> Int64[np.ndarray, "asked"]:
     found = asked.join(places, on="term", how="left", maintain_order="left")
     place = found["place"].cast(pl.Int64)
     return place.fill_null(-1).to_numpy()
+
+
+def check_lengths(terms: pl.Series, values: Shaped[np.ndarray, "terms ..."]) -> None:
+    """:raises ValueError: there is not one value for each term."""
+    if len(terms) != len(values):
+        raise ValueError(f"{len(terms):,} terms have {len(values):,} values")
 
 
 def _ads_with_each_term(counts: sparse.csr_array) -> PerTerm:
