@@ -9,16 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
-from nrl_dedup.blocking.backgrounds import BackgroundComponents
-from nrl_dedup.blocking.cca_source import CcaProjection, fit_cca
-from nrl_dedup.blocking.text_source import (
-    fit_frequencies,
-    piece_weights,
-    read_texts,
-    stems,
-)
+from nrl_dedup.blocking.search_inputs import SearchInputs
+from nrl_dedup.blocking.search_spaces import PhotoSpace, TextAndPhotoSpace, TextSpace
+from nrl_dedup.blocking.text_source import read_texts
 from nrl_dedup.bundle.saved_statistics import ABOUT, ARRAYS, load_statistics, save_statistics
 from nrl_dedup.comparison.ad_profiles import (
     CatalogueStatistics,
@@ -31,6 +27,7 @@ from nrl_dedup.comparison.rarities import Rarities
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.pca import PrincipalComponents
 from nrl_dedup.features.text.inverse_frequencies import InverseFrequencies
+from nrl_dedup.runtime.run import Run
 from tests.comparison.example_ads import (
     example_ads,
     example_catalogue,
@@ -69,29 +66,24 @@ def test_other_ads_are_compared_alike(tmp_path: Path, with_photos: bool) -> None
         assert is_given != (name.startswith("codes_") and "count" not in name)  # they have none
 
 
-def test_other_ads_are_projected_alike(tmp_path: Path) -> None:
-    frame = example_catalogue().frame
+@pytest.mark.parametrize("space", [TextSpace, PhotoSpace, TextAndPhotoSpace])
+def test_other_ads_are_searched_alike(tmp_path: Path, space: Any) -> None:
+    fitted = space.fit(search_inputs(SAMPLE), 0)
+    read = saved_and_read(fitted, tmp_path / "space")
+    run = Run(tmp_path, torch.device("cpu"))
+    unsaved = fitted.search(search_inputs(OTHERS), 7, run).neighbours
+    found = read.search(search_inputs(OTHERS), 7, run).neighbours
+    np.testing.assert_array_equal(found.rows, unsaved.rows)
+    np.testing.assert_array_equal(found.similarities, unsaved.similarities)
+    assert (found.rows[:, 0] >= 0).mean() > 0.9
+    own = space.fit(search_inputs(OTHERS), 0).search(search_inputs(OTHERS), 7, run).neighbours
+    assert not np.array_equal(own.similarities, unsaved.similarities)
+
+
+def search_inputs(rows: np.ndarray) -> SearchInputs:
     photos, sketches = example_photos()
-    projection = fit_cca(read_texts(frame[SAMPLE]), photos, SAMPLE)
-    backgrounds = BackgroundComponents.fit(photos, sketches, SAMPLE)
-    assert projection is not None and backgrounds is not None
-    texts = read_texts(frame[OTHERS])
-    read = saved_and_read(projection, tmp_path / "cca")
-    vectors = projection.embed(texts, photos, OTHERS)
-    np.testing.assert_array_equal(read.embed(texts, photos, OTHERS), vectors)
-    assert vectors.any(axis=1).mean() > 0.9
-    read = saved_and_read(backgrounds, tmp_path / "backgrounds")
-    np.testing.assert_array_equal(
-        read.vectors(photos, sketches, OTHERS), backgrounds.vectors(photos, sketches, OTHERS)
-    )
-
-
-def test_other_ads_are_searched_alike(tmp_path: Path) -> None:
-    texts, others = (read_texts(example_catalogue().frame[rows]) for rows in (SAMPLE, OTHERS))
-    frequencies = fit_frequencies(texts, stems(texts.words))
-    read = saved_and_read(frequencies, tmp_path / "stems")
-    weights = [piece_weights(others, stems(others.words), one) for one in (frequencies, read)]
-    np.testing.assert_array_equal(weights[0].toarray(), weights[1].toarray())
+    texts = read_texts(example_catalogue().frame[rows])
+    return SearchInputs(rows, np.zeros((len(rows), 1), np.float32), texts, photos, sketches)
 
 
 def test_every_field_is_as_it_was(tmp_path: Path) -> None:
@@ -173,6 +165,6 @@ def test_arrays_of_one_statistic_have_sizes_that_fit(tmp_path: Path) -> None:
 
 def test_statistics_of_a_catalogue_are_no_projection(tmp_path: Path) -> None:
     save_statistics(fit_statistics(of_words_alone(example_ads(SAMPLE[:40]))), tmp_path / "s")
-    with pytest.raises(NrlDedupError, match="wanted CcaProjection"):
-        load_statistics(CcaProjection, tmp_path / "s")
+    with pytest.raises(NrlDedupError, match="wanted TextAndPhotoSpace"):
+        load_statistics(TextAndPhotoSpace, tmp_path / "s")
     assert load_statistics(CatalogueStatistics, tmp_path / "s").photos is None
