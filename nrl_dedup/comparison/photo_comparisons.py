@@ -16,7 +16,7 @@ from nrl_dedup.comparison.base import (
     similarity_columns,
 )
 from nrl_dedup.comparison.columns import Column, Direction, Unit
-from nrl_dedup.comparison.neighbourhoods import neighbourhood_statistics
+from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics
 from nrl_dedup.comparison.photo_statistics import (
     PhotoStatistics,
     ShownPhotos,
@@ -106,7 +106,7 @@ def photo_comparisons(
         ]
     similarities: list[Comparison] = []
     for name, space in spaces.items():
-        neighbourhoods = neighbourhood_statistics(space, known)
+        neighbourhoods = NeighbourhoodStatistics.fit(space, known)
         similarities.append(
             RelativeSimilarity(name, PHOTOS, _SIMILARITIES[name], space, neighbourhoods)
         )

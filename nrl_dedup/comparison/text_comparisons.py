@@ -18,7 +18,7 @@ from nrl_dedup.comparison.base import (
     term_columns,
 )
 from nrl_dedup.comparison.compared_ads import AdTerms, ComparedAds
-from nrl_dedup.comparison.neighbourhoods import neighbourhood_statistics
+from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics
 from nrl_dedup.comparison.similarities import Similarity, SparseSimilarity
 from nrl_dedup.comparison.tokens import Counts, tf_idf
 from nrl_dedup.comparison.topics import TopicProjection
@@ -115,7 +115,7 @@ def text_comparisons(
     }
     comparisons: list[Comparison] = []
     for name, space in spaces.items():
-        neighbourhoods = neighbourhood_statistics(space, known)
+        neighbourhoods = NeighbourhoodStatistics.fit(space, known)
         comparisons.append(
             RelativeSimilarity(name, TEXT, _SIMILARITIES[name], space, neighbourhoods)
         )

@@ -33,7 +33,6 @@ from nrl_dedup.comparison.cross_modal import CrossModalSimilarity, expected_phot
 from nrl_dedup.comparison.neighbourhoods import (
     NeighbourhoodStatistics,
     known_neighbours,
-    neighbourhood_statistics,
 )
 from nrl_dedup.comparison.photo_comparisons import Cosine, SharedValue
 from nrl_dedup.comparison.photo_statistics import PhotoLists
@@ -193,7 +192,7 @@ def test_surroundings_are_the_best_of_the_known_neighbours() -> None:
     )
     known[3] = -1
     space = DenseSimilarity(vectors, there)
-    found = neighbourhood_statistics(space, known)
+    found = NeighbourhoodStatistics.fit(space, known)
     value = np.float32(0.5)
     for ad in range(ads):
         neighbours = (
