@@ -21,11 +21,10 @@ from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.blocking.photo_source import mean_of_items, rooted, shown_photos
 from nrl_dedup.blocking.text_source import (
-    Pieces,
     Texts,
+    WeightedPieces,
     fit_frequencies,
     grams,
-    piece_weights,
     stems,
 )
 from nrl_dedup.features.pca import unit
@@ -47,7 +46,7 @@ CHUNK_ADS = 4_096  # 32 MiB of 2,048 features at one photo per ad
 Ads = Int64[np.ndarray, "ads"]
 AdMask = Bool[np.ndarray, "ads"]
 TopicVectors = Float32[np.ndarray, "pieces topics"]
-KnownPieces = tuple[tuple[Pieces, InverseFrequencies], ...]
+KnownPieces = tuple[WeightedPieces, WeightedPieces]
 
 
 def correlated(
@@ -104,7 +103,7 @@ class CcaProjection:
     def embed(self, texts: Texts, photos: AdPhotos, ads: Ads) -> Float32[np.ndarray, "ads size"]:
         """The projected words and photos of each ad, added up and scaled to length 1; 0 of an ad that lacks both. Words
         that predict little of a photo ("collection only") are short vectors and weigh little."""
-        known_pieces = self._known_pieces(texts.words)
+        known_pieces = _known_pieces(texts.words, self.stem_frequencies, self.gram_frequencies)
         size = self.photo_map.shape[1]
         vectors = np.zeros((len(ads), size), np.float32)
         for start in range(0, len(ads), CHUNK_ADS):
@@ -119,15 +118,12 @@ class CcaProjection:
             part[:] = unit(part)
         return vectors
 
-    def _known_pieces(self, words: pl.Series) -> KnownPieces:
-        return _known_pieces(words, (self.stem_frequencies, self.gram_frequencies))
-
 
 def fit_cca(texts: Texts, photos: AdPhotos, ads: Ads, seed: int = 0) -> CcaProjection | None:
     """The maps of `CcaProjection` from those of `ads` that have words and photos; None for fewer than `MIN_ADS`.
 
     The words of an ad become its stems and their runs of four letters, those that stand in two ads, weighted by
-    `piece_weights`; and these its `TEXT_SIZE` topics, the products with the right singular vectors of all the weights
+    `WeightedPieces`; and these its `TEXT_SIZE` topics, the products with the right singular vectors of all the weights
     (Deerwester et al. 1990), scaled to length 1. Each direction of both maps is then multiplied with its correlation,
     so that what the two views do not share counts little (Gong et al. 2014), and both views are given the same mean
     length. Of many ads, a sample of `MAX_SAMPLE` is learned from.
@@ -146,7 +142,7 @@ def fit_cca(texts: Texts, photos: AdPhotos, ads: Ads, seed: int = 0) -> CcaProje
     learned_from = Texts(texts.counts[complete], texts.words)
     stem_frequencies = fit_frequencies(learned_from, stems(texts.words), MIN_PIECE_ADS)
     gram_frequencies = fit_frequencies(learned_from, grams(texts.words), MIN_PIECE_ADS)
-    known_pieces = _known_pieces(texts.words, (stem_frequencies, gram_frequencies))
+    known_pieces = _known_pieces(texts.words, stem_frequencies, gram_frequencies)
     weights = _weights(learned_from, known_pieces)
     size = min(TEXT_SIZE, len(complete) // 2, weights.shape[1] - 1)
     if size < 1:
@@ -233,18 +229,20 @@ def _mean_photos_of_all(photos: AdPhotos, ads: Ads) -> Float32[np.ndarray, "some
 
 
 def _known_pieces(
-    words: pl.Series, frequencies: tuple[InverseFrequencies, InverseFrequencies]
+    words: pl.Series, stem_frequencies: InverseFrequencies, gram_frequencies: InverseFrequencies
 ) -> KnownPieces:
     """The stems and the runs of letters of some words, those that were learned from; the others have no topics."""
-    of_stems, of_grams = frequencies
-    known_stems = stems(words).only(of_stems.terms)
-    known_grams = grams(words).only(of_grams.terms)
-    return ((known_stems, of_stems), (known_grams, of_grams))
+    known_stems = stems(words).only(stem_frequencies.terms)
+    known_grams = grams(words).only(gram_frequencies.terms)
+    return (
+        WeightedPieces(known_stems, stem_frequencies.idf),
+        WeightedPieces(known_grams, gram_frequencies.idf),
+    )
 
 
 def _weights(texts: Texts, known_pieces: KnownPieces) -> sparse.csr_array:
     """Side by side, those of the stems and of the runs of letters."""
-    parts = [piece_weights(texts, pieces, frequencies) for pieces, frequencies in known_pieces]
+    parts = [weighted.weights(texts) for weighted in known_pieces]
     return sparse.hstack(parts, format="csr")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import torch
+from jaxtyping import Float64
 from scipy import sparse
 
 from nrl_dedup.blocking.exact_duplicates import first_of_equal_rows
@@ -165,26 +166,36 @@ def fit_frequencies(texts: Texts, pieces: Pieces, min_ads: int = 1) -> InverseFr
     return InverseFrequencies.fit(pieces.count(texts), pieces.names, min_ads)
 
 
+@dataclass(frozen=True)
+class WeightedPieces:
+    """Pieces of words, and the idf of each."""
+
+    pieces: Pieces
+    idf: Float64[np.ndarray, " pieces"]
+
+    def weights(self, texts: Texts) -> sparse.csr_array:
+        """(1 + ln n) idf of each piece that occurs n times in an ad (Salton and Buckley 1988): one row per ad, divided
+        by its length, f32; empty where an ad has no piece. `texts`: of the same words."""
+        found = self.pieces.count(texts)
+        ads = found.shape[0]
+        frequency = 1 + np.log(found.data)
+        weights = frequency * self.idf[found.indices]
+        pieces_of_ad = np.diff(found.indptr)
+        of_ad = np.repeat(np.arange(ads), pieces_of_ad)
+        squares = np.bincount(of_ad, weights**2, minlength=ads)
+        length = np.sqrt(squares)
+        scaled = weights / length[of_ad]
+        data = scaled.astype(np.float32)
+        return sparse.csr_array((data, found.indices, found.indptr), shape=found.shape)
+
+
 def piece_weights(
     texts: Texts, pieces: Pieces, frequencies: InverseFrequencies
 ) -> sparse.csr_array:
-    """(1 + ln n) idf of each piece that occurs n times in an ad (Salton and Buckley 1988): one row per ad, divided by
-    its length, f32; empty where an ad has no piece.
-
-    The ads may be others than those that `frequencies` were fitted to: pieces that these lack weigh as those of no ad.
-    """
-    found = pieces.count(texts)
+    """`WeightedPieces.weights`. The ads may be others than those that `frequencies` were fitted to: pieces that these
+    lack weigh as those of no ad."""
     idf = frequencies.of(pieces.names)
-    ads = found.shape[0]
-    frequency = 1 + np.log(found.data)
-    weights = frequency * idf[found.indices]
-    pieces_of_ad = np.diff(found.indptr)
-    of_ad = np.repeat(np.arange(ads), pieces_of_ad)
-    squares = np.bincount(of_ad, weights**2, minlength=ads)
-    length = np.sqrt(squares)
-    scaled = weights / length[of_ad]
-    data = scaled.astype(np.float32)
-    return sparse.csr_array((data, found.indices, found.indptr), shape=found.shape)
+    return WeightedPieces(pieces, idf).weights(texts)
 
 
 def text_neighbours(

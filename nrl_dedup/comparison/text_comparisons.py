@@ -20,7 +20,7 @@ from nrl_dedup.comparison.base import (
 from nrl_dedup.comparison.compared_ads import AdTerms, ComparedAds
 from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics
 from nrl_dedup.comparison.similarities import Similarity, SparseSimilarity
-from nrl_dedup.comparison.tokens import Counts, tf_idf
+from nrl_dedup.comparison.tokens import BUCKETS, Counts, tf_idf
 from nrl_dedup.comparison.topics import TopicProjection
 from nrl_dedup.features.text.inverse_frequencies import (
     HashedInverseFrequencies,
@@ -72,6 +72,13 @@ class TextStatistics:
     tokens: InverseFrequencies
     codes: InverseFrequencies
     quantities: InverseFrequencies
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: the letters were hashed into another number of buckets."""
+        if len(self.letters.idf) != BUCKETS:
+            raise ValueError(
+                f"wanted {BUCKETS:,} buckets of letters, found {len(self.letters.idf):,}"
+            )
 
     @classmethod
     def fit(cls, terms: AdTerms, seed: int) -> "TextStatistics":

@@ -163,6 +163,13 @@ def test_arrays_of_one_statistic_have_sizes_that_fit(tmp_path: Path) -> None:
         load_statistics(PrincipalComponents, tmp_path / "s")
 
 
+def test_runs_of_letters_have_their_buckets(tmp_path: Path) -> None:
+    save_statistics(fit_statistics(of_words_alone(example_ads(SAMPLE[:40]))), tmp_path / "s")
+    in_arrays(**{"text/letters/idf": np.ones(1 << 19)})(tmp_path / "s")
+    with pytest.raises(NrlDedupError, match="found 524,288"):
+        load_statistics(CatalogueStatistics, tmp_path / "s")
+
+
 def test_statistics_of_a_catalogue_are_no_projection(tmp_path: Path) -> None:
     save_statistics(fit_statistics(of_words_alone(example_ads(SAMPLE[:40]))), tmp_path / "s")
     with pytest.raises(NrlDedupError, match="wanted TextAndPhotoSpace"):
