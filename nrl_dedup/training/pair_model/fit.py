@@ -12,6 +12,7 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Int64
 
+from nrl_dedup.adaptation.co_training import MAX_PAIRS, co_train, pairs_to_learn_from
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
 from nrl_dedup.blocking.distinct_ads import DistinctPairs
 from nrl_dedup.bundle.load import HELD_OUT, Bundle
@@ -27,7 +28,6 @@ from nrl_dedup.scoring.score import EVIDENCE, profiles_of
 from nrl_dedup.scoring.siamese import SIAMESE, siamese_scorer
 from nrl_dedup.tables import DistinctRows, distinct_ends
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
-from nrl_dedup.training.pair_model.co_training import MAX_PAIRS, co_train, pairs_to_learn_from
 from nrl_dedup.training.pair_model.held_out import held_out_pairs, lost_pairs
 from nrl_dedup.training.pair_model.labelled_ads import LabelledAds
 from nrl_dedup.training.pair_model.reranking import Searched, fit_reranking
