@@ -140,9 +140,9 @@ class PairModel:
 UNCHANGED = Calibration(1.0, 0.0)
 
 
-def unlabelled_model(views: ModalityModels) -> PairModel:
+def unlabelled_model(views: ModalityModels, words: Trees | None = None) -> PairModel:
     """The views alone, with the prior that they agree on for all calibration."""
-    return PairModel(views, UNCHANGED, None, UNCHANGED)
+    return PairModel(views, UNCHANGED, None, UNCHANGED, words=words)
 
 
 def save_pair_model(model: PairModel, folder: Path) -> None:

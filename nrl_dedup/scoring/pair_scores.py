@@ -1,6 +1,6 @@
 """What a model of pairs is to those that score with it, and what it is told of the other candidates of a pair's ads."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
@@ -12,6 +12,7 @@ Scores = Float64[np.ndarray, "pairs"]
 AdScores = Float64[np.ndarray, "ads"]
 
 
+@runtime_checkable
 class PairScores(Protocol):
     """From comparison vectors to log-odds: `PairModel`, `AdaptedModel`."""
 
@@ -33,6 +34,7 @@ class PairScores(Protocol):
         """What each group of columns adds to the log-odds."""
 
 
+@runtime_checkable
 class Context(Protocol):
     """What is known of the other candidates of a pair's ads: `Competitors`, `MatchShares`."""
 
