@@ -1,7 +1,7 @@
 """Fit the forest that knows the texts of other catalogues, from which `link` adapts the shipped model to a catalogue.
 
     python examples/making/fit_words.py DATA                    # into weights/default
-    python examples/making/fit_words.py DATA --leave-out abt-buy --model weights/default --output weights/without-abt-buy
+    python examples/making/fit_words.py DATA --leave-out abt-buy --output weights/without-abt-buy
 
 DATA has a folder for each of six open catalogues of pairs (abt-buy, amazon-google, beer, itunes-amazon, fodors-zagats,
 dblp-acm; from Ditto's `data/er_magellan`, Apache-2.0), each with `items.csv` and `pairs_train.csv`, `pairs_valid.csv`,
