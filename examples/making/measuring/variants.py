@@ -19,14 +19,19 @@ import nrl_dedup
 
 THINGS, POSTED_TWICE = 500, 200
 
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 ENGLISH = {
-    "type": (
+    "type": _words(
         "drill kettle router camera printer blender monitor speaker lamp vacuum toaster heater"
-    ).split(),
-    "adjective": (
+    ),
+    "adjective": _words(
         "portable cordless compact wireless digital electric foldable heavy-duty quiet slim"
-    ).split(),
-    "colour": ("black white red blue silver green").split(),
+    ),
+    "colour": _words("black white red blue silver green"),
     "unit": ["gb", "w", "l", "inch", "mah"],
     "fact": [
         "comes with a {a} case and {n} spare parts",
@@ -48,13 +53,13 @@ ENGLISH = {
     "frame": ["{}", "for sale: {}", "{} in good condition", "selling my {}", "{}, hardly used"],
 }
 RUSSIAN = {
-    "type": (
+    "type": _words(
         "дрель чайник роутер фотоаппарат принтер блендер монитор колонка лампа пылесос тостер обогреватель"
-    ).split(),
-    "adjective": (
+    ),
+    "adjective": _words(
         "компактный беспроводной цифровой электрический складной мощный тихий тонкий лёгкий"
-    ).split(),
-    "colour": ("чёрный белый красный синий серебристый зелёный").split(),
+    ),
+    "colour": _words("чёрный белый красный синий серебристый зелёный"),
     "unit": ["гб", "вт", "л", "см", "мач"],
     "fact": [
         "в комплекте {a} чехол и {n} запасных деталей",
