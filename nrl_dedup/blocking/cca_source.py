@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.linalg import cholesky, solve_triangular
 from sklearn.utils.extmath import randomized_svd
 
+from nrl_dedup.blocking.across_sources import Sources
 from nrl_dedup.blocking.backgrounds import background_vectors
 from nrl_dedup.blocking.dense_search import nearest_by_vectors
 from nrl_dedup.blocking.faiss_indexes import L2
@@ -168,13 +169,14 @@ def cca_neighbours(
     seed: int = 0,
     index: str = "auto",
     progress: Progress = SILENT,
+    source_of: Sources | None = None,
 ) -> NeighbourLists | None:
     """The nearest of some ads by the cosine of their `CcaProjection`, learned from them, and `background_vectors`; None
     where there is too little to learn from.
 
     On the real ads backgrounds raise the share of duplicates among 100 candidates from 0.888 to 0.907; without sketches
-    there are none. Other arguments are those of `fit_cca`. Rows of the result are places in `ads`. `index`: as in
-    `nearest_by_vectors`.
+    there are none. Other arguments are those of `fit_cca`. Rows of the result are places in `ads`. `index`,
+    `source_of`: as in `nearest_by_vectors`.
 
     :raises NrlDedupError: what `nearest_by_vectors` raises.
     """
@@ -199,6 +201,7 @@ def cca_neighbours(
         seed=seed,
         index=index,
         progress=progress,
+        source_of=source_of,
     )
 
 

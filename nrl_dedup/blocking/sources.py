@@ -53,12 +53,14 @@ class CandidateSource:
 def _search_joint(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourLists:
     """Among the ads that have an embedding of their own."""
     has_embedding = inputs.has_embedding()
+    source_of = inputs.source_of
     found = joint_neighbours(
         inputs.z[has_embedding],
         list_length,
         device=run.device,
         seed=run.seed,
         progress=run.progress,
+        source_of=None if source_of is None else source_of[has_embedding],
     )
     return found.spread(np.flatnonzero(has_embedding), len(inputs.z))
 
@@ -76,6 +78,7 @@ def _search_text_and_photos(
         device=run.device,
         seed=run.seed,
         progress=run.progress,
+        source_of=inputs.source_of,
     )
 
 
@@ -86,6 +89,7 @@ def _search_text(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourL
         device=run.device,
         seed=run.seed,
         progress=run.progress,
+        source_of=inputs.source_of,
     )
 
 
@@ -98,6 +102,7 @@ def _search_photos(inputs: SearchInputs, list_length: int, run: Run) -> Neighbou
         device=run.device,
         seed=run.seed,
         progress=run.progress,
+        source_of=inputs.source_of,
     )
 
 
@@ -162,6 +167,7 @@ def search_sources(
     run: Run,
     *,
     sketches: PhotoDescriptors | None = None,
+    source_of: Int64[np.ndarray, "ads"] | None = None,
 ) -> SearchResult:
     """The candidate pairs of some ads, as places in `ads`: those of all `SOURCES` that apply, united.
 
@@ -171,11 +177,12 @@ def search_sources(
     :param z: the embeddings of `ads`, scaled; NaN of those that the model cannot tell from others, which are in the
         other spaces alone. :param catalogue: title and description of all ads of the catalogue.
     :param photos: theirs; None where there are none. :param sketches: of these photos, if they were made.
+    :param source_of: the number of the source of each of `ads`: candidates are of two sources. None: of any ads.
     :raises NrlDedupError: what `joint_neighbours` raises.
     """
     with run.clock.stage("texts"):
         texts = read_texts(catalogue[ads], run.progress)
-    inputs = SearchInputs(ads, z, texts, photos, sketches)
+    inputs = SearchInputs(ads, z, texts, photos, sketches, source_of)
     is_reference = candidates_per_ad == REFERENCE_CANDIDATES
     spaces, steps = _search(inputs, REFERENCE_CANDIDATES, run)
     with run.clock.stage("uniting"):

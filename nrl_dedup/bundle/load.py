@@ -6,7 +6,7 @@ bundle.json             version, settings, backbone, baseline, metrics per epoch
                         there is a pair model; if not, why
 model.safetensors       the network, word vectors included
 vocabulary.txt          one word a line, in the order of the word vectors
-split.parquet           item_id_l, item_id_r, is_duplicate, side, weight
+split.parquet           item_id_l, item_id_r, is_duplicate, side, weight; of ads with sources also source_l, source_r
 backbone.safetensors    the photo network, where it came from a file rather than from torchvision
 evidence/               the pair model (`scoring/pair_model.py`); may be missing
 held_out.parquet        candidate pairs of held-out ads (`HELD_OUT`), from which thresholds are chosen; may be missing
@@ -52,6 +52,7 @@ SPLIT = {
     "side": pl.String,
     "weight": pl.Float64,
 }
+SPLIT_SOURCES = {"source_l": pl.String, "source_r": pl.String}  # of a split of ads with sources
 # Groups of duplicates of the two ads, and the pair's logit by a scorer (`scorers`); -inf for one that blocking loses.
 HELD_OUT = {
     "scorer": pl.String,
@@ -93,13 +94,18 @@ class Epoch:
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where the data was at training; relative paths start at the bundle's own folder."""
+    """Where the data was at training; relative paths start at the bundle's own folder.
+
+    `other`: the second of two files. `source`: the column with each ad's source.
+    """
 
     items: str
     images: str | None
     columns: dict[str, str]
     fingerprint: str
     compared: tuple[str, ...] = ()  # further columns that the user named
+    other: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -213,7 +219,7 @@ def _read(folder: Path, about: dict[str, Any], device: torch.device) -> Bundle:
         baseline=_baseline(about["baseline"]),
         image_size=about["image_size"],
         backbone_fingerprint=about["backbone_fingerprint"],
-        split=read_split(folder / "split.parquet", SPLIT),
+        split=read_split(folder / "split.parquet", SPLIT, SPLIT_SOURCES),
         audit=about["split"],
         history=tuple(Epoch(**epoch) for epoch in about["epochs"]),
         best_epoch=about["best_epoch"],

@@ -165,12 +165,17 @@ def read_model(
     return model
 
 
-def read_split(path: Path, schema: Mapping[str, Any]) -> pl.DataFrame:
+def read_split(
+    path: Path, schema: Mapping[str, Any], of_sources: Mapping[str, Any]
+) -> pl.DataFrame:
     """The labelled pairs and the sides that they stood on.
 
+    :param of_sources: further columns: all are there, or none.
     :raises NrlDedupError: a row cannot be so, or it is no such table.
     """
-    table = read_table(path, schema, MAX_BYTES[path.name])
+    table = read_table(path, {**schema, **of_sources}, MAX_BYTES[path.name])
+    if any(name in table.columns for name in of_sources):
+        schema = {**schema, **of_sources}
     _check_columns(table, schema, path.name)
     if not table["side"].is_in(SIDES).all():
         raise NrlDedupError(f"{path.name}: wanted the sides {', '.join(SIDES)}, found another one.")
@@ -218,6 +223,9 @@ def _check_data(data: Mapping[str, Any]) -> None:
         _check(
             _is_path(value) or (name == "images" and value is None), f"data.{name}", "a text", value
         )
+    for name in ("other", "source"):
+        value = data.get(name)
+        _check(value is None or _is_path(value), f"data.{name}", "a text", value)
     columns, compared = data.get("columns"), data.get("compared", [])
     ok = isinstance(columns, dict) and all(_is_path(value) for value in columns.values())
     _check(ok, "data.columns", "an object of texts", columns)

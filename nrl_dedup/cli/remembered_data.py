@@ -15,7 +15,17 @@ def remembered_items(bundle: "Bundle", instead: str) -> Path:
     :param instead: what to do where it is gone.
     :raises NrlDedupError: it is not there.
     """
-    path = bundle.data_path(bundle.data.items)
+    return _there(bundle, bundle.data.items, instead)
+
+
+def remembered_other(bundle: "Bundle", instead: str) -> Path | None:
+    """The second file of these ads, if there were two. Arguments and errors: as of `remembered_items`."""
+    other = bundle.data.other
+    return None if other is None else _there(bundle, other, instead)
+
+
+def _there(bundle: "Bundle", file: str, instead: str) -> Path:
+    path = bundle.data_path(file)
     if not path.is_file():
         raise NrlDedupError(
             f"{bundle.folder}: the ads that it was trained on were in {path}, seen from where the bundle is now, and "
