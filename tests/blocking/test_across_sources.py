@@ -18,7 +18,7 @@ from nrl_dedup.blocking.faiss_indexes import L2
 from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.joint_source import joint_neighbours
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
-from nrl_dedup.blocking.text_source import read_texts, text_neighbours
+from nrl_dedup.blocking.text_source import fit_frequencies, read_texts, stems, text_neighbours
 from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.pipeline import link
@@ -165,7 +165,8 @@ def test_texts_are_compared_exactly(most: float, monkeypatch: pytest.MonkeyPatch
     source_of = draw.integers(0, 3, 50)
     frame = pl.DataFrame({"title": texts, "description": [""] * 50})
     read = read_texts(frame)
-    space = text_neighbours(read, 12, device=CPU, source_of=source_of)
+    frequencies = fit_frequencies(read, stems(read.words))
+    space = text_neighbours(frequencies, read, 12, device=CPU, source_of=source_of)
     counts = read.counts.toarray()
     present = (counts > 0).sum(axis=0)
     weights = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0)
