@@ -109,6 +109,7 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
         threshold=options["threshold"],
         candidates_per_ad=options["candidates"],
         scorer=options["scorer"],
+        adapt=options["adapt"],
         clustering=options["clustering"],
         one_to_one=options["one_to_one"],
         one_to_many=options["one_to_many"],

@@ -138,6 +138,7 @@ def link(files: tuple[Path, ...], **options: Any) -> bool:
         threshold=threshold,
         candidates_per_ad=options["candidates"],
         scorer=options["scorer"],
+        adapt=options["adapt"],
         clustering=options["clustering"],
         one_to_one=options["one_to_one"],
         one_to_many=options["one_to_many"],
