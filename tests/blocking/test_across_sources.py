@@ -203,7 +203,7 @@ def test_equal_ads_of_one_source_are_never_linked(shipped: Bundle, tmp_path: Pat
     rows = [[str(place), *SAME, "a" if place < 3 else "b"] for place in range(8)]
     rows += [[str(20 + place), thing, f"продам {thing}", "b"] for place, thing in enumerate(things)]
     catalogue = read(tmp_path, rows)
-    linked = link(catalogue, shipped, None, Run(tmp_path, CPU), threshold=0.0)
+    linked = link(catalogue, shipped, None, Run(tmp_path, CPU), adapt=False, threshold=0.0)
     _, links = linked.with_ids(catalogue)
     assert linked.identical == 0
     assert {frozenset(pair) for pair in links.select("source_l", "source_r").iter_rows()} == {
@@ -218,7 +218,9 @@ def test_equal_ads_of_one_source_are_never_linked(shipped: Bundle, tmp_path: Pat
     for place in range(len(linked.candidates.spaces)):
         of_one = linked.blocked.finds_in(place, np.array([0, 1, 6]), np.array([1, 2, 7]))
         assert not of_one.any()
-    one = link(catalogue, shipped, None, Run(tmp_path, CPU), threshold=0.0, one_to_one=True)
+    one = link(
+        catalogue, shipped, None, Run(tmp_path, CPU), adapt=False, threshold=0.0, one_to_one=True
+    )
     clusters, _ = one.with_ids(catalogue)
     assert len(clusters.filter(pl.col("item_id").cast(int) < 8)) == 6
     for _, ads in clusters.group_by("cluster_id"):
@@ -230,7 +232,9 @@ def test_many_equal_ads_find_one_each(shipped: Bundle, tmp_path: Path) -> None:
     rows = [[str(place), *SAME, "a" if place % 11 < 6 else "b"] for place in range(110)]
     rows += [[str(900 + n), f"стол {n}", "", "ab"[n % 2]] for n in range(20)]
     catalogue = read(tmp_path, rows)
-    linked = link(catalogue, shipped, None, Run(tmp_path, CPU), one_to_one=True, threshold=0.0)
+    linked = link(
+        catalogue, shipped, None, Run(tmp_path, CPU), adapt=False, one_to_one=True, threshold=0.0
+    )
     clusters, _ = linked.with_ids(catalogue)
     equal = clusters.filter(pl.col("item_id").cast(int) < 900)
     assert len(equal) == 100 and (equal["cluster_id"].value_counts()["count"] == 2).all()
