@@ -12,7 +12,7 @@ from nrl_dedup.catalogue.ad_columns import wanted_of_ads
 from nrl_dedup.catalogue.cells.empty_cells import emptied, emptied_lists
 from nrl_dedup.catalogue.cells.photo_cells import photo_lists
 from nrl_dedup.catalogue.compared_columns import choose_compared, wanted_to_compare
-from nrl_dedup.catalogue.files.table_reader import read_table
+from nrl_dedup.catalogue.files.file_pattern import read_tables
 from nrl_dedup.catalogue.files.table_rows import LINE, BadRow, Table, columns_taken
 from nrl_dedup.catalogue.files.wanted_columns import WantedColumn
 from nrl_dedup.catalogue.source_names import names_in_column
@@ -135,10 +135,10 @@ def read_catalogue(
 ) -> Catalogue:
     """The catalogue in a CSV or Parquet file, its columns found by their usual names or named by the caller.
 
-    The file is read once, for all that a command needs of it. Ids stay the text that they are. A text column that is
-    missing counts as empty, as does a photo column, and as do cells that hold `nan`, `NULL` or the like
-    (`empty_cells.py`). A photo cell holds one reference or several, separated by `,` `;` or `|`, or a JSON list of
-    them; the same reference twice in an ad counts once. Rows with an empty id are bad rows.
+    The file, or each that fits a pattern (`files_of`), is read once, for all that a command needs of it. Ids stay the
+    text that they are. A text column that is missing counts as empty, as does a photo column, and as do cells that hold
+    `nan`, `NULL` or the like (`empty_cells.py`). A photo cell holds one reference or several, separated by `,` `;` or
+    `|`, or a JSON list of them; the same reference twice in an ad counts once. Rows with an empty id are bad rows.
 
     Price, category, place, phone and brand become `further`, under these names (`compared_columns.py`), with the
     columns of `compare` and `remembered` under their own, except one that is found already. A column without a value
@@ -151,7 +151,7 @@ def read_catalogue(
     :param source: the column that names the source of each ad; ads are not compared by it. Rows where it is empty are
         bad rows.
     :param may_lack: whether a named column may be missing: a second file may have it.
-    :raises NrlDedupError: what `read_table` raises; no column of texts or photos; a named column that is not there; an
+    :raises NrlDedupError: what `read_tables` raises; no column of texts or photos; a named column that is not there; an
         id that occurs twice (in one source); what `names_in_column` raises.
     """
     names = {
@@ -178,7 +178,7 @@ def read_catalogue(
         others["item_id"] = to_compare["item_id"]  # one of those not required must be there
     if source is not None:
         others["source"] = WantedColumn("--source", (), source)
-    table = read_table(path, texts_and_photos, to_compare, others, encoding=encoding)
+    table = read_tables(path, texts_and_photos, to_compare, others, encoding=encoding)
     table = table.without(pl.col("item_id") == "", "its id is empty")
     key = ["item_id"]
     if source is not None:

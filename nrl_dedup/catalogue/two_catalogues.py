@@ -12,8 +12,8 @@ from nrl_dedup.errors import NrlDedupError
 def joined(left: Catalogue, right: Catalogue, named: dict[str, str] | None = None) -> Catalogue:
     """The ads of two files (`read_catalogue`, which `may_lack` columns), each file being a source.
 
-    Ads are compared by the columns that both files have; `notes` name those that only one has. The path is that of the
-    left file.
+    Ads are compared by the columns that both files have; `notes` say, in sentences, what only one has. The path is that
+    of the left file.
 
     :param named: what the user calls columns, by the option: each must be in one of the files.
     :raises NrlDedupError: what `names_of_files` raises; neither file has a named column.
@@ -56,7 +56,7 @@ def _only_in_one(left: Catalogue, right: Catalogue, shared: list[str]) -> list[s
         only = [name for name in one.further.columns if name not in shared]
         if only:
             notes.append(
-                f"only {one.path} has the column {', '.join(only)}, so ads are not compared by it."
+                f"Only {one.path} has the column {', '.join(only)}, so ads are not compared by it."
             )
         missing = [
             role
@@ -64,5 +64,5 @@ def _only_in_one(left: Catalogue, right: Catalogue, shared: list[str]) -> list[s
             if role in one.taken and role not in other.taken
         ]
         if missing:
-            notes.append(f"only {one.path} has a {' and a '.join(missing)}.")
+            notes.append(f"Only {one.path} has a {' and a '.join(missing)}.")
     return notes

@@ -1,7 +1,7 @@
 """`nrl-dedup evaluate`."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from nrl_dedup.cli.remembered_data import (
 from nrl_dedup.cli.shared_options import (
     FILE,
     columns,
+    files_read,
     pair_column_options,
     photo_count,
     photo_folder,
@@ -126,7 +127,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     check_cluster_options({**options, "items": items, "pairs": pairs})
     if options["clusters"] and not options["models"]:
         return evaluate_clusters(options)
-    _check_outputs(options, [items, pairs, options["other"]], [])
+    _check_outputs(options, [*files_read(items, options["other"]), pairs], [])
     if options["plots"]:
         from nrl_dedup.evaluation.plots.figure_files import make_folder
 
@@ -183,7 +184,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
 
 
 def _check_outputs(
-    options: dict[str, Any], read: list[Path | None], photos: list[Path | None]
+    options: dict[str, Any], read: Sequence[Path | None], photos: list[Path | None]
 ) -> None:
     """:raises NrlDedupError: an output cannot be written, or would take the place of what is read."""
     from nrl_dedup.bundle.load import model_folder
@@ -221,7 +222,7 @@ def _inputs(
     if items is not None and pairs is not None:
         other = options["other"]
         images = [photo_folder(options["images"], items, other)] * len(bundles)
-        _check_outputs(options, [items, pairs, other], images)
+        _check_outputs(options, [*files_read(items, other), pairs], images)
         ads = read_catalogue(
             items,
             columns(options),
@@ -243,7 +244,7 @@ def _inputs(
     instead = "Name labelled ads: --items CSV --pairs CSV."
     file = remembered_items(bundles[0], instead)
     other = remembered_other(bundles[0], instead)
-    _check_outputs(options, [file, other], images)
+    _check_outputs(options, files_read(file, other), images)
     ads = read_catalogue(
         file, data.columns, options["compare"], compared, by, other=other, source=data.source
     )

@@ -18,6 +18,7 @@ from nrl_dedup.cli.shared_options import (
     FILE,
     clustering_option,
     columns,
+    files_read,
     photo_folder,
     read_catalogue,
     scoring_options,
@@ -91,10 +92,12 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
     path = items or remembered_items(bundle, instead)
     other = options["other"] if items is not None else remembered_other(bundle, instead)
     has_sources = other is not None or _source(items, bundle, options) is not None
+    if id_a == id_b and not has_sources:
+        raise click.UsageError(f"Two ads are wanted, but {id_a} is named twice.")
     check_matching(options, has_sources=has_sources)
     images = _images(path, other, items, bundle, options)
     outputs = {"--json": options["json_path"]}
-    read = [path, other, options["backbone_weights"]]
+    read = [*files_read(path, other), options["backbone_weights"]]
     check_outputs(outputs, read, photos=[images], bundles=[model])
     show_missing_pair_model(bundle, options["scorer"])
     ads = _read(path, other, items, bundle, options)

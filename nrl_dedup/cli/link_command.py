@@ -13,6 +13,7 @@ from nrl_dedup.cli.shared_options import (
     FILE,
     clustering_option,
     columns,
+    files_read,
     photo_count,
     photo_folder,
     read_catalogue,
@@ -25,7 +26,8 @@ from nrl_dedup.config import DEFAULT_THRESHOLD
 
 HELP = """Find the ads of CATALOGUE that describe the same thing, and write them as clusters.
 
-With a second file, or --source COLUMN, only ads of different files, or of different sources, are linked.
+With a second file, or --source COLUMN, only ads of different files, or of different sources, are linked. A catalogue
+in several files is named by a pattern in quotes.
 
 A run that was stopped goes on where it was: the photos done are kept in the work folder.
 
@@ -33,6 +35,7 @@ A run that was stopped goes on where it was: the photos done are kept in the wor
 nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv
 nrl-dedup link ItemInfo.csv --images zips/ -o dupes.csv --links links.csv --model weights/mine
 nrl-dedup link catalogue.csv --images imgs/ -o dupes.csv --model weights/mine --precision 0.95
+nrl-dedup link 'parts/*.csv' -o dupes.csv
 nrl-dedup link left.csv right.csv -o dupes.csv --links links.csv --one-to-one
 nrl-dedup link offers.csv --source shop -o dupes.csv --one-to-many maker
 
@@ -108,7 +111,7 @@ def link(files: tuple[Path, ...], **options: Any) -> bool:
     catalogue, other = _one_or_two(files)
     check_matching(options, has_sources=other is not None or options["source"] is not None)
     outputs = {"-o": options["output"], "--links": options["links"]}
-    read = [*files, options["backbone_weights"]]
+    read = [*files_read(*files), options["backbone_weights"]]
     images = photo_folder(options["images"], catalogue, other)
     check_outputs(outputs, read, photos=[images], bundles=[model_folder(options["model"])])
     device = pick_device(options["device"])
@@ -160,6 +163,6 @@ def _one_or_two(files: tuple[Path, ...]) -> tuple[Path, Path | None]:
         shown = ", ".join(map(str, files[:5])) + (", ..." if len(files) > 5 else "")
         raise click.UsageError(
             f"link takes one catalogue, or two to be linked with each other, and {len(files)} were named: {shown}. "
-            "Join them into one file; a column with each ad's source is named with --source COLUMN."
+            "Files that are one catalogue are named by a pattern in quotes: 'parts/*.csv'."
         )
     return files[0], files[1] if len(files) == 2 else None

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nrl_dedup.catalogue.files.file_pattern import files_of
 from nrl_dedup.errors import NrlDedupError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def remembered_other(bundle: "Bundle", instead: str) -> Path | None:
 
 def _there(bundle: "Bundle", file: str, instead: str) -> Path:
     path = bundle.data_path(file)
-    if not path.is_file():
+    if not all(one.is_file() for one in files_of(path)):
         raise NrlDedupError(
             f"{bundle.folder}: the ads that it was trained on were in {path}, seen from where the bundle is now, and "
             f"are not there. {instead}"

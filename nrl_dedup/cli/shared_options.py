@@ -210,7 +210,8 @@ def read_catalogue(
         options = {f"--{name.replace('_', '-')}": column for name, column in given.items()}
         left, right = read_files
         catalogue = joined(left, right, options | {f"--compare {name}": name for name in compared})
-        _show_notes(catalogue)
+        for note in catalogue.notes:
+            say(note)
     if catalogue.source is not None:
         say(sources_in_words(catalogue.source, catalogue.source_names))
     return catalogue
@@ -254,17 +255,18 @@ def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -
 
 def _show_columns(table: "Catalogue | LabelledPairs") -> None:
     """Which columns were taken for what, and what else there is to say about them."""
-    from nrl_dedup.cli.console import say
+    from nrl_dedup.cli.console import say, warn
 
     say(table.columns_taken())
-    _show_notes(table)
-
-
-def _show_notes(table: "Catalogue | LabelledPairs") -> None:
-    from nrl_dedup.cli.console import warn
-
     for note in table.notes:
         warn(f"{table.path}: {note}")
+
+
+def files_read(*catalogues: Path | None) -> list[Path]:
+    """The files of catalogues; those that fit it where a name is a pattern."""
+    from nrl_dedup.catalogue.files.file_pattern import files_of
+
+    return [file for path in catalogues if path is not None for file in files_of(path)]
 
 
 def photo_folder(images: Path | None, catalogue: Path, other: Path | None = None) -> Path | None:

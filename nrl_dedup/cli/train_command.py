@@ -14,6 +14,7 @@ from nrl_dedup.cli.shared_options import (
     column_options,
     columns,
     device_option,
+    files_read,
     images_option,
     pair_column_options,
     photo_count,
@@ -28,7 +29,6 @@ from nrl_dedup.cli.work_folder import work_dir
 # Options that name files which are read, beside ITEMS and PAIRS.
 _READ = (
     "images",
-    "other",
     "backbone_weights",
     "word_vectors",
     "valid_pairs",
@@ -193,10 +193,10 @@ def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool
 
     named = options["grid"].stem if options["grid"] else options["fusion"]
     output: Path = options["output"] or Path("weights") / f"{items.stem}-{named}"
-    read = [items, pairs, *(options[name] for name in _READ)]
+    read = [*files_read(items, options["other"]), pairs, *(options[name] for name in _READ)]
     check_outside(output, [options["work_dir"], *(read if options["force"] else [])])
     photos = photo_folder(options["images"], items, options["other"])
-    check_photos_stay({"-o": output}, [photos], [items])
+    check_photos_stay({"-o": output}, [photos], files_read(items, options["other"]))
     if options["output"] is None and not output.parent.exists():
         check_folder_writable(Path(), f"-o {output}")
         return output
