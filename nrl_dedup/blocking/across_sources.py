@@ -117,7 +117,8 @@ def _merged(
     rows = np.concatenate([first.rows, second.rows], axis=1)
     similarities = np.concatenate([first.similarities, second.similarities], axis=1)
     distance = np.where(rows == NONE, np.inf, -similarities)
-    order = np.lexsort((rows, distance))[:, :neighbours]
+    width = min(neighbours, max(len(rows) - 1, 0))
+    order = np.lexsort((rows, distance))[:, :width]
     return (
         Neighbours(
             np.take_along_axis(rows, order, axis=1),

@@ -53,7 +53,6 @@ SPLIT = {
     "side": pl.String,
     "weight": pl.Float64,
 }
-SPLIT_SOURCES = {"source_l": pl.String, "source_r": pl.String}  # of a split of ads with sources
 # Groups of duplicates of the two ads, and the pair's logit by a scorer (`scorers`); -inf for one that blocking loses.
 HELD_OUT = {
     "scorer": pl.String,
@@ -95,18 +94,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where the data was at training; relative paths start at the bundle's own folder.
-
-    `other`: the second of two files. `source`: the column with each ad's source.
-    """
+    """Where the data was at training; relative paths start at the bundle's own folder."""
 
     items: str
     images: str | None
     columns: dict[str, str]
     fingerprint: str
     compared: tuple[str, ...] = ()  # further columns that the user named
-    other: str | None = None
-    source: str | None = None
+    other: str | None = None  # the second of two files
+    source: str | None = None  # the column with each ad's source
 
 
 @dataclass(frozen=True)
@@ -238,7 +234,7 @@ def _read(folder: Path, about: dict[str, Any], device: torch.device) -> Bundle:
         baseline=_baseline(about["baseline"]),
         image_size=about["image_size"],
         backbone_fingerprint=about["backbone_fingerprint"],
-        split=read_split(folder / "split.parquet", SPLIT, SPLIT_SOURCES),
+        split=read_split(folder / "split.parquet", SPLIT),
         audit=about["split"],
         history=tuple(Epoch(**epoch) for epoch in about["epochs"]),
         best_epoch=about["best_epoch"],

@@ -34,6 +34,7 @@ MAX_BYTES = {
 }
 EPOCH = {"number", "train_loss", "valid_loss", "train_ap", "valid_ap", "seconds"}
 SIDES = ("train", "valid", "test")
+SPLIT_SOURCES = {"source_l": pl.String, "source_r": pl.String}  # of a split of ads with sources
 _MAX_PATH = 4_096  # letters
 _FIGURES = (int, float)
 
@@ -165,17 +166,15 @@ def read_model(
     return model
 
 
-def read_split(
-    path: Path, schema: Mapping[str, Any], of_sources: Mapping[str, Any]
-) -> pl.DataFrame:
-    """The labelled pairs and the sides that they stood on.
+def read_split(path: Path, schema: Mapping[str, Any]) -> pl.DataFrame:
+    """The labelled pairs and the sides that they stood on; of ads with sources, `SPLIT_SOURCES` too.
 
-    :param of_sources: further columns: all are there, or none.
     :raises NrlDedupError: a row cannot be so, or it is no such table.
     """
-    table = read_table(path, {**schema, **of_sources}, MAX_BYTES[path.name])
-    if any(name in table.columns for name in of_sources):
-        schema = {**schema, **of_sources}
+    with_sources = {**schema, **SPLIT_SOURCES}
+    table = read_table(path, with_sources, MAX_BYTES[path.name])
+    if any(name in table.columns for name in SPLIT_SOURCES):
+        schema = with_sources
     _check_columns(table, schema, path.name)
     if not table["side"].is_in(SIDES).all():
         raise NrlDedupError(f"{path.name}: wanted the sides {', '.join(SIDES)}, found another one.")

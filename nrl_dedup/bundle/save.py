@@ -16,11 +16,11 @@ from nrl_dedup.bundle.load import (
     HELD_OUT,
     PAIR_MODEL,
     SPLIT,
-    SPLIT_SOURCES,
     VERSION,
     Bundle,
     DataSource,
 )
+from nrl_dedup.bundle.parts import SPLIT_SOURCES
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.runtime.atomic_files import folder_written_beside, give_usual_mode, written_beside

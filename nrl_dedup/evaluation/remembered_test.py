@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from nrl_dedup.bundle.load import SPLIT_SOURCES, Bundle
+from nrl_dedup.bundle.load import Bundle
+from nrl_dedup.bundle.parts import SPLIT_SOURCES
 from nrl_dedup.catalogue.fingerprint import fingerprint
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.catalogue.sides import rows_of_pairs

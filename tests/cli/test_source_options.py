@@ -73,6 +73,28 @@ def test_two_files_and_a_column_give_the_same(
     assert found.clusters.write_csv().encode() == results[0][0]
 
 
+def test_clusters_are_measured_by_source_and_id(run: RunCommand, tmp_path: Path) -> None:
+    """Ad 1 of a goes with ad 1 of b, and ad 2 of a with ad 3 of b; true are 1 and 1, and 2 and 2."""
+    header = ["cluster_id", "item_id", "score", "source"]
+    rows = [["a/1", 1, 0.9, "a"], ["a/1", 1, 0.9, "b"], ["a/2", 2, 0.9, "a"], ["a/2", 3, 0.9, "b"]]
+    write(tmp_path / "dupes.csv", header, rows)
+    labels = [[1, 1, 1], [2, 2, 1], [2, 3, 0], [1, 3, 0]]
+    write(tmp_path / "pairs.csv", ["l", "r", "label"], labels)
+    named = [[*pair, "a", "b"] for pair in labels]
+    write(tmp_path / "named.csv", ["l", "r", "label", "source_l", "source_r"], named)
+    entities = [[1, "x", "a"], [1, "x", "b"], [2, "y", "a"], [2, "y", "b"], [3, "z", "b"]]
+    write(tmp_path / "entities.csv", ["id", "entity", "source"], entities)
+    command = ["evaluate", "--clusters", tmp_path / "dupes.csv", "--json", tmp_path / "f.json"]
+    sides = ["--source-l", "a", "--source-r", "b"]
+    for truth in (["pairs.csv", *sides], ["named.csv"], ["entities.csv"]):
+        status, _, err = run(*command, "--truth", tmp_path / truth[0], *truth[1:])
+        assert status == 0, err
+        found = json.loads((tmp_path / "f.json").read_text("utf-8"))["clusters"]["pairwise"]
+        assert (found["precision"], found["recall"]) == (0.5, 0.5), truth
+    status, _, err = run(*command, "--truth", tmp_path / "pairs.csv")
+    assert status == 1 and "'1' stands on lines 2 and 3" in err
+
+
 def test_a_column_called_source_changes_nothing_without_the_option(
     run: RunCommand, shop: Shop, trained: Path, tmp_path: Path
 ) -> None:
