@@ -43,6 +43,9 @@ OF_IDENTIFIERS = ("codes", "quantities", "digits")
 NEGATIVES = 30  # drawn for each duplicate, at least MIN_NEGATIVES; they weigh as much as all
 MIN_NEGATIVES = 3_000
 WEIGHT = 500.0  # of the duplicates of one catalogue together
+# Of the things that are posted more than once, how many stay so: a model that has seen only catalogues where nearly
+# every ad has a duplicate takes the best wrong candidate for one where none has.
+SHARES = (1.0, 0.3, 0.0)
 # Many small steps: with a rate of 0.1 and 60 trees the F1 of a catalogue that was left out moves by 0.05 with the seed.
 ROUNDS = 240
 SETTINGS = {
@@ -94,8 +97,12 @@ def main() -> None:
 
 
 def read_parts(folder: Path, bundle: Bundle) -> list[Part]:
-    """A catalogue as one, and as two."""
-    return [read_part(folder, bundle, None), read_part(folder, bundle, "source")]
+    """A catalogue as one and as two, with all of its duplicates, with some, and with none."""
+    parts: list[Part] = []
+    for source in (None, "source"):
+        for share in SHARES:
+            parts.append(read_part(folder, bundle, source, share))
+    return parts
 
 
 def put_words(folder: Path, words: Trees) -> None:
@@ -106,27 +113,46 @@ def put_words(folder: Path, words: Trees) -> None:
     add_pair_model(folder, replace(bundle.pair_model, words=words), bundle.held_out)
 
 
-def read_part(folder: Path, bundle: Bundle, source: str | None) -> Part:
-    """:param source: the column that tells the two shops apart; None: they are one catalogue."""
+def read_part(folder: Path, bundle: Bundle, source: str | None, share: float) -> Part:
+    """
+    :param source: the column that tells the two shops apart; None: they are one catalogue.
+    :param share: of the things that are posted more than once, those that stay so; of the others one ad stays.
+    """
     catalogue = read_catalogue(folder / "items.csv", source=source)
+    group = groups_of(folder, catalogue.ids)
+    sizes = np.bincount(group)
+    all_duplicates = int((sizes * (sizes - 1) // 2).sum())
+    rows = thinned(group, share)
+    catalogue = catalogue.take(rows)
     with tempfile.TemporaryDirectory() as work:
         run = Run(Path(work), device=CPU)
         features = bundle.extract(catalogue, None, run)
         blocked = block(catalogue, features, bundle.model, run)
         profiles = profiles_of(catalogue, features, blocked)
     left, right = distinct_ends(blocked.reference.frame)
-    group = groups_of(folder, catalogue.ids)[blocked.ads.rows]
-    labels = group[left] == group[right]
+    of_ad = group[rows][blocked.ads.rows]
+    labels = of_ad[left] == of_ad[right]
     duplicates = np.flatnonzero(labels)
     others = np.flatnonzero(~labels)
     wanted = max(MIN_NEGATIVES, NEGATIVES * len(duplicates))
     drawn = np.random.default_rng(0).permutation(others)[:wanted]
     pairs = np.concatenate([duplicates, drawn])
-    weight_of_duplicate = WEIGHT / len(duplicates)
+    weight_of_duplicate = WEIGHT / all_duplicates
     weight_of_other = weight_of_duplicate * len(others) / len(drawn)
     weights = np.where(labels[pairs], weight_of_duplicate, weight_of_other)
     print(f"{folder.name}: {len(catalogue):,} ads, {len(duplicates):,} duplicates of {len(left):,}")
     return Part(compare_pairs(profiles, left[pairs], right[pairs]), labels[pairs], weights)
+
+
+def thinned(group: Int64[np.ndarray, "ads"], share: float) -> Int64[np.ndarray, "rows"]:
+    """The rows of all ads of some groups, drawn with this share, and of one ad of each other group."""
+    draw = np.random.default_rng(1)
+    stays = draw.random(int(group.max()) + 1) < share
+    order = draw.permutation(len(group))
+    one_of = np.empty(len(stays), np.int64)
+    one_of[group[order]] = order
+    is_kept = stays[group] | (one_of[group] == np.arange(len(group)))
+    return np.flatnonzero(is_kept)
 
 
 def groups_of(folder: Path, ids: pl.Series) -> Int64[np.ndarray, "ads"]:
