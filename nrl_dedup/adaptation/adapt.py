@@ -73,10 +73,15 @@ def adapt(
     """
     drawn = draw_pairs(compared, blocked, run)
     try:
-        views = co_train(drawn.evidence, drawn.distinct_l, drawn.distinct_r, run.seed, as_is.words)
+        return _adapted(as_is, drawn, run)
     except NrlDedupError as error:
         run.progress.say(f"Not adapted to this catalogue: {error}")
         return None
+
+
+def _adapted(as_is: PairModel, drawn: DrawnPairs, run: Run) -> AdaptedModel | None:
+    """:raises NrlDedupError: there is too little to learn from."""
+    views = co_train(drawn.evidence, drawn.distinct_l, drawn.distinct_r, run.seed, as_is.words)
     base = views.log_odds(drawn.evidence)
     agreement = fit_agreement(base, drawn.evidence, drawn.distinct_l, drawn.distinct_r)
     scores = base + agreement.log_odds(drawn.evidence)
@@ -113,11 +118,19 @@ def draw_pairs(compared: AdProfiles, blocked: BlockingResult, run: Run) -> Drawn
 
 
 def expect(scores: Scores, drawn: DrawnPairs) -> Expectation:
-    """:param scores: log-odds of the drawn pairs."""
+    """
+    :param scores: log-odds of the drawn pairs.
+    :raises NrlDedupError: no drawn ad has a candidate that is wrong if its best one is right.
+    """
     ads = len(drawn.is_drawn)
     cluster = provisional_clusters(drawn.distinct_l, drawn.distinct_r, scores, ads)
     lists = best_candidates(drawn.distinct_l, drawn.distinct_r, scores, cluster)
     of_drawn = lists.filter(pl.Series(drawn.is_drawn[lists["ad"].to_numpy()]))
+    if of_drawn.is_empty():
+        raise NrlDedupError(
+            "no ad has two candidates that differ, of which the better one could be its duplicate. Take a larger "
+            "catalogue, or label pairs."
+        )
     best = of_drawn["best"].to_numpy()
     curve = fit_match_curve(best, of_drawn["best_wrong"].to_numpy())
     shares = MatchShares.of(drawn.distinct_l, drawn.distinct_r, scores, cluster)
