@@ -86,9 +86,9 @@ class MatchShares:
         ad = np.concatenate([distinct_l[outside], distinct_r[outside]])
         other = np.concatenate([distinct_r[outside], distinct_l[outside]])
         powers = np.tile(_powers(scores[outside]), 2)
-        total = np.bincount(ad, powers, minlength=ads)
+        total = np.bincount(ad, powers, minlength=ads).astype(np.float64)  # without pairs, of int
         keys, place = np.unique(ad * ads + cluster[other], return_inverse=True)
-        sums = np.bincount(place, powers, minlength=len(keys))
+        sums = np.bincount(place, powers, minlength=len(keys)).astype(np.float64)
         return cls(total, cluster, keys, sums)
 
     @property
