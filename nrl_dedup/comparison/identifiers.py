@@ -17,7 +17,8 @@ from nrl_dedup.comparison.columns import Column
 from nrl_dedup.comparison.similarities import NAN, Rows, Values
 from nrl_dedup.comparison.tokens import codes_of, count_terms, normalised, tokens_of
 
-_MIN_BEGINNING = 3  # signs: `ldf6920` begins `ldf6920bb`; shorter ones begin too many. Not tuned.
+# Signs of a beginning: `ldf6920` begins `ldf6920bb`; shorter ones begin too many. A code has four or more. Not tuned.
+_MIN_BEGINNING = 4
 _NUMBER = r"^[\p{Nd}.,]+$"
 _SIZE = r"\p{Nd}+(?:[.,]\p{Nd}+)*[ -]?\p{L}{1,6}\b"  # a number with its unit
 _NUMBER_OF_SIZE = r"^[\p{Nd}.]+"

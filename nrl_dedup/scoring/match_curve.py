@@ -31,7 +31,7 @@ AdScores = Float64[np.ndarray, "ads"]
 
 @dataclass(frozen=True)
 class MatchCurve:
-    """From the score of an ad's best candidate to the probability that it is right.
+    """From the score (log-odds) of an ad's best candidate to the probability that it is right (`fit_match_curve`).
 
     `scores`, `probabilities`: both ascending; between two of them a straight line. `share`: of the ads that have a
     duplicate.
