@@ -137,14 +137,17 @@ def draw_pairs(compared: AdProfiles, blocked: BlockingResult, run: Run) -> Drawn
 def expect(scores: Scores, drawn: DrawnPairs) -> Expectation:
     """
     :param scores: log-odds of the drawn pairs.
-    :raises NrlDedupError: no ad has two candidates.
+    :raises NrlDedupError: no drawn ad has a candidate that is wrong if its best one is right.
     """
     ads = len(drawn.is_drawn)
     cluster = provisional_clusters(drawn.distinct_l, drawn.distinct_r, scores, ads)
     lists = best_candidates(drawn.distinct_l, drawn.distinct_r, scores, cluster)
     of_drawn = lists.filter(pl.Series(drawn.is_drawn[lists["ad"].to_numpy()]))
     if of_drawn.is_empty():
-        raise NrlDedupError("no ad has two candidates, of which one could be the better.")
+        raise NrlDedupError(
+            "no ad has two candidates that differ, of which the better one could be its duplicate. Take a larger "
+            "catalogue, or label pairs."
+        )
     best = of_drawn["best"].to_numpy()
     curve = fit_match_curve(best, of_drawn["best_wrong"].to_numpy())
     shares = MatchShares.of(drawn.distinct_l, drawn.distinct_r, scores, cluster)

@@ -1,13 +1,13 @@
 """fit_agreement(): what the agreement of codes, numbers and sizes is worth in the catalogue at hand, without labels.
 
-The pairs that everything else takes for duplicates show how often duplicates agree (m); the next best candidates of the
-same ads show how often the others do that come into question (u). So a veto is learned where variants differ in one
-code, and none where shops have codes of their own.
+The weights are log(m / u) (Fellegi and Sunter, 1969). The pairs that everything else takes for duplicates show how
+often duplicates agree (m); the next best candidates of the same ads show how often the others do that come into
+question (u). So a veto is learned where variants differ in one code, and none where shops have codes of their own.
 """
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from nrl_dedup.adaptation.co_training import each_others_best
 from nrl_dedup.comparison.compare import ComparisonVectors
@@ -28,7 +28,6 @@ VARIANT_WEIGHT = -10.0
 _SMALLEST_SHARE = 1e-9  # so that the logarithm of a share is finite
 
 Scores = Float64[np.ndarray, "pairs"]
-Numbers = Int64[np.ndarray, "some"]
 
 
 def fit_agreement(
@@ -64,8 +63,10 @@ def _is_known(evidence: ComparisonVectors, name: str) -> bool:
 
 def _pairs_to_count(
     teacher: Scores, distinct_l: DistinctRows, distinct_r: DistinctRows
-) -> tuple[Numbers, Numbers]:
-    """The pairs that are likely duplicates, and the next best candidates of their ads."""
+) -> tuple[Int64[np.ndarray, "likely"], Int64[np.ndarray, "others"]]:
+    """The numbers of the pairs that are likely duplicates, and of the next best candidates of their ads, a pair of two
+    such ads once for each.
+    """
     mutual = np.flatnonzero(each_others_best(teacher, distinct_l, distinct_r))
     best_first = np.argsort(-teacher[mutual], kind="stable")
     likely = mutual[best_first][: round(SHARE_TAKEN * len(mutual))]
@@ -81,9 +82,9 @@ def _pairs_to_count(
 
 
 def _log_ratios(
-    likely: Float64[np.ndarray, "likely"] | np.ndarray, others: np.ndarray
+    likely: Float32[np.ndarray, "likely"], others: Float32[np.ndarray, "others"]
 ) -> tuple[float, ...]:
-    """log(m / u) of each value of `Agreement`; pairs without a value do not count."""
+    """log(m / u) of each value of `Agreement` (natural logarithm); pairs without a value do not count."""
     of_likely = _counts(likely)
     of_others = _counts(others)
     both = of_likely + of_others
@@ -94,7 +95,7 @@ def _log_ratios(
     return tuple(float(ratio) for ratio in ratios)
 
 
-def _counts(agreement: np.ndarray) -> Float64[np.ndarray, "values"]:
+def _counts(agreement: Float32[np.ndarray, "some"]) -> Float64[np.ndarray, "values"]:
     """How many pairs have each value of `Agreement`."""
     known = agreement[np.isfinite(agreement)].astype(np.int64)
     counts = np.bincount(known, minlength=len(Agreement) + 1)

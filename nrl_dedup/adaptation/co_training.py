@@ -88,10 +88,12 @@ def learn_beside_words(
     """
     views = {TEXT: words}
     teacher = words.log_odds(evidence)
+    mutual = each_others_best(teacher, distinct_l, distinct_r)
+    duplicates = _likely_duplicates(teacher, mutual, MIN_DUPLICATES)
     draw = np.random.default_rng(seed)
-    duplicates, others = _pairs_to_teach(teacher, distinct_l, distinct_r, draw)
     for group in (PRICE, OTHER):
         if _varies(evidence, group):
+            others = _others(mutual, len(duplicates), draw)
             views[group] = _learn(evidence.only([group]), duplicates, others, seed)
     # Its log-odds are those of candidate pairs as they are, where a view's are of ten others for each duplicate.
     return ModalityModels(views, -float(np.log(OTHERS_PER_DUPLICATE)))
@@ -171,13 +173,24 @@ def _pairs_to_teach(
     distinct_l: DistinctRows,
     distinct_r: DistinctRows,
     draw: np.random.Generator,
-    min_duplicates: int = MIN_DUPLICATES,
+    min_duplicates: int,
 ) -> tuple[Int64[np.ndarray, "duplicates"], Int64[np.ndarray, "others"]]:
     """The pairs to learn from: those that are likely duplicates, and others.
 
     :raises NrlDedupError: too few of the former.
     """
     mutual = each_others_best(teacher, distinct_l, distinct_r)
+    duplicates = _likely_duplicates(teacher, mutual, min_duplicates)
+    return duplicates, _others(mutual, len(duplicates), draw)
+
+
+def _likely_duplicates(
+    teacher: Scores, mutual: Bool[np.ndarray, "pairs"], min_duplicates: int
+) -> Int64[np.ndarray, "duplicates"]:
+    """The better half of the pairs whose ads are each other's best (`mutual`), the best first.
+
+    :raises NrlDedupError: they are too few.
+    """
     best_first = np.argsort(-teacher[mutual], kind="stable")
     ranked = np.flatnonzero(mutual)[best_first]
     taken = round(_SHARE_TAKEN * len(ranked))
@@ -185,11 +198,17 @@ def _pairs_to_teach(
     if len(duplicates) < min_duplicates:
         raise NrlDedupError(
             f"Learning without labels wants {min_duplicates} pairs that are likely duplicates; these "
-            f"{len(distinct_l)} candidate pairs have {len(duplicates)}. Take a larger catalogue, or label pairs."
+            f"{len(teacher)} candidate pairs have {len(duplicates)}. Take a larger catalogue, or label pairs."
         )
+    return duplicates
+
+
+def _others(
+    mutual: Bool[np.ndarray, "pairs"], duplicates: int, draw: np.random.Generator
+) -> Int64[np.ndarray, "others"]:
+    """`OTHERS_PER_DUPLICATE` times as many of the rest, if there are so many."""
     rest = np.flatnonzero(~mutual)
-    others = draw.permutation(rest)[: OTHERS_PER_DUPLICATE * len(duplicates)]
-    return duplicates, others
+    return draw.permutation(rest)[: OTHERS_PER_DUPLICATE * duplicates]
 
 
 def each_others_best(

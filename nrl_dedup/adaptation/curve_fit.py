@@ -2,7 +2,11 @@
 
 The scores of best candidates are a mixture: those of duplicates, and those of the best wrong candidates. What the best
 wrong candidate of an ad scores is seen where the best one is right: it is the second best there. So the two are told
-apart by expectation maximisation, from the probabilities that the model had learned from other catalogues.
+apart by expectation maximisation, from the probabilities that the model had learned from other catalogues; where those
+are far too high, ten rounds leave the share too high.
+
+The mixture of correct and best wrong scores is that of Peng and others (arXiv 2009.08023); the curve is one less the
+local false discovery rate (Efron, 2008), made to rise with the score.
 """
 
 import numpy as np
@@ -17,7 +21,7 @@ from nrl_dedup.scoring.match_curve import MatchCurve
 # fifth or none of the duplicates were left.
 ROUNDS = 10
 BINS = 30  # of equally many scores. Not tuned.
-_SMOOTHING = 0.2  # ads in each bin beside those that are there. Not tuned.
+_SMOOTHING = 0.2  # ads in each bin beside those that are there, so that no density is 0. Not tuned.
 
 Scores = Float64[np.ndarray, "ads"]
 
@@ -25,7 +29,8 @@ Scores = Float64[np.ndarray, "ads"]
 def fit_match_curve(best: Scores, best_wrong: Scores) -> MatchCurve:
     """From the scores (log-odds) of each ad's best candidate, and of the best that is wrong if that is right.
 
-    :param best: at least one ad.
+    :param best: log-odds, of at least one ad.
+    :param best_wrong: of the same ads.
     """
     edges = _edges(best, best_wrong)
     middles = (edges[1:] + edges[:-1]) / 2

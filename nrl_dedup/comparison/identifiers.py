@@ -17,7 +17,8 @@ from nrl_dedup.comparison.columns import Column
 from nrl_dedup.comparison.similarities import NAN, Rows, Values
 from nrl_dedup.comparison.tokens import codes_of, count_terms, normalised, tokens_of
 
-_MIN_BEGINNING = 3  # signs: `ldf6920` begins `ldf6920bb`; shorter ones begin too many. Not tuned.
+# Signs of a beginning: `ldf6920` begins `ldf6920bb`; shorter ones begin too many. A code has four or more. Not tuned.
+_MIN_BEGINNING = 4
 _NUMBER = r"^[\p{Nd}.,]+$"
 _SIZE = r"\p{Nd}+(?:[.,]\p{Nd}+)*[ -]?\p{L}{1,6}\b"  # a number with its unit
 _NUMBER_OF_SIZE = r"^[\p{Nd}.]+"
@@ -82,12 +83,14 @@ class TermAgreement:
 class UnitAgreement:
     """How the sizes of the units that both ads have agree: 4 GB and 8 GB differ, 4 GB and 2 kg cannot.
 
-    `sizes`, `units`: which ad has which, ones.
+    The same: they have a size in common in each of these units. `sizes`, `units`: which ad has which, [ads, sizes] and
+    [ads, units], ones. `unit_of_size`: which unit each size has, [sizes, units], ones.
     """
 
     name: str
     sizes: sparse.csr_array
     units: sparse.csr_array
+    unit_of_size: sparse.csr_array
     group: str = CODES
 
     @property
@@ -96,10 +99,12 @@ class UnitAgreement:
 
     def compare(self, rows_l: Rows, rows_r: Rows) -> Columns:
         units = _in_common(self.units, rows_l, self.units, rows_r)
-        sizes = _in_common(self.sizes, rows_l, self.sizes, rows_r)
+        shared_sizes = self.sizes[rows_l].multiply(self.sizes[rows_r])
+        sizes_of_unit = sparse.csr_array(shared_sizes @ self.unit_of_size)
+        agreed = np.diff(sizes_of_unit.indptr)
         agreement = np.full(len(rows_l), np.float32(Agreement.DIFFERENT))
-        agreement[sizes > 0] = Agreement.PARTLY
-        agreement[sizes >= units] = Agreement.SAME
+        agreement[agreed > 0] = Agreement.PARTLY
+        agreement[agreed == units] = Agreement.SAME
         agreement[units == 0] = NAN
         return {self.name: agreement}
 
@@ -114,13 +119,14 @@ def identifier_comparisons(titles: pl.Series) -> list[Comparison]:
     units = sizes.list.eval(part.str.replace(_NUMBER_OF_SIZE, ""))
     codes, distinct_codes = _terms(codes_of(plain))
     of_numbers, _ = _terms(numbers)
-    of_sizes, _ = _terms(sizes)
-    of_units, _ = _terms(units)
+    of_sizes, distinct_sizes = _terms(sizes)
+    of_units, distinct_units = _terms(units)
+    unit_of_size = _units_of(distinct_sizes, distinct_units)
     return [
         TermAgreement("title_codes", codes, _with_beginnings(codes, distinct_codes)),
         TermAgreement("title_numbers", of_numbers, of_numbers),
         TermAgreement("title_sizes", of_sizes, of_sizes),
-        UnitAgreement("title_units", of_sizes, of_units),
+        UnitAgreement("title_units", of_sizes, of_units, unit_of_size),
     ]
 
 
@@ -130,6 +136,14 @@ def _terms(lists: pl.Series) -> tuple[sparse.csr_array, pl.Series]:
     terms = counted.matrix
     terms.data[:] = 1
     return terms, counted.distinct
+
+
+def _units_of(sizes: pl.Series, units: pl.Series) -> sparse.csr_array:
+    """Which unit each size has: [sizes, units], ones."""
+    own = sizes.str.replace(_NUMBER_OF_SIZE, "")
+    unit = units.search_sorted(own).to_numpy().astype(np.int64)
+    entries = (np.ones(len(sizes), np.float32), (np.arange(len(sizes)), unit))
+    return sparse.coo_array(entries, shape=(len(sizes), len(units))).tocsr()
 
 
 def _with_beginnings(terms: sparse.csr_array, distinct: pl.Series) -> sparse.csr_array:

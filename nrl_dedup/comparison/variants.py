@@ -25,9 +25,8 @@ VARIANT_COLUMNS = {
         "the texts differ in codes, numbers or exchangeable words alone", Unit.YES_OR_NO
     ),
 }
-MIN_SHARED = (
-    3  # words in common, so that there is something that stays when others change. Not tuned.
-)
+# Words in common, so that there is something that stays when others change. Not tuned.
+MIN_SHARED = 3
 # A word takes others' place if so many pairs of ads differ in it alone, and it in as many others' place. Not tuned.
 MIN_EXCHANGES = 3
 MIN_PARTNERS = 2

@@ -20,7 +20,7 @@ _TIE_BREAK = 1e-2
 COLUMNS = {
     "first_look": Column("this pair by itself, log-odds", direction=Direction.NEVER_LOWERS),
     "share": Column(
-        "the pair's share of the surer ad's candidates", direction=Direction.NEVER_LOWERS
+        "the pair's share of its ads' candidates, mean of both", direction=Direction.NEVER_LOWERS
     ),
 }
 _DIRECTIONS = {name: column.direction for name, column in COLUMNS.items()}
@@ -31,7 +31,7 @@ AdScores = Float64[np.ndarray, "ads"]
 
 @dataclass(frozen=True)
 class MatchCurve:
-    """From the score of an ad's best candidate to the probability that it is right.
+    """From the score (log-odds) of an ad's best candidate to the probability that it is right (`fit_match_curve`).
 
     `scores`, `probabilities`: both ascending; between two of them a straight line. `share`: of the ads that have a
     duplicate.
@@ -79,16 +79,16 @@ class MatchShares:
     ) -> "MatchShares":
         """
         :param distinct_l, distinct_r, scores: all candidate pairs, each once.
-        :param cluster: of each ad, by any number.
+        :param cluster: of each ad, by the number of one of its ads.
         """
         ads = len(cluster)
         outside = cluster[distinct_l] != cluster[distinct_r]
         ad = np.concatenate([distinct_l[outside], distinct_r[outside]])
         other = np.concatenate([distinct_r[outside], distinct_l[outside]])
         powers = np.tile(_powers(scores[outside]), 2)
-        total = np.bincount(ad, powers, minlength=ads)
+        total = np.bincount(ad, powers, minlength=ads).astype(np.float64)  # without pairs, of int
         keys, place = np.unique(ad * ads + cluster[other], return_inverse=True)
-        sums = np.bincount(place, powers, minlength=len(keys))
+        sums = np.bincount(place, powers, minlength=len(keys)).astype(np.float64)
         return cls(total, cluster, keys, sums)
 
     @property
@@ -99,23 +99,20 @@ class MatchShares:
     def evidence(
         self, distinct_l: DistinctRows, distinct_r: DistinctRows, pairwise_log_odds: Scores
     ) -> ComparisonVectors:
-        """Of each pair, its own score and its share, that of the ad where it is larger.
+        """Of each pair, its own score and its share: the geometric mean of what it is of either ad's candidates.
 
-        The larger one: an ad that fits no other is a duplicate of its best candidate, even if this has a better one;
-        clustering decides between the two.
+        :param distinct_l, distinct_r: the pairs, which need not be among those that the sums were made of.
         """
-        own = _powers(pairwise_log_odds)
-        share_l = own / (own + self._others(distinct_l, distinct_r))
-        share_r = own / (own + self._others(distinct_r, distinct_l))
-        return match_vectors(pairwise_log_odds, np.sqrt(share_l * share_r))
+        others_l = self._others(distinct_l, distinct_r)
+        others_r = self._others(distinct_r, distinct_l)
+        return match_vectors(pairwise_log_odds, _mean_share(pairwise_log_odds, others_l, others_r))
 
     def beside_nothing(
         self, pairwise_log_odds: Scores, best_l: Scores, best_r: Scores
     ) -> ComparisonVectors:
         """As `evidence`, of pairs that are nobody's candidates, from `best` of their ads."""
-        own = _powers(pairwise_log_odds)
-        smaller = np.minimum(_powers(best_l), _powers(best_r))
-        return match_vectors(pairwise_log_odds, own / (own + smaller))
+        share = _mean_share(pairwise_log_odds, _powers(best_l), _powers(best_r))
+        return match_vectors(pairwise_log_odds, share)
 
     def _others(self, ads: DistinctRows, others: DistinctRows) -> Scores:
         """The sum over the candidates of each ad that are in no cluster of the pair."""
@@ -135,6 +132,14 @@ def match_vectors(pairwise_log_odds: Scores, share: Scores) -> ComparisonVectors
     values = np.stack([pairwise_log_odds, share], axis=1).astype(np.float32)
     groups = (RIVALS,) * len(COLUMNS)
     return ComparisonVectors(values, tuple(COLUMNS), groups, _DIRECTIONS)
+
+
+def _mean_share(scores: Scores, others_l: Scores, others_r: Scores) -> Scores:
+    """The geometric mean of two shares: exp(score) over itself and the sum of the other candidates of either ad."""
+    own = _powers(scores)
+    share_l = own / (own + others_l)
+    share_r = own / (own + others_r)
+    return np.sqrt(share_l * share_r)
 
 
 def _powers(scores: Scores) -> Scores:
