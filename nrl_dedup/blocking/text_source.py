@@ -17,6 +17,7 @@ from nrl_dedup.blocking.item_search import Held, nearest_ads, report_hubs
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.features.text.cleaning import fold_twins
+from nrl_dedup.features.text.unspaced_scripts import cut_unspaced
 from nrl_dedup.features.text.words import offsets_of
 from nrl_dedup.runtime.progress import SILENT, Progress
 
@@ -70,7 +71,7 @@ def _count_words(ads: pl.DataFrame) -> pl.DataFrame:
     composed = texts.str.normalize("NFC")
     folded = fold_twins(composed)
     cleaned = folded.str.to_lowercase()
-    words = cleaned.str.extract_all(_WORD)
+    words = cut_unspaced(cleaned).str.extract_all(_WORD)
     lists = pl.DataFrame({"word": words}).with_row_index("row")
     each = lists.explode("word").drop_nulls()
     by_word = each.group_by("row", "word", maintain_order=True)

@@ -108,7 +108,7 @@ def extract(
             "A model that reads them: nrl-dedup train --language none."
         )
     return CatalogueFeatures(
-        words=with_foreign_words(contents.words, list(contents.texts)),
+        words=with_foreign_words(contents.words, list(contents.texts), settings.text.language),
         inputs=network_inputs(
             contents, contents.photos.of_network(settings.photos), settings, vocabulary, kind
         ),
