@@ -10,7 +10,7 @@ from nrl_dedup.blocking.dense_search import nearest_by_vectors
 from nrl_dedup.blocking.faiss_indexes import L2
 from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.neighbours import NeighbourLists
-from nrl_dedup.features.pca import unit
+from nrl_dedup.features.pca import PrincipalComponents, unit
 from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.text.words import offsets_of, ragged
 from nrl_dedup.runtime.progress import SILENT, Progress
@@ -70,11 +70,10 @@ def rooted(photos: AdPhotos, rows: Rows) -> Iterator[SomeVectors]:
         yield rooted_features(photos, some)
 
 
-def principal_components(
-    photos: AdPhotos, rows: Rows, seed: int = 0
-) -> tuple[Float32[np.ndarray, " size"], Float32[np.ndarray, "size kept"]]:
-    """The mean of the `rooted` features, and the `SIZE` directions in which they vary most; of many photos, of a sample
-    of `MAX_SAMPLE`."""
+def fit_photo_components(photos: AdPhotos, ads: Ads, seed: int = 0) -> PrincipalComponents:
+    """The `SIZE` directions in which the `rooted` features of the ads' photos vary most; of many photos, of a sample of
+    `MAX_SAMPLE`. At least one of the ads has a photo."""
+    rows = np.unique(shown_photos(photos, ads).items)
     if len(rows) > MAX_SAMPLE:
         random = np.random.default_rng(seed)
         sample = random.choice(rows, MAX_SAMPLE, replace=False)
@@ -90,10 +89,11 @@ def principal_components(
     covariance = squares / len(rows) - np.outer(mean, mean)
     _, directions = np.linalg.eigh(covariance)  # ascending by variance
     largest = directions[:, ::-1][:, :SIZE]
-    return mean.astype(np.float32), np.ascontiguousarray(largest, np.float32)
+    return PrincipalComponents(mean.astype(np.float32), np.ascontiguousarray(largest, np.float32))
 
 
 def photo_neighbours(
+    components: PrincipalComponents,
     photos: AdPhotos,
     ads: Ads,
     neighbours: int,
@@ -103,23 +103,19 @@ def photo_neighbours(
     index: str = "auto",
     progress: Progress = SILENT,
 ) -> NeighbourLists:
-    """The nearest of some ads by the cosine of their photos: `rooted` features less their mean, as `SIZE` principal
-    components.
+    """The nearest of some ads by the cosine of the principal components of their photos' `rooted` features.
 
     Rows of the result are places in `ads`. `index`: as in `nearest_by_vectors`.
 
+    :param components: of these ads' photos or of others (`fit_photo_components`).
     :raises NrlDedupError: what `nearest_by_vectors` raises.
     """
     shown = shown_photos(photos, ads)
     rows, number = np.unique(shown.items, return_inverse=True)
-    vectors = np.empty((0, 1), np.float32)
-    if len(rows):
-        mean, directions = principal_components(photos, rows, seed)
-        parts = []
-        for some in rooted(photos, rows):
-            components = (some - mean) @ directions
-            parts.append(unit(components))
-        vectors = np.concatenate(parts)
+    parts = [np.empty((0, components.directions.shape[1]), np.float32)]
+    for some in rooted(photos, rows):
+        parts.append(unit(components.project(some)))
+    vectors = np.concatenate(parts)
     held = Held(number, shown.offsets, len(rows))
     return nearest_by_vectors(
         "photos",

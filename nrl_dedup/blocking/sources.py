@@ -8,12 +8,16 @@ import polars as pl
 from jaxtyping import Float32, Int64
 
 from nrl_dedup.blocking.candidates import MAX_NEIGHBOURHOOD, Candidates, unite
-from nrl_dedup.blocking.cca_source import cca_neighbours
-from nrl_dedup.blocking.joint_source import joint_neighbours
 from nrl_dedup.blocking.neighbours import NeighbourLists
-from nrl_dedup.blocking.photo_source import photo_neighbours
 from nrl_dedup.blocking.search_inputs import SearchInputs
-from nrl_dedup.blocking.text_source import read_texts, text_neighbours
+from nrl_dedup.blocking.search_spaces import (
+    JointSpace,
+    PhotoSpace,
+    SearchSpace,
+    TextAndPhotoSpace,
+    TextSpace,
+)
+from nrl_dedup.blocking.text_source import read_texts
 from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.runtime.progress import SILENT
@@ -30,75 +34,24 @@ MAIN_STEP = 1
 JOINT_STEP = 3
 SIDE_STEP = 6
 
-Search = Callable[[SearchInputs, int, Run], NeighbourLists | None]
+Fit = Callable[[SearchInputs, int], SearchSpace | None]
 
 
 @dataclass(frozen=True)
 class CandidateSource:
     """One sense of nearness in which candidates are searched for.
 
-    `name`: of its stage in the timings. `search`: of the inputs, the length of the lists and the run, the nearest of
-    each ad; None if there is too little to learn from. `applies`: whether there is anything to search by.
+    `name`: of its stage in the timings. `fit`: of the inputs and the seed, the space to search in; None if there is too
+    little to learn from. `applies`: whether there is anything to search by.
     `step`: it gives one candidate where a source of step 1 gives `step`. `list_step`: its lists have
     1 / `list_step` of the neighbours that a full list has.
     """
 
     name: str
-    search: Search
+    fit: Fit
     applies: Callable[[SearchInputs], bool]
     step: int
     list_step: int
-
-
-def _search_joint(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourLists:
-    """Among the ads that have an embedding of their own."""
-    has_embedding = inputs.has_embedding()
-    found = joint_neighbours(
-        inputs.z[has_embedding],
-        list_length,
-        device=run.device,
-        seed=run.seed,
-        progress=run.progress,
-    )
-    return found.spread(np.flatnonzero(has_embedding), len(inputs.z))
-
-
-def _search_text_and_photos(
-    inputs: SearchInputs, list_length: int, run: Run
-) -> NeighbourLists | None:
-    assert inputs.photos is not None
-    return cca_neighbours(
-        inputs.texts,
-        inputs.photos,
-        inputs.ads,
-        list_length,
-        sketches=inputs.sketches,
-        device=run.device,
-        seed=run.seed,
-        progress=run.progress,
-    )
-
-
-def _search_text(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourLists:
-    return text_neighbours(
-        inputs.texts,
-        list_length,
-        device=run.device,
-        seed=run.seed,
-        progress=run.progress,
-    )
-
-
-def _search_photos(inputs: SearchInputs, list_length: int, run: Run) -> NeighbourLists:
-    assert inputs.photos is not None
-    return photo_neighbours(
-        inputs.photos,
-        inputs.ads,
-        list_length,
-        device=run.device,
-        seed=run.seed,
-        progress=run.progress,
-    )
 
 
 def _always(inputs: SearchInputs) -> bool:
@@ -115,33 +68,37 @@ def _catalogue_has_photos(inputs: SearchInputs) -> bool:
 SOURCES = (
     CandidateSource(
         name="joint space",
-        search=_search_joint,
+        fit=JointSpace.fit,
         applies=_always,
         step=JOINT_STEP,
         list_step=MAIN_STEP,
     ),
     CandidateSource(
         name="text and photo space",
-        search=_search_text_and_photos,
+        fit=TextAndPhotoSpace.fit,
         applies=_catalogue_has_photos,
         step=MAIN_STEP,
         list_step=MAIN_STEP,
     ),
     CandidateSource(
         name="text space",
-        search=_search_text,
+        fit=TextSpace.fit,
         applies=SearchInputs.has_words,
         step=SIDE_STEP,
         list_step=SIDE_STEP,
     ),
     CandidateSource(
         name="photo space",
-        search=_search_photos,
+        fit=PhotoSpace.fit,
         applies=SearchInputs.has_photos,
         step=SIDE_STEP,
         list_step=SIDE_STEP,
     ),
 )
+
+
+FittedSpaces = dict[str, SearchSpace | None]
+"""By the name of the source."""
 
 
 @dataclass(frozen=True)
@@ -177,23 +134,27 @@ def search_sources(
         texts = read_texts(catalogue[ads], run.progress)
     inputs = SearchInputs(ads, z, texts, photos, sketches)
     is_reference = candidates_per_ad == REFERENCE_CANDIDATES
-    spaces, steps = _search(inputs, REFERENCE_CANDIDATES, run)
+    fitted: FittedSpaces = {}
+    spaces, steps = _search(fitted, inputs, REFERENCE_CANDIDATES, run)
     with run.clock.stage("uniting"):
         progress = run.progress if is_reference else SILENT
         reference = unite(spaces, steps, REFERENCE_CANDIDATES, progress)
     if is_reference:
         return SearchResult(reference, reference)
     if candidates_per_ad > REFERENCE_CANDIDATES:
-        spaces, steps = _search(inputs, candidates_per_ad, run)
+        spaces, steps = _search(fitted, inputs, candidates_per_ad, run)
     with run.clock.stage("uniting"):
         candidates = unite(spaces, steps, candidates_per_ad, run.progress)
     return SearchResult(candidates, reference)
 
 
 def _search(
-    inputs: SearchInputs, full_length: int, run: Run
+    fitted: FittedSpaces, inputs: SearchInputs, full_length: int, run: Run
 ) -> tuple[list[NeighbourLists], list[int]]:
-    """The lists of the sources that apply, full ones with `full_length` neighbours, and the step of each source."""
+    """The lists of the sources that apply, full ones with `full_length` neighbours, and the step of each source.
+
+    :param fitted: what is missing is fitted and added, so that a second search finds it.
+    """
     spaces: list[NeighbourLists] = []
     steps: list[int] = []
     for source in SOURCES:
@@ -204,10 +165,14 @@ def _search(
             shortened = -(-full_length // source.list_step)  # rounded up
             list_length = max(shortened, MAX_NEIGHBOURHOOD)
         with run.clock.stage(source.name):
-            found = source.search(inputs, list_length, run)
-        if found is not None:
-            spaces.append(found)
-            steps.append(source.step)
+            if source.name not in fitted:
+                fitted[source.name] = source.fit(inputs, run.seed)
+            space = fitted[source.name]
+            if space is None:
+                continue
+            found = space.search(inputs, list_length, run)
+        spaces.append(found)
+        steps.append(source.step)
     if MAIN_STEP not in steps:
         steps = [MAIN_STEP] * len(spaces)
     return spaces, steps

@@ -17,6 +17,7 @@ from nrl_dedup.blocking.item_search import Held, nearest_ads, report_hubs
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.features.text.cleaning import fold_twins
+from nrl_dedup.features.text.inverse_frequencies import InverseFrequencies, places_of
 from nrl_dedup.features.text.unspaced_scripts import cut_unspaced
 from nrl_dedup.features.text.words import offsets_of
 from nrl_dedup.runtime.progress import SILENT, Progress
@@ -97,8 +98,38 @@ def _as_matrix(found: pl.DataFrame, ads: int) -> tuple[np.ndarray, np.ndarray, n
     return counts.astype(np.int32), indices.astype(np.int32), indptr
 
 
-def stems(words: pl.Series) -> sparse.csr_array:
-    """One row per word, with a 1 at its stem."""
+@dataclass(frozen=True)
+class Pieces:
+    """Pieces of words. `of_words`: one row per word, how often it has each piece, int32; `names`: of the pieces, each
+    once, in the order of their first sight."""
+
+    of_words: sparse.csr_array
+    names: pl.Series
+
+    def count(self, texts: Texts) -> sparse.csr_array:
+        """How often each piece occurs in each ad; [ads, pieces]. `texts`: of the same words."""
+        return _sorted_product(texts.counts, self.of_words)
+
+    def only(self, known: pl.Series) -> "Pieces":
+        """The pieces that are known, in the order of `known`: the columns are the same whatever the words are."""
+        column = places_of(self.names, known)
+        entries = self.of_words.tocoo()
+        column_of_entry = column[entries.col]
+        is_known = column_of_entry >= 0
+        places = (entries.row[is_known], column_of_entry[is_known])
+        shape = (self.of_words.shape[0], len(known))
+        of_words = sparse.coo_array((entries.data[is_known], places), shape=shape)
+        return Pieces(of_words.tocsr(), known)
+
+
+def _sorted_product(left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:
+    product = (left @ right).tocsr()
+    product.sort_indices()
+    return product
+
+
+def stems(words: pl.Series) -> Pieces:
+    """One piece for each word: its stem."""
     has_digit = words.str.contains(r"\p{N}")
     beginning = words.str.slice(0, STEM)
     stem = pl.when(has_digit).then(words).otherwise(beginning)
@@ -107,8 +138,8 @@ def stems(words: pl.Series) -> sparse.csr_array:
     return _pieces(pieces, len(words))
 
 
-def grams(words: pl.Series) -> sparse.csr_array:
-    """One row per word: how often it has each run of four letters, a blank before it and one after it."""
+def grams(words: pl.Series) -> Pieces:
+    """The runs of four letters of each word, a blank before it and one after it."""
     padded = pl.DataFrame({"piece": " " + words + " "}).with_row_index("word")
     length = pl.col("piece").str.len_chars().cast(pl.Int64)
     runs = pl.max_horizontal(length - GRAM + 1, 1)
@@ -119,7 +150,7 @@ def grams(words: pl.Series) -> sparse.csr_array:
     return _pieces(pieces, len(words))
 
 
-def _pieces(frame: pl.DataFrame, words: int) -> sparse.csr_array:
+def _pieces(frame: pl.DataFrame, words: int) -> Pieces:
     """`frame`: columns word (number) and piece."""
     different = pl.col("piece").unique(maintain_order=True)
     numbered = frame.select(different).with_row_index("id")
@@ -128,36 +159,28 @@ def _pieces(frame: pl.DataFrame, words: int) -> sparse.csr_array:
     word = found["word"].to_numpy()
     piece = found["id"].to_numpy().astype(np.int64)
     entries = sparse.coo_array((ones, (word, piece)), shape=(words, len(numbered)))
-    return entries.tocsr()
+    return Pieces(entries.tocsr(), numbered["piece"])
+
+
+def fit_frequencies(texts: Texts, pieces: Pieces, min_ads: int = 1) -> InverseFrequencies:
+    """The idf of the pieces that occur in `min_ads` of the ads or more. `pieces`: of `texts.words`."""
+    return InverseFrequencies.fit(pieces.count(texts), pieces.names, min_ads)
 
 
 @dataclass(frozen=True)
-class Weigher:
-    """tf-idf of the pieces of words. `pieces`: one row per word, how often it has each piece; `rarity`: of each."""
+class WeightedPieces:
+    """Pieces of words, and the idf of each."""
 
-    pieces: sparse.csr_array
-    rarity: Float64[np.ndarray, " pieces"]
+    pieces: Pieces
+    idf: Float64[np.ndarray, " pieces"]
 
-    @classmethod
-    def of(cls, pieces: sparse.csr_array, counts: sparse.csr_array, min_ads: int = 1) -> "Weigher":
-        """With the rarity 1 + log((1 + N) / (1 + d)) of each piece that occurs in d >= `min_ads` of the N ads of
-        `counts`; the other pieces are left out."""
-        ads = counts.shape[0]
-        pieces_of_ads = (counts @ pieces).indices
-        frequency = np.bincount(pieces_of_ads, minlength=pieces.shape[1])
-        kept = frequency >= min_ads
-        inverse = (1 + ads) / (1 + frequency[kept])
-        rarity = 1 + np.log(inverse)
-        return cls(pieces[:, kept], rarity)
-
-    def weights(self, counts: sparse.csr_array) -> sparse.csr_array:
-        """(1 + log n) rarity of each piece that occurs n times in an ad (Salton and Buckley 1988; smoothed as in
-        scikit-learn): one row per ad, divided by its length, f32; empty where an ad has no piece."""
-        found = (counts @ self.pieces).tocsr()
-        found.sort_indices()
+    def weights(self, texts: Texts) -> sparse.csr_array:
+        """(1 + ln n) idf of each piece that occurs n times in an ad (Salton and Buckley 1988): one row per ad, divided
+        by its length, f32; empty where an ad has no piece. `texts`: of the same words."""
+        found = self.pieces.count(texts)
         ads = found.shape[0]
         frequency = 1 + np.log(found.data)
-        weights = frequency * self.rarity[found.indices]
+        weights = frequency * self.idf[found.indices]
         pieces_of_ad = np.diff(found.indptr)
         of_ad = np.repeat(np.arange(ads), pieces_of_ad)
         squares = np.bincount(of_ad, weights**2, minlength=ads)
@@ -167,7 +190,17 @@ class Weigher:
         return sparse.csr_array((data, found.indices, found.indptr), shape=found.shape)
 
 
+def piece_weights(
+    texts: Texts, pieces: Pieces, frequencies: InverseFrequencies
+) -> sparse.csr_array:
+    """`WeightedPieces.weights`. The ads may be others than those that `frequencies` were fitted to: pieces that these
+    lack weigh as those of no ad."""
+    idf = frequencies.of(pieces.names)
+    return WeightedPieces(pieces, idf).weights(texts)
+
+
 def text_neighbours(
+    frequencies: InverseFrequencies,
     texts: Texts,
     neighbours: int,
     *,
@@ -176,10 +209,11 @@ def text_neighbours(
     progress: Progress = SILENT,
 ) -> NeighbourLists:
     """The nearest ads by the cosine of the weights of their stems, as `SparseSearch` finds them. Ads without a common
-    stem are no neighbours."""
-    pieces = stems(texts.words)
-    weigher = Weigher.of(pieces, texts.counts)
-    weights = weigher.weights(texts.counts)
+    stem are no neighbours.
+
+    :param frequencies: of stems.
+    """
+    weights = piece_weights(texts, stems(texts.words), frequencies)
     first = first_of_equal_rows(weights)
     has_words = np.diff(weights.indptr) > 0
     distinct, number = np.unique(first[has_words], return_inverse=True)

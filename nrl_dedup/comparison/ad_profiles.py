@@ -1,28 +1,30 @@
 """What is prepared once for every ad of a catalogue, so that its pairs can be compared by the million."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import polars as pl
-
 from nrl_dedup.blocking.neighbours import Neighbours
-from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.base import Comparison
 from nrl_dedup.comparison.column_comparisons import (
     PLACE_COLUMNS,
     NumberColumn,
+    TableStatistics,
     ValueColumn,
     column_comparisons,
     column_in_catalogue,
 )
 from nrl_dedup.comparison.columns import Column
+from nrl_dedup.comparison.compared_ads import ComparedAds
 from nrl_dedup.comparison.cross_modal import CROSS_MODAL_COLUMNS, cross_modal_comparisons
 from nrl_dedup.comparison.neighbourhoods import known_neighbours
-from nrl_dedup.comparison.photo_comparisons import PHOTO_COLUMNS, ShownPhotos, photo_comparisons
-from nrl_dedup.comparison.text_comparisons import TEXT_COLUMNS, text_comparisons, word_similarity
-from nrl_dedup.features.photos.ad_photos import AdPhotos
-from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
-from nrl_dedup.features.text.words import Words
+from nrl_dedup.comparison.photo_comparisons import PHOTO_COLUMNS, photo_comparisons
+from nrl_dedup.comparison.photo_statistics import PhotoStatistics, ShownPhotos
+from nrl_dedup.comparison.text_comparisons import (
+    TEXT_COLUMNS,
+    TextStatistics,
+    text_comparisons,
+    word_similarity,
+)
 
 # The columns whose names do not depend on the catalogue. A model may have some that the catalogue gives no values of.
 COLUMNS: dict[str, Column] = {
@@ -66,30 +68,46 @@ class AdProfiles:
         return AdProfiles(tuple(known)), tuple(unknown)
 
 
-def build_profiles(
-    catalogue: Catalogue,
-    words: Words,
-    photos: AdPhotos | None,
-    sketches: PhotoDescriptors | None,
-    columns: Mapping[str, pl.Series],
-    neighbours: Sequence[Neighbours],
-    seed: int = 0,
-) -> AdProfiles:
-    """Prepare the ads of `catalogue`. All weights are fitted to these ads, none come from training.
+@dataclass(frozen=True)
+class CatalogueStatistics:
+    """Everything that is fitted to a catalogue's ads, or to a sample of them, and then applied to any ads.
 
-    :param words: of title and description, by row.
-    :param photos: all readable photos of each ad; None for a catalogue of words, as `sketches` then is.
-    :param columns: price, category, place and any further column: text by row (`Catalogue.further`).
+    The neighbourhoods of ads are not among them: they come from the nearest ads of each ad. `photos`: None without
+    readable photos.
+    """
+
+    text: TextStatistics
+    photos: PhotoStatistics | None
+    columns: TableStatistics
+
+
+def fit_statistics(sample: ComparedAds, seed: int = 0) -> CatalogueStatistics:
+    """All weights are fitted to these ads, none come from training."""
+    photos = None
+    if sample.photos is not None:
+        photos = PhotoStatistics.fit(sample.photos, sample.sketches, seed)
+    text = TextStatistics.fit(sample.terms, seed)
+    return CatalogueStatistics(text, photos, TableStatistics.fit(sample.columns))
+
+
+def build_profiles(
+    statistics: CatalogueStatistics, ads: ComparedAds, neighbours: Sequence[Neighbours]
+) -> AdProfiles:
+    """Prepare ads for comparing.
+
+    :param statistics: fitted to these ads or to others.
     :param neighbours: the nearest ads of each ad in the spaces that blocking searches; at least one space.
     """
     known = known_neighbours(neighbours)
-    frame = catalogue.frame
-    of_words = word_similarity(words)
-    titles = frame["title"]
-    comparisons = text_comparisons(titles, frame["description"], words, of_words, known, seed)
-    if photos is not None:
-        shown = ShownPhotos.of(photos, seed)
-        comparisons += photo_comparisons(photos, shown, sketches, known, seed)
+    of_words = word_similarity(ads.terms, statistics.text.words)
+    comparisons = text_comparisons(statistics.text, ads, of_words, known)
+    if ads.photos is not None:
+        components = None if statistics.photos is None else statistics.photos.components
+        shown = ShownPhotos.of(ads.photos, components)
+        if statistics.photos is not None:
+            comparisons += photo_comparisons(
+                statistics.photos, ads.photos, shown, ads.sketches, known
+            )
         comparisons += cross_modal_comparisons(of_words, shown.mean(), known)
-    comparisons += column_comparisons(columns)
+    comparisons += column_comparisons(statistics.columns, ads.columns)
     return AdProfiles(tuple(comparisons))

@@ -11,7 +11,8 @@ from scipy import sparse
 from nrl_dedup.comparison.columns import Column, Direction, Unit, columns_of_each, with_endings
 from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics
 from nrl_dedup.comparison.similarities import NAN, Rows, Similarity, Values
-from nrl_dedup.comparison.tokens import inverse_frequencies
+from nrl_dedup.comparison.tokens import Counts
+from nrl_dedup.features.text.inverse_frequencies import InverseFrequencies
 
 TEXT, PHOTOS, BOTH, PRICE, OTHER = GROUPS = ("text", "photos", "text and photos", "price", "other")
 RIVALS = "rivals"  # not of the pair alone: what is known of either ad's other pairs
@@ -133,11 +134,17 @@ class SharedTerms:
     roots: sparse.csr_array
 
     @classmethod
-    def of(cls, name: str, group: str, words: str, counts: sparse.csr_array) -> "SharedTerms":
-        """:param counts: terms of each ad, [ads, terms]; how often one occurs does not count."""
-        weights = np.sqrt(inverse_frequencies(counts))[counts.indices]
-        entries = (weights, counts.indices, counts.indptr)
-        roots = sparse.csr_array(entries, shape=counts.shape)
+    def of(
+        cls, name: str, group: str, words: str, counts: Counts, frequencies: InverseFrequencies
+    ) -> "SharedTerms":
+        """:param counts: terms of each ad; how often one occurs does not count.
+        :param frequencies: of these ads' terms or of others.
+        """
+        idf = frequencies.of(counts.distinct).astype(np.float32)
+        matrix = counts.matrix
+        weights = np.sqrt(idf)[matrix.indices]
+        entries = (weights, matrix.indices, matrix.indptr)
+        roots = sparse.csr_array(entries, shape=matrix.shape)
         return cls(name, group, words, roots)
 
     @property

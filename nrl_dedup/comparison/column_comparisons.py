@@ -9,9 +9,17 @@ from jaxtyping import Float32, Float64, Int64
 
 from nrl_dedup.catalogue.cells.comparable_columns import CODE_COLUMNS
 from nrl_dedup.catalogue.cells.phone_numbers import phones
-from nrl_dedup.catalogue.cells.written_numbers import WrittenNumbers, numbers_of, read_numbers
+from nrl_dedup.catalogue.cells.written_numbers import (
+    NO_THOUSANDS,
+    NoNumbers,
+    NumberSpelling,
+    fit_spelling,
+    read_spelled,
+)
 from nrl_dedup.comparison.base import OTHER, PRICE, Columns, Comparison
 from nrl_dedup.comparison.columns import Column, Unit, with_endings
+from nrl_dedup.comparison.quantiles import Quantiles
+from nrl_dedup.comparison.rarities import Rarities
 from nrl_dedup.comparison.similarities import NAN, Rows
 
 _LATITUDE = ("lat", "latitude")
@@ -19,32 +27,111 @@ _LONGITUDE = ("lon", "lng", "long", "longitude")
 _EARTH_KM = 6371.0  # mean radius
 _PHONE = "phone"
 
+Numbers = Float64[np.ndarray, "ads"]
 
-def column_comparisons(columns: Mapping[str, pl.Series]) -> list[Comparison]:
+
+@dataclass(frozen=True)
+class NumberStatistics:
+    """Of a column of numbers: how it spells them, and how they are distributed."""
+
+    spelling: NumberSpelling
+    quantiles: Quantiles
+
+
+@dataclass(frozen=True)
+class ColumnStatistics:
+    """Of one column: how rare its values are; `numbers`: None if they are not numbers on the whole."""
+
+    name: str
+    rarities: Rarities
+    numbers: NumberStatistics | None
+
+    @classmethod
+    def fit(cls, name: str, texts: pl.Series) -> "ColumnStatistics":
+        spelling = _fit_spelling(name, texts)
+        values, numbers = _values(name, texts, spelling)
+        codes = as_codes(values)
+        there = codes.filter(codes != "")
+        rarities = Rarities.fit(there, len(there))
+        if spelling is None or numbers is None:
+            return cls(name, rarities, None)
+        return cls(name, rarities, NumberStatistics(spelling, Quantiles.fit(numbers)))
+
+    def comparisons(self, texts: pl.Series) -> list[Comparison]:
+        """Of the values of any ads; one more if the column is one of numbers."""
+        group = PRICE if "price" in self.name.lower() else OTHER
+        spelling = None if self.numbers is None else self.numbers.spelling
+        values, numbers = _values(self.name, texts, spelling)
+        found: list[Comparison] = [ValueColumn.of(self.name, group, values, self.rarities)]
+        if self.numbers is not None and numbers is not None:
+            quantiles = self.numbers.quantiles.of(numbers)
+            found.append(NumberColumn(self.name, group, numbers, quantiles))
+        return found
+
+
+@dataclass(frozen=True)
+class PlaceColumns:
+    """The columns that hold degrees north and degrees east."""
+
+    latitude: str
+    longitude: str
+
+    @classmethod
+    def find(cls, columns: Mapping[str, pl.Series]) -> "PlaceColumns | None":
+        """None if there are none, or they do not hold numbers."""
+        latitude = _first_of(_LATITUDE, columns)
+        longitude = _first_of(_LONGITUDE, columns)
+        if latitude is None or longitude is None:
+            return None
+        for name in (latitude, longitude):
+            if isinstance(fit_spelling(columns[name], thousands=False), NoNumbers):
+                return None
+        return cls(latitude, longitude)
+
+    def comparison(self, columns: Mapping[str, pl.Series]) -> "Place":
+        degrees_north = read_spelled(columns[self.latitude], NO_THOUSANDS).numbers
+        degrees_east = read_spelled(columns[self.longitude], NO_THOUSANDS).numbers
+        return Place(OTHER, np.radians(degrees_north), np.radians(degrees_east))
+
+
+@dataclass(frozen=True)
+class TableStatistics:
+    """Of all columns of a sample. `columns`: without those of `place`."""
+
+    place: PlaceColumns | None
+    columns: tuple[ColumnStatistics, ...]
+
+    @classmethod
+    def fit(cls, columns: Mapping[str, pl.Series]) -> "TableStatistics":
+        """:param columns: text (String) by row of the sample; null and blank are missing."""
+        place = PlaceColumns.find(columns)
+        of_place: tuple[str, ...] = ()
+        if place is not None:
+            of_place = (place.latitude, place.longitude)
+        found: list[ColumnStatistics] = []
+        for name, texts in columns.items():
+            if name not in of_place:
+                found.append(ColumnStatistics.fit(name, texts))
+        return cls(place, tuple(found))
+
+
+def column_comparisons(
+    statistics: TableStatistics, columns: Mapping[str, pl.Series]
+) -> list[Comparison]:
     """A comparison of each column's values, one more if it is numeric on the whole, one of latitude with longitude.
 
     Of category, location, metro, phone and brand (`compared_columns.py`) a number is a name, and is not measured.
+    Columns that the sample or these ads lack are left out.
 
-    :param columns: text (String) by row of the catalogue; null and blank are missing.
+    :param columns: text (String) by row of any ads; null and blank are missing.
     """
     comparisons: list[Comparison] = []
-    of_place: tuple[str, ...] = ()
-    latitude = _first_of(_LATITUDE, columns)
-    longitude = _first_of(_LONGITUDE, columns)
-    if latitude is not None and longitude is not None:
-        degrees_north = numbers_of(columns[latitude], thousands=False)
-        degrees_east = numbers_of(columns[longitude], thousands=False)
-        if degrees_north is not None and degrees_east is not None:
-            comparisons.append(Place(OTHER, np.radians(degrees_north), np.radians(degrees_east)))
-            of_place = (latitude, longitude)
-    for name, texts in columns.items():
-        if name in of_place:
-            continue
-        group = PRICE if "price" in name.lower() else OTHER
-        values, numbers = read_values(name, texts)
-        comparisons.append(ValueColumn.of(name, group, values))
-        if numbers is not None:
-            comparisons.append(NumberColumn.of(name, group, numbers))
+    place = statistics.place
+    if place is not None and {place.latitude, place.longitude} <= columns.keys():
+        comparisons.append(place.comparison(columns))
+    for column in statistics.columns:
+        if column.name in columns:
+            comparisons += column.comparisons(columns[column.name])
     return comparisons
 
 
@@ -57,19 +144,37 @@ def _first_of(names: tuple[str, ...], columns: Mapping[str, pl.Series]) -> str |
     return None
 
 
-def read_values(name: str, texts: pl.Series) -> tuple[pl.Series, Float64[np.ndarray, "ads"] | None]:
+def read_values(name: str, texts: pl.Series) -> tuple[pl.Series, Numbers | None]:
     """What ads are compared by in a column: its values, each in one spelling; its numbers, where it is one of numbers.
 
     Phones are their digits, numbers are themselves (`written_numbers.py`), all else is text.
     """
+    return _values(name, texts, _fit_spelling(name, texts))
+
+
+def _fit_spelling(name: str, texts: pl.Series) -> NumberSpelling | None:
+    """None where the column is not one of numbers."""
+    if name == _PHONE or name in CODE_COLUMNS:
+        return None
+    spelling = fit_spelling(texts)
+    return spelling if isinstance(spelling, NumberSpelling) else None
+
+
+def _values(
+    name: str, texts: pl.Series, spelling: NumberSpelling | None
+) -> tuple[pl.Series, Numbers | None]:
+    """As `read_values`, with the spelling of numbers of these ads or of others."""
     if name == _PHONE:
         return phones(texts), None
-    if name in CODE_COLUMNS:
+    if spelling is None:
         return texts, None
-    found = read_numbers(texts)
-    if isinstance(found, WrittenNumbers):
-        return found.texts, found.numbers
-    return texts, None
+    found = read_spelled(texts, spelling)
+    return found.texts, found.numbers
+
+
+def as_codes(values: pl.Series) -> pl.Series:
+    """Without outer spaces and capitals; "" for none."""
+    return values.fill_null("").str.strip_chars().str.to_lowercase()
 
 
 _OF_VALUES = {
@@ -97,24 +202,23 @@ def column_in_catalogue(name: str) -> Column:
 class ValueColumn:
     """Whether both ads have the same value (case and outer spaces aside), how rare it is, and how many have none.
 
-    `codes`: a number for each value, -1 for none. Rarity: ln(ads with a value / ads with this one), 0 where the values
-    differ.
+    `codes`: a number for each value, -1 for none. `rarity`: of each ad's value, ln(ads with a value / ads with this
+    one) in the sample; of a pair, 0 where the values differ.
     """
 
     name: str
     group: str
     codes: Int64[np.ndarray, "ads"]
-    rarity: Float32[np.ndarray, "values"]
+    rarity: Float32[np.ndarray, "ads"]
 
     @classmethod
-    def of(cls, name: str, group: str, texts: pl.Series) -> "ValueColumn":
-        values = texts.fill_null("").str.strip_chars().str.to_lowercase()
-        found = values.rank("dense").cast(pl.Int64).to_numpy() - 1
+    def of(cls, name: str, group: str, texts: pl.Series, rarities: Rarities) -> "ValueColumn":
+        """:param rarities: of the values of these ads or of others."""
+        values = as_codes(texts)
+        ranks = values.rank("dense").cast(pl.Int64).to_numpy()
         there = (values != "").to_numpy()
-        codes = np.where(there, found, -1)
-        counts = np.bincount(codes[there], minlength=1)
-        rarity = np.log(max(there.sum(), 1) / np.maximum(counts, 1))
-        return cls(name, group, codes, rarity.astype(np.float32))
+        codes = np.where(there, ranks, -1)
+        return cls(name, group, codes, rarities.of(values))
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -127,7 +231,7 @@ class ValueColumn:
         same = left == right
         missing_l = (left < 0).astype(np.float32)
         missing = missing_l + (right < 0)
-        rarity = np.where(same & both, self.rarity[left], 0)
+        rarity = np.where(same & both, self.rarity[rows_l], 0)
         return {
             f"{self.name}_same": np.where(both, same, NAN).astype(np.float32),
             f"{self.name}_rarity": np.where(both, rarity, NAN).astype(np.float32),
@@ -137,23 +241,15 @@ class ValueColumn:
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """|a - b| / max(|a|, |b|), and the share of the catalogue's ads whose number lies between the two.
+    """|a - b| / max(|a|, |b|), and the share of the sample's ads whose number lies between the two.
 
-    `quantiles`: the share of the ads with a number that have a lower one, ties at their middle.
+    `quantiles`: of each ad's number (`Quantiles.of`).
     """
 
     name: str
     group: str
     numbers: Float64[np.ndarray, "ads"]
     quantiles: Float64[np.ndarray, "ads"]
-
-    @classmethod
-    def of(cls, name: str, group: str, numbers: Float64[np.ndarray, "ads"]) -> "NumberColumn":
-        there = ~np.isnan(numbers)
-        quantiles = np.full(len(numbers), np.nan)
-        ranks = pl.Series(numbers[there]).rank("average").to_numpy()
-        quantiles[there] = (ranks - 0.5) / there.sum()
-        return cls(name, group, numbers, quantiles)
 
     @property
     def columns(self) -> dict[str, Column]:

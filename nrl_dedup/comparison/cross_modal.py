@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from nrl_dedup.blocking.neighbours import NONE
 from nrl_dedup.comparison.base import BOTH, Comparison, RelativeSimilarity, similarity_columns
-from nrl_dedup.comparison.neighbourhoods import MAX_NEAREST, neighbourhood_statistics
+from nrl_dedup.comparison.neighbourhoods import MAX_NEAREST, NeighbourhoodStatistics
 from nrl_dedup.comparison.similarities import NAN, DenseSimilarity, Rows, Similarity, Values
 
 _CHUNK_PAIRS = 1 << 16  # compared at once; bounds the memory
@@ -60,7 +60,7 @@ def cross_modal_comparisons(
     }
     comparisons: list[Comparison] = []
     for name, space in spaces.items():
-        neighbourhoods = neighbourhood_statistics(space, known)
+        neighbourhoods = NeighbourhoodStatistics.fit(space, known)
         comparisons.append(
             RelativeSimilarity(name, BOTH, _SIMILARITIES[name], space, neighbourhoods)
         )

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, Shaped, UInt64
+import polars as pl
+from jaxtyping import Float32, Int64, UInt64
 
-from nrl_dedup.blocking.photo_source import rooted_features
 from nrl_dedup.comparison.base import (
     PHOTOS,
     Columns,
@@ -16,28 +16,25 @@ from nrl_dedup.comparison.base import (
     similarity_columns,
 )
 from nrl_dedup.comparison.columns import Column, Direction, Unit
-from nrl_dedup.comparison.neighbourhoods import neighbourhood_statistics
+from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics
+from nrl_dedup.comparison.photo_statistics import (
+    PhotoStatistics,
+    ShownPhotos,
+    SketchedPhotos,
+    file_digests,
+)
+from nrl_dedup.comparison.rarities import Rarities
 from nrl_dedup.comparison.similarities import (
-    NAN,
-    Compare,
-    DenseSimilarity,
     PhotoSimilarity,
     Rows,
     Similarity,
     Values,
 )
-from nrl_dedup.features.pca import unit, whitened
 from nrl_dedup.features.photos.ad_photos import AdPhotos
-from nrl_dedup.features.photos.background_descriptors import colours, descriptor_rows, layouts
+from nrl_dedup.features.photos.background_descriptors import colours
 from nrl_dedup.features.photos.bit_counts import count_bits
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
-from nrl_dedup.features.text.words import offsets_of
 
-# How many principal components are kept, and how far they are whitened (0: not at all, 1: fully).
-SIZE = 256  # of the network's features. Not tuned.
-POWER = 0.75  # of the network's features. Not tuned.
-LAYOUT_SIZE = 100  # Not tuned.
-LAYOUT_POWER = 0.5  # Not tuned.
 _BITS = 64  # of a perceptual hash
 
 # What `explain` calls them.
@@ -67,79 +64,49 @@ PHOTO_COLUMNS = {
 Numbers = Int64[np.ndarray, "some"]
 
 
-@dataclass(frozen=True)
-class ShownPhotos:
-    """The distinct photos that ads show. `rows`: of the feature store; `features`: whitened, of length 1."""
-
-    rows: Int64[np.ndarray, "photos"]
-    features: Float32[np.ndarray, "photos size"]
-    ads: "_Lists"
-
-    @classmethod
-    def of(cls, photos: AdPhotos, seed: int = 0) -> "ShownPhotos":
-        rows, number = np.unique(photos.rows, return_inverse=True)
-        features = np.zeros((0, 1), np.float32)
-        if len(rows):
-            features = whitened(
-                lambda some: rooted_features(photos, rows[some]), len(rows), SIZE, POWER, seed
-            )
-        return cls(rows, features, _Lists(number, photos.offsets))
-
-    def mean(self) -> DenseSimilarity:
-        """Each ad's photos as one vector of length 1."""
-        counts = np.diff(self.ads.offsets)
-        total = np.zeros((len(counts), self.features.shape[1]), np.float32)
-        np.add.at(total, np.repeat(np.arange(len(counts)), counts), self.features[self.ads.of_ad])
-        return DenseSimilarity(unit(total), counts > 0)
-
-
 def photo_comparisons(
+    statistics: PhotoStatistics,
     photos: AdPhotos,
     shown: ShownPhotos,
     sketches: PhotoDescriptors | None,
     known: Int64[np.ndarray, "ads known"],
-    seed: int = 0,
 ) -> list[Comparison]:
     """Cosines of the network's features, of where the colours are and of how many there are of each; the same file, the
     same picture, the same size; how many photos an ad has, and how many ads show them.
 
-    Without sketches (image descriptors), what rests on them is left out.
+    Without sketches (image descriptors), of these photos or of the sample's, what rests on them is left out.
 
     :param known: `neighbourhoods.known_neighbours`.
     """
     distinct = shown.rows
-    ads = shown.ads
+    lists = shown.lists
     if not len(distinct):
         return []
     photo_count = np.diff(photos.offsets).astype(np.float32)
-    digest = SharedValue.of(photos.centre.digests[distinct], ads)
-    spaces: dict[str, Similarity] = {"photos": ads.space(Cosine(shown.features))}
+    digest = SharedValue.of(file_digests(photos, distinct), statistics.files)
+    spaces: dict[str, Similarity] = {"photos": lists.space(Cosine(shown.features))}
     comparisons: list[Comparison] = [
         Measure("photo_count", PHOTOS, _COUNTS["photo_count"], photo_count, Unit.COUNT),
-        PhotoColumn("same_file", ads.space(digest)),
-        _measure("file_rarity", ads.least(digest.rarities())),
+        PhotoColumn("same_file", lists.space(digest)),
+        _measure("file_rarity", lists.least(digest.rarities())),
     ]
-    if sketches is not None:
-        at = descriptor_rows(photos, sketches, distinct)
-        sketched = ads.only(at >= 0)
-        stored = sketches.stored[np.maximum(at, 0)]
-        layout = whitened(
-            lambda some: layouts(stored[some]), len(stored), LAYOUT_SIZE, LAYOUT_POWER, seed
-        )
-        spaces["layout"] = sketched.space(Cosine(layout))
-        spaces["colours"] = sketched.space(Cosine(colours(stored)))
+    if sketches is not None and statistics.sketches is not None:
+        sketched = SketchedPhotos.of(photos, sketches, distinct, lists)
+        stored = sketched.stored
+        layout = statistics.sketches.layout.unit_vectors(sketched.layouts, len(stored))
+        spaces["layout"] = sketched.lists.space(Cosine(layout))
+        spaces["colours"] = sketched.lists.space(Cosine(colours(stored)))
         proportion = np.log(stored["width"] / stored["height"]).astype(np.float32)
-        pixels = stored["width"].astype(np.int64) << 16 | stored["height"]
-        size = SharedValue.of(pixels, sketched)
+        size = SharedValue.of(sketched.pixels(), statistics.sketches.sizes)
         comparisons += [
-            PhotoColumn("same_picture", sketched.space(HashSimilarity(stored["hashes"]))),
-            PhotoColumn("same_size", sketched.space(size)),
-            PhotoColumn("same_proportions", sketched.space(Nearness(proportion))),
-            _measure("proportion", sketched.first(proportion)),
+            PhotoColumn("same_picture", sketched.lists.space(HashSimilarity(stored["hashes"]))),
+            PhotoColumn("same_size", sketched.lists.space(size)),
+            PhotoColumn("same_proportions", sketched.lists.space(Nearness(proportion))),
+            _measure("proportion", sketched.lists.first(proportion)),
         ]
     similarities: list[Comparison] = []
     for name, space in spaces.items():
-        neighbourhoods = neighbourhood_statistics(space, known)
+        neighbourhoods = NeighbourhoodStatistics.fit(space, known)
         similarities.append(
             RelativeSimilarity(name, PHOTOS, _SIMILARITIES[name], space, neighbourhoods)
         )
@@ -151,38 +118,6 @@ def _measure(name: str, values: Float32[np.ndarray, "ads"]) -> Measure:
 
 
 @dataclass(frozen=True)
-class _Lists:
-    """The photos of ad i, as numbers of the distinct photos, are `of_ad[offsets[i]:offsets[i + 1]]`."""
-
-    of_ad: Int64[np.ndarray, "ad_photos"]
-    offsets: Int64[np.ndarray, "ads_plus_1"]
-
-    def space(self, compare: Compare) -> PhotoSimilarity:
-        return PhotoSimilarity(self.of_ad, self.offsets, compare)
-
-    def only(self, kept: Bool[np.ndarray, "photos"]) -> "_Lists":
-        """Without the photos that are not `kept`."""
-        stay = kept[self.of_ad]
-        kept_before = offsets_of(stay)
-        return _Lists(self.of_ad[stay], kept_before[self.offsets])
-
-    def first(self, values: Float32[np.ndarray, "photos"]) -> Float32[np.ndarray, "ads"]:
-        """The value of each ad's first photo; NaN without one."""
-        found = np.full(len(self.offsets) - 1, NAN)
-        full = np.diff(self.offsets) > 0
-        found[full] = values[self.of_ad[self.offsets[:-1][full]]]
-        return found
-
-    def least(self, values: Float32[np.ndarray, "photos"]) -> Float32[np.ndarray, "ads"]:
-        """The least value of each ad's photos; NaN without any."""
-        found = np.full(len(self.offsets) - 1, NAN)
-        full = np.diff(self.offsets) > 0
-        if full.any():
-            found[full] = np.minimum.reduceat(values[self.of_ad], self.offsets[:-1][full])
-        return found
-
-
-@dataclass(frozen=True)
 class SharedValue:
     """Compares photos by a value such as their size: ln(ads / ads with a photo of it) where it is the same, else 0."""
 
@@ -190,14 +125,10 @@ class SharedValue:
     rarity: Float32[np.ndarray, "values"]
 
     @classmethod
-    def of(cls, values: Shaped[np.ndarray, "photos"], ads: _Lists) -> "SharedValue":
+    def of(cls, values: Int64[np.ndarray, "photos"], rarities: Rarities) -> "SharedValue":
+        """:param rarities: of these ads' photos or of others (`PhotoLists.rarities`)."""
         distinct, codes = np.unique(values, return_inverse=True)
-        count = len(ads.offsets) - 1
-        of_ad = np.repeat(np.arange(count), np.diff(ads.offsets))
-        shown = np.unique(np.stack([codes[ads.of_ad], of_ad]), axis=1)[0]
-        ads_with_value = np.bincount(shown, minlength=len(distinct))
-        rarity = np.log(count / np.maximum(ads_with_value, 1))
-        return cls(codes, rarity.astype(np.float32))
+        return cls(codes, rarities.of(pl.Series(distinct)))
 
     def rarities(self) -> Float32[np.ndarray, "photos"]:
         return self.rarity[self.codes]

@@ -1,10 +1,11 @@
 """What the words of two ads have in common, by every reading of them that separates duplicates from other pairs."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from jaxtyping import Int64
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from nrl_dedup.comparison.base import (
     TEXT,
@@ -16,24 +17,18 @@ from nrl_dedup.comparison.base import (
     similarity_columns,
     term_columns,
 )
-from nrl_dedup.comparison.neighbourhoods import neighbourhood_statistics
-from nrl_dedup.comparison.similarities import DenseSimilarity, Similarity, SparseSimilarity
-from nrl_dedup.comparison.tokens import (
-    codes_of,
-    count_ngrams,
-    count_terms,
-    normalised,
-    quantities_of,
-    tf_idf,
-    tokens_of,
+from nrl_dedup.comparison.compared_ads import AdTerms, ComparedAds
+from nrl_dedup.comparison.neighbourhoods import NeighbourhoodStatistics
+from nrl_dedup.comparison.similarities import Similarity, SparseSimilarity
+from nrl_dedup.comparison.tokens import BUCKETS, Counts, tf_idf
+from nrl_dedup.comparison.topics import TopicProjection
+from nrl_dedup.features.text.inverse_frequencies import (
+    HashedInverseFrequencies,
+    InverseFrequencies,
 )
 from nrl_dedup.features.text.words import Words
 
-NGRAMS = (2, 3, 4)  # letters of a run. Not tuned.
 TOPICS = 100  # dimensions of latent semantic analysis. Not tuned.
-_MAX_ADS_FOR_TOPICS = 100_000  # bounds the time of the decomposition
-_POWER_ITERATIONS = 4  # of the randomised decomposition. Not tuned.
-_SHORTEST_VECTOR = 1e-6  # a shorter one is rounding error, and the ad has no topic
 # How a seller writes, as shares of the signs: it stays when the words change.
 HABITS = {
     "capitals": r"\p{Lu}",
@@ -66,83 +61,89 @@ TEXT_COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class TextStatistics:
+    """How rare each kind of term is (`AdTerms`), and the topics of words."""
+
+    words: InverseFrequencies
+    letters: HashedInverseFrequencies
+    titles: InverseFrequencies
+    topics: TopicProjection
+    tokens: InverseFrequencies
+    codes: InverseFrequencies
+    quantities: InverseFrequencies
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: the letters were hashed into another number of buckets."""
+        if len(self.letters.idf) != BUCKETS:
+            raise ValueError(
+                f"wanted {BUCKETS:,} buckets of letters, found {len(self.letters.idf):,}"
+            )
+
+    @classmethod
+    def fit(cls, terms: AdTerms, seed: int) -> "TextStatistics":
+        words = _fit_frequencies(terms.words)
+        word_vectors = weighted(terms.words, words)
+        return cls(
+            words=words,
+            letters=HashedInverseFrequencies.fit(terms.letters),
+            titles=_fit_frequencies(terms.titles),
+            topics=TopicProjection.fit(word_vectors, terms.words.distinct, TOPICS, seed),
+            tokens=_fit_frequencies(terms.tokens),
+            codes=_fit_frequencies(terms.codes),
+            quantities=_fit_frequencies(terms.quantities),
+        )
+
+
 def text_comparisons(
-    titles: pl.Series,
-    descriptions: pl.Series,
-    words: Words,
+    statistics: TextStatistics,
+    ads: ComparedAds,
     of_words: SparseSimilarity,
     known: Int64[np.ndarray, "ads known"],
-    seed: int = 0,
 ) -> list[Comparison]:
     """Cosines of words (lemmas), of runs of letters, of titles and of topics; shared tokens, model codes, quantities;
-    lengths and habits of writing. Weights come from these ads.
+    lengths and habits of writing.
 
-    :param of_words: `word_similarity(words)`.
+    :param of_words: `word_similarity` of these ads.
     :param known: `neighbourhoods.known_neighbours`.
     """
-    plain = [normalised(titles), normalised(descriptions)]
-    tokens = count_terms([tokens_of(texts) for texts in plain])
+    terms = ads.terms
+    letter_vectors = tf_idf(terms.letters, statistics.letters.idf)
     spaces: dict[str, Similarity] = {
         "words": of_words,
-        "letters": SparseSimilarity(tf_idf(count_ngrams(tokens, NGRAMS))),
-        "titles": SparseSimilarity(tf_idf(count_terms([tokens_of(plain[0])]).matrix)),
-        "topics": topics(of_words.vectors, TOPICS, seed),
+        "letters": SparseSimilarity(letter_vectors),
+        "titles": SparseSimilarity(weighted(terms.titles, statistics.titles)),
+        "topics": statistics.topics.of(of_words.vectors, terms.words.distinct),
     }
-    terms = {
-        "tokens": tokens.matrix,
-        "codes": count_terms([codes_of(texts) for texts in plain]).matrix,
-        "quantities": count_terms([quantities_of(texts) for texts in plain]).matrix,
+    shared = {
+        "tokens": (terms.tokens, statistics.tokens),
+        "codes": (terms.codes, statistics.codes),
+        "quantities": (terms.quantities, statistics.quantities),
     }
     comparisons: list[Comparison] = []
     for name, space in spaces.items():
-        neighbourhoods = neighbourhood_statistics(space, known)
+        neighbourhoods = NeighbourhoodStatistics.fit(space, known)
         comparisons.append(
             RelativeSimilarity(name, TEXT, _SIMILARITIES[name], space, neighbourhoods)
         )
-    for name, counts in terms.items():
-        comparisons.append(SharedTerms.of(name, TEXT, _TERMS[name], counts))
-    comparisons += _measures(titles, descriptions, words)
+    for name, (counts, frequencies) in shared.items():
+        comparisons.append(SharedTerms.of(name, TEXT, _TERMS[name], counts, frequencies))
+    comparisons += _measures(ads.titles, ads.descriptions, ads.words)
     return comparisons
 
 
-def word_similarity(words: Words) -> SparseSimilarity:
+def word_similarity(terms: AdTerms, frequencies: InverseFrequencies) -> SparseSimilarity:
     """The cosine of the words' tf-idf."""
-    return SparseSimilarity(tf_idf(word_counts(words)))
+    return SparseSimilarity(weighted(terms.words, frequencies))
 
 
-def word_counts(words: Words) -> sparse.csr_array:
-    """How often each of `words.distinct` occurs in each ad, float32."""
-    ad = np.repeat(np.arange(len(words)), np.diff(words.offsets))
-    ones = np.ones(len(words.ids), np.float32)
-    shape = (len(words), len(words.distinct))
-    counts = sparse.coo_array((ones, (ad, words.ids)), shape=shape).tocsr()
-    counts.sum_duplicates()
-    return counts
+def weighted(counts: Counts, frequencies: InverseFrequencies) -> sparse.csr_array:
+    """The tf-idf of the terms of any ads."""
+    return tf_idf(counts.matrix, frequencies.of(counts.distinct))
 
 
-def topics(vectors: sparse.csr_array, size: int, seed: int) -> DenseSimilarity:
-    """Latent semantic analysis (Deerwester et al., 1990): the tf-idf vectors' coordinates along their `size` largest
-    right singular vectors. Words of a single ad are left out. Fitted on at most 100,000 ads, drawn by `seed`."""
-    ads_with_word = np.bincount(vectors.indices, minlength=vectors.shape[1])
-    frequent = np.flatnonzero(ads_with_word > 1)
-    vectors = vectors[:, frequent]
-    ads, terms = vectors.shape
-    size = min(size, ads // 2, terms // 2)
-    if size < 1:
-        nothing = np.zeros((ads, 1), np.float32)
-        return DenseSimilarity(nothing, np.zeros(ads, dtype=bool))
-    shuffled = np.random.default_rng(seed).permutation(ads)
-    sample = vectors[np.sort(shuffled[:_MAX_ADS_FOR_TOPICS])]
-    _, _, directions = randomized_svd(
-        sample,
-        size,
-        n_iter=_POWER_ITERATIONS,
-        random_state=seed,
-    )
-    found = (vectors @ directions.T.astype(np.float32)).astype(np.float32)
-    lengths = np.linalg.norm(found, axis=1)
-    there = lengths > _SHORTEST_VECTOR
-    return DenseSimilarity(found / np.where(there, lengths, 1)[:, None], there)
+def _fit_frequencies(counts: Counts) -> InverseFrequencies:
+    return InverseFrequencies.fit(counts.matrix, counts.distinct)
 
 
 def _measures(titles: pl.Series, descriptions: pl.Series, words: Words) -> list[Comparison]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Int64, UInt32
+from jaxtyping import Float64, Int64, UInt32
 from scipy import sparse
 
 from nrl_dedup.features.text.cleaning import fold_twins
@@ -140,18 +140,10 @@ def _hashes(
     return (folded % np.uint64(BUCKETS)).astype(np.int64)
 
 
-def inverse_frequencies(counts: sparse.csr_array) -> Float32[np.ndarray, "terms"]:
-    """idf = ln((1 + ads) / (1 + ads with the term)) + 1, as scikit-learn smooths it."""
-    ads, terms = counts.shape
-    with_term = np.bincount(counts.indices, minlength=terms)
-    idf = np.log((1 + ads) / (1 + with_term)) + 1
-    return idf.astype(np.float32)
-
-
-def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
-    """(1 + ln count) * idf, each row of length 1 (a row without terms stays empty)."""
+def tf_idf(counts: sparse.csr_array, idf: Float64[np.ndarray, "terms"]) -> sparse.csr_array:
+    """(1 + ln count) * idf, each row of length 1 (a row without terms stays empty); float32."""
     frequencies = 1 + np.log(counts.data)
-    idf = inverse_frequencies(counts)
+    idf = idf.astype(np.float32)
     weights = frequencies * idf[counts.indices]
     vectors = sparse.csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
     squares = vectors.multiply(vectors)

@@ -11,9 +11,9 @@ from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.base import Comparison, RelativeSimilarity
 from nrl_dedup.comparison.column_comparisons import read_values
+from nrl_dedup.comparison.compared_ads import word_counts
 from nrl_dedup.comparison.photo_comparisons import PhotoColumn
 from nrl_dedup.comparison.similarities import PhotoSimilarity
-from nrl_dedup.comparison.text_comparisons import word_counts
 from nrl_dedup.comparison.tokens import codes_of, count_terms, normalised, quantities_of
 from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.features.photos.ad_photos import AdPhotos

@@ -16,8 +16,9 @@ import numpy as np
 from nrl_dedup.blocking.block import BlockingResult, PairIndex
 from nrl_dedup.blocking.distinct_ads import DistinctAds
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.comparison.ad_profiles import AdProfiles, build_profiles
+from nrl_dedup.comparison.ad_profiles import AdProfiles, build_profiles, fit_statistics
 from nrl_dedup.comparison.compare import CHUNK_PAIRS, ComparisonVectors, compare_pairs
+from nrl_dedup.comparison.compared_ads import ComparedAds
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import CatalogueFeatures
@@ -238,11 +239,14 @@ def profiles_of(
     rows = blocked.ads.rows
     photos = features.photos.photos
     part = catalogue.take(rows)
-    return build_profiles(
-        part,
-        features.words.take(rows),
-        None if photos is None else photos.take(rows),
-        features.photos.sketches,
-        part.further.to_dict(),
-        [space.neighbours for space in blocked.reference.spaces],
+    ads = ComparedAds(
+        titles=part.frame["title"],
+        descriptions=part.frame["description"],
+        words=features.words.take(rows),
+        photos=None if photos is None else photos.take(rows),
+        sketches=features.photos.sketches,
+        columns=part.further.to_dict(),
     )
+    statistics = fit_statistics(ads)
+    neighbours = [space.neighbours for space in blocked.reference.spaces]
+    return build_profiles(statistics, ads, neighbours)

@@ -24,10 +24,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue
-from nrl_dedup.comparison.ad_profiles import build_profiles
+from nrl_dedup.comparison.ad_profiles import build_profiles, fit_statistics
 from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
+from nrl_dedup.comparison.compared_ads import ComparedAds, word_counts
 from nrl_dedup.comparison.neighbourhoods import known_neighbours
-from nrl_dedup.comparison.text_comparisons import word_counts
 from nrl_dedup.comparison.tokens import tf_idf
 from nrl_dedup.config import PhotoSettings
 from nrl_dedup.features.photos.ad_photos import AdPhotos, readable_photos
@@ -35,6 +35,7 @@ from nrl_dedup.features.photos.backbones import load_backbone
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors, compute_descriptors
 from nrl_dedup.features.photos.feature_store import compute_features
 from nrl_dedup.features.photos.photo_folder import PhotoFolder, find_photo_folder
+from nrl_dedup.features.text.inverse_frequencies import InverseFrequencies
 from nrl_dedup.features.text.words import Words, read_words
 from nrl_dedup.metrics import (
     average_precision,
@@ -125,7 +126,9 @@ def first_photos(ads: Ads) -> np.ndarray:
 
 
 def neighbours_of(ads: Ads) -> list[Neighbours]:
-    vectors = tf_idf(word_counts(ads.words))
+    counts = word_counts(ads.words)
+    frequencies = InverseFrequencies.fit(counts, ads.words.distinct)
+    vectors = tf_idf(counts, frequencies.of(ads.words.distinct))
     transposed = vectors.T.tocsr()
     found = [brute_force(lambda part: (vectors[part] @ transposed).toarray(), len(ads.words))]
     if ads.photos is not None:
@@ -158,9 +161,11 @@ def compare(ads: Ads, rows_l: np.ndarray, rows_r: np.ndarray, say: bool = True) 
     with stage("neighbours by brute force"):
         searched = neighbours_of(ads)
     with stage(f"preparing {len(ads.catalogue):,} ads"):
-        described = build_profiles(
-            ads.catalogue, ads.words, ads.photos, ads.sketches, ads.columns, searched
+        frame = ads.catalogue.frame
+        compared = ComparedAds(
+            frame["title"], frame["description"], ads.words, ads.photos, ads.sketches, ads.columns
         )
+        described = build_profiles(fit_statistics(compared), compared, searched)
     candidates = candidate_pairs(searched)
     with stage(f"evidence of {len(candidates[0]):,} candidate pairs"):
         evidence = compare_pairs(described, *candidates)

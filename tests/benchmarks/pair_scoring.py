@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from scale import write_ads
 
-from nrl_dedup.blocking.text_source import read_texts, text_neighbours
+from nrl_dedup.blocking.text_source import fit_frequencies, read_texts, stems, text_neighbours
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.catalogue.read import read_catalogue
-from nrl_dedup.comparison.ad_profiles import build_profiles
+from nrl_dedup.comparison.ad_profiles import build_profiles, fit_statistics
+from nrl_dedup.comparison.compared_ads import ComparedAds
 from nrl_dedup.features.text.words import read_words
 from nrl_dedup.scoring.score_in_chunks import score_pairs_in_chunks
 
@@ -34,9 +35,13 @@ def seconds_an_ad(ads: int, pairs: int, seed: int) -> tuple[float, float, int]:
         write_ads(Path(folder), ads, seed)
         catalogue = read_catalogue(Path(folder) / "ads.csv")
     words = read_words([catalogue.frame["title"], catalogue.frame["description"]], "none")
-    space = text_neighbours(read_texts(catalogue.frame), pairs, device=CPU, seed=seed)
+    texts = read_texts(catalogue.frame)
+    frequencies = fit_frequencies(texts, stems(texts.words))
+    space = text_neighbours(frequencies, texts, pairs, device=CPU, seed=seed)
     start = time.process_time()
-    described = build_profiles(catalogue, words, None, None, {}, [space.neighbours], seed)
+    frame = catalogue.frame
+    compared = ComparedAds(frame["title"], frame["description"], words, None, None, {})
+    described = build_profiles(fit_statistics(compared, seed), compared, [space.neighbours])
     prepared = time.process_time() - start
     left, place = np.nonzero(space.neighbours.rows >= 0)
     model = load_bundle(None, CPU).pair_model

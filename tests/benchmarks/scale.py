@@ -32,7 +32,7 @@ import torch
 from nrl_dedup.blocking.exact_duplicates import collapse
 from nrl_dedup.blocking.neighbours import NeighbourLists
 from nrl_dedup.blocking.sources import search_sources
-from nrl_dedup.blocking.text_source import Weigher, read_texts, stems
+from nrl_dedup.blocking.text_source import fit_frequencies, piece_weights, read_texts, stems
 from nrl_dedup.catalogue.read import read_catalogue
 from nrl_dedup.clustering import DEFAULT, METHODS, find_clusters
 from nrl_dedup.clustering.cohesion import cohesion_of
@@ -169,7 +169,8 @@ def found_in_joint(space: NeighbourLists, z: np.ndarray, seed: int) -> float:
 def found_in_text(space: NeighbourLists, catalogue: pl.DataFrame, seed: int) -> float:
     """Of the exact nearest of 200 ads by the cosine of their stems, the share that the space lists."""
     texts = read_texts(catalogue)
-    weights = Weigher.of(stems(texts.words), texts.counts).weights(texts.counts)
+    pieces = stems(texts.words)
+    weights = piece_weights(texts, pieces, fit_frequencies(texts, pieces))
     sample = np.random.default_rng(seed).choice(
         len(catalogue), min(200, len(catalogue)), replace=False
     )

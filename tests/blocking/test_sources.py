@@ -18,17 +18,24 @@ from nrl_dedup.blocking import candidates as candidates_module
 from nrl_dedup.blocking import cca_source as both_module
 from nrl_dedup.blocking import photo_source as photos_module
 from nrl_dedup.blocking import sparse_search as sparse_module
-from nrl_dedup.blocking.backgrounds import background_vectors
+from nrl_dedup.blocking.backgrounds import BackgroundComponents
 from nrl_dedup.blocking.candidates import neighbourhood_levels, proposed, unite
-from nrl_dedup.blocking.cca_source import cca_neighbours, correlated
+from nrl_dedup.blocking.cca_source import cca_neighbours, correlated, fit_cca
 from nrl_dedup.blocking.exact_duplicates import first_of_equal_rows
 from nrl_dedup.blocking.item_search import Held, nearest_ads
 from nrl_dedup.blocking.joint_source import joint_neighbours
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists, Neighbours
-from nrl_dedup.blocking.photo_source import photo_neighbours
+from nrl_dedup.blocking.photo_source import fit_photo_components, photo_neighbours
 from nrl_dedup.blocking.sources import search_sources
 from nrl_dedup.blocking.sparse_search import SparseSearch
-from nrl_dedup.blocking.text_source import Weigher, grams, read_texts, stems, text_neighbours
+from nrl_dedup.blocking.text_source import (
+    fit_frequencies,
+    grams,
+    piece_weights,
+    read_texts,
+    stems,
+    text_neighbours,
+)
 from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.features.photos.descriptors import DESCRIPTOR
@@ -169,7 +176,34 @@ def stems_in_python(text):
 
 
 def weights_of(texts, take_apart=stems):
-    return Weigher.of(take_apart(texts.words), texts.counts).weights(texts.counts)
+    pieces = take_apart(texts.words)
+    return piece_weights(texts, pieces, fit_frequencies(texts, pieces))
+
+
+def text_space(texts, neighbours):
+    frequencies = fit_frequencies(texts, stems(texts.words))
+    return text_neighbours(frequencies, texts, neighbours, device=CPU)
+
+
+def photo_space(photos, ads, neighbours):
+    components = fit_photo_components(photos, ads)
+    return photo_neighbours(components, photos, ads, neighbours, device=CPU)
+
+
+def text_and_photo_space(texts, photos, ads, neighbours, sketches=None, seed=0):
+    projection = fit_cca(texts, photos, ads, seed)
+    if projection is None:
+        return None
+    backgrounds = None
+    if sketches is not None:
+        backgrounds = background_vectors(photos, sketches, ads)
+    return cca_neighbours(
+        projection, texts, photos, ads, neighbours, backgrounds=backgrounds, device=CPU, seed=seed
+    )
+
+
+def background_vectors(photos, sketches, ads):
+    return BackgroundComponents.fit(photos, sketches, ads).vectors(photos, sketches, ads)
 
 
 def test_weights_are_scikit_learns(monkeypatch):
@@ -194,9 +228,12 @@ def test_weights_are_scikit_learns(monkeypatch):
 
 def test_pieces_that_stand_in_too_few_ads_are_left_out():
     texts = read_texts(catalogue([("стол", "дуб"), ("стол", "стол дуб"), ("", "дуб орех орех")]))
-    weigher = Weigher.of(stems(texts.words), texts.counts, min_ads=3)
-    assert weigher.weights(texts.counts).toarray().tolist() == [[1.0], [1.0], [1.0]]  # дуб
-    assert weigher.rarity.tolist() == [1.0]
+    pieces = stems(texts.words)
+    frequencies = fit_frequencies(texts, pieces, min_ads=3)
+    known = pieces.only(frequencies.terms)
+    weights = piece_weights(texts, known, frequencies)
+    assert weights.toarray().tolist() == [[1.0], [1.0], [1.0]]  # дуб
+    assert frequencies.terms.to_list() == ["дуб"] and frequencies.idf.tolist() == [1.0]
 
 
 def test_look_alike_letters_and_accents_make_no_other_word():
@@ -213,7 +250,7 @@ def test_the_text_space_is_brute_force_over_all_pairs(neighbours):
     words = [f"{word}{number}" for word in WORDS for number in range(6)]
     texts = [*random_texts(150, 1, words), ("", "")]
     read = read_texts(catalogue(texts))
-    weights, space = weights_of(read), text_neighbours(read, neighbours, device=CPU)
+    weights, space = weights_of(read), text_space(read, neighbours)
     like = (weights @ weights.T).toarray()
     np.fill_diagonal(like, 0)
     assert space.recall == 1.0
@@ -230,7 +267,7 @@ def test_ads_of_a_template_text_are_hubs_and_fill_no_other_list():
     for number in range(0, 40, 4):
         texts[number] = ("Звоните", "отвечу на все вопросы")
     texts[1] = ("Звоните", "отвечу про стол 5 белый")
-    space = text_neighbours(read_texts(catalogue(texts)), 6, device=CPU)
+    space = text_space(read_texts(catalogue(texts)), 6)
     hubs = list(range(0, 40, 4))
     assert np.flatnonzero(space.is_hub).tolist() == hubs
     assert set(by_row(space.neighbours, 8)) <= set(hubs) and by_row(space.neighbours, 8)[0] == 1.0
@@ -316,7 +353,7 @@ def test_the_photo_space_is_brute_force_over_one_photo_each(neighbours):
     order = draw.permutation(60)
     photos = photos_of(features, [[row] for row in order])
     ads = np.array([*range(50), 55])
-    space = photo_neighbours(photos, ads, neighbours, device=CPU)
+    space = photo_space(photos, ads, neighbours)
     like = cosines(features[order[ads]])
     np.fill_diagonal(like, -np.inf)
     width = min(neighbours, 50)
@@ -335,7 +372,7 @@ def test_an_ad_is_found_by_any_of_its_photos_and_one_without_is_not():
     features = np.abs(draw.standard_normal((80, 16))).astype(np.float32)
     features[70] = features[3] * 1.001  # almost the third photo of ad 1
     held = [[0, 1], [2, 4, 3], [], *[[row] for row in range(5, 80)]]
-    space = photo_neighbours(photos_of(features, held), np.arange(len(held)), 5, device=CPU)
+    space = photo_space(photos_of(features, held), np.arange(len(held)), 5)
     other = held.index([70])
     assert (space.neighbours.rows[1, 0], space.neighbours.rows[other, 0]) == (other, 1)
     assert by_row(space.neighbours, 2) == {}
@@ -347,7 +384,7 @@ def test_a_placeholder_photo_hides_no_other_photo_of_an_ad():
     features = np.abs(draw.standard_normal((60, 16))).astype(np.float32)
     features[51] = features[50] * 1.001
     held = [[0]] * 20 + [[0, 50], [0, 51]] + [[row] for row in range(1, 40)]
-    space = photo_neighbours(photos_of(features, held), np.arange(len(held)), 5, device=CPU)
+    space = photo_space(photos_of(features, held), np.arange(len(held)), 5)
     assert np.flatnonzero(space.is_hub).tolist() == list(range(20))
     assert (space.neighbours.rows[20, 0], space.neighbours.rows[21, 0]) == (21, 20)
     for row in range(20, len(held)):  # the hubs take one place of a list at most
@@ -359,7 +396,7 @@ def test_regions_count_by_their_mean():
     regions = np.abs(draw.standard_normal((30, 9, 12))).astype(np.float32)
     held = [[row] for row in range(30)]
     spaces = [
-        photo_neighbours(photos_of(features, held), np.arange(30), 4, device=CPU)
+        photo_space(photos_of(features, held), np.arange(30), 4)
         for features in (regions, regions.mean(axis=1))
     ]
     assert (spaces[0].neighbours.rows == spaces[1].neighbours.rows).all()
@@ -373,11 +410,11 @@ def test_principal_components_of_a_sample_are_those_of_the_covariance(monkeypatc
     photos = photos_of(features, [[row] for row in range(300)])
     monkeypatch.setattr(photos_module, "SIZE", 3)
     monkeypatch.setattr(photos_module, "CHUNK_PHOTOS", 64)
-    mean, directions = photos_module.principal_components(photos, np.arange(300))
+    components = fit_photo_components(photos, np.arange(300))
     roots = np.sqrt(features) / np.linalg.norm(np.sqrt(features), axis=1, keepdims=True)
-    np.testing.assert_allclose(mean, roots.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(components.mean, roots.mean(axis=0), atol=1e-5)
     right = np.linalg.svd(roots - roots.mean(axis=0), full_matrices=False)[2]
-    np.testing.assert_allclose(np.abs(right[:3] @ directions), np.eye(3), atol=1e-3)
+    np.testing.assert_allclose(np.abs(right[:3] @ components.directions), np.eye(3), atol=1e-3)
 
 
 # ---- text and photos
@@ -427,11 +464,11 @@ def test_words_are_near_to_the_photos_of_their_kind():
         pl.when(bare).then(pl.lit("")).otherwise("description").alias("description")
     )
     texts, photos = read_texts(frame), photos_of(features, held)
-    space = cca_neighbours(texts, photos, np.arange(600), 10, device=CPU)
+    space = text_and_photo_space(texts, photos, np.arange(600), 10)
     found = space.neighbours.rows[400:500]
     right = kinds[np.maximum(found, 0)] == kinds[400:500, None]
     assert right[found != NONE].mean() > 0.9
-    views = both_module.fit_cca(texts, photos, np.arange(600))
+    views = fit_cca(texts, photos, np.arange(600))
     vectors = views.embed(texts, photos, np.arange(600))
     there = vectors.any(axis=1)
     assert there.mean() > 0.99
@@ -449,9 +486,13 @@ def test_words_are_near_to_the_photos_of_their_kind():
 def test_both_views_of_the_ads_learned_from_are_of_one_mean_length():
     frame, features, _ = things(100, 11)
     texts, photos = read_texts(frame), photos_of(features, [[row] for row in range(200)])
-    views = both_module.fit_cca(texts, photos, np.arange(200))
+    views = fit_cca(texts, photos, np.arange(200))
     looks = both_module.mean_photos(photos, np.arange(200))[1] - views.photo_mean
-    pieces = [weigher.weights(texts.counts) for weigher in views.weighers]
+    of_stems, of_grams = views.stem_frequencies, views.gram_frequencies
+    pieces = [
+        piece_weights(texts, stems(texts.words).only(of_stems.terms), of_stems),
+        piece_weights(texts, grams(texts.words).only(of_grams.terms), of_grams),
+    ]
     topics = (sparse.hstack(pieces) @ views.topics).astype(np.float64)
     topics = topics / np.linalg.norm(topics, axis=1, keepdims=True) - views.topic_mean
     for seen, mapped in ((looks, views.photo_map), (topics, views.topic_map)):
@@ -513,8 +554,8 @@ def test_an_ads_scene_is_the_mean_of_its_photos():
     for ad, rows in enumerate(held):
         wanted = alone[rows].mean(axis=0) if rows else np.zeros(80)
         np.testing.assert_allclose(found[ad], wanted, atol=1e-6)
-    nothing = background_vectors(photos, sketched(300, without=range(300)), np.arange(300))
-    assert nothing.shape == (300, 0)
+    none = sketched(300, without=range(300))
+    assert BackgroundComponents.fit(photos, none, np.arange(300)) is None
 
 
 def test_photos_of_one_scene_are_nearer_together():
@@ -524,7 +565,7 @@ def test_photos_of_one_scene_are_nearer_together():
     sketches = sketched(300)
     sketches.stored[150:] = sketches.stored[:150]
     found = {
-        name: cca_neighbours(texts, photos, np.arange(300), 3, sketches=known, device=CPU)
+        name: text_and_photo_space(texts, photos, np.arange(300), 3, sketches=known)
         for name, known in (("with", sketches), ("without", None))
     }
     right = {
@@ -540,7 +581,7 @@ def test_too_few_ads_with_words_and_photos_teach_nothing():
     frame, features, _ = things(100, 13)
     held = [[row] if row < both_module.MIN_ADS - 1 else [] for row in range(200)]
     assert (
-        cca_neighbours(read_texts(frame), photos_of(features, held), np.arange(200), 5, device=CPU)
+        text_and_photo_space(read_texts(frame), photos_of(features, held), np.arange(200), 5)
         is None
     )
 
@@ -548,9 +589,7 @@ def test_too_few_ads_with_words_and_photos_teach_nothing():
 def test_the_same_neighbours_each_time():
     frame, features, _ = things(150, 14)
     texts, photos = read_texts(frame), photos_of(features, [[row] for row in range(300)])
-    one, other = (
-        cca_neighbours(texts, photos, np.arange(300), 8, device=CPU, seed=5) for _ in range(2)
-    )
+    one, other = (text_and_photo_space(texts, photos, np.arange(300), 8, seed=5) for _ in range(2))
     assert (one.neighbours.rows == other.neighbours.rows).all()
     assert (one.neighbours.similarities == other.neighbours.similarities).all()
 
@@ -650,7 +689,7 @@ def test_a_hub_takes_no_more_of_the_cap_than_its_own_list():
     hubs = draw.choice(1_400, 1_000, replace=False)
     for row in hubs:
         texts[row] = ("Магазин", "Все товары в наличии, доставка по городу")
-    space = text_neighbours(read_texts(catalogue(texts)), 20, device=CPU)
+    space = text_space(read_texts(catalogue(texts)), 20)
     other = joint_neighbours(draw.random((1_400, 6), dtype=np.float32), 20, device=CPU)
     found = unite([other, space], (1, 1), 20)
     text = found.from_space(

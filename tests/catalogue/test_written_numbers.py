@@ -13,7 +13,12 @@ from nrl_dedup.catalogue.cells.written_numbers import (
     numbers_of,
     read_numbers,
 )
-from nrl_dedup.comparison.column_comparisons import NumberColumn, ValueColumn, column_comparisons
+from nrl_dedup.comparison.column_comparisons import (
+    NumberColumn,
+    TableStatistics,
+    ValueColumn,
+    column_comparisons,
+)
 
 NAN = float("nan")
 
@@ -126,7 +131,8 @@ def test_a_tenth_may_be_no_numbers() -> None:
 
 def parts(name: str, *texts: str) -> tuple[dict[str, float], dict[str, float]]:
     """What the first two ads' values and numbers come to."""
-    found = column_comparisons({name: pl.Series(texts)})
+    columns = {name: pl.Series(texts)}
+    found = column_comparisons(TableStatistics.fit(columns), columns)
     rows = np.array([0]), np.array([1])
     values = next(part.compare(*rows) for part in found if isinstance(part, ValueColumn))
     numbers = next((part.compare(*rows) for part in found if isinstance(part, NumberColumn)), {})

@@ -3,8 +3,8 @@
 import math
 import pickle
 from collections import Counter
+from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,44 +15,47 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
 
 from nrl_dedup.blocking.neighbours import Neighbours
-from nrl_dedup.catalogue.read import Catalogue
+from nrl_dedup.catalogue.cells.written_numbers import numbers_of
 from nrl_dedup.comparison import compare as pairs_module
-from nrl_dedup.comparison.ad_profiles import build_profiles, column_named
-from nrl_dedup.comparison.base import GROUPS, Measure, RelativeSimilarity, SharedTerms
+from nrl_dedup.comparison.ad_profiles import build_profiles, column_named, fit_statistics
+from nrl_dedup.comparison.base import GROUPS, Comparison, Measure, RelativeSimilarity, SharedTerms
 from nrl_dedup.comparison.column_comparisons import (
     NumberColumn,
     Place,
+    TableStatistics,
     ValueColumn,
     column_comparisons,
-    numbers_of,
 )
 from nrl_dedup.comparison.columns import Direction
 from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
+from nrl_dedup.comparison.compared_ads import ComparedAds, word_counts
 from nrl_dedup.comparison.cross_modal import CrossModalSimilarity, expected_photos
 from nrl_dedup.comparison.neighbourhoods import (
     NeighbourhoodStatistics,
     known_neighbours,
-    neighbourhood_statistics,
 )
-from nrl_dedup.comparison.photo_comparisons import Cosine, SharedValue, _Lists
+from nrl_dedup.comparison.photo_comparisons import Cosine, SharedValue
+from nrl_dedup.comparison.photo_statistics import PhotoLists
+from nrl_dedup.comparison.quantiles import Quantiles
 from nrl_dedup.comparison.similarities import DenseSimilarity, PhotoSimilarity, SparseSimilarity
-from nrl_dedup.comparison.text_comparisons import topics, word_counts
 from nrl_dedup.comparison.tokens import (
+    Counts,
     codes_of,
     count_ngrams,
     count_terms,
-    inverse_frequencies,
     normalised,
     quantities_of,
     tf_idf,
     tokens_of,
 )
-from nrl_dedup.features.pca import whitened
+from nrl_dedup.comparison.topics import TopicProjection
+from nrl_dedup.features.pca import PrincipalComponents
 from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
 from nrl_dedup.features.photos.descriptors import DESCRIPTOR
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.feature_store import PhotoFeatures
+from nrl_dedup.features.text.inverse_frequencies import InverseFrequencies
 from nrl_dedup.features.text.words import read_words
 from nrl_dedup.training.pair_model.group_dropout import with_group_dropout
 
@@ -75,8 +78,14 @@ def lists(found: pl.Series) -> list[list[str]]:
     return [sorted(terms) for terms in found.to_list()]
 
 
-def of_tokens() -> sparse.csr_array:
-    return count_terms([tokens_of(normalised(TEXTS))]).matrix
+def counts_of_tokens() -> Counts:
+    return count_terms([tokens_of(normalised(TEXTS))])
+
+
+def weights_of_tokens() -> sparse.csr_array:
+    counts = counts_of_tokens()
+    frequencies = InverseFrequencies.fit(counts.matrix, counts.distinct)
+    return tf_idf(counts.matrix, frequencies.of(counts.distinct))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +126,7 @@ def test_tf_idf_is_scikit_learns() -> None:
     wanted = learned.fit_transform(
         [" ".join(terms) for terms in tokens_of(normalised(TEXTS)).to_list()]
     )
-    np.testing.assert_allclose(tf_idf(of_tokens()).toarray(), wanted.toarray(), atol=1e-6)
+    np.testing.assert_allclose(weights_of_tokens().toarray(), wanted.toarray(), atol=1e-6)
 
 
 def test_terms_of_several_columns_and_chunks_are_counted_together(
@@ -147,7 +156,7 @@ def test_runs_of_signs_are_counted_inside_each_term() -> None:
 
 
 def test_sparse_similarities_are_cosines() -> None:
-    space = SparseSimilarity(tf_idf(of_tokens()))
+    space = SparseSimilarity(weights_of_tokens())
     wanted = cosine_similarity(space.vectors.toarray())
     wanted[4], wanted[:, 4] = np.nan, np.nan  # the ad without words
     np.testing.assert_allclose(space.similarity(LEFT, RIGHT).reshape(ADS, ADS), wanted, atol=1e-6)
@@ -183,7 +192,7 @@ def test_surroundings_are_the_best_of_the_known_neighbours() -> None:
     )
     known[3] = -1
     space = DenseSimilarity(vectors, there)
-    found = neighbourhood_statistics(space, known)
+    found = NeighbourhoodStatistics.fit(space, known)
     value = np.float32(0.5)
     for ad in range(ads):
         neighbours = (
@@ -276,10 +285,11 @@ def test_a_similarity_is_judged_by_both_surroundings() -> None:
 
 
 def test_shared_terms_are_those_of_the_sets() -> None:
-    counts = count_terms([tokens_of(normalised(TEXTS))])
-    idf = dict(zip(counts.distinct, inverse_frequencies(counts.matrix).tolist(), strict=True))
+    counts = counts_of_tokens()
+    frequencies = InverseFrequencies.fit(counts.matrix, counts.distinct)
+    idf = dict(zip(counts.distinct, frequencies.idf.tolist(), strict=True))
     sets = [set(terms) for terms in tokens_of(normalised(TEXTS)).to_list()]
-    found = SharedTerms.of("t", "text", "words", counts.matrix).compare(LEFT, RIGHT)
+    found = SharedTerms.of("t", "text", "words", counts, frequencies).compare(LEFT, RIGHT)
 
     def weight(terms: set[str]) -> float:
         return sum(idf[term] for term in terms)
@@ -306,6 +316,10 @@ def test_shared_terms_are_those_of_the_sets() -> None:
             )
 
 
+def compared_columns(columns: dict[str, pl.Series]) -> list[Comparison]:
+    return column_comparisons(TableStatistics.fit(columns), columns)
+
+
 def test_numbers_are_found_in_columns_of_numbers_only() -> None:
     prices = pl.Series(["1,200.50", "£ 15", "7,5", "", None, "-3", "1000000"])
     np.testing.assert_array_equal(numbers_of(prices), [1200.5, 15, 7.5, np.nan, np.nan, -3, 1e6])
@@ -315,7 +329,8 @@ def test_numbers_are_found_in_columns_of_numbers_only() -> None:
 
 
 def test_values_are_the_same_and_rare() -> None:
-    part = ValueColumn.of("colour", "other", pl.Series(["Red", " red", "blue", "", None, "red"]))
+    colours = pl.Series(["Red", " red", "blue", "", None, "red"])
+    (part,) = column_comparisons(TableStatistics.fit({"colour": colours}), {"colour": colours})
     found = part.compare(np.array([0, 0, 0, 3]), np.array([1, 2, 3, 4]))
     np.testing.assert_array_equal(found["colour_same"], [1, 0, np.nan, np.nan])
     np.testing.assert_allclose(
@@ -325,7 +340,8 @@ def test_values_are_the_same_and_rare() -> None:
 
 
 def test_numbers_are_compared_by_size_and_by_what_lies_between() -> None:
-    part = NumberColumn.of("price", "price", np.array([10.0, 20, 20, 40, np.nan, 0]))
+    numbers = np.array([10.0, 20, 20, 40, np.nan, 0])
+    part = NumberColumn("price", "price", numbers, Quantiles.fit(numbers).of(numbers))
     found = part.compare(np.array([0, 1, 0, 4, 5]), np.array([1, 2, 3, 0, 5]))
     np.testing.assert_allclose(found["price_relative"], [0.5, 0, 0.75, np.nan, 0])
     # Middle ranks of 0, 10, 20, 20, 40 are 0.5, 1.5, 3, 3, 4.5 of 5.
@@ -337,7 +353,7 @@ def test_places_are_kilometres_apart() -> None:
         "LAT": pl.Series(["55.7558", "59.9343", ""]),
         "Lon": pl.Series(["37.6173", "30.3351", "1"]),
     }
-    (part,) = column_comparisons(columns)
+    (part,) = compared_columns(columns)
     assert isinstance(part, Place)
     found = part.compare(np.array([0, 0, 0]), np.array([1, 0, 2]))["distance"]
     assert math.expm1(found[0]) == pytest.approx(634, abs=2)  # Moscow and Saint Petersburg
@@ -350,7 +366,7 @@ def test_columns_have_their_groups() -> None:
         "colour": pl.Series(["red", "2"]),
         "lat": pl.Series(["", ""]),
     }
-    kinds = [(type(part), part.group) for part in column_comparisons(columns)]
+    kinds = [(type(part), part.group) for part in compared_columns(columns)]
     assert kinds == [
         (ValueColumn, "price"),
         (NumberColumn, "price"),
@@ -361,7 +377,7 @@ def test_columns_have_their_groups() -> None:
 
 def test_codes_are_not_measured() -> None:
     columns = {"category": pl.Series(["282", "306"]), "price": pl.Series(["282", "306"])}
-    assert [(type(part), part.name) for part in column_comparisons(columns)] == [
+    assert [(type(part), part.name) for part in compared_columns(columns)] == [
         (ValueColumn, "category"),
         (ValueColumn, "price"),
         (NumberColumn, "price"),
@@ -369,8 +385,11 @@ def test_codes_are_not_measured() -> None:
 
 
 def test_a_shared_value_counts_ads_not_photos() -> None:
-    ads = _Lists(np.array([0, 1, 2, 0]), np.array([0, 2, 2, 3, 4]))  # photos 0 and 1; none; 2; 0
-    shared = SharedValue.of(np.array([5, 5, 9]), ads)
+    ads = PhotoLists(
+        np.array([0, 1, 2, 0]), np.array([0, 2, 2, 3, 4])
+    )  # photos 0 and 1; none; 2; 0
+    values = np.array([5, 5, 9])
+    shared = SharedValue.of(values, ads.rarities(values))
     found = ads.space(shared).similarity(np.array([0, 0, 0]), np.array([3, 2, 1]))
     np.testing.assert_allclose(found, [math.log(4 / 2), 0, np.nan], rtol=1e-6)
     rarities = [math.log(4 / 2), math.log(4 / 2), math.log(4)]
@@ -384,20 +403,26 @@ def test_full_whitening_is_that_of_principal_components() -> None:
     x = np.random.default_rng(0).normal(size=(200, 6)) @ np.random.default_rng(1).normal(
         size=(6, 6)
     )
-    z = whitened(lambda rows: x[rows].astype(np.float32), 200, 4, 1.0)
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        return x[rows].astype(np.float32)
+
+    z = PrincipalComponents.fit(read, 200, 4, 1.0).unit_vectors(read, 200)
     wanted = PCA(4, whiten=True).fit_transform(x)
     np.testing.assert_allclose(z @ z.T, cosine_similarity(wanted), atol=1e-3)
-    plain = whitened(lambda rows: x[rows].astype(np.float32), 200, 6, 0.0)
+    plain = PrincipalComponents.fit(read, 200, 6, 0.0).unit_vectors(read, 200)
     np.testing.assert_allclose(plain @ plain.T, cosine_similarity(x - x.mean(axis=0)), atol=1e-3)
 
 
 def test_topics_are_the_largest_singular_directions() -> None:
     words = read_words([pl.Series(["a b", "a c d", "b c", "d a", "e", "b d c"] * 3)], "none")
-    vectors = tf_idf(word_counts(words))
+    counts = word_counts(words)
+    frequencies = InverseFrequencies.fit(counts, words.distinct)
+    vectors = tf_idf(counts, frequencies.of(words.distinct))
     frequent = vectors.toarray()
     _, _, directions = np.linalg.svd(frequent)
     wanted = frequent @ directions[:2].T
-    found = topics(vectors, 2, seed=0)
+    found = TopicProjection.fit(vectors, words.distinct, 2, seed=0).of(vectors, words.distinct)
     there = np.linalg.norm(wanted, axis=1) > 1e-6
     np.testing.assert_array_equal(found.there, there)
     similarity = found.vectors[there] @ found.vectors[there].T
@@ -447,15 +472,9 @@ def described() -> tuple:
         "price": pl.Series([str(ad % 7) for ad in range(ads)]),
         "colour": pl.Series(["red", ""] * (ads // 2)),
     }
-    catalogue = Catalogue(Path("ads.csv"), frame)
-    parts = (
-        read_words([frame["title"], frame["description"]], "en"),
-        shown,
-        sketches,
-        columns,
-        [searched],
-    )
-    return catalogue, parts, build_profiles(catalogue, *parts)
+    words = read_words([frame["title"], frame["description"]], "en")
+    compared = ComparedAds(frame["title"], frame["description"], words, shown, sketches, columns)
+    return compared, [searched], build_profiles(fit_statistics(compared), compared, [searched])
 
 
 def test_evidence_is_symmetric_and_the_same_in_any_company(
@@ -517,7 +536,8 @@ def test_columns_of_pairs_keep_their_directions() -> None:
 
 
 def test_missing_sides_are_nan(described: tuple) -> None:
-    _, (_, shown, *_), ads = described
+    compared, _, ads = described
+    shown = compared.photos
     bare = int(np.flatnonzero(np.diff(shown.offsets) == 0)[0])
     found = compare_pairs(ads, np.array([bare, 4, 1]), np.array([5, 5, 2]))
     assert np.isnan(
@@ -532,7 +552,8 @@ def test_missing_sides_are_nan(described: tuple) -> None:
 
 
 def test_photo_similarity_is_the_best_cosine_of_whitened_features(described: tuple) -> None:
-    _, (_, shown, *_), ads = described
+    compared, _, ads = described
+    shown = compared.photos
     features = np.sqrt(shown.centre.stored[:, 0])
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     distinct = np.unique(shown.rows)
@@ -552,8 +573,9 @@ def test_photo_similarity_is_the_best_cosine_of_whitened_features(described: tup
 
 
 def test_a_catalogue_of_words_needs_no_photos(described: tuple) -> None:
-    catalogue, (words, _, _, _, searched), _ = described
-    ads = build_profiles(catalogue, words, None, None, {}, searched)
+    compared, searched, _ = described
+    compared = replace(compared, photos=None, sketches=None, columns={})
+    ads = build_profiles(fit_statistics(compared), compared, searched)
     assert set(compare_pairs(ads, np.array([0]), np.array([1])).groups) == {"text"}
 
 

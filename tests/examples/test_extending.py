@@ -208,7 +208,7 @@ def test_a_clustering_method(
 def test_a_source_of_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two ads whose words differ in their first letter have no stem in common; their runs of letters bring them
     together, and the pair becomes a candidate."""
-    new = only(new_file("candidates: module"), "search_letters")
+    new = only(new_file("candidates: module"), "LetterSpace")
     row = eval(BLOCKS["candidates: row"], {**vars(sources), **new})
     monkeypatch.setattr(sources, "SOURCES", (*sources.SOURCES, row))
     others = [f"{a}{b}{a}{b}{a}{b}" for a in "bcdfghjklm" for b in "aeiou"]

@@ -80,6 +80,17 @@ class NoNumbers:
     first: str
 
 
+@dataclass(frozen=True)
+class NumberSpelling:
+    """Whether the comma, and the point, stand before a fraction where they may be either: the column decides."""
+
+    comma_is_fraction: bool
+    point_is_fraction: bool
+
+
+NO_THOUSANDS = NumberSpelling(comma_is_fraction=True, point_is_fraction=True)  # as in degrees
+
+
 def numbers_of(texts: pl.Series, *, thousands: bool = True) -> Float64[np.ndarray, "ads"] | None:
     """The numbers in a column, NaN where there is none; None where it is not one of numbers (`read_numbers`)."""
     found = read_numbers(texts, thousands=thousands)
@@ -87,17 +98,25 @@ def numbers_of(texts: pl.Series, *, thousands: bool = True) -> Float64[np.ndarra
 
 
 def read_numbers(texts: pl.Series, *, thousands: bool = True) -> WrittenNumbers | NoNumbers:
-    """The numbers in a column of text (String); null and blank are missing.
+    """The numbers in a column of text (String), as it spells them (`fit_spelling`)."""
+    spelling = fit_spelling(texts, thousands=thousands)
+    if isinstance(spelling, NoNumbers):
+        return spelling
+    return read_spelled(texts, spelling)
+
+
+def fit_spelling(texts: pl.Series, *, thousands: bool = True) -> NumberSpelling | NoNumbers:
+    """How a column of text (String) spells its numbers; null and blank are missing.
 
     It is one of numbers where 90 % of its values that have a digit are, and 70 % of all its values, words for no price
     aside.
 
     :param thousands: False where `1,500` can only be a fraction, as in degrees.
     """
-    frame = texts.fill_null("").alias("text").to_frame()
-    distinct = frame.group_by("text", maintain_order=True).len("count")
-    distinct = _read(distinct, thousands=thousands)
-    there = distinct.filter((pl.col("bare") != "") & ~pl.col("no price"))
+    written = _written(_distinct(texts))
+    spelling = _fraction_signs(written) if thousands else NO_THOUSANDS
+    read = _with_numbers(written, spelling)
+    there = read.filter((pl.col("bare") != "") & ~pl.col("no price"))
     is_number = pl.col("number").is_not_null()
     count = pl.col("count")
     numbers, with_digit, all_values = there.select(
@@ -109,14 +128,30 @@ def read_numbers(texts: pl.Series, *, thousands: bool = True) -> WrittenNumbers 
         others = there.filter(~is_number)["text"]
         first = others[0] if len(others) else ""
         return NoNumbers(all_values - numbers, all_values, first)
+    return spelling
+
+
+def read_spelled(texts: pl.Series, spelling: NumberSpelling) -> WrittenNumbers:
+    """The numbers in text (String) that is spelled as the column from which the spelling comes."""
+    distinct = _with_numbers(_written(_distinct(texts)), spelling)
+    frame = _as_frame(texts)
     rows = frame.join(distinct, on="text", how="left", maintain_order="left")
     values = rows["number"].fill_null(np.nan).to_numpy()
     return WrittenNumbers(values, rows["value"].alias(texts.name))
 
 
-def _read(distinct: pl.DataFrame, *, thousands: bool) -> pl.DataFrame:
-    """`text` and `count`, and of each text: `bare`; whether it has a `digit`, and is a word for `no price`; its
-    `number`, and the `value` that it is compared by."""
+def _as_frame(texts: pl.Series) -> pl.DataFrame:
+    return texts.fill_null("").alias("text").to_frame()
+
+
+def _distinct(texts: pl.Series) -> pl.DataFrame:
+    """`text`, each once in the order of its first sight, and its `count`."""
+    return _as_frame(texts).group_by("text", maintain_order=True).len("count")
+
+
+def _written(distinct: pl.DataFrame) -> pl.DataFrame:
+    """`text` and `count`, and of each text: `bare`; whether it has a `digit`, and is a word for `no price`; the number,
+    or both of a range, as they are written (`low`, `high`), and their kinds of spelling."""
     text = pl.col("text")
     frame = distinct.with_columns(bare=_bare(text))
     short = pl.col("bare").str.len_chars() <= _MAX_CHARACTERS
@@ -134,16 +169,19 @@ def _read(distinct: pl.DataFrame, *, thousands: bool) -> pl.DataFrame:
         low=pl.col("written").str.extract(_ONE_OR_TWO, 1),
         high=pl.col("written").str.extract(_ONE_OR_TWO, 2),
     )
-    frame = frame.with_columns(low_kind=_kind("low"), high_kind=_kind("high"))
-    comma, point = _fraction_signs(frame) if thousands else (True, True)
-    low = _value("low", comma_fraction=comma, point_fraction=point)
-    high = _value("high", comma_fraction=comma, point_fraction=point)
+    return frame.with_columns(low_kind=_kind("low"), high_kind=_kind("high"))
+
+
+def _with_numbers(frame: pl.DataFrame, spelling: NumberSpelling) -> pl.DataFrame:
+    """`_written`, and of each text its `number`, and the `value` that it is compared by."""
+    low = _value("low", spelling)
+    high = _value("high", spelling)
     number = pl.min_horizontal(low, high) * pl.col("scale")
     one = low.is_not_null() & (high.is_not_null() == pl.col("high").is_not_null())
     frame = frame.with_columns(number=pl.when(one & number.is_finite()).then(number))
     is_code = pl.col("low").str.contains(r"^0\d+$")
     spelled = pl.col("number").is_not_null() & pl.col("high").is_null() & ~is_code
-    as_text = text.str.strip_chars().str.to_lowercase()
+    as_text = pl.col("text").str.strip_chars().str.to_lowercase()
     value = (
         pl.when("no price")
         .then(pl.lit(""))
@@ -210,16 +248,15 @@ def _kind(end: str) -> pl.Expr:
     return kind
 
 
-def _fraction_signs(frame: pl.DataFrame) -> tuple[bool, bool]:
-    """Whether the comma, and the point, stand before a fraction where they may be either."""
+def _fraction_signs(frame: pl.DataFrame) -> NumberSpelling:
     kinds = frame.select("count", "priced", kind="low_kind", body=_body("low"))
     shown = set(kinds["kind"].drop_nulls())
     either = pl.col("kind") == "point either"
     comma = bool(shown & {"comma fraction", "point thousands"}) and "comma thousands" not in shown
     if shown & {"point fraction", "comma thousands"}:
-        return comma, True
+        return NumberSpelling(comma, True)
     if "point thousands" in shown or kinds.select((either & pl.col("priced")).any()).item():
-        return comma, False
+        return NumberSpelling(comma, False)
     plain = pl.col("kind") == "plain"
     large = plain & (pl.col("body").str.len_chars() > 3)
     round_off = either & pl.col("body").str.contains("[09]$")
@@ -229,17 +266,17 @@ def _fraction_signs(frame: pl.DataFrame) -> tuple[bool, bool]:
         & ~large.any()
         & (count.filter(round_off).sum() > _PRICE_ENDINGS * count.filter(either).sum())
     ).item()
-    return comma, not thousands
+    return NumberSpelling(comma, not thousands)
 
 
-def _value(end: str, *, comma_fraction: bool, point_fraction: bool) -> pl.Expr:
+def _value(end: str, spelling: NumberSpelling) -> pl.Expr:
     written = pl.col(end).str.replace_all("[ ']", "")
     kind = pl.col(f"{end}_kind")
     comma_is_fraction = kind.is_in(["comma fraction", "point thousands"]) | (
-        (kind == "comma either") & pl.lit(comma_fraction)
+        (kind == "comma either") & pl.lit(spelling.comma_is_fraction)
     )
     point_is_thousands = (kind == "point thousands") | (
-        (kind == "point either") & pl.lit(not point_fraction)
+        (kind == "point either") & pl.lit(not spelling.point_is_fraction)
     )
     plain = (
         pl.when(point_is_thousands)
