@@ -141,7 +141,7 @@ def block(
         z[has_known_input] = _scaled(network, embeddings[has_known_input], run.device)
     found = search_sources(
         z,
-        catalogue.frame,
+        extracted.texts,
         photos,
         searched,
         candidates_per_ad,
