@@ -18,7 +18,6 @@ from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.features.text.cleaning import fold_twins
 from nrl_dedup.features.text.inverse_frequencies import InverseFrequencies, places_of
-from nrl_dedup.features.text.unspaced_scripts import cut_unspaced
 from nrl_dedup.features.text.words import offsets_of
 from nrl_dedup.runtime.progress import SILENT, Progress
 
@@ -72,7 +71,7 @@ def _count_words(ads: pl.DataFrame) -> pl.DataFrame:
     composed = texts.str.normalize("NFC")
     folded = fold_twins(composed)
     cleaned = folded.str.to_lowercase()
-    words = cut_unspaced(cleaned).str.extract_all(_WORD)
+    words = cleaned.str.extract_all(_WORD)
     lists = pl.DataFrame({"word": words}).with_row_index("row")
     each = lists.explode("word").drop_nulls()
     by_word = each.group_by("row", "word", maintain_order=True)

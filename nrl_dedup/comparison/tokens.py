@@ -9,7 +9,6 @@ from jaxtyping import Float64, Int64, UInt32
 from scipy import sparse
 
 from nrl_dedup.features.text.cleaning import fold_twins
-from nrl_dedup.features.text.unspaced_scripts import cut_unspaced
 
 _CHUNK_ADS = 50_000  # whose tokens are held at once; bounds the memory
 _DIGITS = r"\p{Nd}+(?:[.,]\p{Nd}+)*"
@@ -29,23 +28,19 @@ def normalised(texts: pl.Series) -> pl.Series:
 
 
 def tokens_of(texts: pl.Series) -> pl.Series:
-    """Letters and digits between anything else: `42mm`, `92.5cm`, `a4`. List(String), one list each text.
-
-    Scripts without spaces are cut (`cut_unspaced`).
-    """
-    return cut_unspaced(texts).str.extract_all(_TOKEN)
+    """Letters and digits between anything else: `42mm`, `92.5cm`, `a4`. List(String), one list each text."""
+    return texts.str.extract_all(_TOKEN)
 
 
 def codes_of(texts: pl.Series) -> pl.Series:
     """Model codes: runs of letters and digits, both in it, of four signs or more, without the signs that join them.
 
-    `LDF-6920/BB` (normalised) is `ldf6920bb`. Each once in a text. A letter of a script without spaces is in no code.
+    `LDF-6920/BB` (normalised) is `ldf6920bb`. Each once in a text.
     """
     part = pl.element()
     joined = part.filter(part.str.contains(_CODE_LETTERS_AND_DIGITS)).str.replace_all("[-/._]", "")
     return (
-        cut_unspaced(texts)
-        .str.extract_all(_CODE)
+        texts.str.extract_all(_CODE)
         .list.eval(joined.filter(joined.str.len_chars() >= _MIN_CODE_LENGTH))
         .list.unique()
     )

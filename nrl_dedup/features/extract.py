@@ -21,6 +21,7 @@ from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.source import PhotoSource
 from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.template_sentences import TemplateSentences
+from nrl_dedup.features.text.unspaced_scripts import UnspacedRuns
 from nrl_dedup.features.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary, encode, has_text
 from nrl_dedup.features.text.words import Words, read_words
 from nrl_dedup.runtime.run import Run
@@ -42,8 +43,8 @@ class PhotoInput:
 class AdContents:
     """The words and photos of a catalogue's ads, before any vocabulary.
 
-    `texts`: title and description of each ad, without template sentences. `words`: theirs, in the letters of the
-    model's language. `photos`: all photos of each ad.
+    `texts`: title and description of each ad, without template sentences, scripts without spaces as runs of signs with
+    spaces between. `words`: theirs, in the letters of the model's language. `photos`: all photos of each ad.
     """
 
     texts: pl.DataFrame
@@ -61,8 +62,8 @@ class CatalogueFeatures:
     """The features of a catalogue.
 
     `inputs`: what the network reads, of each ad its first photos or one. `photos`: all photos of each ad, which
-    blocking and comparison use. `texts`: title and description of each ad, without template sentences, which these use
-    too. `words`: theirs, those in other letters among them.
+    blocking and comparison use. `texts`: as in `AdContents`, which these use too. `words`: theirs, those in other
+    letters among them.
     """
 
     texts: pl.DataFrame
@@ -138,6 +139,7 @@ def read_ads(
         templates = TemplateSentences.fit(catalogue.frame)
         templates.say(run.progress)
         texts = templates.apply(catalogue.frame)
+        texts = UnspacedRuns.fit(texts).apply(texts)
         columns = _columns_read(texts, settings)
         words = read_words(columns, settings.text.language, progress=run.progress)
     if photos is None:

@@ -3,7 +3,6 @@
 import polars as pl
 
 from nrl_dedup.features.text.languages import TRANSLITERATIONS, Language, language_row
-from nrl_dedup.features.text.unspaced_scripts import cut_unspaced
 
 LATIN_TWINS, CYRILLIC_TWINS = "ABCEHKMOPTXYaceopxy", "АВСЕНКМОРТХУасеорху"
 
@@ -22,9 +21,8 @@ def clean(texts: pl.Series, language: str) -> pl.Series:
     In this order: Unicode NFC; look-alike letters (`LATIN_TWINS`) inside a word that mixes Latin and Cyrillic go
     over to the script of its other letters (a word with none, or with some of both scripts, is left alone); lower
     case; every number (digits, with points and commas between them) becomes 0 at its place: `iPhone6s` is
-    `iphone0s`; scripts without spaces are cut (`cut_unspaced`); everything but the language's letters and that 0
-    becomes a space, though marks and invisible characters vanish; white space collapses; Latin words are
-    transliterated if the language says so. Yo is kept.
+    `iphone0s`; everything but the language's letters and that 0 becomes a space, though marks and invisible
+    characters vanish; white space collapses; Latin words are transliterated if the language says so. Yo is kept.
 
     :param texts: String column, one text each row; null counts as empty.
     :return: String column of the same length and name, without nulls.
@@ -46,9 +44,8 @@ def spell(texts: pl.Series, row: Language) -> pl.Series:
         vanishing = rf"[{_MARKS}--[\u200B[{row.letters}]]]"
         texts = texts.str.replace_all(vanishing, "")
     numbered = texts.str.replace_all(_NUMBER, "0")
-    cut = cut_unspaced(numbered)
     gap = f"[^0[{row.letters}]]+"
-    spaced = cut.str.replace_all(gap, " ")
+    spaced = numbered.str.replace_all(gap, " ")
     return spaced.str.strip_chars(" ")
 
 

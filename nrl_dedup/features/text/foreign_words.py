@@ -9,7 +9,6 @@ from jaxtyping import Bool, Int64
 
 from nrl_dedup.features.text.cleaning import fold_twins
 from nrl_dedup.features.text.languages import language_row
-from nrl_dedup.features.text.unspaced_scripts import cut_unspaced
 from nrl_dedup.features.text.words import Words, offsets_of, places_in
 
 _WORD = r"[\p{L}\p{M}\p{N}]+"
@@ -71,8 +70,8 @@ def _foreign_words(
     ads = np.flatnonzero(has_foreign | has_no_words)
     composed = texts.gather(ads).str.normalize("NFC")
     folded = fold_twins(composed)
-    cut = cut_unspaced(folded.str.to_lowercase())
-    words = cut.str.extract_all(_WORD)
+    lowered = folded.str.to_lowercase()
+    words = lowered.str.extract_all(_WORD)
     frame = pl.DataFrame({"ad": ads, "word": words})
     each = frame.explode("word")
     each = each.drop_nulls("word")
