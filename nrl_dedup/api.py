@@ -77,6 +77,7 @@ def link(
     precision: float | None = None,
     candidates_per_ad: int = CANDIDATES_PER_AD,
     scorer: str | None = None,
+    adapt: bool | None = None,
     clustering: str = DEFAULT,
     compare: Sequence[str] = (),
     backbone_weights: AnyPath | None = None,
@@ -96,6 +97,8 @@ def link(
     :param images: the folder or zip of the photos; None: the one beside the catalogue, if there is one.
     :param threshold: the score from which two ads are linked. :param precision: chooses it in its place, on the pairs
         that the model's training held out.
+    :param adapt: whether the pair model learns on from the catalogue at hand, without labels; None: that of the shipped
+        model does, and those that were trained without labels.
     :param compare: further columns by which ads are compared.
     :raises NrlDedupError: a file cannot be read, or there is no such scorer or clustering.
     """
@@ -112,6 +115,7 @@ def link(
         threshold=threshold,
         candidates_per_ad=candidates_per_ad,
         scorer=scorer,
+        adapt=adapt,
         clustering=clustering,
         backbone_weights=None if backbone_weights is None else Path(backbone_weights),
     )
@@ -141,6 +145,7 @@ def evaluate(
     threshold: float = DEFAULT_THRESHOLD,
     candidates_per_ad: int = CANDIDATES_PER_AD,
     scorer: str | None = None,
+    adapt: bool | None = None,
     blocking: bool = False,
     compare: Sequence[str] = (),
     device: str = "auto",
@@ -167,6 +172,7 @@ def evaluate(
         _run(work_dir, device, 0, progress),
         threshold=threshold,
         scorer=scorer,
+        adapt=adapt,
         candidates_per_ad=candidates_per_ad,
         blocking=blocking,
     )

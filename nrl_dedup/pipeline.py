@@ -12,6 +12,7 @@ import polars as pl
 from jaxtyping import Float32
 from scipy.special import expit
 
+from nrl_dedup.adaptation.adapted_scorer import make_adapting_scorer
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
 from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.bundle.load import Bundle
@@ -22,7 +23,7 @@ from nrl_dedup.config import DEFAULT_THRESHOLD
 from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.runtime.progress import SILENT, Progress, StageCost
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.score import Scorer, make_scorer, scorer_name
+from nrl_dedup.scoring.score import Scorer, scorer_name
 from nrl_dedup.tables import CatalogueRows, catalogue_ends, distinct_ends
 
 
@@ -75,6 +76,7 @@ def link(
     threshold: float = DEFAULT_THRESHOLD,
     candidates_per_ad: int = CANDIDATES_PER_AD,
     scorer: str | None = None,
+    adapt: bool | None = None,
     clustering: str = DEFAULT,
     backbone_weights: Path | None = None,
 ) -> LinkResult:
@@ -87,6 +89,7 @@ def link(
 
     :param candidates_per_ad: on average (`block`).
     :param scorer: "evidence" or "siamese"; None: what `scorer_name` makes of it.
+    :param adapt: whether the pair model is adapted to the catalogue; None: what `Bundle.adapts` says.
     :param clustering: a row of `clustering.METHODS`.
     :raises NrlDedupError: the photo network or the photo folder cannot be had, or `clustering` is unknown; what
         `block` and `scorer_name` raise.
@@ -97,7 +100,7 @@ def link(
     blocked = block(
         catalogue, features, bundle.model, run, candidates_per_ad, model_folder=bundle.folder
     )
-    scores = make_scorer(
+    scores = make_adapting_scorer(
         by,
         catalogue,
         features,
@@ -105,6 +108,7 @@ def link(
         bundle.model,
         bundle.pair_model,
         run,
+        adapts=bundle.adapts if adapt is None else adapt,
         trained_columns=bundle.data.compared,
     )
 

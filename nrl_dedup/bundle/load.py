@@ -41,6 +41,7 @@ from nrl_dedup.features.text.vocabulary import Vocabulary
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.scoring.baseline import Baseline
 from nrl_dedup.scoring.pair_model import PairModel, load_pair_model
+from nrl_dedup.scoring.trees import Trees
 
 VERSION = 3
 # Version 1 says neither `photos.pool` nor `pretrain` (the defaults are what it was made with), 2 has no pair evidence.
@@ -127,6 +128,13 @@ class Bundle:
         """Whether it was trained on labelled pairs, and remembers some for a test."""
         return not self.split.is_empty()
 
+    @property
+    def adapts(self) -> bool:
+        """Whether it is adapted to each catalogue that it links, unless the user says otherwise: the shipped model, and
+        those that were trained without labels."""
+        is_shipped = self.folder == model_folder(None).resolve()
+        return is_shipped or not self.labelled
+
     def backbone(self, device: torch.device, weights: Path | None = None) -> Backbone | None:
         """The photo network that the model was trained on; None if it was trained without photos.
 
@@ -169,6 +177,17 @@ class Bundle:
 def model_folder(named: Path | None) -> Path:
     """The folder of the bundle that the user named, or else of the shipped one."""
     return weights_folder() / "default" if named is None else named
+
+
+def load_words() -> Trees | None:
+    """The forest of the shipped model that knows the texts of other catalogues (`PairModel.words`).
+
+    :raises NrlDedupError: the shipped model is damaged.
+    """
+    evidence = model_folder(None) / EVIDENCE
+    if not evidence.exists():
+        return None
+    return load_pair_model(evidence).words
 
 
 def load_bundle(folder: Path | None, device: torch.device) -> Bundle:

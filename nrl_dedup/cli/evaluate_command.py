@@ -137,6 +137,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
         run,
         threshold=options["threshold"],
         scorer=options["scorer"],
+        adapt=options["adapt"],
         candidates_per_ad=options["candidates"],
         blocking=options["blocking"],
     )

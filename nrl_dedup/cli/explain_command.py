@@ -92,6 +92,7 @@ def explain(model: Path, id_a: str, id_b: str, items: Path | None, **options: An
         threshold=options["threshold"],
         candidates_per_ad=options["candidates"],
         scorer=options["scorer"],
+        adapt=options["adapt"],
         clustering=options["clustering"],
         backbone_weights=options["backbone_weights"],
     )

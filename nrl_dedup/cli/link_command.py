@@ -121,6 +121,7 @@ def link(catalogue: Path, **options: Any) -> bool:
         threshold=threshold,
         candidates_per_ad=options["candidates"],
         scorer=options["scorer"],
+        adapt=options["adapt"],
         clustering=options["clustering"],
         backbone_weights=options["backbone_weights"],
     )

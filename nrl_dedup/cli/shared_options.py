@@ -128,6 +128,13 @@ def scoring_options(command: Command) -> Command:
             default_in_words="evidence, where the model has it",
             help="What scores a pair: evidence, or siamese, the network's score alone.",
         ),
+        option(
+            LINKS,
+            "--adapt/--no-adapt",
+            default=None,
+            default_in_words="--adapt for the shipped model and those trained without labels",
+            help="Whether the pair model learns on from the catalogue at hand, without labels.",
+        ),
         work_dir_option,
         device_option,
         column_options,

@@ -16,6 +16,7 @@ from nrl_dedup.comparison.column_comparisons import (
 from nrl_dedup.comparison.columns import Column
 from nrl_dedup.comparison.compared_ads import ComparedAds
 from nrl_dedup.comparison.cross_modal import CROSS_MODAL_COLUMNS, cross_modal_comparisons
+from nrl_dedup.comparison.identifiers import IDENTIFIER_COLUMNS, identifier_comparisons
 from nrl_dedup.comparison.neighbourhoods import known_neighbours
 from nrl_dedup.comparison.photo_comparisons import PHOTO_COLUMNS, photo_comparisons
 from nrl_dedup.comparison.photo_statistics import PhotoStatistics, ShownPhotos
@@ -29,6 +30,7 @@ from nrl_dedup.comparison.text_comparisons import (
 # The columns whose names do not depend on the catalogue. A model may have some that the catalogue gives no values of.
 COLUMNS: dict[str, Column] = {
     **TEXT_COLUMNS,
+    **IDENTIFIER_COLUMNS,
     **PHOTO_COLUMNS,
     **CROSS_MODAL_COLUMNS,
     **PLACE_COLUMNS,
@@ -101,6 +103,7 @@ def build_profiles(
     known = known_neighbours(neighbours)
     of_words = word_similarity(ads.terms, statistics.text.words)
     comparisons = text_comparisons(statistics.text, ads, of_words, known)
+    comparisons += identifier_comparisons(ads.titles)
     if ads.photos is not None:
         components = None if statistics.photos is None else statistics.photos.components
         shown = ShownPhotos.of(ads.photos, components)

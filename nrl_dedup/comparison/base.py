@@ -14,7 +14,14 @@ from nrl_dedup.comparison.similarities import NAN, Rows, Similarity, Values
 from nrl_dedup.comparison.tokens import Counts
 from nrl_dedup.features.text.inverse_frequencies import InverseFrequencies
 
-TEXT, PHOTOS, BOTH, PRICE, OTHER = GROUPS = ("text", "photos", "text and photos", "price", "other")
+TEXT, CODES, PHOTOS, BOTH, PRICE, OTHER = GROUPS = (
+    "text",
+    "codes",
+    "photos",
+    "text and photos",
+    "price",
+    "other",
+)
 RIVALS = "rivals"  # not of the pair alone: what is known of either ad's other pairs
 
 ABOVE_MEAN = "_above_mean"  # ending of the column that learning without labels starts from

@@ -10,6 +10,7 @@ import polars as pl
 from jaxtyping import Bool, Float64, Int64
 from scipy.special import expit
 
+from nrl_dedup.adaptation.adapted_scorer import make_adapting_scorer
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, block
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.fingerprint import fingerprint
@@ -25,7 +26,6 @@ from nrl_dedup.scoring.score import (
     EVIDENCE,
     EvidenceScorer,
     logits_of_rows,
-    make_scorer,
     scorer_name,
 )
 from nrl_dedup.scoring.siamese import pair_logits
@@ -113,6 +113,7 @@ def evaluate(
     *,
     threshold: float = DEFAULT_THRESHOLD,
     scorer: str | None = None,
+    adapt: bool | None = None,
     candidates_per_ad: int = CANDIDATES_PER_AD,
     blocking: bool = False,
 ) -> Evaluation:
@@ -123,7 +124,7 @@ def evaluate(
     :param pairs: row_l, row_r (rows of `catalogue`), is_duplicate, weight. Pair evidence looks at all ads of the
         catalogue, among which it judges a pair; the Siamese score alone at those of the pairs, unless `blocking` is
         asked for.
-    :param scorer: as in `pipeline.link`.
+    :param scorer, adapt: as in `pipeline.link`.
     :param candidates_per_ad: on average. :param blocking: whether to judge blocking over the whole catalogue.
     :raises NrlDedupError: a photo network or a photo folder cannot be had; what `block` and `scorer_name` raise.
     """
@@ -153,7 +154,7 @@ def evaluate(
                 model_folder=bundle.folder,
             )
         if by == EVIDENCE:
-            scores = make_scorer(
+            scores = make_adapting_scorer(
                 by,
                 part,
                 features[name],
@@ -161,6 +162,7 @@ def evaluate(
                 bundle.model,
                 bundle.pair_model,
                 run,
+                adapts=bundle.adapts if adapt is None else adapt,
                 trained_columns=bundle.data.compared,
                 labelled=True,
             )

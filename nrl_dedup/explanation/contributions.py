@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from nrl_dedup.comparison.base import CODES
 from nrl_dedup.comparison.compare import ComparisonVectors
+from nrl_dedup.scoring.adapted_model import AdaptedModel
 from nrl_dedup.scoring.pair_model import BASE, PairModel
+from nrl_dedup.scoring.pair_scores import PairScores
 from nrl_dedup.scoring.score import EvidenceScorer, Scorer
 from nrl_dedup.scoring.siamese import SIAMESE, SiameseScorer
 from nrl_dedup.scoring.trees import Trees
@@ -73,12 +76,16 @@ def find_competitor(
 
 
 def column_contributions(
-    model: PairModel, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None
+    model: PairScores, evidence: ComparisonVectors, rivals: ComparisonVectors | None = None
 ) -> dict[str, tuple[ColumnContribution, ...]]:
     """Of the one pair of `evidence`, what each column adds, by group: the Shapley values of its view's trees, of the
-    correction's and of the re-ranking's, on the scale of the log-odds."""
+    correction's and of the re-ranking's, on the scale of the log-odds; and the weights of identifiers."""
     added: dict[tuple[str, str], float] = {}
     values_of: dict[tuple[str, str], float] = {}
+    if isinstance(model, AdaptedModel):
+        for name, weights in model.agreement.added(evidence).items():
+            added[CODES, name] = float(weights[0])
+            values_of[CODES, name] = float(evidence.columns([name])[0, 0])
     for trees, slope, shown in _forests(model, evidence, rivals):
         *values, _ = slope * trees.contributions(shown)[0]
         for group, name, value in zip(trees.groups, trees.names, values, strict=True):
@@ -97,9 +104,14 @@ def column_contributions(
 
 
 def _forests(
-    model: PairModel, evidence: ComparisonVectors, rivals: ComparisonVectors | None
+    model: PairScores, evidence: ComparisonVectors, rivals: ComparisonVectors | None
 ) -> Iterable[tuple[Trees, float, ComparisonVectors]]:
     """Every forest, the slope by which its log-odds come into the model's, and what it reads."""
+    if isinstance(model, AdaptedModel):
+        for trees in model.views.trees.values():
+            yield trees, 1.0, evidence
+        return
+    assert isinstance(model, PairModel)
     if model.views is not None:
         for trees in model.views.trees.values():
             yield trees, model.start.slope * model.calibration.slope, evidence

@@ -62,6 +62,12 @@ class Competitors:
         right = self._without(distinct_r, distinct_l)
         return competitor_vectors(pairwise_log_odds, left, right)
 
+    def beside_nothing(
+        self, pairwise_log_odds: Scores, best_l: Scores, best_r: Scores
+    ) -> ComparisonVectors:
+        """As `evidence`, of pairs that are nobody's candidates, from `best` of their ads."""
+        return competitor_vectors(pairwise_log_odds, best_l, best_r)
+
     def _without(self, distinct: DistinctRows, others: DistinctRows) -> Scores:
         """The highest score of each ad with any ad but the other one of its pair."""
         is_best = self.partner[distinct] == others

@@ -25,6 +25,8 @@ BASE = "base"
 _ABOUT = "evidence.json"
 _CORRECTION = "correction.txt"
 _RERANKING = "second-look.txt"
+_WORDS = "words.txt"
+_FURTHER = (_CORRECTION, _RERANKING, _WORDS)
 
 _MAX_ABOUT_BYTES = 16 << 20  # the shipped file has 13 thousand
 _MAX_FOREST_BYTES = 64 << 20  # the shipped files have at most 371 thousand
@@ -44,6 +46,8 @@ class PairModel:
     labels, or where they did not help. `calibration`: to candidate pairs, which are what `link` scores; `labelled`: to
     labelled pairs. Probabilities calibrated on candidate pairs are wrong for labelled pairs, which hold far more
     duplicates; hence two calibrations.
+    `words`: trees that know the texts of other catalogues, from which adapting to a catalogue starts; no part of the
+    score.
     """
 
     views: ModalityModels | None
@@ -52,6 +56,12 @@ class PairModel:
     calibration: Calibration
     labelled: Calibration | None = None
     reranking: Trees | None = None
+    words: Trees | None = None
+
+    @property
+    def has_context(self) -> bool:
+        """Whether it looks at the other candidates of a pair's ads."""
+        return self.reranking is not None
 
     @property
     def columns(self) -> frozenset[str]:
@@ -130,9 +140,9 @@ class PairModel:
 UNCHANGED = Calibration(1.0, 0.0)
 
 
-def unlabelled_model(views: ModalityModels) -> PairModel:
+def unlabelled_model(views: ModalityModels, words: Trees | None = None) -> PairModel:
     """The views alone, with the prior that they agree on for all calibration."""
-    return PairModel(views, UNCHANGED, None, UNCHANGED)
+    return PairModel(views, UNCHANGED, None, UNCHANGED, words=words)
 
 
 def save_pair_model(model: PairModel, folder: Path) -> None:
@@ -186,6 +196,7 @@ def load_pair_model(folder: Path) -> PairModel:
             calibration=calibration,
             labelled=labelled,
             reranking=forests.get(_RERANKING),
+            words=forests.get(_WORDS),
         )
     except (LookupError, TypeError, ValueError, AttributeError, NrlDedupError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
@@ -206,9 +217,9 @@ def _check_forests(views: Any, described: Any) -> None:
     files = [_view_file(group) for group in views]
     if not isinstance(described, dict) or len(set(files)) < len(files):
         raise NrlDedupError(f"{_ABOUT}: wanted a forest for each view; found others")
-    if not set(files) <= described.keys() <= {*files, _CORRECTION, _RERANKING}:
+    if not set(files) <= described.keys() <= {*files, *_FURTHER}:
         raise NrlDedupError(
-            f"{_ABOUT}: wanted the forests of its views, {_CORRECTION} and {_RERANKING} alone"
+            f"{_ABOUT}: wanted the forests of its views, {', '.join(_FURTHER)} alone"
         )
     for name, columns in described.items():
         if not isinstance(columns, dict) or columns.keys() != {"names", "groups", "sha256"}:
@@ -263,5 +274,5 @@ def _view_file(group: str) -> str:
 def _forests(model: PairModel) -> dict[str, Trees]:
     views: Mapping[str, Trees] = {} if model.views is None else model.views.trees
     found = {_view_file(group): trees for group, trees in views.items()}
-    further = {_CORRECTION: model.correction, _RERANKING: model.reranking}
+    further = {_CORRECTION: model.correction, _RERANKING: model.reranking, _WORDS: model.words}
     return found | {name: trees for name, trees in further.items() if trees is not None}

@@ -24,8 +24,9 @@ from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.runtime.run import Run
-from nrl_dedup.scoring.competitors import MIN_LOG_ODDS, Competitors, competitor_vectors
+from nrl_dedup.scoring.competitors import MIN_LOG_ODDS, Competitors
 from nrl_dedup.scoring.pair_model import PairModel
+from nrl_dedup.scoring.pair_scores import Context, PairScores
 from nrl_dedup.scoring.score_in_chunks import score_pairs_in_chunks
 from nrl_dedup.scoring.siamese import SIAMESE, Logits, siamese_scorer
 from nrl_dedup.tables import CatalogueRows, DistinctRows, distinct_ends
@@ -50,16 +51,18 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class PairwiseScores:
-    """The pairwise score of every pair of `BlockingResult.reference`, in their order, and each ad's competitors."""
+    """The pairwise score of every pair of `BlockingResult.reference`, in their order, and what it
+    makes of each ad's other candidates."""
 
     pairs: PairIndex
     scores: Logits
-    competitors: Competitors
+    context: Context
 
     @classmethod
     def at(
         cls, blocked: BlockingResult, model: PairModel, ads: AdProfiles, progress: Progress = SILENT
     ) -> "PairwiseScores":
+        """For the re-ranking of `model`."""
         pairs = blocked.reference_index
         left, right = distinct_ends(pairs.frame)
         scores = score_pairs_in_chunks(model, ads, left, right, progress)
@@ -71,11 +74,11 @@ class PairwiseScores:
 class EvidenceScorer:
     """The pair model's log-odds, from everything that the two ads are compared by, and from what they have with others.
 
-    `pairwise`: None where the model has no re-ranking.
+    `pairwise`: None where the model looks at no other candidates.
     """
 
     name: ClassVar[str] = EVIDENCE
-    model: PairModel
+    model: PairScores
     ads: AdProfiles
     pairwise: PairwiseScores | None = None
 
@@ -98,8 +101,9 @@ class EvidenceScorer:
         pairwise = np.full(len(row_l), self.model.pairwise_log_odds(nothing)[0])
         competitors = None
         if self.pairwise is not None:
-            best = ads.spread(self.pairwise.competitors.best, MIN_LOG_ODDS)
-            competitors = competitor_vectors(pairwise, best[row_l], best[row_r])
+            context = self.pairwise.context
+            best = ads.spread(context.best, MIN_LOG_ODDS)
+            competitors = context.beside_nothing(pairwise, best[row_l], best[row_r])
         return self.model.calibrated_log_odds(pairwise, competitors)
 
     def contributions(self, left: DistinctRows, right: DistinctRows) -> dict[str, Logits]:
@@ -121,7 +125,7 @@ class EvidenceScorer:
     ) -> ComparisonVectors | None:
         if self.pairwise is None:
             return None
-        return self.pairwise.competitors.evidence(left, right, pairwise)
+        return self.pairwise.context.evidence(left, right, pairwise)
 
     def _pairwise_log_odds(
         self, left: DistinctRows, right: DistinctRows, progress: Progress = SILENT
@@ -186,17 +190,21 @@ def make_scorer(
     *,
     trained_columns: Sequence[str] = (),
     labelled: bool = False,
+    profiles: AdProfiles | None = None,
 ) -> Scorer:
     """
     :param name: what `scorer_name` gave.
     :param trained_columns: the further columns that the user named at training.
     :param labelled: whether the pairs to score are labelled ones rather than candidates (`PairModel`).
+    :param profiles: `profiles_of`, if they were made already.
     """
     if name == SIAMESE:
         return siamese_scorer(network, blocked, run.device)
     assert pair_model is not None
     with run.clock.stage("pair evidence"):
-        described, unknown = profiles_of(catalogue, features, blocked).known_to(pair_model.columns)
+        if profiles is None:
+            profiles = profiles_of(catalogue, features, blocked)
+        described, unknown = profiles.known_to(pair_model.columns)
     say_what_is_not_compared(trained_columns, catalogue, unknown, run.progress)
     with run.clock.stage("first look"):
         pairwise = None

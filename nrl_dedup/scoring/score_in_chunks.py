@@ -6,12 +6,12 @@ from jaxtyping import Float64
 from nrl_dedup.comparison.ad_profiles import AdProfiles
 from nrl_dedup.comparison.compare import CHUNK_PAIRS, compare_pairs
 from nrl_dedup.runtime.progress import SILENT, Progress
-from nrl_dedup.scoring.pair_model import PairModel
+from nrl_dedup.scoring.pair_scores import PairScores
 from nrl_dedup.tables import DistinctRows
 
 
 def score_pairs_in_chunks(
-    model: PairModel,
+    model: PairScores,
     ads: AdProfiles,
     distinct_l: DistinctRows,
     distinct_r: DistinctRows,

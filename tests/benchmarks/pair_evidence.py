@@ -22,6 +22,7 @@ import polars as pl
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from nrl_dedup.adaptation.co_training import co_train
 from nrl_dedup.blocking.neighbours import NONE, Neighbours
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue
 from nrl_dedup.comparison.ad_profiles import build_profiles, fit_statistics
@@ -48,7 +49,6 @@ from nrl_dedup.scoring.baseline import fit_baseline
 from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
-from nrl_dedup.training.pair_model.co_training import co_train
 
 NEIGHBOURS = 20
 WORDS_AND_PHOTOS = ("text", "photos", "text and photos")

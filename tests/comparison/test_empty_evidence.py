@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 
+from nrl_dedup.adaptation.co_training import co_train
 from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
@@ -15,7 +16,6 @@ from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.words import Words, read_words
 from nrl_dedup.metrics import are_links, quality
 from nrl_dedup.scoring.score import _chunks
-from nrl_dedup.training.pair_model.co_training import co_train
 from tests.conftest import RunCommand, Shop, write
 from tests.training.test_reranking import made_ads
 

@@ -11,6 +11,11 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score
 
+from nrl_dedup.adaptation.co_training import (
+    co_train,
+    each_others_best,
+    pairs_to_learn_from,
+)
 from nrl_dedup.comparison.columns import Direction
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
@@ -24,11 +29,6 @@ from nrl_dedup.scoring.pair_model import (
 )
 from nrl_dedup.scoring.trees import Size, Trees, grow, size_for
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
-from nrl_dedup.training.pair_model.co_training import (
-    co_train,
-    each_others_best,
-    pairs_to_learn_from,
-)
 from nrl_dedup.training.pair_model.fit_calibration import (
     cross_calibrated,
     fit_calibration,

@@ -12,9 +12,10 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Int64
 
+from nrl_dedup.adaptation.co_training import MAX_PAIRS, co_train, pairs_to_learn_from
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
 from nrl_dedup.blocking.distinct_ads import DistinctPairs
-from nrl_dedup.bundle.load import HELD_OUT, Bundle
+from nrl_dedup.bundle.load import HELD_OUT, Bundle, load_words
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.comparison.ad_profiles import AdProfiles
 from nrl_dedup.comparison.compare import ComparisonVectors, compare_pairs
@@ -25,9 +26,9 @@ from nrl_dedup.scoring.modality_models import ModalityModels
 from nrl_dedup.scoring.pair_model import PairModel, unlabelled_model
 from nrl_dedup.scoring.score import EVIDENCE, profiles_of
 from nrl_dedup.scoring.siamese import SIAMESE, siamese_scorer
+from nrl_dedup.scoring.trees import Trees
 from nrl_dedup.tables import DistinctRows, distinct_ends
 from nrl_dedup.training.pair_model.boosting import fit_pair_model
-from nrl_dedup.training.pair_model.co_training import MAX_PAIRS, co_train, pairs_to_learn_from
 from nrl_dedup.training.pair_model.held_out import held_out_pairs, lost_pairs
 from nrl_dedup.training.pair_model.labelled_ads import LabelledAds
 from nrl_dedup.training.pair_model.reranking import Searched, fit_reranking
@@ -67,18 +68,22 @@ def fit_pairs(
     """
     progress = run.progress
     parts = search_catalogues(catalogues, bundle, photo_folder, run, candidates_per_ad)
-    views = _views(parts, progress)
+    words = load_words()
     if not bundle.labelled:
-        return FittedPairModel(
-            None if views is None else unlabelled_model(views), pl.DataFrame(schema=HELD_OUT)
-        )
+        views = _views(parts, words, progress)
+        return FittedPairModel(_without_labels(views, words), pl.DataFrame(schema=HELD_OUT))
+    views = _views(parts, None, progress)
     siamese = pl.concat([part.siamese for part in parts])
     try:
         model, evidence = _fit(parts, views, progress)
     except NrlDedupError as error:
         progress.warn(f"The pair model knows no label: {error}")
-        return FittedPairModel(None if views is None else unlabelled_model(views), siamese)
-    return FittedPairModel(model, pl.concat([evidence, siamese]))
+        return FittedPairModel(_without_labels(views, words), siamese)
+    return FittedPairModel(replace(model, words=words), pl.concat([evidence, siamese]))
+
+
+def _without_labels(views: ModalityModels | None, words: Trees | None) -> PairModel | None:
+    return None if views is None else unlabelled_model(views, words)
 
 
 def search_catalogues(
@@ -168,11 +173,14 @@ def _numbered_from(first: int, held_out: pl.DataFrame) -> pl.DataFrame:
     return held_out.with_columns(pl.when(groups < 0).then(groups - first).otherwise(groups + first))
 
 
-def _views(parts: Sequence[SearchedCatalogue], progress: Progress) -> ModalityModels | None:
+def _views(
+    parts: Sequence[SearchedCatalogue], words: Trees | None, progress: Progress
+) -> ModalityModels | None:
     """Learned from the candidates, but for those of test ads."""
     left, right = np.concatenate([part.ends for part in parts], axis=1)
     try:
-        return co_train(ComparisonVectors.joined([part.candidates for part in parts]), left, right)
+        evidence = ComparisonVectors.joined([part.candidates for part in parts])
+        return co_train(evidence, left, right, words=words)
     except NrlDedupError as error:
         progress.warn(str(error))
         return None

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.special import expit
 
-from nrl_dedup.comparison.base import ABOVE_MEAN, BOTH, GROUPS, PHOTOS, TEXT
+from nrl_dedup.comparison.base import ABOVE_MEAN, BOTH, CODES, GROUPS, PHOTOS, TEXT
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.scoring.modality_models import OTHERS_PER_DUPLICATE, ModalityModels
@@ -31,23 +31,32 @@ Scores = Float64[np.ndarray, "pairs"]
 
 
 def co_train(
-    evidence: ComparisonVectors, distinct_l: DistinctRows, distinct_r: DistinctRows, seed: int = 0
+    evidence: ComparisonVectors,
+    distinct_l: DistinctRows,
+    distinct_r: DistinctRows,
+    seed: int = 0,
+    words: Trees | None = None,
 ) -> ModalityModels:
     """Views learned from candidate pairs, as blocking gives them, of any catalogue.
 
     Text and photos start as the mean z-score of their similarities above the level of the neighbourhoods. Twice, each
     view is learned anew from the sum of the other views' scores: as duplicates, the better half of the pairs in which
-    each ad is the other's best; as others, ten times as many of the rest, drawn by `seed`. If only text or only photos
-    can be compared, they are learned from their own scores. What compares text with photos is no view.
+    each ad is the other's best; as others, ten times as many of the rest, drawn by `seed`. If only photos can be
+    compared, they are learned from their own scores; so are texts, unless `words` is given, which then stays as it is.
+    What compares text with photos is no view, nor are identifiers (`agreement_fit`).
 
-    The prior is the one that agrees with the mean probability that it leads to (expectation maximisation).
+    The prior is the one that agrees with the mean probability that it leads to (expectation maximisation); beside
+    `words` it is the one of its catalogues.
 
+    :param words: a forest that knows the texts of other catalogues; its log-odds are those of candidate pairs.
     :raises NrlDedupError: too few candidate pairs to learn from.
     """
     scores: dict[str, Scores] = {}
     for group in _STARTING:
         if _similarities(evidence, group):
             scores[group] = _starting_scores(evidence, group)
+    if words is not None and scores.keys() == {TEXT}:
+        return _beside_words(words, evidence, distinct_l, distinct_r, seed)
     if not scores:
         raise NrlDedupError(
             f"Learning without labels wants pairs with texts or photos that can be compared; of these "
@@ -57,13 +66,32 @@ def co_train(
     views: dict[str, Trees] = {}
     for _ in range(_STEPS):
         for group in GROUPS:
-            if group != BOTH and _varies(evidence, group):
+            if group not in (BOTH, CODES) and _varies(evidence, group):
                 teacher = _teacher(scores, group)
                 duplicates, others = _pairs_to_teach(teacher, distinct_l, distinct_r, draw)
                 views[group] = _learn(evidence.only([group]), duplicates, others, seed)
         scores = {group: trees.log_odds(evidence) for group, trees in views.items()}
     ratios = ModalityModels(views, 0.0).log_odds(evidence)
     return ModalityModels(views, _prior(ratios))
+
+
+def _beside_words(
+    words: Trees,
+    evidence: ComparisonVectors,
+    distinct_l: DistinctRows,
+    distinct_r: DistinctRows,
+    seed: int,
+) -> ModalityModels:
+    """`words` as the view of the texts, and what it teaches of prices and further columns."""
+    views = {TEXT: words}
+    teacher = words.log_odds(evidence)
+    draw = np.random.default_rng(seed)
+    for group in GROUPS:
+        if group not in (TEXT, BOTH, CODES) and _varies(evidence, group):
+            duplicates, others = _pairs_to_teach(teacher, distinct_l, distinct_r, draw)
+            views[group] = _learn(evidence.only([group]), duplicates, others, seed)
+    # Its log-odds are those of candidate pairs as they are, where a view's are of ten others for each duplicate.
+    return ModalityModels(views, -float(np.log(OTHERS_PER_DUPLICATE)))
 
 
 def pairs_to_learn_from(
