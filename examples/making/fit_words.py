@@ -1,7 +1,7 @@
 """Fit the forest that knows the texts of other catalogues, from which `link` adapts the shipped model to a catalogue.
 
     python examples/making/fit_words.py DATA                    # into weights/default
-    python examples/making/fit_words.py DATA --leave-out abt-buy --model weights/default --output weights/without-abt-buy
+    python examples/making/fit_words.py DATA --leave-out abt-buy --output weights/without-abt-buy
 
 DATA has a folder for each of six open catalogues of pairs (abt-buy, amazon-google, beer, itunes-amazon, fodors-zagats,
 dblp-acm; from Ditto's `data/er_magellan`, Apache-2.0), each with `items.csv` and `pairs_train.csv`, `pairs_valid.csv`,
@@ -22,7 +22,7 @@ import lightgbm
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from nrl_dedup.blocking.block import block
 from nrl_dedup.bundle.load import Bundle, load_bundle
@@ -86,14 +86,23 @@ def main() -> None:
         folder = arguments.output
         shutil.copytree(arguments.model, folder, dirs_exist_ok=True)
     bundle = load_bundle(folder, CPU)
+    names = [name for name in CATALOGUES if name not in arguments.leave_out]
+    parts: list[Part] = []
+    for name in names:
+        parts += read_parts(arguments.data / name, bundle)
+    put_words(folder, fit_words(parts))
+
+
+def read_parts(folder: Path, bundle: Bundle) -> list[Part]:
+    """A catalogue as one, and as two."""
+    return [read_part(folder, bundle, None), read_part(folder, bundle, "source")]
+
+
+def put_words(folder: Path, words: Trees) -> None:
+    """Into the bundle in a folder."""
+    bundle = load_bundle(folder, CPU)
     assert bundle.pair_model is not None
     assert bundle.held_out is not None
-    parts = []
-    for name in CATALOGUES:
-        if name not in arguments.leave_out:
-            parts.append(read_part(arguments.data / name, bundle, None))
-            parts.append(read_part(arguments.data / name, bundle, "source"))
-    words = fit_words(parts)
     add_pair_model(folder, replace(bundle.pair_model, words=words), bundle.held_out)
 
 
@@ -120,7 +129,7 @@ def read_part(folder: Path, bundle: Bundle, source: str | None) -> Part:
     return Part(compare_pairs(profiles, left[pairs], right[pairs]), labels[pairs], weights)
 
 
-def groups_of(folder: Path, ids: pl.Series) -> np.ndarray:
+def groups_of(folder: Path, ids: pl.Series) -> Int64[np.ndarray, "ads"]:
     """Of each ad the number of its group of duplicates."""
     row = {item: place for place, item in enumerate(ids)}
     left: list[int] = []

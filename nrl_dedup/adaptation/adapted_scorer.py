@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from nrl_dedup.adaptation.adapt import adapt, provisional_clusters
 from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.comparison.ad_profiles import AdProfiles
+from nrl_dedup.comparison.ad_profiles import AdProfiles, with_exchanged_words
 from nrl_dedup.comparison.identifiers import IDENTIFIER_COLUMNS
+from nrl_dedup.comparison.variants import VARIANT_COLUMNS
 from nrl_dedup.embedding.network import SiameseModel
 from nrl_dedup.features.extract import CatalogueFeatures
 from nrl_dedup.runtime.run import Run
@@ -46,6 +47,7 @@ def make_adapting_scorer(
             profiles = profiles_of(catalogue, features, blocked)
         known, unknown = profiles.known_to(_known_columns(pair_model))
         with run.clock.stage("adapting"):
+            known = with_exchanged_words(known, *distinct_ends(blocked.reference.frame))
             adapted = adapt(pair_model, known, blocked, run)
         if adapted is not None:
             say_what_is_not_compared(trained_columns, catalogue, unknown, run.progress)
@@ -80,7 +82,7 @@ def adapted_scorer(
 
 def _known_columns(pair_model: PairModel) -> frozenset[str]:
     """The columns that the model reads, and those that are read in adapting it."""
-    columns = pair_model.columns.union(IDENTIFIER_COLUMNS)
+    columns = pair_model.columns.union(IDENTIFIER_COLUMNS, VARIANT_COLUMNS)
     if pair_model.words is not None:
         columns = columns.union(pair_model.words.names)
     return columns

@@ -20,17 +20,20 @@ from nrl_dedup.comparison.identifiers import IDENTIFIER_COLUMNS, identifier_comp
 from nrl_dedup.comparison.neighbourhoods import known_neighbours
 from nrl_dedup.comparison.photo_comparisons import PHOTO_COLUMNS, photo_comparisons
 from nrl_dedup.comparison.photo_statistics import PhotoStatistics, ShownPhotos
+from nrl_dedup.comparison.similarities import Rows
 from nrl_dedup.comparison.text_comparisons import (
     TEXT_COLUMNS,
     TextStatistics,
     text_comparisons,
     word_similarity,
 )
+from nrl_dedup.comparison.variants import VARIANT_COLUMNS, ExchangedTerms
 
 # The columns whose names do not depend on the catalogue. A model may have some that the catalogue gives no values of.
 COLUMNS: dict[str, Column] = {
     **TEXT_COLUMNS,
     **IDENTIFIER_COLUMNS,
+    **VARIANT_COLUMNS,
     **PHOTO_COLUMNS,
     **CROSS_MODAL_COLUMNS,
     **PLACE_COLUMNS,
@@ -70,6 +73,17 @@ class AdProfiles:
         return AdProfiles(tuple(known)), tuple(unknown)
 
 
+def with_exchanged_words(ads: AdProfiles, rows_l: Rows, rows_r: Rows) -> AdProfiles:
+    """The same, knowing which words take each other's place in these pairs (`ExchangedTerms.with_words`)."""
+    comparisons: list[Comparison] = []
+    for comparison in ads.comparisons:
+        if isinstance(comparison, ExchangedTerms):
+            comparisons.append(comparison.with_words(rows_l, rows_r))
+        else:
+            comparisons.append(comparison)
+    return AdProfiles(tuple(comparisons))
+
+
 @dataclass(frozen=True)
 class CatalogueStatistics:
     """Everything that is fitted to a catalogue's ads, or to a sample of them, and then applied to any ads.
@@ -104,6 +118,7 @@ def build_profiles(
     of_words = word_similarity(ads.terms, statistics.text.words)
     comparisons = text_comparisons(statistics.text, ads, of_words, known)
     comparisons += identifier_comparisons(ads.titles)
+    comparisons.append(ExchangedTerms.of(ads.terms.tokens))
     if ads.photos is not None:
         components = None if statistics.photos is None else statistics.photos.components
         shown = ShownPhotos.of(ads.photos, components)

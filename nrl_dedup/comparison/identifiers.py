@@ -38,10 +38,14 @@ _WORDS = {
     "title_sizes": "sizes of the titles",
     "title_units": "sizes of one unit",
 }
-IDENTIFIER_COLUMNS = {
-    name: Column(f"{words} (1 the same, 2 partly, 3 a beginning, 4 different)")
-    for name, words in _WORDS.items()
-}
+
+
+def agreement_column(words: str) -> Column:
+    """A column of values of `Agreement`. `words`: what agrees."""
+    return Column(f"{words} (1 the same, 2 partly, 3 a beginning, 4 different)")
+
+
+IDENTIFIER_COLUMNS = {name: agreement_column(words) for name, words in _WORDS.items()}
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class MatchShares:
         own = _powers(pairwise_log_odds)
         share_l = own / (own + self._others(distinct_l, distinct_r))
         share_r = own / (own + self._others(distinct_r, distinct_l))
-        return match_vectors(pairwise_log_odds, np.maximum(share_l, share_r))
+        return match_vectors(pairwise_log_odds, np.sqrt(share_l * share_r))
 
     def beside_nothing(
         self, pairwise_log_odds: Scores, best_l: Scores, best_r: Scores
