@@ -16,8 +16,11 @@ from nrl_dedup.bundle.load import Bundle, load_bundle
 from nrl_dedup.bundle.save import check_bundle_target
 from nrl_dedup.catalogue.labelled_pairs import read_pairs, require_both_classes
 from nrl_dedup.catalogue.read import Catalogue, read_catalogue
+from nrl_dedup.catalogue.sides import Sides
+from nrl_dedup.catalogue.two_catalogues import joined
 from nrl_dedup.clustering import DEFAULT
 from nrl_dedup.config import DEFAULT_THRESHOLD, Settings
+from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.evaluation.evaluate import Contender, names_of
 from nrl_dedup.evaluation.evaluate import evaluate as evaluate_models
 from nrl_dedup.evaluation.report import Report, report
@@ -70,7 +73,11 @@ def load_model(folder: AnyPath | None = None, *, device: str = "auto") -> Bundle
 
 def link(
     catalogue: AnyPath,
+    other: AnyPath | None = None,
     *,
+    source: str | None = None,
+    one_to_one: bool = False,
+    one_to_many: str | None = None,
     images: AnyPath | None = None,
     model: Bundle | None = None,
     threshold: float = DEFAULT_THRESHOLD,
@@ -94,6 +101,10 @@ def link(
     >>> bool(found.links["score"].min() >= found.threshold)
     True
 
+    :param other: a second catalogue: only ads of different ones are linked. :param source: the column with each ad's
+        source, in place of it. Then `clusters` ends with a column `source`, and `links` with source_l and source_r.
+    :param one_to_one: clusters hold at most one ad of each source. :param one_to_many: the name of a source whose ads
+        may have several partners each, where those of other sources have one.
     :param images: the folder or zip of the photos; None: the one beside the catalogue, if there is one.
     :param threshold: the score from which two ads are linked. :param precision: chooses it in its place, on the pairs
         that the model's training held out.
@@ -106,7 +117,7 @@ def link(
     chosen = choose_threshold(bundle, scorer=scorer, precision=precision)
     if chosen is not None:
         threshold = score_of(chosen)
-    ads = read_catalogue(Path(catalogue), compare=compare, remembered=bundle.data.compared)
+    ads = _read(catalogue, other, source, compare, bundle.data.compared)
     result = link_catalogue(
         ads,
         bundle,
@@ -117,13 +128,22 @@ def link(
         scorer=scorer,
         adapt=adapt,
         clustering=clustering,
+        one_to_one=one_to_one,
+        one_to_many=one_to_many,
         backbone_weights=None if backbone_weights is None else Path(backbone_weights),
     )
-    clusters, links = result.with_ids(ads.ids)
+    clusters, links = result.with_ids(ads)
     return Duplicates(clusters, links, result, ads, threshold)
 
 
-def explain(found: Duplicates, id_a: str, id_b: str) -> Explanation:
+def explain(
+    found: Duplicates,
+    id_a: str,
+    id_b: str,
+    *,
+    source_l: str | None = None,
+    source_r: str | None = None,
+) -> Explanation:
     """Why two ads are in one cluster, or at which stage their pair was lost.
 
     >>> found = link("examples/catalogue.csv", images="examples/images")
@@ -131,15 +151,22 @@ def explain(found: Duplicates, id_a: str, id_b: str) -> Explanation:
     >>> explain(found, id_a, id_b).together
     True
 
+    :param source_l: the source of the first ad, where several have its id; None: the first. :param source_r: the same
+        of the second ad; None: the second source.
     :raises NrlDedupError: the catalogue has no such ad.
     """
-    return explain_pair(found.result, found.catalogue, id_a, id_b, found.threshold)
+    sides = Sides(source_l, source_r)
+    return explain_pair(found.result, found.catalogue, id_a, id_b, found.threshold, sides)
 
 
 def evaluate(
     items: AnyPath,
     pairs: AnyPath,
     *,
+    other: AnyPath | None = None,
+    source: str | None = None,
+    source_l: str | None = None,
+    source_r: str | None = None,
     images: AnyPath | None = None,
     model: Bundle | None = None,
     threshold: float = DEFAULT_THRESHOLD,
@@ -158,12 +185,16 @@ def evaluate(
     >>> figures.as_json()["models"]["default"]["average_precision"] > 0.9
     True
 
+    :param other, source: as in `link`. :param source_l: the source of the first ids of the pairs, or the column of the
+        pairs that names it; None: that of the only ad with this id, or else the first source. `source_r`: the same of
+        the second ids.
     :param blocking: whether to say, too, how many of the duplicates blocking keeps.
     :raises NrlDedupError: a file cannot be read, or there is no such scorer.
     """
     bundle = model or load_model(device=device)
-    ads = read_catalogue(Path(items), compare=compare, remembered=bundle.data.compared)
-    labelled = read_pairs(Path(pairs), ads).frame.with_columns(weight=pl.lit(1.0))
+    ads = _read(items, other, source, compare, bundle.data.compared)
+    read = read_pairs(Path(pairs), ads, source_l=source_l, source_r=source_r)
+    labelled = read.frame.with_columns(weight=pl.lit(1.0))
     (name,) = names_of([bundle.folder]) if bundle.folder else ("model",)
     evaluation = evaluate_models(
         ads,
@@ -184,6 +215,10 @@ def train(
     pairs: AnyPath | None = None,
     *,
     output: AnyPath,
+    other: AnyPath | None = None,
+    source: str | None = None,
+    source_l: str | None = None,
+    source_r: str | None = None,
     images: AnyPath | None = None,
     settings: Settings | None = None,
     compare: Sequence[str] = (),
@@ -198,6 +233,7 @@ def train(
 
     A training that was stopped goes on when it is called again with the same arguments.
 
+    :param other, source, source_l, source_r: as in `evaluate`.
     :param settings: None: those of `nrl-dedup train` without options (`training.defaults.default_settings`).
     :param force: whether a bundle that is there may be replaced.
     :raises NrlDedupError: a file cannot be read, there is too little to learn from, or `output` cannot be written.
@@ -205,7 +241,7 @@ def train(
     settings = settings or default_settings(labelled=pairs is not None)
     folder = Path(output)
     check_bundle_target(folder, force=force)
-    ads = read_catalogue(Path(items), compare=compare)
+    ads = _read(items, other, source, compare, ())
     files = TrainingFiles(
         _photos(images, ads),
         None if backbone_weights is None else Path(backbone_weights),
@@ -218,7 +254,7 @@ def train(
         if pairs is None:
             data = prepare_unlabelled(ads, settings, files, run, {})
         else:
-            labelled = read_pairs(Path(pairs), ads)
+            labelled = read_pairs(Path(pairs), ads, source_l=source_l, source_r=source_r)
             require_both_classes(labelled)
             data = prepare_training(ads, labelled.frame, None, settings, files, run, {})
         train_network(data, settings, work, run)
@@ -227,8 +263,35 @@ def train(
     return load_model(folder, device=device)
 
 
+def _read(
+    items: AnyPath,
+    other: AnyPath | None,
+    source: str | None,
+    compare: Sequence[str],
+    remembered: Sequence[str],
+) -> Catalogue:
+    """The ads of one file or two.
+
+    :raises NrlDedupError: a file cannot be read; or there are two, and a column that names sources.
+    """
+    if other is None:
+        return read_catalogue(Path(items), compare=compare, remembered=remembered, source=source)
+    if source is not None:
+        raise NrlDedupError("source names a column of one file; of two files each is a source.")
+    left, right = [
+        read_catalogue(Path(path), compare=compare, remembered=remembered, may_lack=True)
+        for path in (items, other)
+    ]
+    return joined(left, right, {f"--compare {name}": name for name in compare})
+
+
 def _photos(images: AnyPath | None, ads: Catalogue) -> Path | None:
-    return find_photo_folder(ads.path) if images is None else Path(images)
+    if images is not None:
+        return Path(images)
+    beside = find_photo_folder(ads.path)
+    if beside is None and ads.other is not None:
+        return find_photo_folder(ads.other)
+    return beside
 
 
 def _run(work_dir: AnyPath | None, device: str, seed: int, progress: Progress) -> Run:

@@ -181,9 +181,9 @@ def pairs_completeness(
     return float(found[labels].mean()) if labels.any() else None
 
 
-def reduction_ratio(candidates: int, ads: int) -> float | None:
-    """1 - candidates / (ads (ads - 1) / 2): the share of all pairs that need no look; None with less than two ads."""
-    return 1 - candidates / (ads * (ads - 1) / 2) if ads > 1 else None
+def reduction_ratio(candidates: int, pairs: int) -> float | None:
+    """1 - candidates / pairs: the share of all pairs that need no look; None where there is no pair."""
+    return 1 - candidates / pairs if pairs else None
 
 
 def logits_after_blocking(

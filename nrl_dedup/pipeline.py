@@ -17,7 +17,7 @@ from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
 from nrl_dedup.blocking.candidates import Candidates
 from nrl_dedup.bundle.load import Bundle
 from nrl_dedup.catalogue.read import Catalogue
-from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
+from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters, method_across
 from nrl_dedup.clustering.cohesion import cohesion_of
 from nrl_dedup.config import DEFAULT_THRESHOLD
 from nrl_dedup.features.extract import CatalogueFeatures
@@ -52,10 +52,14 @@ class LinkResult:
     def candidates(self) -> Candidates:
         return self.blocked.candidates
 
-    def with_ids(self, ids: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The two output files: cluster_id, item_id, score; and item_id_l, item_id_r, score, with the reasons."""
+    def with_ids(self, catalogue: Catalogue) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The two output files: cluster_id, item_id, score; and item_id_l, item_id_r, score, with the reasons.
+
+        Of a catalogue with sources, the first ends with `source`, and the second with source_l and source_r.
+        """
+        ids = catalogue.ids
         clusters = self.clusters.select(
-            cluster_id=ids.gather(self.clusters["cluster_row"]),
+            cluster_id=catalogue.names_of(self.clusters["cluster_row"]),
             item_id=ids.gather(self.clusters["row"]),
             score="score",
         )
@@ -63,8 +67,18 @@ class LinkResult:
             item_id_l=ids.gather(self.links["row_l"]),
             item_id_r=ids.gather(self.links["row_r"]),
             score="score",
-        ).hstack(self.reasons)
-        return clusters, links
+        )
+        links = links.hstack(self.reasons)
+        source = catalogue.source
+        if source is None:
+            return clusters, links
+        return (
+            clusters.with_columns(source=source.gather(self.clusters["row"])),
+            links.with_columns(
+                source_l=source.gather(self.links["row_l"]),
+                source_r=source.gather(self.links["row_r"]),
+            ),
+        )
 
 
 def link(
@@ -78,6 +92,8 @@ def link(
     scorer: str | None = None,
     adapt: bool | None = None,
     clustering: str = DEFAULT,
+    one_to_one: bool = False,
+    one_to_many: str | None = None,
     backbone_weights: Path | None = None,
 ) -> LinkResult:
     """Link the ads of `catalogue` that describe the same thing.
@@ -91,10 +107,15 @@ def link(
     :param scorer: "evidence" or "siamese"; None: what `scorer_name` makes of it.
     :param adapt: whether the pair model is adapted to the catalogue; None: what `Bundle.adapts` says.
     :param clustering: a row of `clustering.METHODS`.
+    :param one_to_one: of a catalogue with sources, clusters hold at most one ad of each (`matching.one_to_one`).
+    :param one_to_many: the name of a source whose ads may have several partners each; those of other sources have one.
     :raises NrlDedupError: the photo network or the photo folder cannot be had, or `clustering` is unknown; what
-        `block` and `scorer_name` raise.
+        `method_across`, `block` and `scorer_name` raise.
     """
     method = clustering_method(clustering)
+    if one_to_one or one_to_many is not None:
+        sources = catalogue.source_numbers()
+        method = method_across(sources, catalogue.source_names, one_to_many)
     by = scorer_name(scorer, bundle.pair_model, bundle.folder)
     features = bundle.extract(catalogue, photo_folder, run, backbone_weights)
     blocked = block(

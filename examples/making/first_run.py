@@ -2,11 +2,11 @@
 
     python examples/making/first_run.py DATA          # DATA: see fit_words.py; some minutes
 
-For each of six open catalogues the forest of texts is fitted to the other five (`fit_words.py --leave-out`); then `link`
-runs on all of its ads with the model so made, as on one catalogue and as on two shops of which each ad has one partner
-at most (`--source source --one-to-one`). Truth: all pairs that labelled duplicates of the three files join; of two shops
-the labelled pairs themselves. Beside it: the shipped model as it is, and what is found by hand, the pairs of ads that
-are each other's best by tf-idf of words.
+For each of six open catalogues the forest of texts is fitted to the other five (`fit_words.py --leave-out`); then
+`link` runs on all of its ads with the model so made, as on one catalogue and as on two shops of which each ad has one
+partner at most (`--source source --one-to-one`). Truth: all pairs that labelled duplicates of the three files join; of
+two shops the labelled pairs themselves. Beside it: the shipped model as it is, and what is found by hand, the pairs of
+ads that are each other's best by tf-idf of words.
 """
 
 import argparse

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.special import expit
 
-from nrl_dedup.comparison.base import ABOVE_MEAN, BOTH, CODES, GROUPS, PHOTOS, TEXT
+from nrl_dedup.comparison.base import ABOVE_MEAN, BOTH, CODES, GROUPS, OTHER, PHOTOS, PRICE, TEXT
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.scoring.modality_models import OTHERS_PER_DUPLICATE, ModalityModels
@@ -21,7 +21,7 @@ MAX_PAIRS = 1_000_000  # bounds memory and time
 _STARTING = (TEXT, PHOTOS)  # the views that have similarities to start from
 _STEPS = 2  # in which each view is learned anew. Not tuned.
 _SHARE_TAKEN = 0.5  # of the pairs whose two ads are each other's best, as duplicates. Not tuned.
-_MIN_DUPLICATES = 20  # Not tuned.
+MIN_DUPLICATES = 20  # Not tuned.
 _ROUNDS = 75  # trees of a view. Not tuned.
 _SIZE = Size(leaves=7, pairs_in_leaf=30)  # Not tuned.
 _PRIOR_ITERATIONS = 200  # of expectation maximisation. Not tuned.
@@ -35,28 +35,25 @@ def co_train(
     distinct_l: DistinctRows,
     distinct_r: DistinctRows,
     seed: int = 0,
-    words: Trees | None = None,
+    min_duplicates: int = MIN_DUPLICATES,
 ) -> ModalityModels:
     """Views learned from candidate pairs, as blocking gives them, of any catalogue.
 
     Text and photos start as the mean z-score of their similarities above the level of the neighbourhoods. Twice, each
     view is learned anew from the sum of the other views' scores: as duplicates, the better half of the pairs in which
-    each ad is the other's best; as others, ten times as many of the rest, drawn by `seed`. If only photos can be
-    compared, they are learned from their own scores; so are texts, unless `words` is given, which then stays as it is.
-    What compares text with photos is no view, nor are identifiers (`agreement_fit`).
+    each ad is the other's best; as others, ten times as many of the rest, drawn by `seed`. If only text or only photos
+    can be compared, they are learned from their own scores. What compares text with photos is no view, nor are
+    identifiers (`agreement_fit`).
 
-    The prior is the one that agrees with the mean probability that it leads to (expectation maximisation); beside
-    `words` it is the one of its catalogues.
+    The prior is the one that agrees with the mean probability that it leads to (expectation maximisation).
 
-    :param words: a forest that knows the texts of other catalogues; its log-odds are those of candidate pairs.
+    :param min_duplicates: pairs that each view is taught as duplicates, at least.
     :raises NrlDedupError: too few candidate pairs to learn from.
     """
     scores: dict[str, Scores] = {}
     for group in _STARTING:
         if _similarities(evidence, group):
             scores[group] = _starting_scores(evidence, group)
-    if words is not None and scores.keys() == {TEXT}:
-        return _beside_words(words, evidence, distinct_l, distinct_r, seed)
     if not scores:
         raise NrlDedupError(
             f"Learning without labels wants pairs with texts or photos that can be compared; of these "
@@ -68,30 +65,41 @@ def co_train(
         for group in GROUPS:
             if group not in (BOTH, CODES) and _varies(evidence, group):
                 teacher = _teacher(scores, group)
-                duplicates, others = _pairs_to_teach(teacher, distinct_l, distinct_r, draw)
+                duplicates, others = _pairs_to_teach(
+                    teacher, distinct_l, distinct_r, draw, min_duplicates
+                )
                 views[group] = _learn(evidence.only([group]), duplicates, others, seed)
         scores = {group: trees.log_odds(evidence) for group, trees in views.items()}
     ratios = ModalityModels(views, 0.0).log_odds(evidence)
     return ModalityModels(views, _prior(ratios))
 
 
-def _beside_words(
+def learn_beside_words(
     words: Trees,
     evidence: ComparisonVectors,
     distinct_l: DistinctRows,
     distinct_r: DistinctRows,
-    seed: int,
+    seed: int = 0,
 ) -> ModalityModels:
-    """`words` as the view of the texts, and what it teaches of prices and further columns."""
+    """`words` as the view of the texts, and what it teaches of prices and further columns; photos are no view.
+
+    :param words: a forest that knows the texts of other catalogues; its log-odds are those of candidate pairs.
+    :raises NrlDedupError: too few candidate pairs to learn from.
+    """
     views = {TEXT: words}
     teacher = words.log_odds(evidence)
     draw = np.random.default_rng(seed)
-    for group in GROUPS:
-        if group not in (TEXT, BOTH, CODES) and _varies(evidence, group):
-            duplicates, others = _pairs_to_teach(teacher, distinct_l, distinct_r, draw)
+    duplicates, others = _pairs_to_teach(teacher, distinct_l, distinct_r, draw)
+    for group in (PRICE, OTHER):
+        if _varies(evidence, group):
             views[group] = _learn(evidence.only([group]), duplicates, others, seed)
     # Its log-odds are those of candidate pairs as they are, where a view's are of ten others for each duplicate.
     return ModalityModels(views, -float(np.log(OTHERS_PER_DUPLICATE)))
+
+
+def has_photos(evidence: ComparisonVectors) -> bool:
+    """Whether some pair has photos that can be compared."""
+    return bool(_similarities(evidence, PHOTOS))
 
 
 def pairs_to_learn_from(
@@ -159,7 +167,11 @@ def _teacher(scores: Mapping[str, Scores], group: str) -> Scores:
 
 
 def _pairs_to_teach(
-    teacher: Scores, distinct_l: DistinctRows, distinct_r: DistinctRows, draw: np.random.Generator
+    teacher: Scores,
+    distinct_l: DistinctRows,
+    distinct_r: DistinctRows,
+    draw: np.random.Generator,
+    min_duplicates: int = MIN_DUPLICATES,
 ) -> tuple[Int64[np.ndarray, "duplicates"], Int64[np.ndarray, "others"]]:
     """The pairs to learn from: those that are likely duplicates, and others.
 
@@ -170,9 +182,9 @@ def _pairs_to_teach(
     ranked = np.flatnonzero(mutual)[best_first]
     taken = round(_SHARE_TAKEN * len(ranked))
     duplicates = ranked[:taken]
-    if len(duplicates) < _MIN_DUPLICATES:
+    if len(duplicates) < min_duplicates:
         raise NrlDedupError(
-            f"Learning without labels wants {_MIN_DUPLICATES} pairs that are likely duplicates; these "
+            f"Learning without labels wants {min_duplicates} pairs that are likely duplicates; these "
             f"{len(distinct_l)} candidate pairs have {len(duplicates)}. Take a larger catalogue, or label pairs."
         )
     rest = np.flatnonzero(~mutual)

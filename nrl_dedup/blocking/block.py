@@ -66,7 +66,9 @@ class BlockingResult:
     nothing of what the model reads and knows, such as one of unknown words and no photo: it has the vector of every
     other such ad. `candidates`: pairs of distinct ads. `reference`: candidates by lists of fixed length, of which the
     neighbourhood and the competitors of each distinct ad are taken.
-    `identical`: `tables.IDENTICAL_PAIRS`, each copy, with the ad that represents it.
+    `identical`: `tables.IDENTICAL_PAIRS`, each copy, with the ad that represents it. `source_of`: the number of the
+    source of each distinct ad, where candidates are pairs of two sources: then there are no copies, and no ad of its
+    own source is among an ad's neighbours; None: ads have no sources.
     """
 
     ads: DistinctAds
@@ -75,6 +77,7 @@ class BlockingResult:
     candidates: Candidates
     reference: Candidates
     identical: pl.DataFrame
+    source_of: DistinctRows | None = None
 
     @cached_property
     def candidate_index(self) -> PairIndex:
@@ -116,6 +119,9 @@ def block(
 ) -> BlockingResult:
     """Leave out copies, search for ads of the same texts and photos as one, and find the candidate pairs of them all.
 
+    Of a catalogue with sources, candidates are pairs of two sources: nothing is left out as a copy, and only ads of one
+    source are searched for as one.
+
     :param candidates_per_ad: on average (`search_sources`); members of a group of equal texts and photos have
         their pairs with one another beside these (`Members`).
     :param model_folder: the folder of the network, for messages.
@@ -128,10 +134,15 @@ def block(
         if photos is not None:
             digests = photos.digests()
         is_usable = has_text(catalogue.frame) | inputs.has_image()
-        copies = collapse(catalogue.frame, digests, catalogue.further)
+        has_sources = catalogue.source is not None
+        if has_sources:
+            copies = Groups.of_one_each(len(catalogue))
+        else:
+            copies = collapse(catalogue.frame, digests, catalogue.further)
         ads = DistinctAds.of(copies, is_usable)
         distinct = catalogue.take(ads.rows)
-        alike = collapse(distinct.frame, digests[ads.rows])
+        source = None if distinct.source is None else distinct.source.to_frame()
+        alike = collapse(distinct.frame, digests[ads.rows], source)
         searched = ads.to_rows(alike.representatives)
         embeddings = embed_ads(network, inputs, searched, device=run.device, progress=run.progress)
         check_embeddings(embeddings, model_folder)
@@ -139,6 +150,7 @@ def block(
         z = np.full(embeddings.shape, np.nan, np.float32)
         has_known_input = _has_known_input(network, inputs)[searched]
         z[has_known_input] = _scaled(network, embeddings[has_known_input], run.device)
+    source_of = distinct.source_numbers()
     found = search_sources(
         z,
         extracted.texts,
@@ -147,9 +159,10 @@ def block(
         candidates_per_ad,
         run,
         sketches=extracted.photos.sketches,
+        source_of=None if source_of is None else source_of[alike.representatives],
     )
     columns = comparable_columns(distinct.further)
-    members = Members.of(alike.representatives, alike.group_of, columns)
+    members = Members.of(alike.representatives, alike.group_of, columns, across_sources=has_sources)
     candidates = found.candidates.of_members(members)
     reference = candidates
     if found.reference is not found.candidates:
@@ -162,6 +175,7 @@ def block(
         candidates=candidates,
         reference=reference,
         identical=_identical(copies, is_usable),
+        source_of=source_of,
     )
 
 

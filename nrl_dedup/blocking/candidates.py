@@ -28,13 +28,15 @@ class Candidates:
 
     `frame`: `tables.CANDIDATE_PAIRS`, ordered. `spaces`: where they come from; `depths`: of each space, how many of an
     ad's nearest became candidates. `stand_in`: of each ad, the one that was searched for it and that represents it in
-    the lists of others; None: each represents itself.
+    the lists of others; None: each represents itself. `are_candidates`: whether two ads that one represents are a
+    candidate pair.
     """
 
     frame: pl.DataFrame
     spaces: tuple[NeighbourLists, ...]
     depths: tuple[int, ...]
     stand_in: Int64[np.ndarray, "ads"] | None = None
+    are_candidates: bool = True
 
     def from_space(
         self, place: int, distinct_l: DistinctRows, distinct_r: DistinctRows
@@ -47,6 +49,8 @@ class Candidates:
         if stand_in is None:
             stand_in = np.arange(len(mean))
         found = stand_in[distinct_l] == stand_in[distinct_r]
+        if not self.are_candidates:
+            found[:] = False
         for one, other in ((distinct_l, distinct_r), (distinct_r, distinct_l)):
             candidates = proposed(space, mean, one)[:, :depth]
             is_other = candidates == stand_in[other][:, None]
@@ -64,7 +68,9 @@ class Candidates:
             among_all = space.spread(members.searched, ads)
             spaces.append(among_all.shared(members.stand_in))
         pairs = members.pairs(left, right)
-        return Candidates(pairs, tuple(spaces), self.depths, members.stand_in)
+        return Candidates(
+            pairs, tuple(spaces), self.depths, members.stand_in, members.are_candidates
+        )
 
     def per_ad(self, ads: int) -> Int64[np.ndarray, "ads"]:
         """How many candidate partners each of `ads` ads has."""

@@ -15,6 +15,7 @@ from scipy import sparse
 from scipy.linalg import cholesky, solve_triangular
 from sklearn.utils.extmath import randomized_svd
 
+from nrl_dedup.blocking.across_sources import Sources
 from nrl_dedup.blocking.dense_search import nearest_by_vectors
 from nrl_dedup.blocking.faiss_indexes import L2
 from nrl_dedup.blocking.item_search import Held
@@ -180,11 +181,12 @@ def cca_neighbours(
     seed: int = 0,
     index: str = "auto",
     progress: Progress = SILENT,
+    source_of: Sources | None = None,
 ) -> NeighbourLists:
     """The nearest of some ads by the cosine of their projected words and photos, and their backgrounds.
 
     On the real ads backgrounds raise the share of duplicates among 100 candidates from 0.888 to 0.907. Rows of the
-    result are places in `ads`. `index`: as in `nearest_by_vectors`.
+    result are places in `ads`. `index`, `source_of`: as in `nearest_by_vectors`.
 
     :param projection: learned from these ads or from others (`fit_cca`).
     :param backgrounds: of these ads (`BackgroundComponents.vectors`).
@@ -207,6 +209,7 @@ def cca_neighbours(
         seed=seed,
         index=index,
         progress=progress,
+        source_of=source_of,
     )
 
 

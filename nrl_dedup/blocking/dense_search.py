@@ -4,19 +4,21 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 
+from nrl_dedup.blocking.across_sources import Items, Sources, nearest_lists
 from nrl_dedup.blocking.exact_duplicates import first_of_equal
 from nrl_dedup.blocking.faiss_indexes import (
     L1,
     L2,
+    WANTED_RECALL,
     ExactSearch,
     InvertedSearch,
     Search,
     faiss_device,
 )
-from nrl_dedup.blocking.item_search import Held, Similar, nearest_ads, report_hubs
-from nrl_dedup.blocking.neighbours import NeighbourLists
+from nrl_dedup.blocking.item_search import Held, Similar
+from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.runtime.progress import Progress
 
@@ -46,12 +48,14 @@ def nearest_by_vectors(
     seed: int,
     index: str,
     progress: Progress,
+    source_of: Sources | None = None,
 ) -> NeighbourLists:
     """The `neighbours` nearest ads of each ad by the vectors that they hold, as in `nearest_ads`.
 
     Similarities are minus the distance with the metric L1; with L2, which wants vectors of length 1, they are cosines.
     `index`: `exact` compares all with all; `ivf` probes inverted lists, as many as it takes to find 97 % of the
-    exact neighbours of a sample; `auto` is `exact` up to `MAX_EXACT_WORK`, then `ivf`.
+    exact neighbours of a sample; `auto` is `exact` up to `MAX_EXACT_WORK`, then `ivf`. `source_of`: as in
+    `nearest_lists`.
 
     :raises NrlDedupError: `neighbours` is not positive or more than the GPU can keep, or `index` is unknown.
     """
@@ -62,32 +66,50 @@ def nearest_by_vectors(
     distinct, number = np.unique(first_of_equal(vectors), return_inverse=True)
     if len(distinct) < len(vectors):
         vectors = np.ascontiguousarray(vectors[distinct])
-    search = None
-    if len(distinct) > 1:
-        others = len(distinct) - 1
-        wanted = min(neighbours, others)
-        search = _choose(name, vectors, wanted, metric, device, seed, index, progress)
-    similarity = _SIMILARITY[metric]
 
-    def find(queries: Int64[np.ndarray, "queries"]) -> Similar:
-        if search is None:
+    def make_index(searched: Items | None, progress: Progress) -> _VectorIndex:
+        found_among = vectors if searched is None else vectors[searched]
+        wanted = min(neighbours, len(found_among) - 1)
+        search = None
+        if len(found_among) > 1 or (searched is not None and len(searched)):
+            askers = len(vectors) if searched is None else len(vectors) - len(searched)
+            search = _choose(
+                name, found_among, askers, wanted, metric, device, seed, index, progress
+            )
+        return _VectorIndex(vectors, searched, search, metric)
+
+    equal = float(_SIMILARITY[metric](np.zeros(1))[0])
+    renumbered = held.renumbered(number)
+    return nearest_lists(name, renumbered, make_index, neighbours, equal, source_of, progress)
+
+
+class _VectorIndex:
+    """`across_sources.ItemIndex` over some of the vectors, or all. `search`: None where nothing can be found."""
+
+    def __init__(
+        self, vectors: Vectors, searched: Items | None, search: Search | None, metric: int
+    ) -> None:
+        self.name = "nothing to search" if search is None else search.name
+        self.recall = 1.0 if search is None else search.recall
+        self._vectors = vectors
+        self._searched = searched
+        self._search = search
+        self._similarity = _SIMILARITY[metric]
+
+    def nearest(self, queries: Items) -> Similar:
+        if self._search is None:
             nothing = (len(queries), 0)
             return np.empty(nothing, np.float32), np.empty(nothing, np.int64)
-        distances, found = search.nearest(vectors[queries])
-        return similarity(distances), found
-
-    equal = float(similarity(np.zeros(1))[0])
-    renumbered = held.renumbered(number)
-    found, is_hub = nearest_ads(renumbered, find, neighbours, equal, name, progress)
-    report_hubs(name, is_hub, neighbours, progress)
-    if search is None:
-        return NeighbourLists(name, found, is_hub, "nothing to search", 1.0)
-    return NeighbourLists(name, found, is_hub, search.name, search.recall)
+        distances, found = self._search.nearest(self._vectors[queries])
+        if self._searched is not None:
+            found = np.append(self._searched, NONE)[found]  # the last place is that of NONE
+        return self._similarity(distances), found
 
 
 def _choose(
     name: str,
     vectors: Vectors,
+    askers: int,
     neighbours: int,
     metric: int,
     device: torch.device,
@@ -97,7 +119,7 @@ def _choose(
 ) -> Search:
     device = faiss_device(device, progress)
     speed = L2_SPEED if metric == L2 else 1
-    work = len(vectors) * len(vectors) * vectors.shape[1] / speed
+    work = askers * len(vectors) * vectors.shape[1] / speed
     is_cheap = work <= MAX_EXACT_WORK[device.type]
     search: Search
     if index == "exact" or (index == "auto" and is_cheap):
@@ -105,7 +127,7 @@ def _choose(
     else:
         search = InvertedSearch(vectors, neighbours, device, seed, metric)
     progress.say(f"Nearest by {name}: {search.name}; recall {search.recall:.3f} of exact search.")
-    if search.recall < InvertedSearch.WANTED_RECALL:
+    if search.recall < WANTED_RECALL:
         progress.warn(
             f"Blocking finds only {search.recall:.1%} of the {neighbours:,} nearest by {name}: these vectors have "
             "little structure to search by."

@@ -28,6 +28,12 @@ class Groups:
     representatives: Int64[np.ndarray, "groups"]
     group_of: Ads
 
+    @classmethod
+    def of_one_each(cls, ads: int) -> "Groups":
+        """Every ad by itself."""
+        rows = np.arange(ads)
+        return cls(rows, rows)
+
     def copy_pairs(self) -> pl.DataFrame:
         """`tables.IDENTICAL_PAIRS`: each ad that another represents (row_r), with that other; ordered by row_r."""
         leader = self.representatives[self.group_of]

@@ -12,6 +12,7 @@ from nrl_dedup.runtime.progress import Progress
 
 MAX_ON_GPU = 2_048  # FAISS on a GPU keeps, and probes, no more
 CHUNK_COORDINATES = 2**24  # of the vectors that re-ranking holds at a time: 64 MiB
+WANTED_RECALL = 0.97  # of inverted lists. Not tuned.
 TIE = 1e-5  # relative: a distance that is larger by less counts as equal, as 32 bits round differently in other orders
 
 L1, L2 = faiss.METRIC_L1, faiss.METRIC_L2  # FAISS's distances in L2 are squared
@@ -98,7 +99,6 @@ class InvertedSearch:
     :param in_lists: the metric in which lists are compared; by default what the device allows.
     """
 
-    WANTED_RECALL = 0.97  # Not tuned.
     SAMPLE = 500  # vectors by which the recall is measured. Not tuned.
     FIRST_PROBES = 8  # lists of the first try. Not tuned.
     GROWTH = 1.25  # from one try to the next: the search is at most so much wider than it need be
@@ -173,7 +173,7 @@ class InvertedSearch:
             is_near = distances <= last
             found = without_self(rows, sample) & is_near
             recall = float(found.sum() / wanted)
-            if recall >= self.WANTED_RECALL or probes == max_probes:
+            if recall >= WANTED_RECALL or probes == max_probes:
                 return recall
             wider = int(probes * self.GROWTH) + 1
             probes = min(wider, max_probes)

@@ -36,7 +36,8 @@ class Members:
     """The ads that each searched ad represents, itself among them, in the order of their columns.
 
     `stand_in`: of each ad, the place of the one that is searched for it. `ads`: group after group, those of the
-    searched ad g being `ads[starts[g]:starts[g] + sizes[g]]`. `rank`: of each ad by its columns.
+    searched ad g being `ads[starts[g]:starts[g] + sizes[g]]`. `rank`: of each ad by its columns. `are_candidates`:
+    whether two members of one group are a candidate pair.
     """
 
     searched: GroupValues
@@ -45,13 +46,27 @@ class Members:
     starts: GroupValues
     sizes: GroupValues
     rank: Ads
+    are_candidates: bool = True
 
     @classmethod
-    def of(cls, searched: GroupValues, group_of: Ads, columns: pl.DataFrame) -> "Members":
+    def of(
+        cls,
+        searched: GroupValues,
+        group_of: Ads,
+        columns: pl.DataFrame,
+        *,
+        across_sources: bool = False,
+    ) -> "Members":
         """
         :param searched: the ad that is searched for each group, ascending. :param group_of: the group of each ad.
         :param columns: by which the ads of a group can differ, the most telling first; numbers in their order.
+        :param across_sources: whether each group is of one source, and candidates are of two. Then the first, second,
+            third ... of equal ads of one group rank beside the first, second, third ... of another, so that each finds
+            one of its own.
         """
+        if across_sources:
+            place = pl.Series("place in group", _place_in_group(group_of))
+            columns = columns.with_columns(place) if columns.width else place.to_frame()
         rank = np.zeros(len(group_of), np.int64)
         if columns.width:
             by_columns = columns.with_row_index("ad").sort(*columns.columns, "ad")
@@ -65,6 +80,7 @@ class Members:
             starts=np.cumsum(sizes) - sizes,
             sizes=sizes,
             rank=rank,
+            are_candidates=not across_sources,
         )
 
     def pairs(self, left: GroupPairs, right: GroupPairs) -> pl.DataFrame:
@@ -82,6 +98,8 @@ class Members:
 
     def _inside(self) -> Sequence[Pairs]:
         """Each ad of a group of several with the group's first, and with those that follow it."""
+        if not self.are_candidates:
+            return []
         several = self.sizes > 1
         starts = self.starts[several]
         sizes = self.sizes[several]
@@ -149,3 +167,13 @@ class Members:
         below = np.clip(after - 1, first, last)
         above = np.clip(after, first, last)
         return [(ads, self.ads[place]) for place in (first, below, above)]
+
+
+def _place_in_group(group_of: Ads) -> Ads:
+    """Of each ad, how many ads before it are in its group."""
+    order = np.argsort(group_of, kind="stable")
+    ordered = group_of[order]
+    start = np.searchsorted(ordered, ordered)
+    place = np.empty(len(group_of), dtype=np.int64)
+    place[order] = np.arange(len(order)) - start
+    return place

@@ -82,12 +82,15 @@ class _Owners:
     seen: Items
 
     @classmethod
-    def of(cls, held: Held, neighbours: int) -> "_Owners":
+    def of(cls, held: Held, neighbours: int, found: AdMask | None) -> "_Owners":
+        """:param found: the ads that count as owners; None: all."""
         order = np.argsort(held.items, kind="stable")
-        counts = np.bincount(held.items, minlength=held.count)
+        holders = held.holders()
+        if found is not None:
+            order = order[found[holders[order]]]
+        counts = np.bincount(held.items[order], minlength=held.count)
         starts = np.cumsum(counts) - counts
         is_hub = counts > neighbours
-        holders = held.holders()
         return cls(
             ads=holders[order],
             order=order,
@@ -105,6 +108,7 @@ def nearest_ads(
     equal: float,
     what: str,
     progress: Progress = SILENT,
+    found_ads: AdMask | None = None,
 ) -> tuple[Neighbours, AdMask]:
     """The `neighbours` nearest ads of each ad, and which ads are hubs.
 
@@ -119,14 +123,19 @@ def nearest_ads(
     :param find: of some items, similarities and the items at that similarity (NONE: no item), the query may be
         among them.
     :param equal: the similarity of an item with itself.
+    :param found_ads: the ads that are looked for, by the others; `find` then gives their items only. None: every ad is
+        looked for, by all others.
     """
     ads = held.ads
     width = min(neighbours, max(ads - 1, 0))
     holders = held.holders()
-    owners = _Owners.of(held, neighbours)
+    owners = _Owners.of(held, neighbours, found_ads)
     rows = np.full((ads, width), NONE)
     similarities = np.full((ads, width), np.nan, np.float32)
-    is_searched = ~owners.is_hub[held.items]
+    asks = np.ones(ads, dtype=bool)
+    if found_ads is not None:
+        asks = ~found_ads
+    is_searched = ~owners.is_hub[held.items] & asks[holders]
     with progress.task(f"nearest by {what}", ads) as task:
         for start in range(0, ads, CHUNK_ADS):
             stop = min(start + CHUNK_ADS, ads)
@@ -145,9 +154,9 @@ def nearest_ads(
     searching = holders[is_searched]
     has_searched[searching] = True
     holds_items = np.diff(held.offsets) > 0
-    is_hub = holds_items & ~has_searched
+    is_hub = holds_items & asks & ~has_searched
     if is_hub.any():
-        rows[is_hub] = _mates_of_hubs(held, owners, is_hub, width)
+        rows[is_hub] = _mates_of_hubs(held, owners, is_hub, width, found_ads is not None)
         similarities[is_hub] = equal
     return Neighbours(rows, similarities), is_hub
 
@@ -188,11 +197,16 @@ def _found_pairs(
     return of_ad, other, similarity
 
 
-def _mates_of_hubs(held: Held, owners: _Owners, is_hub: AdMask, width: int) -> ListsOfHubs:
-    """For each hub, ads that hold its first item."""
+def _mates_of_hubs(
+    held: Held, owners: _Owners, is_hub: AdMask, width: int, are_others: bool
+) -> ListsOfHubs:
+    """For each hub, ads that hold its first item. `are_others`: no hub is itself among the owners."""
     starts = held.offsets[:-1]
     first = starts[is_hub]
     item = held.items[first]
+    if are_others:
+        start = owners.starts[item]
+        return owners.ads[start[:, None] + np.arange(width)]
     count = len(owners.order)
     place_among_owners = np.empty(count, dtype=np.int64)
     place_among_owners[owners.order] = np.arange(count)

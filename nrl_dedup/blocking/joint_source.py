@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from nrl_dedup.blocking.across_sources import Sources
 from nrl_dedup.blocking.dense_search import nearest_by_vectors
 from nrl_dedup.blocking.faiss_indexes import L1
 from nrl_dedup.blocking.item_search import Held
@@ -20,10 +21,11 @@ def joint_neighbours(
     seed: int = 0,
     index: str = "auto",
     progress: Progress = SILENT,
+    source_of: Sources | None = None,
 ) -> NeighbourLists:
     """The nearest ads by sum_i |z_l - z_r|_i, z being h scaled by |w|; similarities are minus that distance.
 
-    With b added they are the head's logits, where no w is positive. `index`: as in `nearest_by_vectors`.
+    With b added they are the head's logits, where no w is positive. `index`, `source_of`: as in `nearest_by_vectors`.
 
     The same z and seed give the same neighbours on the same kind of processor. Runs on the GPU where `device` is one
     and this FAISS has GPU code (written after FAISS's documentation; not yet measured on a GPU).
@@ -45,4 +47,5 @@ def joint_neighbours(
         seed=seed,
         index=index,
         progress=progress,
+        source_of=source_of,
     )

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64
 
+from nrl_dedup.blocking.across_sources import Sources
 from nrl_dedup.blocking.dense_search import nearest_by_vectors
 from nrl_dedup.blocking.faiss_indexes import L2
 from nrl_dedup.blocking.item_search import Held
@@ -102,10 +103,11 @@ def photo_neighbours(
     seed: int = 0,
     index: str = "auto",
     progress: Progress = SILENT,
+    source_of: Sources | None = None,
 ) -> NeighbourLists:
     """The nearest of some ads by the cosine of the principal components of their photos' `rooted` features.
 
-    Rows of the result are places in `ads`. `index`: as in `nearest_by_vectors`.
+    Rows of the result are places in `ads`. `index`, `source_of`: as in `nearest_by_vectors`.
 
     :param components: of these ads' photos or of others (`fit_photo_components`).
     :raises NrlDedupError: what `nearest_by_vectors` raises.
@@ -127,4 +129,5 @@ def photo_neighbours(
         seed=seed,
         index=index,
         progress=progress,
+        source_of=source_of,
     )

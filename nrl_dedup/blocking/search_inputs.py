@@ -16,7 +16,8 @@ class SearchInputs:
 
     `ads`: rows of the catalogue. `z`: their embeddings, scaled; NaN for an ad with nothing that the network knows.
     `texts`: their words. `photos`: of the whole catalogue; None without photos. `sketches`: descriptors of these
-    photos; None if they were not made.
+    photos; None if they were not made. `source_of`: the number of the source that each ad is from, whose other ads are
+    no candidates of it; None: all ads may be.
     """
 
     ads: Int64[np.ndarray, "ads"]
@@ -24,6 +25,7 @@ class SearchInputs:
     texts: Texts
     photos: AdPhotos | None
     sketches: PhotoDescriptors | None
+    source_of: Int64[np.ndarray, "ads"] | None = None
 
     def has_embedding(self) -> Bool[np.ndarray, "ads"]:
         return ~np.isnan(self.z).any(axis=1)

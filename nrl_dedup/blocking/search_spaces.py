@@ -40,12 +40,14 @@ class JointSpace:
     def search(self, inputs: SearchInputs, list_length: int, run: Run) -> NeighbourLists:
         """Among the ads that have an embedding of their own."""
         has_embedding = inputs.has_embedding()
+        source_of = inputs.source_of
         found = joint_neighbours(
             inputs.z[has_embedding],
             list_length,
             device=run.device,
             seed=run.seed,
             progress=run.progress,
+            source_of=None if source_of is None else source_of[has_embedding],
         )
         return found.spread(np.flatnonzero(has_embedding), len(inputs.z))
 
@@ -81,6 +83,7 @@ class TextAndPhotoSpace:
             device=run.device,
             seed=run.seed,
             progress=run.progress,
+            source_of=inputs.source_of,
         )
 
     def _background_vectors(self, inputs: SearchInputs) -> Float32[np.ndarray, "ads size"] | None:
@@ -112,6 +115,7 @@ class TextSpace:
             device=run.device,
             seed=run.seed,
             progress=run.progress,
+            source_of=inputs.source_of,
         )
 
 
@@ -136,4 +140,5 @@ class PhotoSpace:
             device=run.device,
             seed=run.seed,
             progress=run.progress,
+            source_of=inputs.source_of,
         )

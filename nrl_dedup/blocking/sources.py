@@ -119,6 +119,7 @@ def search_sources(
     run: Run,
     *,
     sketches: PhotoDescriptors | None = None,
+    source_of: Int64[np.ndarray, "ads"] | None = None,
 ) -> SearchResult:
     """The candidate pairs of some ads, as places in `ads`: those of all `SOURCES` that apply, united.
 
@@ -128,11 +129,12 @@ def search_sources(
     :param z: the embeddings of `ads`, scaled; NaN of those that the model cannot tell from others, which are in the
         other spaces alone. :param catalogue: title and description of all ads of the catalogue.
     :param photos: theirs; None where there are none. :param sketches: of these photos, if they were made.
+    :param source_of: the number of the source of each of `ads`: candidates are of two sources. None: of any ads.
     :raises NrlDedupError: what `joint_neighbours` raises.
     """
     with run.clock.stage("texts"):
         texts = read_texts(catalogue[ads], run.progress)
-    inputs = SearchInputs(ads, z, texts, photos, sketches)
+    inputs = SearchInputs(ads, z, texts, photos, sketches, source_of)
     is_reference = candidates_per_ad == REFERENCE_CANDIDATES
     fitted: FittedSpaces = {}
     spaces, steps = _search(fitted, inputs, REFERENCE_CANDIDATES, run)

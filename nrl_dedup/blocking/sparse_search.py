@@ -30,39 +30,59 @@ class SparseSearch:
     work grows with the number of vectors, not with its square.
 
     :param weights: a row of length 1 for each vector, f32.
+    :param searched: the vectors that are looked for, ascending, by all others; None: all are, by all.
     """
 
     def __init__(
-        self, weights: sparse.csr_array, neighbours: int, seed: int, device: torch.device
+        self,
+        weights: sparse.csr_array,
+        neighbours: int,
+        seed: int,
+        device: torch.device,
+        searched: Queries | None = None,
     ) -> None:
         vectors, columns = weights.shape
-        counts = np.bincount(weights.indices, minlength=columns)
-        frequency = counts.astype(np.int64)
-        is_shared = frequency > 1  # the other columns bring nobody together
+        all_frequency = np.bincount(weights.indices, minlength=columns).astype(np.int64)
+        frequency = all_frequency
+        if searched is not None:
+            found_in = weights[searched].indices
+            frequency = np.bincount(found_in, minlength=columns).astype(np.int64)
+        is_shared = (all_frequency > 1) & (frequency > 0)  # the others bring nobody together
         self._weights = weights[:, is_shared]
         self._frequency = frequency[is_shared]
-        self._lists = self._weights.T.tocsr()
+        self._searched = searched
+        self._among = self._weights if searched is None else self._weights[searched]
+        self._lists = self._among.T.tocsr()
         self._neighbours = neighbours
         self._device = device
-        work = float(self._frequency @ self._frequency)
-        self._count = vectors
+        work = float(all_frequency[is_shared] @ self._frequency)
+        self._count = self._among.shape[0]
         self._on_gpu = device.type == "cuda"
         is_cheap = work <= MAX_EXACT_WORK
         self._exact = self._on_gpu or is_cheap
-        self.name = f"exact search among {vectors:,} texts"
+        self.name = f"exact search among {self._count:,} texts"
         self.recall = 1.0
         if not self._exact:
             self.name = f"search by the rarest stems ({POSTINGS:,} texts seen by each)"
-            self.recall = self._measure(seed)
+            self.recall = self._measure(seed, vectors)
 
     def nearest(self, queries: Queries) -> Similar:
         """Cosines, descending, and rows of up to `neighbours` + 1 vectors, the query perhaps among them (with a cosine
         too low); at equal cosines the smaller row first. NONE and -inf where there are fewer."""
+        similarities, places = self._nearest_places(queries)
+        if self._searched is None:
+            return similarities, places
+        return similarities, np.append(self._searched, NONE)[
+            places
+        ]  # the last place is that of NONE
+
+    def _nearest_places(self, queries: Queries) -> Similar:
+        """The same, as places among those that are searched."""
         rows = self._weights[queries]
         wanted = self._neighbours + 1
         if self._on_gpu:
             at_most = min(wanted, self._count)
-            return best_products(self._weights, rows, at_most, self._device)
+            return best_products(self._among, rows, at_most, self._device)
         if self._exact:
             return self._best(rows, wanted)
         rarest = self._rarest(rows)
@@ -139,7 +159,7 @@ class SparseSearch:
         """The nearest of `found` by all columns."""
         query, column = np.nonzero(found != NONE)
         similarities = np.full(found.shape, -np.inf, np.float32)
-        mean_entries = int(self._weights.nnz / max(1, self._count))
+        mean_entries = int(self._among.nnz / max(1, self._count))
         pairs = CHUNK_ENTRIES // max(1, mean_entries)
         step = max(1, pairs)
         for start in range(0, len(query), step):
@@ -147,7 +167,7 @@ class SparseSearch:
             some_column = column[start : start + step]
             place = (some_query, some_column)
             left = self._weights[queries[some_query]]
-            right = self._weights[found[place]]
+            right = self._among[found[place]]
             products = left.multiply(right)
             similarities[place] = products.sum(axis=1)
         order = np.lexsort((found, -similarities))
@@ -156,17 +176,20 @@ class SparseSearch:
         best_found = np.take_along_axis(found, best, axis=1)
         return best_similarities, best_found
 
-    def _measure(self, seed: int) -> float:
+    def _measure(self, seed: int, vectors: int) -> float:
         """The recall on a sample; one that is as near as the last exact neighbour is found, so a tie is no loss."""
         random = np.random.default_rng(seed)
-        size = min(SAMPLE, self._count)
-        drawn = random.choice(self._count, size, replace=False)
+        size = min(SAMPLE, vectors)
+        drawn = random.choice(vectors, size, replace=False)
         sample = np.sort(drawn)
         rows = self._weights[sample]
+        own_places = sample
+        if self._searched is not None:
+            own_places = np.full(size, NONE)  # none of a query's finds is left out
         exact = self._best(rows, self._neighbours + 1)
-        exact_cosines = _of_others(sample, exact)
-        found = self.nearest(sample)
-        cosines = _of_others(sample, found)
+        exact_cosines = _of_others(own_places, exact)
+        found = self._nearest_places(sample)
+        cosines = _of_others(own_places, found)
         there = np.isfinite(exact_cosines)
         or_infinite = np.where(there, exact_cosines, np.inf)
         last = or_infinite.min(axis=1, keepdims=True)

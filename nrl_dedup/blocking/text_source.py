@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Float64
 from scipy import sparse
 
+from nrl_dedup.blocking.across_sources import Items, Sources, nearest_lists
 from nrl_dedup.blocking.exact_duplicates import first_of_equal_rows
-from nrl_dedup.blocking.item_search import Held, nearest_ads, report_hubs
+from nrl_dedup.blocking.item_search import Held
 from nrl_dedup.blocking.neighbours import NONE, NeighbourLists
 from nrl_dedup.blocking.sparse_search import SparseSearch
 from nrl_dedup.features.text.cleaning import fold_twins
@@ -206,6 +207,7 @@ def text_neighbours(
     device: torch.device,
     seed: int = 0,
     progress: Progress = SILENT,
+    source_of: Sources | None = None,
 ) -> NeighbourLists:
     """The nearest ads by the cosine of the weights of their stems, as `SparseSearch` finds them. Ads without a common
     stem are no neighbours.
@@ -218,9 +220,12 @@ def text_neighbours(
     distinct, number = np.unique(first[has_words], return_inverse=True)
     text_of = np.full(len(first), NONE)
     text_of[has_words] = number
-    search = SparseSearch(weights[distinct], neighbours, seed, device)
-    progress.say(f"Nearest by text: {search.name}; recall {search.recall:.3f} of exact search.")
+    weights = weights[distinct]
+
+    def make_index(searched: Items | None, progress: Progress) -> SparseSearch:
+        search = SparseSearch(weights, neighbours, seed, device, searched)
+        progress.say(f"Nearest by text: {search.name}; recall {search.recall:.3f} of exact search.")
+        return search
+
     held = Held.one_each(text_of)
-    found, is_hub = nearest_ads(held, search.nearest, neighbours, 1.0, "text", progress)
-    report_hubs("text", is_hub, neighbours, progress)
-    return NeighbourLists("text", found, is_hub, search.name, search.recall)
+    return nearest_lists("text", held, make_index, neighbours, 1.0, source_of, progress)

@@ -6,7 +6,7 @@ bundle.json             version, settings, backbone, baseline, metrics per epoch
                         there is a pair model; if not, why
 model.safetensors       the network, word vectors included
 vocabulary.txt          one word a line, in the order of the word vectors
-split.parquet           item_id_l, item_id_r, is_duplicate, side, weight
+split.parquet           item_id_l, item_id_r, is_duplicate, side, weight; of ads with sources also source_l, source_r
 backbone.safetensors    the photo network, where it came from a file rather than from torchvision
 evidence/               the pair model (`scoring/pair_model.py`); may be missing
 held_out.parquet        candidate pairs of held-out ads (`HELD_OUT`), from which thresholds are chosen; may be missing
@@ -101,6 +101,8 @@ class DataSource:
     columns: dict[str, str]
     fingerprint: str
     compared: tuple[str, ...] = ()  # further columns that the user named
+    other: str | None = None  # the second of two files
+    source: str | None = None  # the column with each ad's source
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ MAX_BYTES = {
 }
 EPOCH = {"number", "train_loss", "valid_loss", "train_ap", "valid_ap", "seconds"}
 SIDES = ("train", "valid", "test")
+SPLIT_SOURCES = {"source_l": pl.String, "source_r": pl.String}  # of a split of ads with sources
 _MAX_PATH = 4_096  # letters
 _FIGURES = (int, float)
 
@@ -166,11 +167,14 @@ def read_model(
 
 
 def read_split(path: Path, schema: Mapping[str, Any]) -> pl.DataFrame:
-    """The labelled pairs and the sides that they stood on.
+    """The labelled pairs and the sides that they stood on; of ads with sources, `SPLIT_SOURCES` too.
 
     :raises NrlDedupError: a row cannot be so, or it is no such table.
     """
-    table = read_table(path, schema, MAX_BYTES[path.name])
+    with_sources = {**schema, **SPLIT_SOURCES}
+    table = read_table(path, with_sources, MAX_BYTES[path.name])
+    if any(name in table.columns for name in SPLIT_SOURCES):
+        schema = with_sources
     _check_columns(table, schema, path.name)
     if not table["side"].is_in(SIDES).all():
         raise NrlDedupError(f"{path.name}: wanted the sides {', '.join(SIDES)}, found another one.")
@@ -218,6 +222,9 @@ def _check_data(data: Mapping[str, Any]) -> None:
         _check(
             _is_path(value) or (name == "images" and value is None), f"data.{name}", "a text", value
         )
+    for name in ("other", "source"):
+        value = data.get(name)
+        _check(value is None or _is_path(value), f"data.{name}", "a text", value)
     columns, compared = data.get("columns"), data.get("compared", [])
     ok = isinstance(columns, dict) and all(_is_path(value) for value in columns.values())
     _check(ok, "data.columns", "an object of texts", columns)

@@ -11,7 +11,16 @@ import polars as pl
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from nrl_dedup.bundle.load import EVIDENCE, HELD_OUT, PAIR_MODEL, SPLIT, VERSION, Bundle, DataSource
+from nrl_dedup.bundle.load import (
+    EVIDENCE,
+    HELD_OUT,
+    PAIR_MODEL,
+    SPLIT,
+    VERSION,
+    Bundle,
+    DataSource,
+)
+from nrl_dedup.bundle.parts import SPLIT_SOURCES
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.photos.backbones import Backbone
 from nrl_dedup.runtime.atomic_files import folder_written_beside, give_usual_mode, written_beside
@@ -83,7 +92,8 @@ def write_network(bundle: Bundle, backbone: Backbone | None, folder: Path, place
     (folder / "vocabulary.txt").write_text(
         "".join(f"{word}\n" for word in bundle.vocabulary.words), "utf-8"
     )
-    _write_parquet(bundle.split.select(list(SPLIT)), folder / "split.parquet")
+    of_split = [*SPLIT, *(name for name in SPLIT_SOURCES if name in bundle.split.columns)]
+    _write_parquet(bundle.split.select(of_split), folder / "split.parquet")
     _write_about(
         folder / "bundle.json",
         {
@@ -96,7 +106,7 @@ def write_network(bundle: Bundle, backbone: Backbone | None, folder: Path, place
             "best_epoch": bundle.best_epoch,
             "epochs": [asdict(epoch) for epoch in bundle.history],
             "split": bundle.audit,
-            "data": asdict(located(bundle.data, place)),
+            "data": _without_absent(located(bundle.data, place)),
             PAIR_MODEL: {"there": False, "why_not": NOT_YET},
         },
     )
@@ -107,7 +117,17 @@ def located(data: DataSource, folder: Path) -> DataSource:
     """The same with paths that start at `folder`, so that a bundle which is moved together with its data finds it, and
     says no more of the disk that it was made on than the way from the one to the other."""
     images = None if data.images is None else os.path.relpath(data.images, folder)
-    return replace(data, items=os.path.relpath(data.items, folder), images=images)
+    other = None if data.other is None else os.path.relpath(data.other, folder)
+    return replace(data, items=os.path.relpath(data.items, folder), images=images, other=other)
+
+
+def _without_absent(data: DataSource) -> dict[str, Any]:
+    """What is said of sources, only where there are any."""
+    said = asdict(data)
+    for name in ("other", "source"):
+        if said[name] is None:
+            del said[name]
+    return said
 
 
 def add_pair_model(

@@ -37,12 +37,13 @@ class ComparedColumns:
 
 
 def wanted_to_compare(
-    names: Sequence[str], remembered: Sequence[str]
+    names: Sequence[str], remembered: Sequence[str], *, may_lack: bool = False
 ) -> tuple[dict[str, WantedColumn], dict[str, str]]:
     """What to look for in the file, by key; and the key of each column that is asked for by name.
 
     :param names: columns that the user named; they must be there.
     :param remembered: columns that a bundle was trained with; they may be missing.
+    :param may_lack: whether those of `names` may be missing too.
     """
     wanted = {}
     for name, usual_names in COMPARED_NAMES.items():
@@ -52,7 +53,7 @@ def wanted_to_compare(
         key = f"compared {place}"
         key_of[name] = key
         if name in names:
-            wanted[key] = WantedColumn(_FLAG, (), name)
+            wanted[key] = WantedColumn(_FLAG, (), name, required=not may_lack, may_lack=may_lack)
         else:
             wanted[key] = WantedColumn(_FLAG, (name,), required=False)
     return wanted, key_of

@@ -10,7 +10,8 @@ CHUNK_ROWS = 50_000  # digested at a time, so that a column is never copied whol
 
 
 def fingerprint(catalogue: Catalogue) -> str:
-    """SHA-256 (hex) of the ids, the texts and the photo references, in the catalogue's order.
+    """SHA-256 (hex) of the ids, the texts, the photo references and, if there are any, the sources, in the catalogue's
+    order.
 
     Each column adds the digest of its values' lengths in bytes and that of their UTF-8 bytes, the photos also that
     of their numbers per ad; so it depends on neither the file's name, its other columns, its order nor polars.
@@ -22,6 +23,8 @@ def fingerprint(catalogue: Catalogue) -> str:
     for name in ("item_id", "title", "description"):
         total.update(_digests(catalogue.frame[name]))
     total.update(_digests(photos.explode().drop_nulls()))
+    if catalogue.source is not None:
+        total.update(_digests(catalogue.source))
     return total.hexdigest()
 
 

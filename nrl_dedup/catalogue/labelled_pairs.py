@@ -10,6 +10,7 @@ from nrl_dedup.catalogue.files.table_reader import read_table
 from nrl_dedup.catalogue.files.table_rows import LINE, LISTED, BadRow, Table, columns_taken
 from nrl_dedup.catalogue.files.wanted_columns import WantedColumn
 from nrl_dedup.catalogue.read import Catalogue
+from nrl_dedup.catalogue.sides import Sides, rows_of_side, wanted_sources
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.tables import LABELLED_PAIRS, check
 
@@ -59,8 +60,8 @@ class LabelledPairs:
 
     `frame` has the columns of `tables.LABELLED_PAIRS`, no nulls, row_l < row_r, each pair once, ordered by row_l and
     row_r. The counts are of the file's rows, so that
-    `len(frame) + dropped_unknown + dropped_self + dropped_repeated + dropped_contradicting + bad_count`
-    is the number of rows below its header.
+    `len(frame) + dropped_unknown + dropped_self + dropped_one_source + dropped_repeated + dropped_contradicting +
+    bad_count` is the number of rows below its header.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class LabelledPairs:
     contradicting: tuple[tuple[str, str], ...] = ()  # the first ten pairs labelled both ways
     dropped_unknown: int = 0
     dropped_self: int = 0
+    dropped_one_source: int = 0  # pairs of two ads of one source, where ads have sources
     dropped_repeated: int = 0
     dropped_contradicting: int = 0
     bad_rows: tuple[BadRow, ...] = ()  # the first ten
@@ -105,28 +107,41 @@ def read_pairs(
     right_column: str | None = None,
     label_column: str | None = None,
     encoding: str | None = None,
+    source_l: str | None = None,
+    source_r: str | None = None,
 ) -> LabelledPairs:
     """The labelled pairs in a CSV or Parquet file, its columns found by their usual names or named by the caller.
 
     Labels are 0 or 1, true or false, yes or no, in any case. Left out and counted: rows with an empty id, pairs with an
     id that the catalogue does not have, pairs of an ad with itself, all but one of the rows that say the same (the
-    order of the two ads does not matter), and every row of a pair that is labelled both ways.
+    order of the two ads does not matter), and every row of a pair that is labelled both ways. Where ads have sources,
+    the ids are found as in `sides.rows_of_side`, and pairs of one source are left out too.
 
     :param encoding: of a CSV file; None for UTF-8.
+    :param source_l: the source of the first ids, or the column that names it (`sides.Sides`); `source_r` of the second.
     :raises NrlDedupError: what `read_table` raises; a label of another kind; not one pair left.
     """
     wanted = pair_columns(left_column, right_column, label_column)
-    table = read_table(path, wanted, encoding=encoding)
+    sides = Sides(source_l, source_r)
+    ids = {name: wanted[name] for name in ("left", "right")}
+    of_sources = wanted_sources(catalogue, sides, ids)
+    groups = [wanted, of_sources] if of_sources else [wanted]
+    table = read_table(path, *groups, encoding=encoding)
     table = table.without((pl.col("left") == "") | (pl.col("right") == ""), "an id is empty")
     rows = table.frame.select(
         "left",
         "right",
-        a=catalogue.rows_of(table.frame["left"]),
-        b=catalogue.rows_of(table.frame["right"]),
+        a=rows_of_side(catalogue, table.frame["left"], "l", source_l, _column(table, "source_l")),
+        b=rows_of_side(catalogue, table.frame["right"], "r", source_r, _column(table, "source_r")),
         is_duplicate=_labels(path, table),
     )
     known = rows.filter(pl.col("a").is_not_null() & pl.col("b").is_not_null())
-    pairs = known.filter(pl.col("a") != pl.col("b")).select(
+    of_two = known.filter(pl.col("a") != pl.col("b"))
+    across = of_two
+    if catalogue.source is not None:
+        source_a = catalogue.source.gather(of_two["a"])
+        across = of_two.filter(source_a != catalogue.source.gather(of_two["b"]))
+    pairs = across.select(
         pl.min_horizontal("a", "b").alias("row_l"),
         pl.max_horizontal("a", "b").alias("row_r"),
         "is_duplicate",
@@ -139,7 +154,10 @@ def read_pairs(
     )
     unknown = _unknown_ids(rows)
     if frame.is_empty():
-        raise NrlDedupError(_none_left(path, table, rows.height - known.height, unknown))
+        one_source = of_two.height - across.height
+        raise NrlDedupError(
+            _none_left(path, table, rows.height - known.height, unknown, one_source)
+        )
     return LabelledPairs(
         path,
         check(frame, LABELLED_PAIRS, str(path)),
@@ -152,7 +170,8 @@ def read_pairs(
             )
         ),
         dropped_unknown=rows.height - known.height,
-        dropped_self=known.height - pairs.height,
+        dropped_self=known.height - of_two.height,
+        dropped_one_source=of_two.height - across.height,
         dropped_repeated=agreeing.height - frame.height,
         dropped_contradicting=pairs.height - agreeing.height,
         bad_rows=table.bad_rows,
@@ -200,7 +219,13 @@ def _unknown_ids(rows: pl.DataFrame) -> tuple[str, ...]:
     return tuple(ids.unique(maintain_order=True).head(LISTED))
 
 
-def _none_left(path: Path, table: Table, unknown: int, unknown_ids: tuple[str, ...]) -> str:
+def _column(table: Table, name: str) -> pl.Series | None:
+    return table.frame[name] if name in table.frame.columns else None
+
+
+def _none_left(
+    path: Path, table: Table, unknown: int, unknown_ids: tuple[str, ...], one_source: int
+) -> str:
     if table.frame.is_empty():
         return f"{path}: there are no pairs in it; wanted rows of two item ids and a label."
     if unknown:
@@ -208,6 +233,11 @@ def _none_left(path: Path, table: Table, unknown: int, unknown_ids: tuple[str, .
             f"{path}: not one pair is left. {unknown} of {table.frame.height} pairs have ids that are not in the "
             f"catalogue: {', '.join(map(_shown, unknown_ids))}{' ...' if len(unknown_ids) == LISTED else ''}. "
             "Are these the pairs of this catalogue, and is its id column the right one?"
+        )
+    if one_source:
+        return (
+            f"{path}: not one pair is left. {one_source} of {table.frame.height} pairs are of two ads of one source, "
+            "and only ads of different sources are linked."
         )
     return f"{path}: not one pair is left: each is of an ad with itself, or labelled both ways."
 

@@ -93,7 +93,14 @@ def measure_clusters_of(options: dict[str, Any]) -> "ClusterReport":
 
     clusters, truth = options["clusters"], options["truth"]
     columns = given_names(
-        options, "id_column", "entity_column", "left_column", "right_column", "label_column"
+        options,
+        "id_column",
+        "entity_column",
+        "left_column",
+        "right_column",
+        "label_column",
+        "source_l",
+        "source_r",
     )
     measured = measure_clusters(clusters, truth, columns, options["encoding"])
     for file in measured.files:

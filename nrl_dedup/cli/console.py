@@ -113,6 +113,10 @@ def show_dropped_pairs(path: Path, pairs: "LabelledPairs") -> None:
         )
     if pairs.dropped_self:
         warn(f"{path}: {pairs.dropped_self:,} pairs of an ad with itself; left out.")
+    if pairs.dropped_one_source:
+        warn(
+            f"{path}: {pairs.dropped_one_source:,} pairs are of two ads of one source, which nothing links; left out."
+        )
     if pairs.dropped_repeated:
         warn(
             f"{path}: {pairs.dropped_repeated:,} rows repeat the pair of another row; each pair is taken once."

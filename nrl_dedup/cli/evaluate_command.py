@@ -1,7 +1,7 @@
 """`nrl-dedup evaluate`."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,15 @@ from nrl_dedup.cli.cluster_evaluation import (
 )
 from nrl_dedup.cli.grouped_help import DATA, FIGURES, LINKS, MODEL, OUTPUT, GroupedCommand, option
 from nrl_dedup.cli.option_types import Score
-from nrl_dedup.cli.remembered_data import remembered_images, remembered_items
+from nrl_dedup.cli.remembered_data import (
+    remembered_images,
+    remembered_items,
+    remembered_other,
+)
 from nrl_dedup.cli.shared_options import (
     FILE,
     columns,
+    files_read,
     pair_column_options,
     photo_count,
     photo_folder,
@@ -28,6 +33,7 @@ from nrl_dedup.cli.shared_options import (
     read_labelled,
     scoring_options,
 )
+from nrl_dedup.cli.source_options import side_options, source_options
 from nrl_dedup.cli.work_folder import work_dir
 from nrl_dedup.config import DEFAULT_THRESHOLD
 
@@ -94,6 +100,8 @@ nrl-dedup evaluate --clusters dupes.csv --truth truth.csv
 @cluster_options
 @pair_column_options
 @scoring_options
+@source_options
+@side_options
 def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
     """`HELP`."""
     import polars as pl
@@ -114,10 +122,12 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
 
     if (items is None) != (pairs is None):
         raise click.UsageError("--items and --pairs go together.")
+    if items is None and (options["other"] or options["source"]):
+        raise click.UsageError("--other and --source are about the ads of --items. Name these too.")
     check_cluster_options({**options, "items": items, "pairs": pairs})
     if options["clusters"] and not options["models"]:
         return evaluate_clusters(options)
-    _check_outputs(options, [items, pairs], [])
+    _check_outputs(options, [*files_read(items, options["other"]), pairs], [])
     if options["plots"]:
         from nrl_dedup.evaluation.plots.figure_files import make_folder
 
@@ -174,7 +184,7 @@ def evaluate(items: Path | None, pairs: Path | None, **options: Any) -> bool:
 
 
 def _check_outputs(
-    options: dict[str, Any], read: list[Path | None], photos: list[Path | None]
+    options: dict[str, Any], read: Sequence[Path | None], photos: list[Path | None]
 ) -> None:
     """:raises NrlDedupError: an output cannot be written, or would take the place of what is read."""
     from nrl_dedup.bundle.load import model_folder
@@ -197,11 +207,10 @@ def _inputs(
     from nrl_dedup.bundle.load import load_bundle
     from nrl_dedup.evaluation.evaluate import (
         Contender,
-        check_same_test,
         names_of,
-        remembered_test,
         weights_of,
     )
+    from nrl_dedup.evaluation.remembered_test import check_same_test, remembered_test
 
     bundles = [load_bundle(folder, device) for folder in options["models"] or (None,)]
     called = names_of([bundle.folder for bundle in bundles if bundle.folder])
@@ -211,9 +220,18 @@ def _inputs(
     compared = [name for bundle in bundles for name in bundle.data.compared]
     by = [name for name in options["by"] if name not in (PHOTOS, MISSING)]
     if items is not None and pairs is not None:
-        images = [photo_folder(options["images"], items)] * len(bundles)
-        _check_outputs(options, [items, pairs], images)
-        ads = read_catalogue(items, columns(options), options["compare"], compared, by)
+        other = options["other"]
+        images = [photo_folder(options["images"], items, other)] * len(bundles)
+        _check_outputs(options, [*files_read(items, other), pairs], images)
+        ads = read_catalogue(
+            items,
+            columns(options),
+            options["compare"],
+            compared,
+            by,
+            other=other,
+            source=options["source"],
+        )
         labelled = read_labelled(pairs, ads, options).frame.with_columns(weight=pl.lit(1.0))
         contenders = [
             Contender(*each) for each in zip(called, bundles, images, weights, strict=True)
@@ -223,9 +241,13 @@ def _inputs(
     contenders = [Contender(*each) for each in zip(called, bundles, images, weights, strict=True)]
     check_same_test(contenders)
     data = bundles[0].data
-    file = remembered_items(bundles[0], "Name labelled ads: --items CSV --pairs CSV.")
-    _check_outputs(options, [file], images)
-    ads = read_catalogue(file, data.columns, options["compare"], compared, by)
+    instead = "Name labelled ads: --items CSV --pairs CSV."
+    file = remembered_items(bundles[0], instead)
+    other = remembered_other(bundles[0], instead)
+    _check_outputs(options, files_read(file, other), images)
+    ads = read_catalogue(
+        file, data.columns, options["compare"], compared, by, other=other, source=data.source
+    )
     return contenders, ads, remembered_test(bundles[0], ads)
 
 

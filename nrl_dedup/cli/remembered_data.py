@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nrl_dedup.catalogue.files.file_pattern import files_of
 from nrl_dedup.errors import NrlDedupError
 
 if TYPE_CHECKING:
@@ -15,8 +16,18 @@ def remembered_items(bundle: "Bundle", instead: str) -> Path:
     :param instead: what to do where it is gone.
     :raises NrlDedupError: it is not there.
     """
-    path = bundle.data_path(bundle.data.items)
-    if not path.is_file():
+    return _there(bundle, bundle.data.items, instead)
+
+
+def remembered_other(bundle: "Bundle", instead: str) -> Path | None:
+    """The second file of these ads, if there were two. Arguments and errors: as of `remembered_items`."""
+    other = bundle.data.other
+    return None if other is None else _there(bundle, other, instead)
+
+
+def _there(bundle: "Bundle", file: str, instead: str) -> Path:
+    path = bundle.data_path(file)
+    if not all(one.is_file() for one in files_of(path)):
         raise NrlDedupError(
             f"{bundle.folder}: the ads that it was trained on were in {path}, seen from where the bundle is now, and "
             f"are not there. {instead}"

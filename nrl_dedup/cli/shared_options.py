@@ -166,25 +166,67 @@ def read_catalogue(
     compared: Sequence[str] = (),
     remembered: Sequence[str] = (),
     by: Sequence[str] = (),
+    *,
+    other: Path | None = None,
+    source: str | None = None,
 ) -> "Catalogue":
     """The catalogue with the columns that ads are compared by, and a word about the rows that were skipped,
-    which columns were taken for what, and the cells that say nothing.
+    which columns were taken for what, the cells that say nothing, and the sources.
 
     :param compared: further columns that the user named. :param remembered: those that the bundle was trained with.
-    :param by: columns that an evaluation slices by.
+    :param by: columns that an evaluation slices by. :param other: a second file, each being a source.
+    :param source: the column with each ad's source.
     """
-    from nrl_dedup.catalogue.cells.empty_cells import NOTHING
     from nrl_dedup.catalogue.read import read_catalogue as read
+    from nrl_dedup.catalogue.source_names import names_of_files, sources_in_words
+    from nrl_dedup.catalogue.two_catalogues import joined
+    from nrl_dedup.cli.console import say
+
+    if other is not None and source is not None:
+        raise click.UsageError(
+            "--source names a column of one file; of two files each is a source. Leave one of them out."
+        )
+    paths = [path]
+    if other is not None:
+        names_of_files(path, other)
+        paths.append(other)
+    encoding = names.get("encoding")
+    given = {name: column for name, column in names.items() if name != "encoding"}
+    read_files = []
+    for one in paths:
+        catalogue = read(
+            one,
+            **given,
+            encoding=encoding,
+            compare=compared,
+            remembered=remembered,
+            by=by,
+            source=source,
+            may_lack=other is not None,
+        )
+        _show_read(catalogue)
+        read_files.append(catalogue)
+    if other is not None:
+        options = {f"--{name.replace('_', '-')}": column for name, column in given.items()}
+        left, right = read_files
+        catalogue = joined(left, right, options | {f"--compare {name}": name for name in compared})
+        for note in catalogue.notes:
+            say(note)
+    if catalogue.source is not None:
+        say(sources_in_words(catalogue.source, catalogue.source_names))
+    return catalogue
+
+
+def _show_read(catalogue: "Catalogue") -> None:
+    from nrl_dedup.catalogue.cells.empty_cells import NOTHING
     from nrl_dedup.cli.console import show_bad_rows, warn
 
-    catalogue = read(path, compare=compared, remembered=remembered, by=by, **names)
-    show_bad_rows(path, catalogue.bad_count, catalogue.bad_rows)
+    show_bad_rows(catalogue.path, catalogue.bad_count, catalogue.bad_rows)
     _show_columns(catalogue)
     if catalogue.nothing:
         warn(
-            f"{path}: {catalogue.nothing:,} cells say {NOTHING}, or the like, and are taken for nothing."
+            f"{catalogue.path}: {catalogue.nothing:,} cells say {NOTHING}, or the like, and are taken for nothing."
         )
-    return catalogue
 
 
 def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -> "LabelledPairs":
@@ -195,7 +237,15 @@ def read_labelled(path: Path, catalogue: "Catalogue", options: dict[str, Any]) -
     pairs = read_pairs(
         path,
         catalogue,
-        **given_names(options, "left_column", "right_column", "label_column", "encoding"),
+        **given_names(
+            options,
+            "left_column",
+            "right_column",
+            "label_column",
+            "encoding",
+            "source_l",
+            "source_r",
+        ),
     )
     show_bad_rows(path, pairs.bad_count, pairs.bad_rows)
     _show_columns(pairs)
@@ -212,11 +262,21 @@ def _show_columns(table: "Catalogue | LabelledPairs") -> None:
         warn(f"{table.path}: {note}")
 
 
-def photo_folder(images: Path | None, catalogue: Path) -> Path | None:
-    """The photo folder that the user named, or the one beside the catalogue."""
+def files_read(*catalogues: Path | None) -> list[Path]:
+    """The files of catalogues; those that fit it where a name is a pattern."""
+    from nrl_dedup.catalogue.files.file_pattern import files_of
+
+    return [file for path in catalogues if path is not None for file in files_of(path)]
+
+
+def photo_folder(images: Path | None, catalogue: Path, other: Path | None = None) -> Path | None:
+    """The photo folder that the user named, or the one beside the catalogue, or beside its second file."""
     from nrl_dedup.features.photos.photo_folder import find_photo_folder
 
-    return images or find_photo_folder(catalogue)
+    beside = images or find_photo_folder(catalogue)
+    if beside is None and other is not None:
+        return find_photo_folder(other)
+    return beside
 
 
 def photo_count(ads: "Catalogue") -> int:

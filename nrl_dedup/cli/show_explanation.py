@@ -21,6 +21,7 @@ SHARED_SHOWN = 12  # words, the rarest first: the others are in most ads
 _HOW_TOGETHER = {"identical": "identical; ", "through others": "not linked to each other, but "}
 _WHY_APART = {
     "says nothing": "not linked, as one of them says nothing",
+    "one source": "not linked, as both are of one source",
     "blocking": "not linked, lost in blocking",
     "score": "not linked, lost by the score",
 }
@@ -72,6 +73,11 @@ def _why(found: "Explanation") -> str:
             return f"{own} {_chain(found)}"
         case "says nothing":
             return " ".join(_silence(ad) for ad in (found.left, found.right) if not ad.told)
+        case "one source":
+            return (
+                f"Both are of the source {found.left.source}, and only ads of different sources are linked. Their "
+                f"score would be {score}."
+            )
         case "blocking":
             would = (
                 "above" if found.score is not None and found.score >= found.threshold else "below"
@@ -135,6 +141,7 @@ def _show_ads(found: "Explanation") -> None:
         for pair in sides.photos
     )
     rows = [
+        ("source", left.source or "", right.source or "", ""),
         ("title", left.title, right.title, ""),
         ("description", _cut(left.description), _cut(right.description), ""),
         ("words", f"{left.words:,}", f"{right.words:,}", _shared(sides.words) or "none"),

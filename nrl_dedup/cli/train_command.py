@@ -14,6 +14,7 @@ from nrl_dedup.cli.shared_options import (
     column_options,
     columns,
     device_option,
+    files_read,
     images_option,
     pair_column_options,
     photo_count,
@@ -21,6 +22,7 @@ from nrl_dedup.cli.shared_options import (
     read_catalogue,
     work_dir_option,
 )
+from nrl_dedup.cli.source_options import side_options, source_options
 from nrl_dedup.cli.training_options import read_labels, settings_of, with_defaults
 from nrl_dedup.cli.work_folder import work_dir
 
@@ -45,6 +47,7 @@ nrl-dedup train ItemInfo_train.csv --images photos/
 nrl-dedup train ItemInfo_train.csv ItemPairs_train.csv --images photos/
 nrl-dedup train items.csv pairs.csv --language en --backbone mobilenet_v2 -o weights/mine
 nrl-dedup train items.csv pairs.csv --grid examples/thesis.toml --seeds 3 -o weights/best
+nrl-dedup train left.csv pairs.csv --other right.csv -o weights/two
 
 With --grid or --seeds, words, photos and split are computed once and every setting is trained on them. The split
 and the photo views stay those of --seed; a seed in the grid, and --seeds, vary the initial weights and the order
@@ -96,6 +99,8 @@ of the batches. Finished trials are kept in the bundle's folder: the same comman
 @device_option
 @column_options
 @pair_column_options
+@source_options
+@side_options
 def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     """`HELP`."""
     from nrl_dedup.cli.console import ConsoleProgress, show_photos_not_seen, show_unreadable
@@ -126,14 +131,16 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     progress = ConsoleProgress()
     run = Run(work_dir(options), device, progress=progress)
     resources = TrainingFiles(
-        photo_folder(options["images"], items),
+        photo_folder(options["images"], items, options["other"]),
         options["backbone_weights"],
         options["word_vectors"],
     )
     for one in tried:
         check_before_the_work(one, resources)
     names = columns(options)
-    catalogue = read_catalogue(items, names, options["compare"])
+    catalogue = read_catalogue(
+        items, names, options["compare"], other=options["other"], source=options["source"]
+    )
     if resources.photo_folder is None and any(
         fusion_module(one.model.fusion).reads_photos for one in tried
     ):
@@ -189,9 +196,10 @@ def _output(items: Path, pairs: Path | None, options: dict[str, Any], many: bool
 
     named = options["grid"].stem if options["grid"] else options["fusion"]
     output: Path = options["output"] or Path("weights") / f"{items.stem}-{named}"
-    read = [items, pairs, *(options[name] for name in _READ)]
+    read = [*files_read(items, options["other"]), pairs, *(options[name] for name in _READ)]
     check_outside(output, [options["work_dir"], *(read if options["force"] else [])])
-    check_photos_stay({"-o": output}, [photo_folder(options["images"], items)], [items])
+    photos = photo_folder(options["images"], items, options["other"])
+    check_photos_stay({"-o": output}, [photos], files_read(items, options["other"]))
     if options["output"] is None and not output.parent.exists():
         check_folder_writable(Path(), f"-o {output}")
         return output

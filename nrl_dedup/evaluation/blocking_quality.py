@@ -31,8 +31,8 @@ class BlockingQuality:
     `wanted`: the cap, candidates an ad on average. `candidate_pairs`: the pairs that `link` would score; identical ads
     cost none. `mean_per_ad`, `most_per_ad`: the candidates of the average ad, and of the ad with most.
     `pairs_completeness`: of the labelled duplicates, the share that is found (identical ads are). `reduction_ratio`:
-    1 - candidate_pairs / all pairs of ads. `logits`: `metrics.logits_after_blocking`; their average precision counts
-    the lost pairs.
+    1 - candidate_pairs / all pairs of ads, those of two sources where ads have sources. `logits`:
+    `metrics.logits_after_blocking`; their average precision counts the lost pairs.
     """
 
     wanted: int
@@ -69,7 +69,7 @@ def blocking_quality(
         float(per_ad.mean()) if len(per_ad) else 0.0,
         int(per_ad.max(initial=0)),
         pairs_completeness(labels, found),
-        reduction_ratio(count, blocked.ads.catalogue_size),
+        reduction_ratio(count, _possible_pairs(blocked)),
         tuple(
             SpaceQuality(
                 space.name,
@@ -83,3 +83,17 @@ def blocking_quality(
         ),
         logits_after_blocking(logits, found),
     )
+
+
+def _possible_pairs(blocked: BlockingResult) -> int:
+    """How many pairs of ads there are; of two sources, where ads have sources."""
+    if blocked.source_of is None:
+        return _pairs_of(blocked.ads.catalogue_size)
+    inside = 0
+    for ads in np.bincount(blocked.source_of).tolist():
+        inside += _pairs_of(ads)
+    return _pairs_of(len(blocked.ads)) - inside
+
+
+def _pairs_of(ads: int) -> int:
+    return ads * (ads - 1) // 2

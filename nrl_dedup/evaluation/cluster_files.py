@@ -1,7 +1,7 @@
 """Reads clusters, as `nrl-dedup link` writes them, and the truth about them; measures the one against the other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +16,14 @@ from nrl_dedup.evaluation.cluster_quality import (
     ClusterReport,
     quality_against_entities,
     quality_against_pairs,
+)
+from nrl_dedup.evaluation.cluster_sources import (
+    ads_with_sources,
+    catalogue_of_ids,
+    names_sources,
+    sources_of_truth,
+    with_source,
+    with_source_before_id,
 )
 
 _ID_NAMES = ("item_id", "id", "sku", "ad_id", "listing_id", "product_id", "offer_id")
@@ -50,15 +58,28 @@ def measure_clusters(
     The clusters have the columns cluster_id and item_id. The truth has an id and an entity for each ad; or two ids and
     a label for each of some pairs, as `read_pairs` takes them.
 
+    Where the clusters have a column `source` and the truth names sources too, these tell ads of one id apart
+    (`cluster_sources.py`).
+
     :param columns: what the truth's columns are called where their names are unusual: id_column, entity_column,
-        left_column, right_column, label_column.
+        left_column, right_column, label_column; and source_l, source_r, as in `sides.Sides`.
     :param encoding: of a truth that is CSV; None for UTF-8.
     :raises NrlDedupError: what `read_table` and `read_pairs` raise; the truth has the columns of neither kind, or no
         rows; an ad is in one of the files twice.
     """
     clustered = _read_clusters(clusters)
-    table = read_table(truth, _truth_columns(columns), encoding=encoding)
+    wanted = _truth_columns(columns)
+    groups = [wanted]
+    if "source" in clustered.taken:
+        groups.append(sources_of_truth(wanted, columns))
+    table = read_table(truth, *groups, encoding=encoding)
+    has_sources = "source" in clustered.taken and names_sources(table, columns)
+    if has_sources:
+        clustered = with_source_before_id(clustered)
+    _refuse_repeated_ids(clusters, clustered)
     if {"item_id", "entity"} <= table.taken.keys():
+        if has_sources:
+            table = with_source_before_id(table)
         entities = _with_entities(truth, table)
         report = quality_against_entities(clustered.frame, entities.frame)
         files = _about(clusters, clustered), _about(truth, entities)
@@ -69,25 +90,35 @@ def measure_clusters(
             f"the columns: {', '.join(table.header)}. Name them with --id-column and --entity-column, or with "
             "--left-column, --right-column and --label-column."
         )
-    ads = _ads_of_pairs(truth, table.frame)
     names = {name: columns.get(name) for name in ("left_column", "right_column", "label_column")}
+    if has_sources:
+        names |= {name: columns.get(name) for name in ("source_l", "source_r")}
+        ads = ads_with_sources(truth, table.frame, columns)
+    else:
+        ads = _ads_of_pairs(truth, table.frame)
     pairs = read_pairs(truth, ads, **names, encoding=encoding)
-    report = quality_against_pairs(clustered.frame, ads.ids, pairs.frame)
+    ids = with_source(ads.ids, ads.source) if ads.source is not None else ads.ids
+    report = quality_against_pairs(clustered.frame, ids, pairs.frame)
     of_pairs = ReadFile(truth, pairs.columns_taken(), pairs.notes, pairs.bad_rows, pairs.bad_count)
     return MeasuredClusters(report, (_about(clusters, clustered), of_pairs), pairs)
 
 
 def _read_clusters(path: Path) -> Table:
-    """cluster_id and item_id of the file; one without rows is that of a catalogue without duplicates."""
+    """cluster_id and item_id of the file, and source if it has one; one without rows is that of a catalogue without
+    duplicates."""
     wanted = {
         name: WantedColumn("--clusters", (name,), name, identifier=True)
         for name in ("cluster_id", "item_id")
     }
-    table = read_table(path, wanted)
+    with_id = {
+        "item_id": replace(
+            wanted["item_id"], required=False
+        ),  # one of those not required must be there
+        "source": WantedColumn("--clusters", ("source",), None, required=False),
+    }
+    table = read_table(path, wanted, with_id)
     is_empty = (pl.col("item_id") == "") | (pl.col("cluster_id") == "")
-    table = table.without(is_empty, "an id is empty")
-    _refuse_repeated_ids(path, table)
-    return table
+    return table.without(is_empty, "an id is empty")
 
 
 def _truth_columns(columns: Mapping[str, str]) -> dict[str, WantedColumn]:
@@ -113,13 +144,7 @@ def _with_entities(path: Path, table: Table) -> Table:
 def _ads_of_pairs(path: Path, pairs: pl.DataFrame) -> Catalogue:
     """A catalogue of nothing but the ids in labelled pairs, ordered as text."""
     ids = pl.concat([pairs["left"], pairs["right"]]).unique().sort().rename("item_id")
-    ads = pl.DataFrame({"item_id": ids}).filter(pl.col("item_id") != "")
-    empty = [
-        pl.lit("").alias("title"),
-        pl.lit("").alias("description"),
-        pl.lit([], pl.List(pl.String)).alias("photos"),
-    ]
-    return Catalogue(path, ads.with_columns(empty))
+    return catalogue_of_ids(path, pl.DataFrame({"item_id": ids}))
 
 
 def _refuse_repeated_ids(path: Path, table: Table) -> None:

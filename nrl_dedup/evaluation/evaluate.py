@@ -13,7 +13,6 @@ from scipy.special import expit
 from nrl_dedup.adaptation.adapted_scorer import make_adapting_scorer
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, block
 from nrl_dedup.bundle.load import Bundle
-from nrl_dedup.catalogue.fingerprint import fingerprint
 from nrl_dedup.catalogue.read import Catalogue
 from nrl_dedup.config import DEFAULT_THRESHOLD
 from nrl_dedup.errors import NrlDedupError
@@ -32,7 +31,6 @@ from nrl_dedup.scoring.siamese import pair_logits
 from nrl_dedup.tables import catalogue_ends
 
 BASELINE = "baseline"
-_TEST = ["item_id_l", "item_id_r", "is_duplicate", "weight"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,8 @@ class Evaluation:
 
     def scores(self) -> pl.DataFrame:
         """item_id_l, item_id_r, is_duplicate (0 or 1), score, in the order of the pairs; with several models one
-        after the other, and a column `model`. The baseline is left out."""
+        after the other, and a column `model`; of ads with sources, source_l and source_r in the end. The baseline is
+        left out."""
         ids = self.catalogue.ids
         pairs = self.pairs.select(
             item_id_l=ids.gather(self.pairs["row_l"]),
@@ -102,7 +101,14 @@ class Evaluation:
             )
             for name in self.models
         ]
-        return pl.concat(scored) if len(scored) > 1 else scored[0].drop("model")
+        table = pl.concat(scored) if len(scored) > 1 else scored[0].drop("model")
+        source = self.catalogue.source
+        if source is None:
+            return table
+        rows = pl.concat([self.pairs.select("row_l", "row_r")] * len(scored))
+        return table.with_columns(
+            source_l=source.gather(rows["row_l"]), source_r=source.gather(rows["row_r"])
+        )
 
 
 def evaluate(
@@ -232,65 +238,3 @@ def weights_of(bundles: Mapping[str, Bundle], weights: Path) -> list[Path | None
             "of one of them, or leave the option out."
         )
     return [weights if fitting else None for fitting in fits]
-
-
-def check_same_test(contenders: Sequence[Contender]) -> None:
-    """Figures can be compared only if they are of the same pairs, and there must be some.
-
-    :raises NrlDedupError: a bundle was trained without labels; or two bundles were trained on different ads, or
-        remember other pairs, labels or weights for the test. It names the two and what differs.
-    """
-    for contender in contenders:
-        if not contender.bundle.labelled:
-            raise NrlDedupError(
-                f"{contender.name} was trained without labels: it remembers no test pairs, and only labelled pairs can "
-                "say how good it is. Name some: --items CSV --pairs CSV."
-            )
-    first = contenders[0]
-    for other in contenders[1:]:
-        difference = _difference(first.bundle, other.bundle)
-        if difference:
-            raise NrlDedupError(
-                f"{first.name} and {other.name} cannot stand side by side on the test pairs that they remember: "
-                f"{difference}. Train them on the same files with the same --split and --seed, or name the data: "
-                "--items CSV --pairs CSV."
-            )
-
-
-def _difference(first: Bundle, other: Bundle) -> str:
-    if first.data.fingerprint != other.data.fingerprint:
-        items = " and ".join(str(bundle.data_path(bundle.data.items)) for bundle in (first, other))
-        return f"they were trained on different ads ({items})"
-    tests = [
-        bundle.split.filter(pl.col("side") == "test").select(_TEST) for bundle in (first, other)
-    ]
-    both = tests[0].join(tests[1], on=_TEST[:2], how="full", coalesce=True)
-    shared = both.drop_nulls().sort(_TEST[:2])
-    if len(shared) < len(both):
-        return f"their test pairs differ ({len(tests[0]):,} and {len(tests[1]):,} pairs, {len(shared):,} in both)"
-    relabelled = shared.filter(pl.col("is_duplicate") != pl.col("is_duplicate_right"))
-    if len(relabelled):
-        pair = " and ".join(relabelled.row(0)[:2])
-        return f"{len(relabelled):,} test pairs have other labels, the first of them {pair}"
-    if not np.allclose(shared["weight"], shared["weight_right"]):
-        return "their test pairs have other weights, so the whole sets have other class ratios"
-    return ""
-
-
-def remembered_test(bundle: Bundle, catalogue: Catalogue) -> pl.DataFrame:
-    """The test split that the bundle remembers, as rows of `catalogue`.
-
-    :raises NrlDedupError: the catalogue is not the one that the model was trained on.
-    """
-    if fingerprint(catalogue) != bundle.data.fingerprint:
-        raise NrlDedupError(
-            f"{catalogue.path}: the file has changed since the model was trained, so its remembered test split "
-            "means nothing. Name the data: --items CSV --pairs CSV."
-        )
-    test = bundle.split.filter(pl.col("side") == "test")
-    return test.select(
-        row_l=catalogue.rows_of(test["item_id_l"]),
-        row_r=catalogue.rows_of(test["item_id_r"]),
-        is_duplicate="is_duplicate",
-        weight="weight",
-    )

@@ -11,6 +11,7 @@ from scipy.special import expit
 from nrl_dedup.blocking.candidates import neighbourhood_levels, proposed
 from nrl_dedup.blocking.neighbours import NONE
 from nrl_dedup.catalogue.read import Catalogue
+from nrl_dedup.catalogue.sides import BY_DEFAULT, SIDES, Sides, check_sides, rows_of_side
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.explanation.contributions import Reason, find_competitor, find_reasons
 from nrl_dedup.explanation.explained_pair import (
@@ -18,6 +19,7 @@ from nrl_dedup.explanation.explained_pair import (
     CLUSTERING,
     IDENTICAL,
     LINKED,
+    ONE_SOURCE,
     SAYS_NOTHING,
     SCORE,
     THROUGH_OTHERS,
@@ -35,32 +37,44 @@ from nrl_dedup.scoring.score import EVIDENCE
 from nrl_dedup.tables import distinct_ends
 
 
-def find_pair(catalogue: Catalogue, id_a: str, id_b: str) -> Int64[np.ndarray, "2"]:
+def find_pair(
+    catalogue: Catalogue, id_a: str, id_b: str, sides: Sides = BY_DEFAULT
+) -> Int64[np.ndarray, "2"]:
     """The rows of two ads.
 
-    :raises NrlDedupError: they are one ad, or the catalogue does not have them.
+    :param sides: their sources, for ids that several sources have (`sides.rows_of_side`).
+    :raises NrlDedupError: they are one ad, or the catalogue does not have them; a source that there is not.
     """
-    if id_a == id_b:
+    check_sides(catalogue, sides)
+    found = []
+    for item_id, side in zip((id_a, id_b), SIDES, strict=True):
+        ids = pl.Series([item_id], dtype=pl.String)
+        found.append(rows_of_side(catalogue, ids, side, sides.of(side))[0])
+    if found[0] is not None and found[0] == found[1]:
         raise NrlDedupError(f"Two ads are wanted, but {id_a} is named twice.")
-    rows = catalogue.rows_of(pl.Series([id_a, id_b], dtype=pl.String))
-    missing = [item for item, row in zip((id_a, id_b), rows, strict=True) if row is None]
+    missing = [item for item, row in zip((id_a, id_b), found, strict=True) if row is None]
     if missing:
         raise NrlDedupError(
             f"{catalogue.path}: there is no ad with the id {' and none with '.join(missing)}. Ids are taken letter for "
             "letter (007 is not 7); name another catalogue with --items."
         )
-    return rows.to_numpy()
+    return np.array(found, dtype=np.int64)
 
 
 def explain(
-    linked: LinkResult, catalogue: Catalogue, id_a: str, id_b: str, threshold: float
+    linked: LinkResult,
+    catalogue: Catalogue,
+    id_a: str,
+    id_b: str,
+    threshold: float,
+    sides: Sides = BY_DEFAULT,
 ) -> Explanation:
     """Why `linked` has the two ads together, or not.
 
     :param linked: what `link` made of `catalogue` with this `threshold`.
     :raises NrlDedupError: what `find_pair` raises.
     """
-    rows = find_pair(catalogue, id_a, id_b)
+    rows = find_pair(catalogue, id_a, id_b, sides)
     blocked = linked.blocked
     left = _ad(linked, catalogue, int(rows[0]))
     right = _ad(linked, catalogue, int(rows[1]))
@@ -88,6 +102,8 @@ def explain(
         stage = LINKED if above else THROUGH_OTHERS
     elif not (left.told and right.told):
         stage = SAYS_NOTHING
+    elif left.source is not None and left.source == right.source:
+        stage = ONE_SOURCE
     elif not candidate:
         stage = BLOCKING
     else:
@@ -140,6 +156,7 @@ def _ad(linked: LinkResult, catalogue: Catalogue, row: int) -> Ad:
         has_known_input,
         twin,
         _cluster(linked, catalogue, row),
+        None if catalogue.source is None else catalogue.source[row],
     )
 
 

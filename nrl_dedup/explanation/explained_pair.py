@@ -7,6 +7,7 @@ from nrl_dedup.explanation.contributions import Reason
 from nrl_dedup.explanation.side_by_side import SideBySide
 
 IDENTICAL, LINKED, THROUGH_OTHERS = "identical", "linked", "through others"
+ONE_SOURCE = "one source"
 SAYS_NOTHING, BLOCKING, SCORE, CLUSTERING = "says nothing", "blocking", "score", "clustering"
 TOGETHER = (IDENTICAL, LINKED, THROUGH_OTHERS)
 
@@ -24,7 +25,8 @@ class Ad:
     """One of the two ads. `readable`: those of its photos that the model looks at. `words`: how many it has.
 
     `told`: whether the model finds anything in it that it knows. `twin`: the identical ad that represents it where ads
-    are searched and scored; None where it represents itself. `cluster`: None where it is in none.
+    are searched and scored; None where it represents itself. `cluster`: None where it is in none. `source`: None where
+    ads have none.
     """
 
     item_id: str
@@ -36,6 +38,7 @@ class Ad:
     told: bool
     twin: str | None
     cluster: Cluster | None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,4 +119,8 @@ class Explanation:
         return self.stage in TOGETHER
 
     def as_json(self) -> dict[str, Any]:
-        return {"together": self.together, **asdict(self)}
+        said = {"together": self.together, **asdict(self)}
+        for side in ("left", "right"):
+            if said[side]["source"] is None:
+                del said[side]["source"]
+        return said

@@ -49,7 +49,7 @@ class TrainingData:
     are in no pair, unless the network learns from these too. `split`: without pairs where there are no labels.
     `unlabelled`, `held_out`: the ads that training without labels learns from, and those that choose its epoch; none
     of the first is in a labelled pair for validation or test. `vectors`: of `vocabulary`, in its order. `ids`: item
-    ids by row. `unreadable`: photo, reason.
+    ids by row; `sources`: of ads that have them. `unreadable`: photo, reason.
     """
 
     settings: Settings
@@ -63,6 +63,7 @@ class TrainingData:
     baseline: Baseline
     backbone: Backbone | None
     ids: pl.Series
+    sources: pl.Series | None
     source: DataSource
     unreadable: pl.DataFrame
 
@@ -263,6 +264,7 @@ def _prepared(
         baseline=baseline,
         backbone=seen.backbone,
         ids=catalogue.ids,
+        sources=catalogue.source,
         unreadable=seen.contents.photos.unreadable,
         source=DataSource(
             items=str(catalogue.path.resolve()),
@@ -272,6 +274,8 @@ def _prepared(
             columns=columns,
             fingerprint=fingerprint(catalogue),
             compared=catalogue.compared,
+            other=None if catalogue.other is None else str(catalogue.other.resolve()),
+            source=catalogue.taken.get("source"),
         ),
     )
 

@@ -126,19 +126,31 @@ def train_one(
         baseline=data.baseline,
         image_size=data.features.image_shape[-1],
         backbone_fingerprint=None if data.backbone is None else data.backbone.fingerprint,
-        split=data.split.frame.select(
-            item_id_l=data.ids.gather(data.split.frame["row_l"]),
-            item_id_r=data.ids.gather(data.split.frame["row_r"]),
-            is_duplicate="is_duplicate",
-            side="side",
-            weight="weight",
-        ),
+        split=_split_by_ids(data),
         audit=data.split.audit,
         history=fitted.history,
         best_epoch=fitted.best_epoch,
         data=data.source,
     )
     return Trained(bundle, data.backbone, fitted.interrupted, data.unreadable)
+
+
+def _split_by_ids(data: TrainingData) -> pl.DataFrame:
+    """`bundle.load.SPLIT`, of ads with sources `SPLIT_SOURCES` too."""
+    row_l = data.split.frame["row_l"]
+    row_r = data.split.frame["row_r"]
+    split = data.split.frame.select(
+        item_id_l=data.ids.gather(row_l),
+        item_id_r=data.ids.gather(row_r),
+        is_duplicate="is_duplicate",
+        side="side",
+        weight="weight",
+    )
+    if data.sources is None:
+        return split
+    return split.with_columns(
+        source_l=data.sources.gather(row_l), source_r=data.sources.gather(row_r)
+    )
 
 
 def fit(

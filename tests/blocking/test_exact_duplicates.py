@@ -63,7 +63,7 @@ def link_rows(
 
 
 def links_of(linked: LinkResult, catalogue: Catalogue) -> dict[tuple[str, str], float]:
-    _, links = linked.with_ids(catalogue.ids)
+    _, links = linked.with_ids(catalogue)
     return {
         (left, right): score for left, right, score in links.select(links.columns[:3]).iter_rows()
     }

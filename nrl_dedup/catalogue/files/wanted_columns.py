@@ -15,7 +15,7 @@ class WantedColumn:
     user's own name for it, compared exactly, and `flag` the option that takes it. A column without usual names may be
     one that is something else as well. `identifier` columns hold text or whole numbers: a Parquet column of floats,
     where 7 has become 7.0, is refused. `joint` is what separates the values of a Parquet cell that is a list;
-    None where a list stays one.
+    None where a list stays one. `may_lack`: a file without the column that the user named is read by the usual names.
     """
 
     flag: str
@@ -24,6 +24,13 @@ class WantedColumn:
     required: bool = True
     identifier: bool = False
     joint: str | None = ", "
+    may_lack: bool = False
+
+    def is_named_in(self, header: Sequence[str]) -> bool:
+        """Whether the user named it, and that is what to look for."""
+        if self.given is None:
+            return False
+        return self.given in header or not self.may_lack
 
 
 def find_columns(
@@ -57,7 +64,7 @@ def _find_group(
     found = {}
     taken: set[int] = set()
     for key, column in wanted.items():
-        if column.given is None:
+        if not column.is_named_in(header):
             continue
         if column.given not in header:
             raise NrlDedupError(f"{path}: no column {column.given!r} ({column.flag}). {shown}")
@@ -66,7 +73,7 @@ def _find_group(
             taken.update(found[key])
     plain_names = ["" if place in taken else plain_name(name) for place, name in enumerate(header)]
     for key, column in wanted.items():
-        if column.given is not None:
+        if column.is_named_in(header):
             continue
         fitting = []
         for usual_name in column.names:

@@ -12,7 +12,13 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Int64
 
-from nrl_dedup.adaptation.co_training import MAX_PAIRS, co_train, pairs_to_learn_from
+from nrl_dedup.adaptation.co_training import (
+    MAX_PAIRS,
+    co_train,
+    has_photos,
+    learn_beside_words,
+    pairs_to_learn_from,
+)
 from nrl_dedup.blocking.block import CANDIDATES_PER_AD, BlockingResult, block
 from nrl_dedup.blocking.distinct_ads import DistinctPairs
 from nrl_dedup.bundle.load import HELD_OUT, Bundle, load_words
@@ -176,11 +182,16 @@ def _numbered_from(first: int, held_out: pl.DataFrame) -> pl.DataFrame:
 def _views(
     parts: Sequence[SearchedCatalogue], words: Trees | None, progress: Progress
 ) -> ModalityModels | None:
-    """Learned from the candidates, but for those of test ads."""
+    """Learned from the candidates, but for those of test ads.
+
+    :param words: the view of the texts, where there is nothing but texts; None: that is learned here too.
+    """
     left, right = np.concatenate([part.ends for part in parts], axis=1)
     try:
         evidence = ComparisonVectors.joined([part.candidates for part in parts])
-        return co_train(evidence, left, right, words=words)
+        if words is not None and not has_photos(evidence):
+            return learn_beside_words(words, evidence, left, right)
+        return co_train(evidence, left, right)
     except NrlDedupError as error:
         progress.warn(str(error))
         return None

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Int64, Shaped
 
 from nrl_dedup.blocking.distinct_ads import DistinctAds, DistinctPairs
 from nrl_dedup.catalogue.read import Catalogue
+from nrl_dedup.catalogue.sides import rows_of_pairs
 from nrl_dedup.duplicate_groups import duplicate_groups
 from nrl_dedup.tables import CatalogueRows
 
@@ -42,11 +43,11 @@ class LabelledAds:
     @classmethod
     def of(cls, split: pl.DataFrame, catalogue: Catalogue, ads: DistinctAds) -> "LabelledAds":
         """:param split: the labelled pairs that a bundle remembers (`Bundle.split`)."""
-        ids = catalogue.ids.implode()
-        has_both = pl.col("item_id_l").is_in(ids) & pl.col("item_id_r").is_in(ids)
+        left, right = rows_of_pairs(catalogue, split)
+        has_both = left.is_not_null() & right.is_not_null()
         own = split.filter(has_both)
-        row_l = catalogue.rows_of(own["item_id_l"]).to_numpy().astype(np.int64)
-        row_r = catalogue.rows_of(own["item_id_r"]).to_numpy().astype(np.int64)
+        row_l = left.filter(has_both).to_numpy().astype(np.int64)
+        row_r = right.filter(has_both).to_numpy().astype(np.int64)
         labels = own["is_duplicate"].to_numpy()
         side = own["side"].to_numpy()
         pairs = ads.pairs(row_l, row_r)
