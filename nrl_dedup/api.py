@@ -35,6 +35,7 @@ from nrl_dedup.runtime.progress import SILENT, Progress
 from nrl_dedup.runtime.run import Run
 from nrl_dedup.training.data import prepare_training, prepare_unlabelled
 from nrl_dedup.training.defaults import default_settings
+from nrl_dedup.training.language import with_language
 from nrl_dedup.training.pair_model.held_out import choose_threshold, score_of
 from nrl_dedup.training.seen_ads import TrainingFiles, check_before_the_work
 from nrl_dedup.training.train_bundle import add_fitted_pair_model, train_network
@@ -248,6 +249,7 @@ def train(
     )
     check_before_the_work(settings, files)
     run = _run(work_dir, device, 0, progress)
+    settings = with_language(settings, ads, progress)
     with unfinished(folder) as work:
         if pairs is None:
             data = prepare_unlabelled(ads, settings, files, run, {})

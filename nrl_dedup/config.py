@@ -128,7 +128,9 @@ class TextSettings(_Checked):
     """How an ad's words become token ids (`features/text/`)."""
 
     language: str = _setting(
-        "ru", "--language", help="Language of the ads: how their words are read."
+        "auto",
+        "--language",
+        help="Language of the ads: how their words are read; auto: told by their text.",
     )
     text: str = _setting(
         "title+description", "--text", OneOf(tuple(TEXT_COLUMNS)), "Columns whose words are read."

@@ -4,6 +4,7 @@ import doctest
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -41,10 +42,12 @@ def test_a_training_is_that_of_the_command(run: RunCommand, shop: Shop, tmp_path
     few = {"images": shop.images, "backbone_weights": shop.backbone, "work_dir": tmp_path / "work"}
     options = ("--fusion", "text", "--epochs", 2, "--batch-size", 64, "--patience", 5)
     status, _, err = run(*train_arguments(shop, tmp_path / "command", *options))
-    assert status == 0, err
+    assert status == 0 and "Language: ru, by its letters; --language says another." in err, err
     settings = nrl_dedup.load_model(tmp_path / "command", device="cpu").settings
+    assert settings.text.language == "ru"
+    auto = replace(settings, text=replace(settings.text, language="auto"))
     model = nrl_dedup.train(
-        shop.items, shop.pairs, output=tmp_path / "library", settings=settings, device="cpu", **few
+        shop.items, shop.pairs, output=tmp_path / "library", settings=auto, device="cpu", **few
     )
     assert model.settings == settings
     for name in ("model.safetensors", "vocabulary.txt", "held_out.parquet"):

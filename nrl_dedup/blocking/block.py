@@ -153,7 +153,7 @@ def block(
     source_of = distinct.source_numbers()
     found = search_sources(
         z,
-        catalogue.frame,
+        extracted.texts,
         photos,
         searched,
         candidates_per_ad,

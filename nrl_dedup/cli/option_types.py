@@ -105,9 +105,9 @@ def _check_backbone(name: str) -> None:
 
 
 def _check_language(name: str) -> None:
-    from nrl_dedup.features.text.languages import language_row
+    from nrl_dedup.features.text.languages import check_language
 
-    language_row(name)
+    check_language(name)
 
 
 def _check_clustering(name: str) -> None:
@@ -126,7 +126,7 @@ TABLE_NAMES = {
         ("resnet152", "vgg19", "resnet50", "resnet18", "mobilenet_v2", "mobilenet_v3_small"),
         _check_backbone,
     ),
-    "--language": CheckedName(("ru", "en", "none"), _check_language),
+    "--language": CheckedName(("auto", "ru", "en", "none"), _check_language),
     "--clustering": CheckedName(
         ("average-linkage", "correlation", "centre", "connected-components"), _check_clustering
     ),

@@ -114,7 +114,8 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
         prepare_training,
         prepare_unlabelled,
     )
-    from nrl_dedup.training.search.grid import plan_trials, read_grid
+    from nrl_dedup.training.language import with_language
+    from nrl_dedup.training.search.grid import plan_trials, read_grid, with_text_settings
     from nrl_dedup.training.seen_ads import TrainingFiles, check_before_the_work
     from nrl_dedup.training.train_bundle import add_fitted_pair_model
     from nrl_dedup.training.unfinished import unfinished
@@ -145,6 +146,8 @@ def train(items: Path, pairs: Path | None, **options: Any) -> bool:
     ):
         show_photos_not_seen("training", catalogue)
     labelled, published = read_labels(pairs, catalogue, options)
+    settings = with_language(settings, catalogue, progress)
+    plan = with_text_settings(plan, settings.text)
     if many:
         show_search(settings.model.fusion, named=fusion_named)
     with unfinished(output) as work:

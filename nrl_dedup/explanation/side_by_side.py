@@ -90,7 +90,7 @@ def compare(
         photos = _most_alike(scorer.ads.comparisons, shown, at, references)
     return SideBySide(
         shared_words(features.words, left, right),
-        shared_numbers(catalogue, left, right),
+        shared_numbers(features.texts, left, right),
         photos,
         tuple(
             _compare_column(name, catalogue.further[name], left, right)
@@ -104,9 +104,12 @@ def shared_words(words: Words, left: int, right: int) -> tuple[Shared, ...]:
     return _shared(word_counts(words), words.distinct, left, right)
 
 
-def shared_numbers(catalogue: Catalogue, left: int, right: int) -> tuple[Shared, ...]:
-    """The numbers, alone and with their units, and the model codes of both ads, in that order too."""
-    plain = [normalised(catalogue.frame[name]) for name in ("title", "description")]
+def shared_numbers(texts: pl.DataFrame, left: int, right: int) -> tuple[Shared, ...]:
+    """The numbers, alone and with their units, and the model codes of both ads, in that order too.
+
+    :param texts: columns title and description, by row of the catalogue.
+    """
+    plain = [normalised(texts[name]) for name in ("title", "description")]
     counts = count_terms([read(texts) for read in (codes_of, quantities_of) for texts in plain])
     return _shared(counts.matrix, counts.distinct, left, right)
 

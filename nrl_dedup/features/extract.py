@@ -20,6 +20,8 @@ from nrl_dedup.features.photos.catalogue_photos import AugmentedViews, Catalogue
 from nrl_dedup.features.photos.feature_kinds import KINDS
 from nrl_dedup.features.photos.source import PhotoSource
 from nrl_dedup.features.text.foreign_words import with_foreign_words
+from nrl_dedup.features.text.template_sentences import TemplateSentences
+from nrl_dedup.features.text.unspaced_scripts import UnspacedRuns
 from nrl_dedup.features.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary, encode, has_text
 from nrl_dedup.features.text.words import Words, read_words
 from nrl_dedup.runtime.run import Run
@@ -41,10 +43,11 @@ class PhotoInput:
 class AdContents:
     """The words and photos of a catalogue's ads, before any vocabulary.
 
-    `words`: those in the letters of the model's language. `photos`: all photos of each ad.
+    `texts`: title and description of each ad, without template sentences, scripts without spaces as runs of signs with
+    spaces between. `words`: theirs, in the letters of the model's language. `photos`: all photos of each ad.
     """
 
-    texts: tuple[pl.Series, ...]
+    texts: pl.DataFrame
     words: Words
     photos: CataloguePhotos
 
@@ -59,9 +62,11 @@ class CatalogueFeatures:
     """The features of a catalogue.
 
     `inputs`: what the network reads, of each ad its first photos or one. `photos`: all photos of each ad, which
-    blocking and comparison use. `words`: which these use too, those in other letters among them.
+    blocking and comparison use. `texts`: as in `AdContents`, which these use too. `words`: theirs, those in other
+    letters among them.
     """
 
+    texts: pl.DataFrame
     words: Words
     inputs: NetworkInputs
     photos: CataloguePhotos
@@ -100,15 +105,17 @@ def extract(
     :raises NrlDedupError: what `read_photos` raises.
     """
     contents = read_ads(catalogue, settings, photos, run)
-    foreign = int((has_text(catalogue.frame) & ~contents.has_words).sum())
+    foreign = int((has_text(contents.texts) & ~contents.has_words).sum())
     if foreign:
         run.progress.warn(
             f"{foreign:,} of {len(catalogue):,} ads have no word in the letters of --language "
             f"{settings.text.language}: the network reads nothing of their texts, which are compared all the same. "
             "A model that reads them: nrl-dedup train --language none."
         )
+    columns = _columns_read(contents.texts, settings)
     return CatalogueFeatures(
-        words=with_foreign_words(contents.words, list(contents.texts)),
+        texts=contents.texts,
+        words=with_foreign_words(contents.words, columns, settings.text.language),
         inputs=network_inputs(
             contents, contents.photos.of_network(settings.photos), settings, vocabulary, kind
         ),
@@ -129,8 +136,12 @@ def read_ads(
     :raises NrlDedupError: what `read_photos` raises.
     """
     with run.clock.stage("words"):
-        texts = tuple(catalogue.frame[name] for name in TEXT_COLUMNS[settings.text.text])
-        words = read_words(list(texts), settings.text.language, progress=run.progress)
+        templates = TemplateSentences.fit(catalogue.frame)
+        templates.say(run.progress)
+        texts = templates.apply(catalogue.frame)
+        texts = UnspacedRuns.fit(texts).apply(texts)
+        columns = _columns_read(texts, settings)
+        words = read_words(columns, settings.text.language, progress=run.progress)
     if photos is None:
         return AdContents(texts, words, CataloguePhotos())
     seen = read_photos(
@@ -144,6 +155,11 @@ def read_ads(
         views=views,
     )
     return AdContents(texts, words, seen)
+
+
+def _columns_read(texts: pl.DataFrame, settings: Settings) -> list[pl.Series]:
+    """Those whose words are read."""
+    return [texts[name] for name in TEXT_COLUMNS[settings.text.text]]
 
 
 def network_inputs(

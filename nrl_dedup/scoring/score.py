@@ -247,9 +247,10 @@ def profiles_of(
     rows = blocked.ads.rows
     photos = features.photos.photos
     part = catalogue.take(rows)
+    texts = features.texts[rows]
     ads = ComparedAds(
-        titles=part.frame["title"],
-        descriptions=part.frame["description"],
+        titles=texts["title"],
+        descriptions=texts["description"],
         words=features.words.take(rows),
         photos=None if photos is None else photos.take(rows),
         sketches=features.photos.sketches,

@@ -19,7 +19,7 @@ from nrl_dedup.features.photos.backbones import Backbone, backbone_row, load_bac
 from nrl_dedup.features.photos.catalogue_photos import AugmentedViews
 from nrl_dedup.features.photos.photo_folder import open_photo_folder
 from nrl_dedup.features.text.fasttext_file import check_fasttext
-from nrl_dedup.features.text.languages import language_row
+from nrl_dedup.features.text.languages import check_language
 from nrl_dedup.features.text.words import Words
 from nrl_dedup.runtime.run import Run
 
@@ -51,7 +51,7 @@ def check_before_the_work(settings: Settings, resources: TrainingFiles) -> None:
         raise NrlDedupError(
             "--complete-only keeps ads with words and a photo, and there is no photo folder. Name it with --images."
         )
-    language_row(settings.text.language)
+    check_language(settings.text.language)
     backbone_row(settings.photos.backbone)
     if resources.word_vectors is not None:
         check_fasttext(resources.word_vectors)

@@ -123,6 +123,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "layers": (in_json(ABOUT, "settings model gru_layers", True), "gru_layers: wanted a whole number, found True"),
     "image size": (in_json(ABOUT, "image_size", 10**9), "image_size: wanted the 576 of mobilenet_v3_small"),
     "language": (in_json(ABOUT, "settings text language", "xx"), "--language xx"),
+    "language that is none": (in_json(ABOUT, "settings text language", "auto"), "--language auto: wanted one of ru"),
     "fewer words": (in_json(ABOUT, "settings text vocabulary_size", 10), "wanted at most the 10 words"),
     "fingerprint": (in_json(ABOUT, "backbone_fingerprint", "x"), "backbone_fingerprint: wanted a sha256"),
     "baseline": (in_json(ABOUT, "baseline mean", [1, None]), "baseline.mean: wanted two finite numbers"),

@@ -19,7 +19,7 @@ from nrl_dedup.clustering import DEFAULT, METHODS
 from nrl_dedup.config import SETTING, OneOf, Settings
 from nrl_dedup.embedding.fusion import FUSIONS
 from nrl_dedup.features.photos.backbones import BACKBONES
-from nrl_dedup.features.text.languages import LANGUAGES
+from nrl_dedup.features.text.languages import AUTO, LANGUAGES
 from nrl_dedup.scoring.score import EVIDENCE, SIAMESE
 from tests.conftest import RunCommand
 
@@ -89,7 +89,7 @@ def test_help_shows_the_names_of_the_tables() -> None:
     assert {name: set(names) for name, names in shown.items()} == {
         "--fusion": set(FUSIONS),
         "--backbone": set(BACKBONES),
-        "--language": set(LANGUAGES),
+        "--language": {AUTO, *LANGUAGES},
         "--clustering": set(METHODS),
         "--scorer": {EVIDENCE, SIAMESE},
     }
@@ -101,7 +101,7 @@ LINKING = ("link", "no-such-items.csv", "-o", "out.csv")
 REFUSED = {
     "a fusion module": (TRAINING, ("--fusion", "sum"), 1, ["rnn-cnn", "towers", "image"]),
     "a photo network": (TRAINING, ("--backbone", "alexnet"), 1, ["resnet152", "vgg19"]),
-    "a language": (TRAINING, ("--language", "xx"), 1, ["ru, en, none"]),
+    "a language": (TRAINING, ("--language", "xx"), 1, ["auto, ru, en, none"]),
     "columns": (TRAINING, ("--text", "title"), 1, ["title+description, description"]),
     "an order of photos": (TRAINING, ("--photo-choice", "last"), 1, ["first, random"]),
     "a pooling": (TRAINING, ("--photo-pool", "max"), 1, ["one, mean"]),

@@ -1,5 +1,6 @@
 """What is there but empty teaches nothing; and scores are compared in the bits that are written."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from nrl_dedup.bundle.load import load_bundle
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.errors import NrlDedupError
 from nrl_dedup.features.text.foreign_words import with_foreign_words
-from nrl_dedup.features.text.words import read_words
+from nrl_dedup.features.text.words import Words, read_words
 from nrl_dedup.metrics import are_links, quality
 from nrl_dedup.scoring.score import _chunks
 from tests.conftest import RunCommand, Shop, write
@@ -63,31 +64,32 @@ def test_evaluate_links_what_link_links() -> None:
     assert quality(labels, logits, np.ones(2), threshold).recall == 0.5
 
 
+def words_of(words: Words) -> list[list[str]]:
+    """Of each ad."""
+    return [
+        words.distinct[words.ids[start:end]].to_list()
+        for start, end in pairwise(words.offsets.tolist())
+    ]
+
+
 def test_foreign_words_stand_as_they_are() -> None:
-    titles = pl.Series(["диван серый", "Πωλείται Ποδήλατο", "", "出售 手机"])
-    texts = pl.Series(["продам", "καινούργιο 29", "!!", "Ｎ 7"])
+    titles = pl.Series(["диван серый", "Πωλείται Ποδήλατο BMX", "", "出售 手机", "µ 5"])
+    texts = pl.Series(["продам", "καινούγιο 29", "!!", "Ｎ 7", ""])
     words = read_words([titles, texts], "ru")
-    found = with_foreign_words(words, [titles, texts])
-    lists = [
-        found.distinct[found.ids[found.offsets[ad] : found.offsets[ad + 1]]].to_list()
-        for ad in range(len(titles))
-    ]
-    own = [
-        words.distinct[words.ids[words.offsets[ad] : words.offsets[ad + 1]]].to_list()
-        for ad in range(len(titles))
-    ]
-    assert own[0] and lists[0] == own[0] and lists[2] == []
+    found = with_foreign_words(words, [titles, texts], "ru")
+    known = words_of(words)
+    read = words_of(found)
+    assert known[0] and read[0] == known[0] and read[2] == [] and read[4] == known[4] == ["0"]
     assert found.distinct.to_list() == sorted(found.distinct.to_list())
-    for ad in (1, 3):
-        if own[ad]:  # a digit is a word of every language
-            assert lists[ad] == own[ad]
-    alone = with_foreign_words(read_words([titles[1:2]], "ru"), [titles[1:2]])
-    assert alone.distinct[alone.ids].to_list() == [
-        "πωλείται",
-        "ποδήλατο",
-    ] and alone.lengths.tolist() == [[2]]
+    # Those of the title come before those of the description, and in each the known ones first.
+    (bmx,) = known[1][:1]
+    assert read[1] == [bmx, "πωλείται", "ποδήλατο", "0", "καινούγιο"]
+    assert found.lengths[1].tolist() == [3, 2]
+    assert read[3] == ["出售", "手机", *known[3]]
+    alone = with_foreign_words(read_words([titles[2:3]], "ru"), [pl.Series(["½ 手"])], "ru")
+    assert words_of(alone) == [["½", "手"]] and alone.lengths.tolist() == [[2]]
     same = read_words([titles[:1]], "ru")
-    assert with_foreign_words(same, [titles[:1]]) is same
+    assert with_foreign_words(same, [titles[:1]], "ru") is same
 
 
 def test_chunks_cover_every_pair_once() -> None:

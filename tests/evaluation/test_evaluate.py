@@ -220,7 +220,9 @@ def test_slices(evaluated, shop: Shop, trained: Path, tmp_path: Path) -> None:
     ).reverse()
     few = pl.int_range(pl.len()) % 7 == 0
     ads = ads.with_columns(
-        description=pl.when(few).then(pl.lit("стол " * 30)).otherwise("description"),
+        description=pl.when(few)
+        .then(pl.lit("стол " * 30) + pl.col("item_id"))
+        .otherwise("description"),
         image=pl.when(pl.int_range(pl.len()) % 5 == 0)
         .then(pl.lit(""))
         .otherwise(pl.col("image") + ",no-such"),

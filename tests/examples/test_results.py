@@ -562,7 +562,7 @@ def test_every_command_is_one_of_the_command_line(plan: Plan) -> None:
     real, examples = parsed[0], parsed[1]
     assert (real["fusion"], real["seeds"], real["language"], real["epochs"]) == ("text", 3, "en", 7)
     assert (real["items"], real["output"]) == (plan.real / "ItemInfo.csv", plan.runs / "text")
-    assert (examples["language"], examples["output"]) == ("ru", plan.runs / "examples" / "text")
+    assert (examples["language"], examples["output"]) == ("auto", plan.runs / "examples" / "text")
     assert [one["regions"] for one in parsed[10:14]] == list(REGION_KINDS)
     assert parsed[-1]["models"] == tuple(
         plan.runs / "examples" / name / "trials" / "002" for name in SYSTEMS

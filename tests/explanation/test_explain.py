@@ -276,7 +276,7 @@ def test_shared_words_and_numbers_are_the_rarest_first(tmp_path: Path) -> None:
     words = read_words([ads.frame["title"]], "none")
     assert shared_words(words, 0, 1) == (Shared("red", 2), Shared("bike", 4))
     assert shared_words(words, 2, 3) == (Shared("bike", 4),)
-    numbers = shared_numbers(ads, 0, 1)
+    numbers = shared_numbers(ads.frame, 0, 1)
     assert {term.text: term.ads for term in numbers}.items() >= {
         "42mm": 2,
         "42": 3,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from nrl_dedup.catalogue.read import read_catalogue
-from nrl_dedup.config import PhotoSettings, Settings
+from nrl_dedup.config import PhotoSettings, Settings, TextSettings
 from nrl_dedup.features.extract import PhotoInput, read_ads
 from nrl_dedup.features.photos.folder_source import NOT_FOUND, Names
 from nrl_dedup.features.photos.photo_folder import PhotoFolder
@@ -53,7 +53,7 @@ def test_photos_come_from_anything_that_gives_bytes(tmp_path: Path) -> None:
     for name, data in photos.items():
         (images / name).write_bytes(data)
     catalogue = read_catalogue(items)
-    settings = Settings(photos=PhotoSettings(backbone="mobilenet_v3_small"))
+    settings = Settings(TextSettings("ru"), photos=PhotoSettings(backbone="mobilenet_v3_small"))
     found = []
     shelf = Shelf(photos)
     assert isinstance(shelf, PhotoSource)

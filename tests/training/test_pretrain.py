@@ -183,7 +183,7 @@ def test_settled_scores_are_probabilities_of_two_postings() -> None:
 
 def prepared(shop: Shop, work: Path, epochs: int, *, labelled: bool) -> TrainingData:
     settings = replace(
-        Settings(TextSettings(), PhotoSettings(backbone="mobilenet_v3_small", views=0)),
+        Settings(TextSettings("ru"), PhotoSettings(backbone="mobilenet_v3_small", views=0)),
         pretrain=PretrainSettings(epochs=epochs),
     )
     resources = TrainingFiles(shop.images, shop.backbone)
@@ -229,6 +229,6 @@ def test_what_chooses_or_judges_is_not_learned_from(shop: Shop, tmp_path: Path) 
 def test_a_handful_of_ads_is_refused(shop: Shop, tmp_path: Path) -> None:
     few = tmp_path / "few.csv"
     few.write_text("id,title\n" + "".join(f"{row},thing {row}\n" for row in range(19)))
-    settings = replace(Settings(), pretrain=PretrainSettings(epochs=1))
+    settings = replace(Settings(TextSettings("ru")), pretrain=PretrainSettings(epochs=1))
     with pytest.raises(NrlDedupError, match=r"19 ads have words.*wants 20"):
         prepare_unlabelled(read_catalogue(few), settings, TrainingFiles(), Run(tmp_path, CPU), {})

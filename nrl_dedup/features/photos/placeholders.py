@@ -13,16 +13,14 @@ from nrl_dedup.features.photos.ad_photos import AdPhotos
 from nrl_dedup.features.photos.background_descriptors import descriptor_rows
 from nrl_dedup.features.photos.bit_counts import count_bits
 from nrl_dedup.features.photos.descriptor_store import PhotoDescriptors
-from nrl_dedup.features.text.words import Words, jaccard
+from nrl_dedup.features.text.words import Words
+from nrl_dedup.features.unlike_ads import are_unlike
 
 # A picture is a placeholder from so many different texts on, and from this share of all ads. By perceptual
 # hashes, the picture that the most of the 6,668 real ads share is shown by 9 of them (0.1 %), of the 300 examples by 1:
 # there, half and double of either bound find as little.
 MIN_TEXTS = 10
 MIN_SHARE = 0.03
-# The mean Jaccard similarity of the texts, from which on the ads are of one thing: copies of an ad in other words.
-MAX_SIMILARITY = 0.5
-MEASURED_PAIRS = 500  # of ads, that the mean is taken of. Not tuned.
 # Of 64 bits of a perceptual hash: 240 copies of example photos, saved at qualities 25 to 90 and whole or half as large,
 # differ in 0, 2 or 4.
 MAX_BITS = 4
@@ -56,7 +54,8 @@ def find_placeholders(
     def add(same: Bool[np.ndarray, "distinct"]) -> None:
         new = same & ~hidden
         ads = np.unique(ad[new[place]])
-        if _are_many(ads, text) and _are_unlike(ads, words):
+        is_frequent = len(ads) >= MIN_SHARE * len(catalogue)
+        if is_frequent and are_unlike(ads, text, words, MIN_TEXTS):
             rows = distinct[new]
             reference = photos.references(rows[:1])[0]
             found.append(Placeholder(reference, len(ads), rows))
@@ -86,16 +85,3 @@ def _frequent(
     many = counts >= max(MIN_TEXTS, MIN_SHARE * ads)
     order = np.argsort(-counts[many], kind="stable")
     return values[many][order]
-
-
-def _are_many(ads: Int64[np.ndarray, "some"], text: Int64[np.ndarray, "ads"]) -> bool:
-    texts = np.unique(text[ads])
-    return len(texts) >= MIN_TEXTS and len(ads) >= MIN_SHARE * len(text)
-
-
-def _are_unlike(ads: Int64[np.ndarray, "some"], words: Words) -> bool:
-    draw = np.random.default_rng(0)
-    left, right = draw.choice(ads, (2, MEASURED_PAIRS))
-    different = left != right
-    similarities = jaccard(words, left[different], right[different])
-    return float(similarities.mean()) <= MAX_SIMILARITY

@@ -1,60 +1,82 @@
-"""The words of ads that have none in the letters of the model's language, as they are written."""
+"""The words of ads in other letters than those of the model's language, as they are written."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from nrl_dedup.features.text.cleaning import fold_twins
-from nrl_dedup.features.text.words import Offsets, SomeAds, Words, offsets_of, places_in, ragged
+from nrl_dedup.features.text.languages import language_row
+from nrl_dedup.features.text.words import Words, offsets_of, places_in
 
 _WORD = r"[\p{L}\p{M}\p{N}]+"
 
+Segments = Int64[np.ndarray, "words"]
 
-def with_foreign_words(words: Words, columns: Sequence[pl.Series]) -> Words:
-    """The same words, and for each ad without any the runs of letters and digits of its texts, in NFC and lower case.
 
-    So ads in letters that the language drops are compared by their words too. The network does not read them.
+def with_foreign_words(words: Words, columns: Sequence[pl.Series], language: str) -> Words:
+    """The same words, and those of the texts that have a letter which the language drops, in NFC and lower case; of an
+    ad without any word, all its runs of letters and digits.
 
-    :param columns: those that `words` was read from.
+    So ads in letters that the language drops are compared by their words too, and not by the brand names and numbers
+    among them alone. In each text they come after the others. The network does not read them.
+
+    :param columns: those that `words` was read from. :param language: by which.
     """
-    words_before = np.diff(words.offsets)
-    empty = np.flatnonzero(words_before == 0)
-    lists = []
-    shape = (len(empty), len(columns))
-    counts = np.zeros(shape, np.int32)
+    has_no_words = np.diff(words.offsets) == 0
+    foreign = foreign_letter(language)
+    found = []
+    segments = []
     for place, column in enumerate(columns):
-        texts = column.fill_null("").gather(empty)
-        folded = fold_twins(texts.str.normalize("NFC"))
-        found = folded.str.to_lowercase().str.extract_all(_WORD)
-        lists.append(found)
-        lengths_here = found.list.len()
-        counts[:, place] = lengths_here.to_numpy()
-    if not counts.any():
+        own, ad = _foreign_words(column, has_no_words, foreign)
+        found.append(own)
+        segments.append(ad * len(columns) + place)
+    own = pl.concat(found)
+    if own.is_empty():
         return words
-    joined = lists[0]
-    for further in lists[1:]:
-        joined = joined.list.concat(further)
-    own = joined.explode().drop_nulls()
+    # A segment is one text of one ad; those of an ad follow one another.
+    segment_of_own = np.concatenate(segments)
+    counts = words.lengths.ravel()
+    own_counts = np.bincount(segment_of_own, minlength=len(counts))
+    segment_of_known = np.repeat(np.arange(len(counts)), counts)
     every = pl.concat([words.distinct, own])
     distinct = every.unique().sort()
-    lengths = words.lengths.copy()
-    lengths[empty] = counts
-    words_of_ad = lengths.sum(axis=1, dtype=np.int64)
-    offsets = offsets_of(words_of_ad)
-    full = np.flatnonzero(words_before > 0)
     number_of_known = places_in(words.distinct, distinct)
-    ids = np.empty(offsets[-1], np.int32)
-    of_full = _places(offsets, full)
-    ids[of_full] = number_of_known[words.ids]
-    of_empty = _places(offsets, empty)
-    ids[of_empty] = places_in(own, distinct)
-    return replace(words, ids=ids, offsets=offsets, distinct=distinct, lengths=lengths)
+    ids = np.concatenate([number_of_known[words.ids], places_in(own, distinct)])
+    segment = np.concatenate([segment_of_known, segment_of_own])
+    order = np.argsort(segment, kind="stable")
+    added = own_counts.reshape(words.lengths.shape)
+    lengths = words.lengths + added.astype(np.int32)
+    words_of_ad = lengths.sum(axis=1, dtype=np.int64)
+    return replace(
+        words, ids=ids[order], offsets=offsets_of(words_of_ad), distinct=distinct, lengths=lengths
+    )
 
 
-def _places(offsets: Offsets, ads: SomeAds) -> Int64[np.ndarray, "words"]:
-    starts = offsets[ads]
-    ends = offsets[ads + 1]
-    return ragged(starts, ends - starts)
+def foreign_letter(language: str) -> str:
+    """A regular expression of the letters that a language drops; those of no script, such as µ, are none."""
+    kept = language_row(language).letters
+    return rf"[\p{{L}}--\p{{Common}}--[{kept}]]"
+
+
+def _foreign_words(
+    column: pl.Series, has_no_words: Bool[np.ndarray, "ads"], foreign: str
+) -> tuple[pl.Series, Segments]:
+    """The words, and the ad of each."""
+    texts = column.fill_null("")
+    has_foreign = texts.str.contains(foreign).to_numpy()
+    ads = np.flatnonzero(has_foreign | has_no_words)
+    composed = texts.gather(ads).str.normalize("NFC")
+    folded = fold_twins(composed)
+    lowered = folded.str.to_lowercase()
+    words = lowered.str.extract_all(_WORD)
+    frame = pl.DataFrame({"ad": ads, "word": words})
+    each = frame.explode("word")
+    each = each.drop_nulls("word")
+    word = each["word"]
+    ad = each["ad"].to_numpy()
+    is_foreign = word.str.contains(foreign).to_numpy()
+    kept = is_foreign | has_no_words[ad]
+    return word.filter(kept), ad[kept]

@@ -1,7 +1,7 @@
 """The languages: a row each, with the letters it keeps, its transliteration of Latin words and its lemmas."""
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -88,12 +88,21 @@ LANGUAGES: dict[str, Language] = {
     "none": Language(r"\p{L}\p{M}", None, None),
 }
 
+AUTO = "auto"  # as `--language`: a row is chosen by the text of the ads, before anything is learned
 
-def language_row(name: str) -> Language:
+
+def check_language(name: str) -> None:
+    """:raises NrlDedupError: `--language` can be neither `AUTO` nor a row of that name."""
+    if name != AUTO:
+        language_row(name, (AUTO, *LANGUAGES))
+
+
+def language_row(name: str, wanted: Iterable[str] = LANGUAGES) -> Language:
     """The row of `LANGUAGES` that `--language` names.
 
+    :param wanted: the names that a message offers.
     :raises NrlDedupError: there is no such row.
     """
     if name not in LANGUAGES:
-        raise NrlDedupError(f"--language {name}: wanted one of {', '.join(LANGUAGES)}.")
+        raise NrlDedupError(f"--language {name}: wanted one of {', '.join(wanted)}.")
     return LANGUAGES[name]

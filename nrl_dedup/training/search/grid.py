@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nrl_dedup.bundle.saved_settings import PAIR, WANTED, as_field, is_of_type, shown
-from nrl_dedup.config import ModelSettings, Settings, TrainSettings
+from nrl_dedup.config import ModelSettings, Settings, TextSettings, TrainSettings
 from nrl_dedup.embedding.fusion import fusion_module
 from nrl_dedup.errors import NrlDedupError
 
@@ -140,6 +140,11 @@ def plan_trials(settings: Sequence[Settings], seeds: int) -> tuple[Trial, ...]:
             f"--seeds {seeds}: the grid has seeds of its own, and some trials would be the same."
         )
     return tuple(trials)
+
+
+def with_text_settings(plan: Sequence[Trial], text: TextSettings) -> tuple[Trial, ...]:
+    """The same trials, whose words are all read by `text`."""
+    return tuple(replace(trial, settings=replace(trial.settings, text=text)) for trial in plan)
 
 
 def _grids(path: Path) -> list[dict[str, Any]]:
