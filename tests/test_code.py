@@ -85,7 +85,7 @@ def known_options() -> set[str]:
         option
         for command in cli.commands.values()
         for parameter in command.params
-        for option in parameter.opts
+        for option in (*parameter.opts, *parameter.secondary_opts)
     }
 
 

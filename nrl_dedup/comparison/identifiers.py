@@ -20,7 +20,7 @@ from nrl_dedup.comparison.tokens import codes_of, count_terms, normalised, token
 # Signs of a beginning: `ldf6920` begins `ldf6920bb`; shorter ones begin too many. A code has four or more. Not tuned.
 _MIN_BEGINNING = 4
 _NUMBER = r"^[\p{Nd}.,]+$"
-_SIZE = r"\p{Nd}+(?:[.,]\p{Nd}+)*[ -]?\p{L}{1,6}\b"  # a number with its unit
+_SIZE = r"\p{Nd}+(?:[.,]\p{Nd}+)*[ -]?\p{L}{1,6}\b"  # a number with its unit, or the end of a model code
 _NUMBER_OF_SIZE = r"^[\p{Nd}.]+"
 
 

@@ -182,13 +182,11 @@ def _numbered_from(first: int, held_out: pl.DataFrame) -> pl.DataFrame:
 def _views(
     parts: Sequence[SearchedCatalogue], words: Trees | None, progress: Progress
 ) -> ModalityModels | None:
-    """Learned from the candidates, but for those of test ads.
-
-    :param words: the view of the texts, where there is nothing but texts; None: that is learned here too.
-    """
+    """Learned from the candidates, but for those of test ads. `words`: the view of the texts where nothing but texts
+    can be compared; None: it is learned here."""
     left, right = np.concatenate([part.ends for part in parts], axis=1)
+    evidence = ComparisonVectors.joined([part.candidates for part in parts])
     try:
-        evidence = ComparisonVectors.joined([part.candidates for part in parts])
         if words is not None and not has_photos(evidence):
             return learn_beside_words(words, evidence, left, right)
         return co_train(evidence, left, right)
