@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nrl_dedup.catalogue.files.file_pattern import files_of
 from nrl_dedup.errors import NrlDedupError
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ def remembered_other(bundle: "Bundle", instead: str) -> Path | None:
 
 
 def _there(bundle: "Bundle", file: str, instead: str) -> Path:
+    from nrl_dedup.catalogue.files.file_pattern import files_of
+
     path = bundle.data_path(file)
     if not all(one.is_file() for one in files_of(path)):
         raise NrlDedupError(

@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from nrl_dedup.cli.console import figure, show_table, size, warn
+from nrl_dedup.cli.console import figure, say, show_table, size, warn
 
 if TYPE_CHECKING:
     from nrl_dedup.bundle.load import Bundle
     from nrl_dedup.catalogue.read import Catalogue
     from nrl_dedup.evaluation.thresholds import ChosenThreshold
     from nrl_dedup.pipeline import LinkResult
+    from nrl_dedup.scoring.adapted_model import AdaptedModel
 
 
 UNKNOWN_WORDS_WARNING = (
@@ -34,6 +35,9 @@ def show_linked(
     linked: "LinkResult", catalogue: "Catalogue", bundle: "Bundle", threshold: float
 ) -> None:
     """The closing table of `link`, and what its user should know about the result."""
+    from nrl_dedup.scoring.adapted_model import AdaptedModel
+    from nrl_dedup.scoring.score import EvidenceScorer
+
     features, clusters = linked.features, linked.clusters
     sizes = clusters.group_by("cluster_row").len()["len"]
     candidates = linked.candidates
@@ -75,7 +79,9 @@ def show_linked(
         warn(
             f"this model scores no pair above {highest:.3f}, so --threshold {threshold} links identical ads only."
         )
-    if features.unknown_share > UNKNOWN_WORDS_WARNING:
+    if isinstance(linked.scorer, EvidenceScorer) and isinstance(linked.scorer.model, AdaptedModel):
+        _show_expected(linked, linked.scorer.model)
+    elif features.unknown_share > UNKNOWN_WORDS_WARNING:
         judges = (
             "so it judges by photos more than it should"
             if siamese
@@ -93,3 +99,20 @@ def show_linked(
             f"{catalogue.ids[row['cluster_row']]}: {row['size']:,} ads, mean score {row['mean_score']:.2f}. Raise "
             "--threshold."
         )
+
+
+def _show_expected(linked: "LinkResult", model: "AdaptedModel") -> None:
+    """What a model that has seen no label of this catalogue expects of its links, and what would help most."""
+    found = (
+        f"Without labels: {model.curve.share:.0%} of the ads seem to have a duplicate, and the network knows "
+        f"{1 - linked.features.unknown_share:.0%} of their words."
+    )
+    if len(linked.links):
+        right = float(linked.links["score"].mean())  # type: ignore[arg-type]
+        found += f" Of these links, about {right:.0%} are expected to be right."
+    else:
+        found += " No pair is sure enough to be linked: a lower --threshold shows the best ones."
+    better = "nrl-dedup train CATALOGUE PAIRS, with some hundred labelled pairs"
+    if linked.features.photos_read:
+        better = "nrl-dedup train CATALOGUE, which learns a network from these ads without labels, or with PAIRS"
+    say(f"{found} Better: {better}.")

@@ -4,7 +4,7 @@ Training and use go the same way. Only the vocabulary differs: `extract` is give
 (`read_ads`), makes a vocabulary of their words, and encodes them by it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,7 @@ from nrl_dedup.features.text.foreign_words import with_foreign_words
 from nrl_dedup.features.text.template_sentences import TemplateSentences
 from nrl_dedup.features.text.unspaced_scripts import UnspacedRuns
 from nrl_dedup.features.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary, encode, has_text
-from nrl_dedup.features.text.words import Words, read_words
+from nrl_dedup.features.text.words import Words, count_words, read_words
 from nrl_dedup.runtime.run import Run
 
 
@@ -139,9 +139,15 @@ def read_ads(
         templates = TemplateSentences.fit(catalogue.frame)
         templates.say(run.progress)
         texts = templates.apply(catalogue.frame)
-        texts = UnspacedRuns.fit(texts).apply(texts)
-        columns = _columns_read(texts, settings)
-        words = read_words(columns, settings.text.language, progress=run.progress)
+        runs = UnspacedRuns.fit(texts)
+        texts = runs.apply(texts)
+        language = settings.text.language
+        words = read_words(_columns_read(texts, settings), language, progress=run.progress)
+        if len(templates):
+            # A text is as long as its ad has it.
+            whole = runs.apply(catalogue.frame.select(texts.columns))
+            lengths = count_words(_columns_read(whole, settings), language)
+            words = replace(words, lengths=lengths)
     if photos is None:
         return AdContents(texts, words, CataloguePhotos())
     seen = read_photos(

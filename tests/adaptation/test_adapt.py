@@ -96,8 +96,8 @@ def test_variants_are_kept_apart_and_duplicates_found(
     assert right >= 0.8 * 80 and siblings <= len(found.links) / 20
     without, said = link(made, shipped, tmp_path, adapt=False)
     assert "dapted to" not in said
-    right_without, siblings_without = judged(without.links, made)
-    assert right_without <= right and siblings_without > 10 * siblings
+    _, siblings_without = judged(without.links, made)
+    assert siblings_without > 10 * siblings
 
 
 def scorer_of(found: Duplicates) -> EvidenceScorer:

@@ -169,7 +169,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "slope": (in_json(EVIDENCE, "calibration slope", -1), "a slope below 0"),
     "large slope": (in_json(EVIDENCE, "calibration slope", 1e300), "from -1,000,000 to 1,000,000"),
     "prior": (in_json(EVIDENCE, "prior", True), "wanted a prior"),
-    "views": (in_json(EVIDENCE, "views", ["../../../etc/passwd"]), "wanted views of text, photos"),
+    "views": (in_json(EVIDENCE, "views", ["../../../etc/passwd"]), "wanted views of text, codes, photos"),
     "forests": (in_json(EVIDENCE, "forests ../bundle.json", {}), "wanted the forests of its views"),
     "no forest": (lambda bundle: (bundle / "evidence/view-text.txt").unlink(), r"view-text\.txt: wanted a plain file"),
     "columns of trees": (in_json(EVIDENCE, "forests view-text.txt groups", ["text"]), "each once and with its group"),

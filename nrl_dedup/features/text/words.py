@@ -84,6 +84,20 @@ def read_words(columns: Sequence[pl.Series], language: str, progress: Progress =
     return Words(ids, offsets, distinct, lengths)
 
 
+def count_words(columns: Sequence[pl.Series], language: str) -> Int32[np.ndarray, "ads columns"]:
+    """How many words each text has, as `Words.lengths`.
+
+    :raises NrlDedupError: `language` is not a row of `LANGUAGES`.
+    """
+    row = language_row(language)
+    lengths = np.zeros((len(columns[0]), len(columns)), np.int32)
+    for start in range(0, len(lengths), CHUNK_ADS):
+        chunk = slice(start, start + CHUNK_ADS)
+        for place, column in enumerate(columns):
+            lengths[chunk, place] = _count_words(spell(column[chunk], row))
+    return lengths
+
+
 class _Spellings:
     """The distinct words met so far, numbered in the order of their first sight."""
 
