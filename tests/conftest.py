@@ -4,6 +4,8 @@ import os
 
 # The tests' arrays are small: threads over them cost more than they bring. Read by torch, FAISS and LightGBM on import.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Before the first import of the consoles, which read it then; each worker of the tests has another one.
+os.environ["COLUMNS"] = "160"
 
 from jaxtyping import install_import_hook
 
@@ -116,7 +118,6 @@ def run(
 
     cache = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    monkeypatch.setenv("COLUMNS", "160")
 
     def invoke(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["nrl-dedup", *map(str, arguments)])

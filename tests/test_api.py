@@ -81,3 +81,10 @@ def test_the_defaults_are_those_of_the_command(labelled: bool) -> None:
     pairs = Path("pairs.csv") if labelled else None
     options = with_defaults(pairs, {**parsed, "encoding": None})
     assert settings_of(options) == default_settings(labelled=labelled)
+
+
+def test_the_commands_import_nothing_heavy() -> None:
+    """So `--help` answers at once, and bad numbers of threads are taken out of the environment before they are read."""
+    code = "import sys, nrl_dedup.cli.main; print('torch' in sys.modules, 'polars' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    assert printed.split() == [b"False", b"False"]
