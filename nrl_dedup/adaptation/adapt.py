@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 from scipy.special import expit
 
 from nrl_dedup.adaptation.agreement_fit import fit_agreement
-from nrl_dedup.adaptation.co_training import co_train, has_photos, learn_beside_words
+from nrl_dedup.adaptation.co_training import co_train, draw_ads, has_photos, learn_beside_words
 from nrl_dedup.adaptation.curve_fit import fit_match_curve
 from nrl_dedup.blocking.block import BlockingResult
 from nrl_dedup.clustering import DEFAULT, clustering_method, find_clusters
@@ -122,14 +122,10 @@ def draw_pairs(compared: AdProfiles, blocked: BlockingResult, run: Run) -> Drawn
     """All reference candidates of some ads, which the seed draws; of all ads if those have no more than `MAX_PAIRS`."""
     distinct_l, distinct_r = distinct_ends(blocked.reference.frame)
     ads = len(blocked.ads)
-    is_drawn = np.ones(ads, dtype=bool)
-    if len(distinct_l) > MAX_PAIRS:
-        # A pair stays if one of its ads is drawn.
-        share = 1 - np.sqrt(1 - MAX_PAIRS / len(distinct_l))
-        is_drawn = np.random.default_rng(run.seed).random(ads) < share
-        stays = is_drawn[distinct_l] | is_drawn[distinct_r]
-        distinct_l = distinct_l[stays]
-        distinct_r = distinct_r[stays]
+    is_drawn = draw_ads(len(distinct_l), ads, MAX_PAIRS, run.seed)
+    stays = is_drawn[distinct_l] | is_drawn[distinct_r]
+    distinct_l = distinct_l[stays]
+    distinct_r = distinct_r[stays]
     evidence = compare_pairs(compared, distinct_l, distinct_r, run.progress)
     return DrawnPairs(distinct_l, distinct_r, is_drawn, evidence)
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Float64, Int64
 
-from nrl_dedup.adaptation.co_training import each_others_best
+from nrl_dedup.adaptation.co_training import each_others_best, likely_duplicates
 from nrl_dedup.comparison.compare import ComparisonVectors
 from nrl_dedup.comparison.identifiers import IDENTIFIER_COLUMNS, Agreement
 from nrl_dedup.comparison.variants import EXCHANGED_WORDS, VARIANT
@@ -17,7 +17,6 @@ from nrl_dedup.scoring.agreement_weights import AgreementWeights
 from nrl_dedup.tables import DistinctRows
 
 STEPS = 4  # after three the weights hardly move. Not tuned.
-SHARE_TAKEN = 0.5  # of the pairs whose two ads are each other's best. Not tuned.
 NEXT_BEST = 3  # candidates of either ad, after its best one, that stand for the others. Not tuned.
 # Pairs by which m and u are drawn together: with fewer than so many pairs of a kind, its weights are small. Not tuned.
 PRIOR_PAIRS = 10.0
@@ -67,9 +66,8 @@ def _pairs_to_count(
     """The numbers of the pairs that are likely duplicates, and of the next best candidates of their ads, a pair of two
     such ads once for each.
     """
-    mutual = np.flatnonzero(each_others_best(teacher, distinct_l, distinct_r))
-    best_first = np.argsort(-teacher[mutual], kind="stable")
-    likely = mutual[best_first][: round(SHARE_TAKEN * len(mutual))]
+    mutual = each_others_best(teacher, distinct_l, distinct_r)
+    likely = likely_duplicates(teacher, mutual)
     ads = np.unique(np.concatenate([distinct_l[likely], distinct_r[likely]]))
     number = np.arange(len(distinct_l))
     left = pl.DataFrame({"ad": distinct_l, "pair": number, "score": teacher})

@@ -89,7 +89,7 @@ def learn_beside_words(
     views = {TEXT: words}
     teacher = words.log_odds(evidence)
     mutual = each_others_best(teacher, distinct_l, distinct_r)
-    duplicates = _likely_duplicates(teacher, mutual, MIN_DUPLICATES)
+    duplicates = _enough_duplicates(teacher, mutual, MIN_DUPLICATES)
     draw = np.random.default_rng(seed)
     for group in (PRICE, OTHER):
         if _varies(evidence, group):
@@ -113,10 +113,18 @@ def pairs_to_learn_from(
     """
     if len(distinct_l) <= most:
         return np.arange(len(distinct_l))
-    share = 1 - np.sqrt(1 - most / len(distinct_l))  # a pair stays if one of its ads is drawn
     ads = int(max(distinct_l.max(), distinct_r.max())) + 1
-    drawn = np.random.default_rng(seed).random(ads) < share
-    return np.flatnonzero(drawn[distinct_l] | drawn[distinct_r])
+    is_drawn = draw_ads(len(distinct_l), ads, most, seed)
+    return np.flatnonzero(is_drawn[distinct_l] | is_drawn[distinct_r])
+
+
+def draw_ads(pairs: int, ads: int, most: int, seed: int) -> Bool[np.ndarray, "ads"]:
+    """Which of so many ads are drawn, so that about `most` of their `pairs` have one of them; all if the pairs are no
+    more than that."""
+    if pairs <= most:
+        return np.ones(ads, dtype=bool)
+    share = 1 - np.sqrt(1 - most / pairs)  # a pair stays if one of its ads is drawn
+    return np.random.default_rng(seed).random(ads) < share
 
 
 def _varies(evidence: ComparisonVectors, group: str) -> bool:
@@ -180,21 +188,28 @@ def _pairs_to_teach(
     :raises NrlDedupError: too few of the former.
     """
     mutual = each_others_best(teacher, distinct_l, distinct_r)
-    duplicates = _likely_duplicates(teacher, mutual, min_duplicates)
+    duplicates = _enough_duplicates(teacher, mutual, min_duplicates)
     return duplicates, _others(mutual, len(duplicates), draw)
 
 
-def _likely_duplicates(
-    teacher: Scores, mutual: Bool[np.ndarray, "pairs"], min_duplicates: int
+def likely_duplicates(
+    teacher: Scores, mutual: Bool[np.ndarray, "pairs"]
 ) -> Int64[np.ndarray, "duplicates"]:
-    """The better half of the pairs whose ads are each other's best (`mutual`), the best first.
-
-    :raises NrlDedupError: they are too few.
-    """
+    """The better half of the pairs whose ads are each other's best (`mutual`), the best first."""
     best_first = np.argsort(-teacher[mutual], kind="stable")
     ranked = np.flatnonzero(mutual)[best_first]
     taken = round(_SHARE_TAKEN * len(ranked))
-    duplicates = ranked[:taken]
+    return ranked[:taken]
+
+
+def _enough_duplicates(
+    teacher: Scores, mutual: Bool[np.ndarray, "pairs"], min_duplicates: int
+) -> Int64[np.ndarray, "duplicates"]:
+    """`likely_duplicates`.
+
+    :raises NrlDedupError: they are too few.
+    """
+    duplicates = likely_duplicates(teacher, mutual)
     if len(duplicates) < min_duplicates:
         raise NrlDedupError(
             f"Learning without labels wants {min_duplicates} pairs that are likely duplicates; these "

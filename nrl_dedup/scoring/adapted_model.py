@@ -40,10 +40,6 @@ class AdaptedModel:
         """Whether it looks at the other candidates of a pair's ads."""
         return True
 
-    def for_labelled_pairs(self) -> "AdaptedModel":
-        """The same: it has seen no label."""
-        return self
-
     def pairwise_log_odds(self, evidence: ComparisonVectors) -> Scores:
         """The score of each pair by itself."""
         return self.views.log_odds(evidence) + self.agreement.log_odds(evidence)

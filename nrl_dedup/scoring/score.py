@@ -208,7 +208,7 @@ def make_scorer(
     say_what_is_not_compared(trained_columns, catalogue, unknown, run.progress)
     with run.clock.stage("first look"):
         pairwise = None
-        if pair_model.reranking is not None:
+        if pair_model.has_context:
             pairwise = PairwiseScores.at(blocked, pair_model, described, run.progress)
     if labelled:
         pair_model = pair_model.for_labelled_pairs()
